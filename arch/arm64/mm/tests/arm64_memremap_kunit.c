@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way in that drivers take: memremap_pages() of a device that offers some
+ * of its own pages for its memmap.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as E1, E2 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+
+#include "fake_dev.h"
+
+/* Two sections, so that the memmap of one lies in another. */
+#define NR_SECTIONS	2
+#define MEMMAP_PAGES	(NR_SECTIONS * PAGES_PER_SECTION * sizeof(struct page) / PAGE_SIZE)
+/* What a driver keeps for itself: enough for blocks to need alignment. */
+#define RESERVE		3
+/* So much more than the memmap is on offer that alignment fits as well. */
+#define OFFERED		(MEMMAP_PAGES + PMD_SIZE / PAGE_SIZE)
+
+struct mapped_dev {
+	struct fake_dev *dev;
+	struct dev_pagemap pgmap;
+	void *addr;
+};
+
+static void unmap_dev(struct mapped_dev *mapped)
+{
+	if (!mapped->addr)
+		return;
+	memunmap_pages(&mapped->pgmap);
+	mapped->addr = NULL;
+}
+
+static void unmap_dev_action(void *data)
+{
+	unmap_dev(data);
+}
+
+static int map_dev(struct mapped_dev *mapped)
+{
+	struct vmem_altmap altmap = fake_dev_altmap(mapped->dev, 0, RESERVE,
+						    OFFERED - OFFERED % 2);
+	void *addr;
+
+	memset(&mapped->pgmap, 0, sizeof(mapped->pgmap));
+	mapped->pgmap.type = MEMORY_DEVICE_GENERIC;
+	mapped->pgmap.flags = PGMAP_ALTMAP_VALID;
+	mapped->pgmap.nr_range = 1;
+	mapped->pgmap.range.start = mapped->dev->res.start;
+	mapped->pgmap.range.end = mapped->dev->res.end;
+	memcpy(&mapped->pgmap.altmap, &altmap, sizeof(altmap));
+
+	addr = memremap_pages(&mapped->pgmap, 0);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	mapped->addr = addr;
+	return 0;
+}
+
+static struct mapped_dev *get_dev(struct kunit *test)
+{
+	struct mapped_dev *mapped = kunit_kzalloc(test, sizeof(*mapped), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mapped);
+	mapped->dev = fake_dev_get_memory(test, NR_SECTIONS);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unmap_dev_action,
+							   mapped));
+	return mapped;
+}
+
+/* The first page that is not the driver's reserve, nor memmap, nor to be. */
+static unsigned long first_data_pfn(const struct mapped_dev *mapped)
+{
+	return mapped->dev->pfn + RESERVE + OFFERED - OFFERED % 2;
+}
+
+static struct vmemmap_census memmap_census(const struct fake_dev *dev)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census(fake_dev_memmap(dev, 0), fake_dev_memmap(dev, dev->nr),
+		       dev->pfn, dev->nr, &census);
+	return census;
+}
+
+static struct vmemmap_census linear_census(const struct fake_dev *dev)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census((unsigned long)__va(PFN_PHYS(dev->pfn)),
+		       (unsigned long)__va(PFN_PHYS(dev->pfn + dev->nr)),
+		       dev->pfn, dev->nr, &census);
+	return census;
+}
+
+/* E1: each struct page of the device lies in what the device offered. */
+static void memremap_pages_memmap_lies_in_device(struct kunit *test)
+{
+	struct mapped_dev *mapped = get_dev(test);
+	struct fake_dev *dev = mapped->dev;
+	unsigned long first = dev->pfn + RESERVE;
+	unsigned long end = fake_dev_memmap(dev, dev->nr);
+	struct vmemmap_walk walk;
+	unsigned long addr;
+
+	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	for (addr = fake_dev_memmap(dev, 0); addr < end; addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &walk);
+		KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "%#lx: hole at level %s",
+				      addr, walk_level_name(walk.level));
+		KUNIT_ASSERT_TRUE_MSG(test, walk.pfn >= first &&
+				      walk.pfn < first_data_pfn(mapped),
+				      "%#lx lies in page frame %#lx, not in [%#lx, %#lx) as offered",
+				      addr, walk.pfn, first, first_data_pfn(mapped));
+	}
+	KUNIT_EXPECT_EQ(test, mapped->pgmap.altmap.alloc, MEMMAP_PAGES);
+}
+
+/* E2: the pages are what a driver needs: they know their device and zone. */
+static void memremap_pages_initialises_struct_pages(struct kunit *test)
+{
+	struct mapped_dev *mapped = get_dev(test);
+	unsigned long pfn;
+
+	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	for (pfn = first_data_pfn(mapped); pfn < mapped->dev->pfn + mapped->dev->nr;
+	     pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		KUNIT_ASSERT_EQ_MSG(test, page_to_pfn(page), pfn,
+				    "page frame of the struct page at index %lu",
+				    pfn - mapped->dev->pfn);
+		KUNIT_ASSERT_TRUE_MSG(test, is_zone_device_page(page),
+				      "page frame %#lx is not in ZONE_DEVICE", pfn);
+		KUNIT_ASSERT_PTR_EQ_MSG(test, page->pgmap, &mapped->pgmap,
+					"device of page frame %#lx", pfn);
+	}
+}
+
+/* E3: the device's other pages can be written, and keep what is written. */
+static void memremap_pages_data_can_be_written(struct kunit *test)
+{
+	struct mapped_dev *mapped = get_dev(test);
+	unsigned long pfn, end = mapped->dev->pfn + mapped->dev->nr;
+	/* Each page of two sections is many; every 61st comes by all offsets. */
+	const unsigned long step = 61;
+
+	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	for (pfn = first_data_pfn(mapped); pfn < end; pfn += step)
+		*(u64 *)page_address(pfn_to_page(pfn)) = pfn;
+	for (pfn = first_data_pfn(mapped); pfn < end; pfn += step) {
+		struct page *page = pfn_to_page(pfn);
+
+		KUNIT_ASSERT_EQ_MSG(test, *(u64 *)page_address(page), (u64)pfn,
+				    "what page frame %#lx holds", pfn);
+		KUNIT_ASSERT_PTR_EQ_MSG(test, page->pgmap, &mapped->pgmap,
+					"device of page frame %#lx, after the data were written",
+					pfn);
+	}
+}
+
+/*
+ * E4: system RAM is spent on page tables, those of the linear mapping
+ * included, and not on the memmap. Whatever else a driver's first time costs,
+ * such as a new slab, it does not cost each time.
+ */
+static void memremap_pages_spends_ram_on_tables_only(struct kunit *test)
+{
+	struct mapped_dev *mapped = get_dev(test);
+	struct fake_dev *dev = mapped->dev;
+	unsigned long before, during, tables = 0;
+	unsigned long linear = linear_census(dev).tables;
+	int try;
+
+	for (try = 0; try < 8; try++) {
+		rcu_barrier();
+		before = free_ram_pages();
+		KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+		during = free_ram_pages();
+		tables = memmap_census(dev).tables - dev->tables +
+			 linear_census(dev).tables - linear;
+		unmap_dev(mapped);
+		if (before - during == tables)
+			break;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, before - during, tables,
+			    "pages of system RAM for %lu pages of memmap, against page tables",
+			    MEMMAP_PAGES);
+}
+
+/* E5: memunmap_pages() leaves everything as it was before. */
+static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
+{
+	struct mapped_dev *mapped = get_dev(test);
+	struct fake_dev *dev = mapped->dev;
+	struct vmemmap_census linear = linear_census(dev), after;
+	unsigned long i;
+
+	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	KUNIT_EXPECT_EQ(test, memmap_census(dev).device, MEMMAP_PAGES);
+	unmap_dev(mapped);
+
+	KUNIT_EXPECT_EQ_MSG(test, mapped->pgmap.altmap.alloc, 0,
+			    "pages still given out");
+	after = memmap_census(dev);
+	KUNIT_EXPECT_EQ_MSG(test, after.holes, MEMMAP_PAGES,
+			    "unmapped pages of the memmap");
+	KUNIT_EXPECT_EQ_MSG(test, after.tables, dev->tables,
+			    "page-table pages of the memmap");
+	after = linear_census(dev);
+	KUNIT_EXPECT_EQ_MSG(test, after.holes, linear.holes,
+			    "unmapped pages of the linear mapping");
+	KUNIT_EXPECT_EQ_MSG(test, after.tables, linear.tables,
+			    "page-table pages of the linear mapping");
+	for (i = 0; i < NR_SECTIONS; i++)
+		KUNIT_EXPECT_FALSE_MSG(test, pfn_valid(dev->pfn + i * PAGES_PER_SECTION),
+				       "page frame %#lx has a struct page still",
+				       dev->pfn + i * PAGES_PER_SECTION);
+}
+
+/* E5: system RAM included, to the page. */
+static void memunmap_pages_returns_ram(struct kunit *test)
+{
+	struct mapped_dev *mapped = get_dev(test);
+	unsigned long before, after;
+	int try;
+
+	for (try = 0; try < 8; try++) {
+		rcu_barrier();
+		before = free_ram_pages();
+		KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+		KUNIT_EXPECT_EQ(test, memmap_census(mapped->dev).device, MEMMAP_PAGES);
+		unmap_dev(mapped);
+		rcu_barrier();
+		after = free_ram_pages();
+		if (after == before)
+			break;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, after, before,
+			    "free pages of system RAM, after and before");
+}
+
+static struct kunit_case arm64_memremap_cases[] = {
+	KUNIT_CASE(memremap_pages_memmap_lies_in_device),
+	KUNIT_CASE(memremap_pages_initialises_struct_pages),
+	KUNIT_CASE(memremap_pages_data_can_be_written),
+	KUNIT_CASE(memremap_pages_spends_ram_on_tables_only),
+	KUNIT_CASE(memunmap_pages_leaves_nothing_behind),
+	KUNIT_CASE(memunmap_pages_returns_ram),
+	{}
+};
+
+static struct kunit_suite arm64_memremap_suite = {
+	.name = "arm64_memremap",
+	.test_cases = arm64_memremap_cases,
+};
+
+kunit_test_suite(arm64_memremap_suite);
+
+MODULE_DESCRIPTION("KUnit tests for memremap_pages() with an altmap on arm64");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * unmap_hotplug_range() of arm64: which calls are warned of, and what happens
+ * to memory that is, or is not, to be freed.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as D1, D2 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include <asm/tlbflush.h>
+
+#include "fake_dev.h"
+#include "unmap_hotplug.h"
+#include "warn_log.h"
+
+#define NR	4
+#define NONE	"(no function)"
+
+/* NR base pages of memmap, in the device or, without an altmap, in RAM. */
+static unsigned long get_mapping(struct kunit *test, struct fake_dev *dev,
+				 struct vmem_altmap *altmap)
+{
+	unsigned long start = fake_dev_memmap(dev, 0);
+	int err;
+
+	mem_hotplug_begin();
+	err = adapt_populate_basepages(start, start + NR * PAGE_SIZE, 0,
+				       altmap);
+	mem_hotplug_done();
+	KUNIT_ASSERT_EQ(test, err, 0);
+	return start;
+}
+
+static void unmap(unsigned long start, unsigned long size, bool free_mapped,
+		  struct vmem_altmap *altmap)
+{
+	mem_hotplug_begin();
+	kunit_unmap_hotplug_range(start, start + size, free_mapped, altmap);
+	mem_hotplug_done();
+}
+
+static void expect_holes(struct kunit *test, const struct fake_dev *dev,
+			 unsigned long start, unsigned long nr)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census(start, start + nr * PAGE_SIZE, dev->pfn, dev->nr, &census);
+	KUNIT_EXPECT_EQ_MSG(test, census.holes, nr, "unmapped pages from %#lx on",
+			    start);
+}
+
+/* Without that, a page of the device would end in the buddy allocator. */
+static void assert_free_takes_altmap(struct kunit *test, struct fake_dev *dev)
+{
+	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
+			      "unmap_hotplug_range() gives nothing back to an altmap");
+}
+
+/*
+ * D1: an altmap can only back a vmemmap mapping, and that is freed when it is
+ * unmapped. An altmap for memory that is not freed is a caller's mistake.
+ */
+static void altmap_without_free_warns_once(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	unsigned long start = get_mapping(test, dev, &altmap);
+
+	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+			   unmap(start, NR * PAGE_SIZE, false, &altmap));
+}
+
+/* D1: each such call is told, not just the first one since boot. */
+static void altmap_without_free_warns_each_time(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 3 * NR);
+	unsigned long start;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		start = get_mapping(test, dev, &altmap);
+		KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+				   unmap(start, NR * PAGE_SIZE, false, &altmap));
+	}
+}
+
+/* D1: also where nothing is mapped: it is the call that is wrong. */
+static void altmap_without_free_warns_on_empty_range(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+
+	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+			   unmap(fake_dev_memmap(dev, 0), NR * PAGE_SIZE, false,
+				 &altmap));
+}
+
+/* D2: what is not freed is not given back, though unmapped it is. */
+static void altmap_without_free_gives_nothing_back(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	unsigned long start = get_mapping(test, dev, &altmap);
+
+	KUNIT_ASSERT_EQ(test, altmap.alloc, NR);
+	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+			   unmap(start, NR * PAGE_SIZE, false, &altmap));
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, NR, "pages given out, as before");
+	expect_holes(test, dev, start, NR);
+}
+
+/* D3: an altmap for memory that is freed is what it is for. */
+static void altmap_with_free_does_not_warn(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	unsigned long start;
+
+	assert_free_takes_altmap(test, dev);
+	start = get_mapping(test, dev, &altmap);
+	KUNIT_EXPECT_WARNS(test, 0, NONE,
+			   unmap(start, NR * PAGE_SIZE, true, &altmap));
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	expect_holes(test, dev, start, NR);
+}
+
+/* D3: no altmap, freed: system RAM behind a vmemmap mapping. */
+static void no_altmap_with_free_does_not_warn(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = get_mapping(test, dev, NULL);
+
+	KUNIT_EXPECT_WARNS(test, 0, NONE,
+			   unmap(start, NR * PAGE_SIZE, true, NULL));
+	expect_holes(test, dev, start, NR);
+}
+
+/*
+ * D3: no altmap, not freed: the linear mapping. The memory behind it lives on.
+ */
+static void no_altmap_without_free_does_not_warn(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = get_mapping(test, dev, NULL);
+	struct page *page[NR];
+	struct vmemmap_walk walk;
+	int i;
+
+	for (i = 0; i < NR; i++) {
+		vmemmap_walk(start + i * PAGE_SIZE, &walk);
+		KUNIT_ASSERT_TRUE(test, walk.leaf && pfn_valid(walk.pfn));
+		page[i] = pfn_to_page(walk.pfn);
+	}
+	KUNIT_EXPECT_WARNS(test, 0, NONE,
+			   unmap(start, NR * PAGE_SIZE, false, NULL));
+	expect_holes(test, dev, start, NR);
+	for (i = 0; i < NR; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, page_count(page[i]), 1,
+				    "references to page frame %#lx, which was not to be freed",
+				    page_to_pfn(page[i]));
+		if (page_count(page[i]) == 1)
+			__free_page(page[i]);
+	}
+}
+
+/*
+ * D4: the vmemmap has no contiguous entries. One that is found all the same is
+ * warned of, but freed. The tests make whole groups of them, as the
+ * architecture demands: aligned, to consecutive page frames, none left out.
+ */
+static struct fake_dev *get_contiguous(struct kunit *test, unsigned long size,
+				       unsigned int nr, unsigned long *start)
+{
+	unsigned long sections = nr * size / (PAGES_PER_SECTION * sizeof(struct page));
+	struct fake_dev *dev = fake_dev_get(test, sections ?: 1, sections ?: 1);
+	bool done;
+	unsigned int i;
+	p4d_t *p4dp;
+	pud_t *pudp;
+	pmd_t *pmdp;
+
+	*start = fake_dev_memmap(dev, 0);
+	mem_hotplug_begin();
+	for (i = 0; i < nr; i++) {
+		unsigned long addr = *start + i * size;
+		unsigned long pfn = dev->pfn + i * (size / PAGE_SIZE);
+
+		/* Tables only; freed with the device. */
+		p4dp = vmemmap_p4d_populate(vmemmap_pgd_populate(addr, 0), addr, 0);
+		pudp = p4dp ? vmemmap_pud_populate(p4dp, addr, 0) : NULL;
+		if (!pudp)
+			break;
+		pmdp = pmd_offset(pudp, addr);
+		if (size == PMD_SIZE) {
+			set_pmd(pmdp, pmd_mkhuge(pmd_mkcont(pfn_pmd(pfn, PAGE_KERNEL))));
+			continue;
+		}
+		pmdp = vmemmap_pmd_populate(pudp, addr, 0);
+		if (!pmdp)
+			break;
+		/* Not set_pte(): it takes the contiguous bit away. */
+		__set_pte(pte_offset_kernel(pmdp, addr),
+			  pte_mkcont(pfn_pte(pfn, PAGE_KERNEL)));
+	}
+	done = i == nr;
+	mem_hotplug_done();
+	KUNIT_ASSERT_TRUE_MSG(test, done, "no memory for the tables");
+	return dev;
+}
+
+static void contiguous_pages_warn_when_freed(struct kunit *test)
+{
+	unsigned long start;
+	struct fake_dev *dev = get_contiguous(test, PAGE_SIZE, CONT_PTES, &start);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, CONT_PTES);
+
+	assert_free_takes_altmap(test, dev);
+	altmap.alloc = CONT_PTES;
+	KUNIT_EXPECT_WARNS(test, CONT_PTES, "unmap_hotplug_pte_range",
+			   unmap(start, CONT_PTES * PAGE_SIZE, true, &altmap));
+	expect_holes(test, dev, start, CONT_PTES);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, 0);
+}
+
+static void contiguous_blocks_warn_when_freed(struct kunit *test)
+{
+	unsigned long start;
+	struct fake_dev *dev = get_contiguous(test, PMD_SIZE, CONT_PMDS, &start);
+	unsigned long nr = CONT_PMDS * (PMD_SIZE / PAGE_SIZE);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, nr);
+
+	assert_free_takes_altmap(test, dev);
+	altmap.alloc = nr;
+	KUNIT_EXPECT_WARNS(test, CONT_PMDS, "unmap_hotplug_pmd_range",
+			   unmap(start, CONT_PMDS * PMD_SIZE, true, &altmap));
+	expect_holes(test, dev, start, nr);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, 0);
+}
+
+/* D4: the linear mapping is full of them, and not to be warned of. */
+static void contiguous_pages_do_not_warn_when_kept(struct kunit *test)
+{
+	unsigned long start;
+	struct fake_dev *dev = get_contiguous(test, PAGE_SIZE, CONT_PTES, &start);
+
+	KUNIT_EXPECT_WARNS(test, 0, NONE,
+			   unmap(start, CONT_PTES * PAGE_SIZE, false, NULL));
+	expect_holes(test, dev, start, CONT_PTES);
+}
+
+static void contiguous_blocks_do_not_warn_when_kept(struct kunit *test)
+{
+	unsigned long start;
+	struct fake_dev *dev = get_contiguous(test, PMD_SIZE, CONT_PMDS, &start);
+
+	KUNIT_EXPECT_WARNS(test, 0, NONE,
+			   unmap(start, CONT_PMDS * PMD_SIZE, false, NULL));
+	expect_holes(test, dev, start, CONT_PMDS * (PMD_SIZE / PAGE_SIZE));
+}
+
+/*
+ * D5: memory that was reserved at boot is not the page allocator's to get. A
+ * reserved page on the way there is warned of; one among NR here.
+ */
+static void reserved_page_warns_when_freed(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = get_mapping(test, dev, NULL);
+	struct vmemmap_walk walk;
+	struct page *page;
+
+	vmemmap_walk(start + PAGE_SIZE, &walk);
+	KUNIT_ASSERT_TRUE(test, walk.leaf && pfn_valid(walk.pfn));
+	page = pfn_to_page(walk.pfn);
+	/* Ours is the last reference: a reserved page must not be freed. */
+	get_page(page);
+	SetPageReserved(page);
+
+	KUNIT_EXPECT_WARNS(test, 1, "free_hotplug_page_range",
+			   unmap(start, NR * PAGE_SIZE, true, NULL));
+	expect_holes(test, dev, start, NR);
+
+	ClearPageReserved(page);
+	__free_page(page);
+}
+
+/* D5: a page of the altmap has no say: its struct page may not even exist. */
+static void reserved_page_in_altmap_does_not_warn(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	unsigned long start = get_mapping(test, dev, NULL);
+	struct page *page[NR];
+	struct vmemmap_walk walk;
+	int i;
+
+	/* On loan to the altmap: reserved pages whose struct page can be read. */
+	for (i = 0; i < NR; i++) {
+		vmemmap_walk(start + i * PAGE_SIZE, &walk);
+		KUNIT_ASSERT_TRUE(test, walk.leaf && pfn_valid(walk.pfn));
+		page[i] = pfn_to_page(walk.pfn);
+		get_page(page[i]);
+		SetPageReserved(page[i]);
+	}
+	altmap.alloc = NR;
+
+	KUNIT_EXPECT_WARNS(test, 0, NONE,
+			   unmap(start, NR * PAGE_SIZE, true, &altmap));
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+
+	for (i = 0; i < NR; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, page_count(page[i]), 2,
+				    "references to page frame %#lx, the test's and the mapping's",
+				    page_to_pfn(page[i]));
+		ClearPageReserved(page[i]);
+		if (page_count(page[i]) > 1)
+			put_page(page[i]);
+		__free_page(page[i]);
+	}
+}
+
+static struct kunit_case arm64_unmap_hotplug_cases[] = {
+	KUNIT_CASE(altmap_without_free_warns_once),
+	KUNIT_CASE(altmap_without_free_warns_each_time),
+	KUNIT_CASE(altmap_without_free_warns_on_empty_range),
+	KUNIT_CASE(altmap_without_free_gives_nothing_back),
+	KUNIT_CASE(altmap_with_free_does_not_warn),
+	KUNIT_CASE(no_altmap_with_free_does_not_warn),
+	KUNIT_CASE(no_altmap_without_free_does_not_warn),
+	KUNIT_CASE(contiguous_pages_warn_when_freed),
+	KUNIT_CASE(contiguous_blocks_warn_when_freed),
+	KUNIT_CASE(contiguous_pages_do_not_warn_when_kept),
+	KUNIT_CASE(contiguous_blocks_do_not_warn_when_kept),
+	KUNIT_CASE(reserved_page_warns_when_freed),
+	KUNIT_CASE(reserved_page_in_altmap_does_not_warn),
+	{}
+};
+
+static struct kunit_suite arm64_unmap_hotplug_suite = {
+	.name = "arm64_unmap_hotplug",
+	.test_cases = arm64_unmap_hotplug_cases,
+};
+
+kunit_test_suite(arm64_unmap_hotplug_suite);
+
+MODULE_DESCRIPTION("KUnit tests for arm64's unmap_hotplug_range()");
+MODULE_LICENSE("GPL");

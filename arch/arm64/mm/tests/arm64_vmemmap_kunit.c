@@ -1,0 +1,793 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmemmap_populate() and vmemmap_free() of arm64 with a struct vmem_altmap:
+ * where the memory of struct page comes from, how it is mapped, and where it
+ * goes when the mapping is taken down.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as C1, C2 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/io.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include <asm/sysreg.h>
+
+#include "fake_dev.h"
+#include "vmemmap_adapt.h"
+
+#define SECTION_MEMMAP		(PAGES_PER_SECTION * sizeof(struct page))
+#define SUBSECTION_MEMMAP	(PAGES_PER_SUBSECTION * sizeof(struct page))
+
+/* Whole sections are mapped by blocks with 4K pages, by base pages elsewhere. */
+#define LEAF_SIZE	(IS_ENABLED(CONFIG_ARM64_4K_PAGES) ? PMD_SIZE : PAGE_SIZE)
+#define LEAF_PAGES	(LEAF_SIZE / PAGE_SIZE)
+#define SECTION_PAGES	(SECTION_MEMMAP / PAGE_SIZE)
+
+/* Addresses of a memmap, and what is asked of them. */
+struct span {
+	unsigned long start;
+	unsigned long end;
+};
+
+static struct span section_span(const struct fake_dev *dev, unsigned long nr)
+{
+	unsigned long start = fake_dev_memmap(dev, nr * PAGES_PER_SECTION);
+
+	return (struct span) { start, start + SECTION_MEMMAP };
+}
+
+static struct span subsection_span(const struct fake_dev *dev, unsigned long nr)
+{
+	unsigned long start = fake_dev_memmap(dev, nr * PAGES_PER_SUBSECTION);
+
+	return (struct span) { start, start + SUBSECTION_MEMMAP };
+}
+
+/* The pages that a span touches, the first and the last of them in part. */
+static struct span span_pages(struct span span)
+{
+	return (struct span) { ALIGN_DOWN(span.start, PAGE_SIZE),
+			       ALIGN(span.end, PAGE_SIZE) };
+}
+
+static unsigned long span_nr_pages(struct span span)
+{
+	span = span_pages(span);
+	return (span.end - span.start) / PAGE_SIZE;
+}
+
+static int populate(struct span span, struct vmem_altmap *altmap)
+{
+	int err;
+
+	mem_hotplug_begin();
+	err = vmemmap_populate(span.start, span.end, 0, altmap);
+	mem_hotplug_done();
+	return err;
+}
+
+/*
+ * A kernel whose vmemmap_free() knows no altmap would put the device's pages
+ * into the buddy allocator. Tell so, and do not let it.
+ */
+static void depopulate(struct kunit *test, struct fake_dev *dev, struct span span,
+		       struct vmem_altmap *altmap)
+{
+	if (altmap && !dev->free_takes_altmap) {
+		KUNIT_FAIL(test, "vmemmap_free() gives nothing back to an altmap");
+		span = span_pages(span);
+		fake_dev_unmap(dev, span.start, span.end);
+		return;
+	}
+	mem_hotplug_begin();
+	vmemmap_free(span.start, span.end, altmap);
+	mem_hotplug_done();
+}
+
+static struct vmemmap_census census_of(const struct fake_dev *dev, struct span span)
+{
+	struct vmemmap_census census;
+
+	span = span_pages(span);
+	vmemmap_census(span.start, span.end, dev->pfn, dev->nr, &census);
+	return census;
+}
+
+static struct vmemmap_census census_of_dev(const struct fake_dev *dev)
+{
+	return census_of(dev, (struct span) { fake_dev_memmap(dev, 0),
+					      fake_dev_memmap(dev, dev->nr) });
+}
+
+/* Page i of the span is mapped to page frame @pfn + i, by leaves of @size. */
+static void expect_frames(struct kunit *test, struct span span,
+			  unsigned long pfn, unsigned long size)
+{
+	struct span pages = span_pages(span);
+	struct vmemmap_walk walk;
+	unsigned long addr, i = 0;
+
+	for (addr = pages.start; addr < pages.end; addr += PAGE_SIZE, i++) {
+		vmemmap_walk(addr, &walk);
+		KUNIT_ASSERT_TRUE_MSG(test, walk.leaf,
+				      "%#lx, page %lu of [%#lx, %#lx): hole at level %s",
+				      addr, i, span.start, span.end,
+				      walk_level_name(walk.level));
+		KUNIT_ASSERT_EQ_MSG(test, walk.size, size,
+				    "size of the leaf behind %#lx, page %lu of [%#lx, %#lx)",
+				    addr, i, span.start, span.end);
+		KUNIT_ASSERT_EQ_MSG(test,
+				    walk.pfn + (addr % walk.size) / PAGE_SIZE, pfn + i,
+				    "page frame behind %#lx, page %lu of [%#lx, %#lx)",
+				    addr, i, span.start, span.end);
+	}
+}
+
+static void expect_unmapped(struct kunit *test, const struct fake_dev *dev,
+			    struct span span)
+{
+	struct vmemmap_census census = census_of(dev, span);
+
+	KUNIT_EXPECT_EQ_MSG(test, census.holes, span_nr_pages(span),
+			    "unmapped pages in [%#lx, %#lx), where nothing should be mapped",
+			    span.start, span.end);
+}
+
+static void expect_system_ram(struct kunit *test, const struct fake_dev *dev,
+			      struct span span)
+{
+	struct span pages = span_pages(span);
+	struct vmemmap_walk walk;
+	unsigned long addr;
+
+	for (addr = pages.start; addr < pages.end; addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &walk);
+		KUNIT_ASSERT_TRUE_MSG(test, walk.leaf,
+				      "%#lx in [%#lx, %#lx): hole at level %s",
+				      addr, span.start, span.end,
+				      walk_level_name(walk.level));
+		KUNIT_ASSERT_TRUE_MSG(test, pfn_valid(walk.pfn) &&
+				      !fake_dev_has(dev, walk.pfn),
+				      "%#lx is mapped to page frame %#lx, not to system RAM",
+				      addr, walk.pfn);
+	}
+}
+
+/* C1: all of a section's memmap lies in what the altmap offers, in order. */
+static void populate_section_lies_in_device(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct span span = section_span(dev, 0);
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	expect_frames(test, span, dev->pfn, LEAF_SIZE);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, SECTION_PAGES,
+			    "pages taken from the altmap");
+	KUNIT_EXPECT_EQ(test, altmap.align, 0);
+}
+
+/* C1: so do the sections of one device, one after the other. */
+static void populate_sections_share_altmap(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 3, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 3 * SECTION_PAGES);
+	unsigned long i;
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, populate(section_span(dev, i), &altmap), 0);
+		KUNIT_EXPECT_EQ(test, altmap.alloc, (i + 1) * SECTION_PAGES);
+	}
+	for (i = 0; i < 3; i++)
+		expect_frames(test, section_span(dev, i),
+			      dev->pfn + i * SECTION_PAGES, LEAF_SIZE);
+}
+
+/* C2: with 4K pages a section is mapped by blocks alone, else by base pages. */
+static void populate_section_mapping_size(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct span span = section_span(dev, 0);
+	struct vmemmap_census census;
+	unsigned long blocks = 0, pages = SECTION_PAGES;
+
+	if (IS_ENABLED(CONFIG_ARM64_4K_PAGES)) {
+		blocks = SECTION_MEMMAP / PMD_SIZE;
+		pages = 0;
+	}
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	census = census_of(dev, span);
+	KUNIT_EXPECT_EQ(test, census.blocks, blocks);
+	KUNIT_EXPECT_EQ(test, census.pages, pages);
+	KUNIT_EXPECT_EQ(test, census.huge, 0);
+	KUNIT_EXPECT_EQ(test, census.holes, 0);
+	KUNIT_EXPECT_EQ_MSG(test, census.device, SECTION_PAGES,
+			    "pages of the memmap that lie in the device");
+}
+
+/*
+ * C3: a block is aligned to its size, and the padding is charged to align.
+ *
+ *	base_pfn
+ *	| reserve | padding (4K pages only)   | memmap of the section
+ *	|    3    | LEAF_PAGES - 3, or none   | SECTION_PAGES
+ */
+static void populate_section_aligns_blocks(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long padding = ALIGN(3, LEAF_PAGES) - 3;
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 3,
+						    padding + SECTION_PAGES);
+	struct span span = section_span(dev, 0);
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	expect_frames(test, span, dev->pfn + 3 + padding, LEAF_SIZE);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, SECTION_PAGES);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.align, padding,
+			    "pages passed over for alignment");
+}
+
+static const struct subsection_param {
+	const char *name;
+	unsigned long index;
+} subsection_params[] = {
+	{ "first of a section", 0 },
+	{ "second of a section", 1 },
+	{ "last of a section", SUBSECTIONS_PER_SECTION - 1 },
+	{ "first of the next section", SUBSECTIONS_PER_SECTION },
+};
+
+static void subsection_desc(const struct subsection_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(subsection, subsection_params, subsection_desc);
+
+/* C4: a subsection is mapped by base pages, in the device, and nothing else. */
+static void populate_subsection_lies_in_device(struct kunit *test)
+{
+	const struct subsection_param *param = test->param_value;
+	struct fake_dev *dev = fake_dev_get(test, 2, 1);
+	struct span span = subsection_span(dev, param->index);
+	unsigned long nr = span_nr_pages(span);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, nr);
+	struct vmemmap_census census;
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	expect_frames(test, span, dev->pfn + 1, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, nr);
+	KUNIT_EXPECT_EQ(test, altmap.align, 0);
+
+	census = census_of_dev(dev);
+	KUNIT_EXPECT_EQ_MSG(test, census.pages, nr, "base pages in two sections");
+	KUNIT_EXPECT_EQ_MSG(test, census.blocks, 0, "blocks in two sections");
+}
+
+/* C4: and gives all of it back, whichever subsection it is. */
+static void free_subsection_gives_pages_back(struct kunit *test)
+{
+	const struct subsection_param *param = test->param_value;
+	struct fake_dev *dev = fake_dev_get(test, 2, 1);
+	struct span span = subsection_span(dev, param->index);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, span_nr_pages(span));
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	depopulate(test, dev, span, &altmap);
+	expect_unmapped(test, dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+}
+
+/*
+ * C5: the descriptor, bit by bit, by the VMSAv8-64 formats of the Arm
+ * Architecture Reference Manual (DDI 0487, "Translation table descriptor
+ * formats"). Nothing of asm/pgtable-hwdef.h is used.
+ */
+static bool desc_has_52_bit_oa(void)
+{
+	/* TCR_EL1.DS: FEAT_LPA2 descriptors. */
+	return read_sysreg(tcr_el1) & BIT_ULL(59);
+}
+
+static unsigned long desc_pfn(u64 desc)
+{
+	u64 oa = desc & GENMASK_ULL(47, PAGE_SHIFT);
+
+	if (desc_has_52_bit_oa())
+		oa = (desc & GENMASK_ULL(49, PAGE_SHIFT)) |
+		     (desc & GENMASK_ULL(9, 8)) << (50 - 8);
+	else if (IS_ENABLED(CONFIG_ARM64_64K_PAGES) && IS_ENABLED(CONFIG_ARM64_PA_BITS_52))
+		oa |= (desc & GENMASK_ULL(15, 12)) << (48 - 12);
+	return oa >> PAGE_SHIFT;
+}
+
+static void expect_field(struct kunit *test, const struct vmemmap_walk *walk,
+			 unsigned int hi, unsigned int lo, u64 value,
+			 const char *meaning)
+{
+	KUNIT_EXPECT_EQ_MSG(test, (walk->desc & GENMASK_ULL(hi, lo)) >> lo, value,
+			    "%s, bits %u:%u of the %s descriptor %#llx", meaning,
+			    hi, lo, walk_level_name(walk->level), walk->desc);
+}
+
+static void expect_descriptor(struct kunit *test, unsigned long addr,
+			      unsigned int type, unsigned long pfn)
+{
+	struct vmemmap_walk walk;
+	unsigned int attr;
+
+	vmemmap_walk(addr, &walk);
+	KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "%#lx: hole at level %s", addr,
+			      walk_level_name(walk.level));
+
+	expect_field(test, &walk, 1, 0, type, "type");
+	expect_field(test, &walk, 7, 6, 0, "AP: read and write, kernel only");
+	expect_field(test, &walk, 10, 10, 1, "AF: accessed");
+	expect_field(test, &walk, 11, 11, 0, "nG: global");
+	expect_field(test, &walk, 52, 52, 0, "Contiguous");
+	expect_field(test, &walk, 53, 53, 1, "PXN");
+	expect_field(test, &walk, 54, 54, 1, "UXN");
+	if (!desc_has_52_bit_oa())
+		expect_field(test, &walk, 9, 8, 3, "SH: inner shareable");
+
+	attr = (walk.desc >> 2) & 0x7;
+	KUNIT_EXPECT_EQ_MSG(test, (read_sysreg(mair_el1) >> (8 * attr)) & 0xff, 0xff,
+			    "memory attribute %u of %#lx: normal, write-back",
+			    attr, addr);
+	KUNIT_EXPECT_EQ_MSG(test, desc_pfn(walk.desc), pfn,
+			    "output address of the descriptor %#llx of %#lx",
+			    walk.desc, addr);
+}
+
+static void populate_section_descriptors(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct span span = section_span(dev, 0);
+	unsigned int type = IS_ENABLED(CONFIG_ARM64_4K_PAGES) ? 1 : 3;
+	unsigned long i;
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	for (i = 0; i < SECTION_PAGES; i += LEAF_PAGES)
+		expect_descriptor(test, span.start + i * PAGE_SIZE, type,
+				  dev->pfn + i);
+}
+
+static void populate_subsection_descriptors(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span span = subsection_span(dev, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	unsigned long i;
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	for (i = 0; i < span_nr_pages(span); i++)
+		expect_descriptor(test, span_pages(span).start + i * PAGE_SIZE, 3,
+				  dev->pfn + i);
+}
+
+/* C6: tables where they should be, each one system RAM, none in the altmap. */
+static void populate_section_tables_are_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * SECTION_PAGES);
+	struct span span = section_span(dev, 0);
+	unsigned long ptes = DIV_ROUND_UP(SECTION_MEMMAP, PMD_SIZE);
+	struct vmemmap_census census;
+	struct vmemmap_walk walk;
+	enum walk_level level;
+
+	if (IS_ENABLED(CONFIG_ARM64_4K_PAGES))
+		ptes = 0;
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	census = census_of(dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, census.level_tables[WALK_PTE], ptes,
+			    "PTE tables for a section");
+	KUNIT_EXPECT_EQ_MSG(test, census.device, SECTION_PAGES,
+			    "pages of the memmap that lie in the device");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, SECTION_PAGES,
+			    "pages taken from the altmap: the memmap, no tables");
+
+	vmemmap_walk(span.start, &walk);
+	for (level = WALK_P4D; level <= walk.level; level++) {
+		unsigned long pfn;
+
+		if (!walk.table[level])
+			continue;
+		pfn = PHYS_PFN(__pa(walk.table[level]));
+		KUNIT_EXPECT_TRUE_MSG(test, pfn_valid(pfn) && !fake_dev_has(dev, pfn),
+				      "the %s table for %#lx is page frame %#lx, not system RAM",
+				      walk_level_name(level), span.start, pfn);
+	}
+}
+
+/* C7: an altmap that is too short is an error; system RAM does not step in. */
+static void populate_section_short_altmap(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES - 1);
+	struct span span = section_span(dev, 0);
+	/* Blocks: none fits in the end. Base pages: all but the last. */
+	unsigned long nr = SECTION_PAGES - LEAF_PAGES;
+	struct vmemmap_census census;
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), -ENOMEM);
+	census = census_of(dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, census.device, nr, "pages that there were");
+	KUNIT_EXPECT_EQ_MSG(test, census.holes, LEAF_PAGES,
+			    "pages that are not mapped, to the device or to RAM");
+	KUNIT_EXPECT_EQ(test, altmap.alloc, nr);
+
+	depopulate(test, dev, span, &altmap);
+	expect_unmapped(test, dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+}
+
+/* C8: without an altmap, the memmap is system RAM, mapped the same way. */
+static void populate_section_without_altmap_is_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span span = section_span(dev, 0);
+	struct vmemmap_census census;
+
+	KUNIT_EXPECT_EQ(test, populate(span, NULL), 0);
+	expect_system_ram(test, dev, span);
+	census = census_of(dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, census.blocks + census.pages,
+			    SECTION_PAGES / LEAF_PAGES, "leaves for a section");
+}
+
+/* C9: freed entries are gone, and the altmap has its pages back. */
+static void free_section_gives_pages_back(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct span span = section_span(dev, 0);
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, SECTION_PAGES);
+	depopulate(test, dev, span, &altmap);
+	expect_unmapped(test, dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+}
+
+/* C9: a part that is freed is all that is given back, and all that is gone. */
+static void free_one_section_of_three(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 3, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 3 * SECTION_PAGES);
+	unsigned long i;
+
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, populate(section_span(dev, i), &altmap), 0);
+	depopulate(test, dev, section_span(dev, 1), &altmap);
+
+	expect_frames(test, section_span(dev, 0), dev->pfn, LEAF_SIZE);
+	expect_unmapped(test, dev, section_span(dev, 1));
+	expect_frames(test, section_span(dev, 2), dev->pfn + 2 * SECTION_PAGES,
+		      LEAF_SIZE);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, 2 * SECTION_PAGES);
+}
+
+/* A subsection has base pages, and so a table of each level. */
+static bool check_tables_are_freed(struct kunit *test, struct fake_dev *dev,
+				   enum walk_level level)
+{
+	struct span span = subsection_span(dev, 0);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	unsigned long before, populated, after;
+
+	before = census_of_dev(dev).tables;
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	populated = census_of_dev(dev).tables;
+	depopulate(test, dev, span, &altmap);
+	after = census_of_dev(dev).tables;
+
+	KUNIT_EXPECT_EQ_MSG(test, after, before,
+			    "tables after and before, %lu while populated, with a %s table of its own for %#lx",
+			    populated, walk_level_name(level), span.start);
+	return populated > before;
+}
+
+/*
+ * C10: a table that is left empty is freed, at each level that there is. The
+ * device is put where it has a table of that level to itself, unless the
+ * physical addresses end before that.
+ */
+static void free_subsection_frees_empty_tables(struct kunit *test)
+{
+	static const struct {
+		enum walk_level level;
+		unsigned long span;
+	} levels[] = {
+		{ WALK_PTE, PMD_SIZE },
+		{ WALK_PMD, PUD_SIZE },
+		{ WALK_PUD, P4D_SIZE },
+		{ WALK_P4D, PGDIR_SIZE },
+	};
+	u64 sections = mhp_get_pluggable_range(true).end / PFN_PHYS(PAGES_PER_SECTION);
+	unsigned int i, added = 0;
+
+	for (i = 0; i < ARRAY_SIZE(levels); i++) {
+		unsigned long align = levels[i].span / SECTION_MEMMAP ?: 1;
+
+		if (align > sections / 2)
+			break;
+		added += check_tables_are_freed(test, fake_dev_get(test, 1, align),
+						levels[i].level);
+	}
+	KUNIT_EXPECT_GT_MSG(test, added, 0, "no table was ever added");
+}
+
+/*
+ * C10: a table that the neighbour uses stays, and so does what it maps.
+ *
+ *	section      0          1
+ *	before     mapped     mapped
+ *	after      freed      as it was
+ */
+static void free_section_keeps_neighbours_tables(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 2, 2);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * SECTION_PAGES);
+	struct span other = section_span(dev, 1);
+	struct vmemmap_walk before, after;
+	enum walk_level level;
+
+	KUNIT_EXPECT_EQ(test, populate(section_span(dev, 0), &altmap), 0);
+	KUNIT_EXPECT_EQ(test, populate(other, &altmap), 0);
+	vmemmap_walk(other.start, &before);
+	depopulate(test, dev, section_span(dev, 0), &altmap);
+	vmemmap_walk(other.start, &after);
+
+	for (level = WALK_PGD; level < WALK_LEVELS; level++)
+		KUNIT_EXPECT_PTR_EQ_MSG(test, after.table[level], before.table[level],
+					"%s table for the neighbour at %#lx",
+					walk_level_name(level), other.start);
+	expect_frames(test, other, dev->pfn + SECTION_PAGES, LEAF_SIZE);
+}
+
+/* C10: within a section, subsections share tables; they survive as well. */
+static void free_subsection_keeps_neighbours_tables(struct kunit *test)
+{
+	/* Far enough apart to share no page of the memmap. */
+	unsigned long apart = PAGE_SIZE / SUBSECTION_MEMMAP ?: 1;
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span gone = subsection_span(dev, 0);
+	struct span kept = subsection_span(dev, apart);
+	unsigned long nr = span_nr_pages(gone);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * nr);
+
+	KUNIT_EXPECT_EQ(test, populate(gone, &altmap), 0);
+	KUNIT_EXPECT_EQ(test, populate(kept, &altmap), 0);
+	depopulate(test, dev, gone, &altmap);
+
+	expect_unmapped(test, dev, gone);
+	expect_frames(test, kept, dev->pfn + nr, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, nr);
+}
+
+struct ram_use {
+	long spent;	/* by vmemmap_populate(), in pages */
+	long kept;	/* still, after vmemmap_free() */
+	long tables;	/* page-table pages that were added */
+};
+
+/*
+ * System RAM around populate and free. Somebody else may allocate meanwhile,
+ * but not each time.
+ */
+static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
+				 struct span span, struct vmem_altmap *altmap,
+				 long expected)
+{
+	unsigned long before, populated, after;
+	struct ram_use use;
+	int try;
+
+	for (try = 0; try < 5; try++) {
+		before = free_ram_pages();
+		populate(span, altmap);
+		populated = free_ram_pages();
+		use.tables = census_of_dev(dev).tables - dev->tables;
+		depopulate(test, dev, span, altmap);
+		after = free_ram_pages();
+
+		use.spent = before - populated;
+		use.kept = before - after;
+		if (use.spent == use.tables + expected && !use.kept)
+			break;
+		if (altmap)
+			altmap->align = 0;
+	}
+	return use;
+}
+
+/* C11: with an altmap, page tables are all the system RAM that is spent. */
+static void populate_section_spends_ram_on_tables_only(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct ram_use use = ram_use_of(test, dev, section_span(dev, 0), &altmap, 0);
+
+	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
+			    "pages of system RAM for %lu pages of memmap, against page tables",
+			    SECTION_PAGES);
+}
+
+static void populate_subsection_spends_ram_on_tables_only(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span span = subsection_span(dev, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	struct ram_use use = ram_use_of(test, dev, span, &altmap, 0);
+
+	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
+			    "pages of system RAM for %lu pages of memmap, against page tables",
+			    span_nr_pages(span));
+}
+
+/* C11: and vmemmap_free() returns each of those pages. */
+static void free_section_returns_tables_to_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct ram_use use = ram_use_of(test, dev, section_span(dev, 0), &altmap, 0);
+
+	KUNIT_EXPECT_LE_MSG(test, use.kept, 0, "pages of system RAM not returned");
+}
+
+/* C12: no page of the device gets into the buddy allocator. */
+static void free_section_puts_no_device_page_into_buddy(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct ram_use use = ram_use_of(test, dev, section_span(dev, 0), &altmap, 0);
+
+	KUNIT_EXPECT_GE_MSG(test, use.kept, 0,
+			    "free pages of system RAM, less than zero if there are more than before");
+}
+
+/* C12: no page of system RAM, a table's least of all, is the altmap's gain. */
+static void free_subsection_counts_no_table_into_altmap(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span span = subsection_span(dev, 0);
+	unsigned long nr = span_nr_pages(span);
+	/* Another device's pages are out: an underflow would not go unseen. */
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 16 + nr);
+	unsigned long tables;
+
+	altmap.alloc = 16;
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	tables = census_of_dev(dev).tables - dev->tables;
+	KUNIT_EXPECT_EQ(test, altmap.alloc, 16 + nr);
+	depopulate(test, dev, span, &altmap);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 16,
+			    "pages given out, after %lu of memmap and %lu tables were freed",
+			    nr, tables);
+}
+
+/* C13: without an altmap, all the system RAM that was spent comes back. */
+static void free_section_without_altmap_returns_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct ram_use use = ram_use_of(test, dev, section_span(dev, 0), NULL,
+					SECTION_PAGES);
+
+	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables + SECTION_PAGES,
+			    "pages of system RAM for %lu pages of memmap and %ld tables",
+			    SECTION_PAGES, use.tables);
+	KUNIT_EXPECT_EQ_MSG(test, use.kept, 0, "pages of system RAM not returned");
+}
+
+#define OLD	0x0123456789abcdefULL
+#define NEW	0xfedcba9876543210ULL
+
+/* Writes @value to the start of each of @nr page frames, by another mapping. */
+static void fill_frames(struct kunit *test, unsigned long pfn, unsigned long nr,
+			u64 value)
+{
+	char *map = memremap(PFN_PHYS(pfn), nr * PAGE_SIZE, MEMREMAP_WB);
+	unsigned long i;
+
+	KUNIT_ASSERT_NOT_NULL_MSG(test, map, "no mapping of page frame %#lx", pfn);
+	for (i = 0; i < nr; i++)
+		WRITE_ONCE(*(u64 *)(map + i * PAGE_SIZE), value + i);
+	memunmap(map);
+}
+
+static void expect_pattern(struct kunit *test, struct span span, u64 value)
+{
+	struct span pages = span_pages(span);
+	unsigned long i;
+
+	for (i = 0; i < span_nr_pages(span); i++) {
+		u64 *addr = (u64 *)(pages.start + i * PAGE_SIZE);
+
+		KUNIT_ASSERT_EQ_MSG(test, READ_ONCE(*addr), value + i,
+				    "what is read through %#lx, page %lu of [%#lx, %#lx)",
+				    (unsigned long)addr, i, span.start, span.end);
+	}
+}
+
+/*
+ * C14: after free and populate, the vmemmap leads to the new memory and no
+ * more to the old, for the CPU as well as in the tables.
+ */
+static void check_remap(struct kunit *test, struct fake_dev *dev, struct span span)
+{
+	unsigned long nr = span_nr_pages(span);
+	unsigned long skip = ALIGN(nr, LEAF_PAGES);
+	struct vmem_altmap old = fake_dev_altmap(dev, 0, 0, nr);
+	struct vmem_altmap new = fake_dev_altmap(dev, skip, 0, nr);
+
+	fill_frames(test, dev->pfn, nr, OLD);
+	fill_frames(test, dev->pfn + skip, nr, NEW);
+
+	KUNIT_ASSERT_EQ(test, populate(span, &old), 0);
+	expect_pattern(test, span, OLD);
+	depopulate(test, dev, span, &old);
+
+	KUNIT_ASSERT_EQ(test, populate(span, &new), 0);
+	expect_pattern(test, span, NEW);
+	depopulate(test, dev, span, &new);
+}
+
+static void populate_section_again_reaches_new_memory(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get_memory(test, 1);
+
+	check_remap(test, dev, section_span(dev, 0));
+}
+
+static void populate_subsection_again_reaches_new_memory(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get_memory(test, 1);
+
+	check_remap(test, dev, subsection_span(dev, 1));
+}
+
+static struct kunit_case arm64_vmemmap_cases[] = {
+	KUNIT_CASE(populate_section_lies_in_device),
+	KUNIT_CASE(populate_sections_share_altmap),
+	KUNIT_CASE(populate_section_mapping_size),
+	KUNIT_CASE(populate_section_aligns_blocks),
+	KUNIT_CASE_PARAM(populate_subsection_lies_in_device, subsection_gen_params),
+	KUNIT_CASE(populate_section_descriptors),
+	KUNIT_CASE(populate_subsection_descriptors),
+	KUNIT_CASE(populate_section_tables_are_ram),
+	KUNIT_CASE(populate_section_short_altmap),
+	KUNIT_CASE(populate_section_without_altmap_is_ram),
+	KUNIT_CASE(populate_section_spends_ram_on_tables_only),
+	KUNIT_CASE(populate_subsection_spends_ram_on_tables_only),
+	KUNIT_CASE(free_section_gives_pages_back),
+	KUNIT_CASE_PARAM(free_subsection_gives_pages_back, subsection_gen_params),
+	KUNIT_CASE(free_one_section_of_three),
+	KUNIT_CASE(free_subsection_frees_empty_tables),
+	KUNIT_CASE(free_section_keeps_neighbours_tables),
+	KUNIT_CASE(free_subsection_keeps_neighbours_tables),
+	KUNIT_CASE(free_section_returns_tables_to_ram),
+	KUNIT_CASE(free_section_puts_no_device_page_into_buddy),
+	KUNIT_CASE(free_subsection_counts_no_table_into_altmap),
+	KUNIT_CASE(free_section_without_altmap_returns_ram),
+	KUNIT_CASE(populate_section_again_reaches_new_memory),
+	KUNIT_CASE(populate_subsection_again_reaches_new_memory),
+	{}
+};
+
+static struct kunit_suite arm64_vmemmap_suite = {
+	.name = "arm64_vmemmap",
+	.test_cases = arm64_vmemmap_cases,
+};
+
+kunit_test_suite(arm64_vmemmap_suite);
+
+MODULE_DESCRIPTION("KUnit tests for arm64's vmemmap_populate() and vmemmap_free()");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device whose memory is yet to get a memmap: see fake_dev.h.
+ */
+#include <kunit/test-bug.h>
+#include <linux/kernel.h>
+#include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mmzone.h>
+#include <linux/moduleparam.h>
+#include <linux/pgtable.h>
+#include <linux/vmstat.h>
+
+#include <asm/tlbflush.h>
+
+#include "fake_dev.h"
+#include "vmemmap_adapt.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "vmemmap_kunit."
+
+static char *memory;
+module_param(memory, charp, 0);
+MODULE_PARM_DESC(memory, "SIZE@ADDRESS of memory that the kernel does not use and tests may write to");
+
+/**
+ * free_ram_pages() - system RAM that is free
+ *
+ * Free pages that wait in a CPU's own lists count: those are drained first.
+ *
+ * Context: Process context, may sleep.
+ * Return: pages in the buddy allocator, exact if nothing else allocates.
+ */
+unsigned long free_ram_pages(void)
+{
+	unsigned long nr = 0;
+	struct zone *zone;
+
+	drain_all_pages(NULL);
+	for_each_populated_zone(zone)
+		nr += zone_page_state_snapshot(zone, NR_FREE_PAGES);
+	return nr;
+}
+
+/**
+ * fake_dev_unmap() - take down a memmap without vmemmap_free()'s help
+ * @dev: the device
+ * @start: first address of the memmap, a multiple of PAGE_SIZE
+ * @end: the address after the last, likewise
+ *
+ * Entries that lead into the device are cleared here, whatever this kernel
+ * believes of altmaps. Only what is backed by system RAM, and the tables, are
+ * left for vmemmap_free().
+ *
+ * Context: Process context, may sleep. Takes the memory hot-plug lock.
+ */
+void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
+		    unsigned long end)
+{
+	struct vmemmap_walk walk;
+	unsigned long addr;
+	pmd_t *pmdp;
+
+	mem_hotplug_begin();
+	for (addr = start; addr < end; addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &walk);
+		if (!walk.leaf || !fake_dev_has(dev, walk.pfn))
+			continue;
+
+		pmdp = pmd_off_k(addr);
+		if (walk.level == WALK_PMD)
+			pmd_clear(pmdp);
+		else
+			pte_clear(&init_mm, addr, pte_offset_kernel(pmdp, addr));
+		flush_tlb_kernel_range(addr, addr + walk.size);
+	}
+	vmemmap_free(start, end, NULL);
+	mem_hotplug_done();
+}
+
+/*
+ * Does vmemmap_free() of this kernel know what an altmap is? Ask it to free a
+ * page of system RAM on account of one: nothing bad comes of either answer.
+ */
+static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
+{
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 1);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_walk walk;
+	struct page *page;
+	int err;
+
+	mem_hotplug_begin();
+	err = adapt_populate_basepages(start, start + PAGE_SIZE, 0, NULL);
+	vmemmap_walk(start, &walk);
+	mem_hotplug_done();
+	KUNIT_ASSERT_EQ_MSG(test, err, 0, "no memory for the fixture");
+	KUNIT_ASSERT_TRUE_MSG(test, walk.leaf && pfn_valid(walk.pfn),
+			      "%#lx is not mapped to system RAM: the fixture is lost",
+			      start);
+
+	page = pfn_to_page(walk.pfn);
+	get_page(page);
+	altmap.alloc = 1;
+
+	mem_hotplug_begin();
+	vmemmap_free(start, start + PAGE_SIZE, &altmap);
+	mem_hotplug_done();
+
+	/* One reference is ours, the other the mapping's: is that one left? */
+	if (page_count(page) > 1)
+		put_page(page);
+	__free_page(page);
+	return altmap.alloc == 0;
+}
+
+static void fake_dev_put(void *data)
+{
+	struct fake_dev *dev = data;
+	unsigned long start = fake_dev_memmap(dev, 0);
+	unsigned long end = fake_dev_memmap(dev, dev->nr);
+	struct kunit *test = kunit_get_current_test();
+	struct vmemmap_census census;
+
+	fake_dev_unmap(dev, start, end);
+	vmemmap_census(start, end, dev->pfn, dev->nr, &census);
+	KUNIT_EXPECT_EQ_MSG(test, census.tables, dev->tables,
+			    "page-table pages for [%#lx, %#lx), left and before",
+			    start, end);
+	release_resource(&dev->res);
+}
+
+static bool range_is_unused(unsigned long pfn, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i += PAGES_PER_SECTION)
+		if (pfn_in_present_section(pfn + i))
+			return false;
+	return true;
+}
+
+/* The claim is made: whatever happens from here on, it is released. */
+static struct fake_dev *fake_dev_init(struct kunit *test, struct fake_dev *dev)
+{
+	struct vmemmap_census census;
+	unsigned long start, end;
+
+	dev->pfn = PHYS_PFN(dev->res.start);
+	dev->nr = PHYS_PFN(resource_size(&dev->res));
+	start = fake_dev_memmap(dev, 0);
+	end = fake_dev_memmap(dev, dev->nr);
+
+	vmemmap_census(start, end, dev->pfn, dev->nr, &census);
+	if (!range_is_unused(dev->pfn, dev->nr) || census.pages || census.blocks) {
+		release_resource(&dev->res);
+		kunit_skip(test, "%pR is in use though nobody claims it", &dev->res);
+	}
+	dev->tables = census.tables;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_dev_put, dev));
+	dev->free_takes_altmap = free_takes_altmap(test, dev);
+	return dev;
+}
+
+static struct fake_dev *fake_dev_alloc(struct kunit *test)
+{
+	struct fake_dev *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->res.name = "vmemmap_kunit";
+	dev->res.flags = IORESOURCE_MEM | IORESOURCE_BUSY;
+	return dev;
+}
+
+/**
+ * fake_dev_get() - a device of page frames where nothing is
+ * @test: the test context
+ * @nr_sections: its size
+ * @align_sections: what its start is a multiple of, a power of two
+ *
+ * The memory of such a device must not be touched: there is none. At the end
+ * of the test its memmap is taken down by fake_dev_unmap() and the page frames
+ * are released; a page-table page that is left over then fails the test.
+ * Skips the test if the machine has no room for the device.
+ *
+ * Return: the device.
+ */
+struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
+			      unsigned long align_sections)
+{
+	struct range range = mhp_get_pluggable_range(true);
+	struct fake_dev *dev = fake_dev_alloc(test);
+	u64 section = PFN_PHYS(PAGES_PER_SECTION);
+
+	if (allocate_resource(&iomem_resource, &dev->res, nr_sections * section,
+			      max(range.start, PFN_PHYS(max_pfn)),
+			      range.end, align_sections * section, NULL, NULL))
+		kunit_skip(test, "no %lu sections of unclaimed page frames above RAM",
+			   nr_sections);
+	return fake_dev_init(test, dev);
+}
+
+/**
+ * fake_dev_get_memory() - a device that has memory
+ * @test: the test context
+ * @nr_sections: its size
+ *
+ * Takes the first sections of the memory that the command line names. Skips
+ * the test if it names none, or not enough.
+ *
+ * Return: the device.
+ */
+struct fake_dev *fake_dev_get_memory(struct kunit *test,
+				     unsigned long nr_sections)
+{
+	u64 section = PFN_PHYS(PAGES_PER_SECTION);
+	u64 start = 0, size = 0;
+	struct fake_dev *dev;
+	char *at;
+
+	if (memory) {
+		size = memparse(memory, &at);
+		if (*at == '@')
+			start = memparse(at + 1, NULL);
+	}
+	if (!start || start % section || size < nr_sections * section)
+		kunit_skip(test, "no %lu sections of memory: see vmemmap_kunit.memory=",
+			   nr_sections);
+
+	dev = fake_dev_alloc(test);
+	dev->res.start = start;
+	dev->res.end = start + nr_sections * section - 1;
+	if (request_resource(&iomem_resource, &dev->res))
+		kunit_skip(test, "vmemmap_kunit.memory: %pR is claimed already",
+			   &dev->res);
+	return fake_dev_init(test, dev);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device whose memory is yet to get a memmap.
+ *
+ * Its page frames are claimed in iomem_resource and have neither memory that
+ * the kernel uses nor a section. Most tests only build page tables for them
+ * and never touch what is, or is not, behind. Those that read and write get
+ * the memory that the command line names for that purpose:
+ * vmemmap_kunit.memory=SIZE@ADDRESS.
+ */
+#ifndef _MM_TESTS_FAKE_DEV_H
+#define _MM_TESTS_FAKE_DEV_H
+
+#include <kunit/test.h>
+#include <linux/ioport.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+
+#include "vmemmap_walk.h"
+
+/**
+ * struct fake_dev - the device
+ * @res: the claim on its physical addresses
+ * @pfn: its first page frame, the first one of a section
+ * @nr: how many page frames it has, whole sections
+ * @tables: page-table pages that served its memmap's addresses beforehand
+ * @free_takes_altmap: this kernel's vmemmap_free() gives pages back to an
+ *	altmap. Where it does not, a page of the device given to it would end
+ *	in the buddy allocator.
+ */
+struct fake_dev {
+	struct resource res;
+	unsigned long pfn;
+	unsigned long nr;
+	unsigned long tables;
+	bool free_takes_altmap;
+};
+
+struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
+			      unsigned long align_sections);
+struct fake_dev *fake_dev_get_memory(struct kunit *test,
+				     unsigned long nr_sections);
+void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
+		    unsigned long end);
+unsigned long free_ram_pages(void);
+
+/**
+ * fake_dev_altmap() - the device offers pages for its memmap
+ * @dev: the device
+ * @skip: pages at its start that are not the altmap's at all
+ * @reserve: pages after those that the driver keeps to itself
+ * @free: pages after those on offer
+ *
+ * Return: the altmap, nothing allocated.
+ */
+static inline struct vmem_altmap fake_dev_altmap(const struct fake_dev *dev,
+						 unsigned long skip,
+						 unsigned long reserve,
+						 unsigned long free)
+{
+	return (struct vmem_altmap) {
+		.base_pfn = dev->pfn + skip,
+		.end_pfn = dev->pfn + dev->nr - 1,
+		.reserve = reserve,
+		.free = free,
+	};
+}
+
+/**
+ * fake_dev_memmap() - where a struct page of the device has its address
+ * @dev: the device
+ * @index: which of its pages
+ *
+ * Return: the address in the vmemmap.
+ */
+static inline unsigned long fake_dev_memmap(const struct fake_dev *dev,
+					    unsigned long index)
+{
+	return (unsigned long)pfn_to_page(dev->pfn + index);
+}
+
+/**
+ * fake_dev_has() - is this page frame the device's?
+ * @dev: the device
+ * @pfn: the page frame
+ *
+ * Return: true if so.
+ */
+static inline bool fake_dev_has(const struct fake_dev *dev, unsigned long pfn)
+{
+	return pfn >= dev->pfn && pfn - dev->pfn < dev->nr;
+}
+
+#endif /* _MM_TESTS_FAKE_DEV_H */

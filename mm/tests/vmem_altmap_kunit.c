@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmemmap_alloc_block_buf() with a struct vmem_altmap: the block comes from
+ * the altmap or not at all.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as A1, A2 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+
+#include "fake_dev.h"
+#include "vmemmap_adapt.h"
+
+/* No block of the vmemmap is larger, with any page size. */
+#define MAX_BLOCK	(SZ_2M >> PAGE_SHIFT)
+
+struct ram_block {
+	void *buf;
+	unsigned long size;
+};
+
+static void free_ram_block(void *data)
+{
+	struct ram_block *block = data;
+
+	free_pages((unsigned long)block->buf, get_order(block->size));
+}
+
+/*
+ * Allocates, and sees to it that a block of system RAM is freed even though
+ * none was wanted.
+ */
+static void *alloc_block(struct kunit *test, unsigned long size,
+			 struct vmem_altmap *altmap)
+{
+	struct ram_block *block;
+	void *buf;
+
+	buf = adapt_alloc_block_buf(size, 0, altmap);
+	if (!buf || !pfn_valid(PHYS_PFN(__pa(buf))))
+		return buf;
+
+	block = kunit_kzalloc(test, sizeof(*block), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, block);
+	block->buf = buf;
+	block->size = size;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_ram_block,
+							   block));
+	return buf;
+}
+
+static void *alloc_pages_of(struct kunit *test, unsigned long nr,
+			    struct vmem_altmap *altmap)
+{
+	return alloc_block(test, nr * PAGE_SIZE, altmap);
+}
+
+/* The address that a page frame has in the linear map, or would have. */
+static void *frame(unsigned long pfn)
+{
+	return __va(PFN_PHYS(pfn));
+}
+
+static void expect_frame(struct kunit *test, void *buf, unsigned long pfn)
+{
+	KUNIT_EXPECT_PTR_EQ_MSG(test, buf, frame(pfn),
+				"address of the block, expected at page frame %#lx",
+				pfn);
+}
+
+static void expect_counters(struct kunit *test, const struct vmem_altmap *altmap,
+			    unsigned long alloc, unsigned long align)
+{
+	KUNIT_EXPECT_EQ_MSG(test, altmap->alloc, alloc,
+			    "pages given out of the altmap at %#lx",
+			    altmap->base_pfn);
+	KUNIT_EXPECT_EQ_MSG(test, altmap->align, align,
+			    "pages lost to alignment in the altmap at %#lx",
+			    altmap->base_pfn);
+}
+
+/* A1: a block lies in what the altmap offers. */
+static void alloc_block_buf_takes_from_altmap(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 4);
+
+	expect_frame(test, alloc_pages_of(test, 1, &altmap), dev->pfn);
+	expect_counters(test, &altmap, 1, 0);
+}
+
+/* A2: blocks follow one another, none is given out twice. */
+static void alloc_block_buf_takes_in_order(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 8);
+	unsigned long i;
+
+	for (i = 0; i < 8; i++) {
+		expect_frame(test, alloc_pages_of(test, 1, &altmap), dev->pfn + i);
+		expect_counters(test, &altmap, i + 1, 0);
+	}
+}
+
+/*
+ * A3: the driver's own pages stay the driver's.
+ *
+ *	base_pfn
+ *	| reserve = 5    | free = 3   |
+ *	|----------------|XX|XX|XX|
+ */
+static void alloc_block_buf_respects_reserve(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 5, 3);
+	unsigned long i;
+
+	for (i = 0; i < 3; i++)
+		expect_frame(test, alloc_pages_of(test, 1, &altmap),
+			     dev->pfn + 5 + i);
+	KUNIT_EXPECT_NULL_MSG(test, alloc_pages_of(test, 1, &altmap),
+			      "the reserve made room for a block");
+	expect_counters(test, &altmap, 3, 0);
+}
+
+/*
+ * A4: a block is aligned to its own size. What is passed over for that is
+ * charged to align, once, and not given out later.
+ *
+ *	base_pfn, aligned to 2 * nr
+ *	| reserve |   pad    | block       | page |
+ *	|    1    |  nr - 1  | nr          |  1   |
+ */
+static void alloc_block_buf_aligns_block_to_its_size(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long nr;
+
+	for (nr = 2; nr <= MAX_BLOCK; nr *= 2) {
+		struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, 3 * nr);
+
+		expect_frame(test, alloc_pages_of(test, nr, &altmap), dev->pfn + nr);
+		expect_counters(test, &altmap, nr, nr - 1);
+		expect_frame(test, alloc_pages_of(test, 1, &altmap),
+			     dev->pfn + 2 * nr);
+		expect_counters(test, &altmap, nr + 1, nr - 1);
+	}
+}
+
+/* A4: the block that is aligned as it stands costs nothing more. */
+static void alloc_block_buf_charges_no_needless_alignment(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * MAX_BLOCK);
+
+	expect_frame(test, alloc_pages_of(test, MAX_BLOCK, &altmap), dev->pfn);
+	expect_frame(test, alloc_pages_of(test, MAX_BLOCK, &altmap),
+		     dev->pfn + MAX_BLOCK);
+	expect_counters(test, &altmap, 2 * MAX_BLOCK, 0);
+}
+
+/* A5: the last page on offer can be had, with and without padding. */
+static void alloc_block_buf_exact_fit(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap whole = fake_dev_altmap(dev, 0, 0, 16);
+	struct vmem_altmap padded = fake_dev_altmap(dev, 0, 3, 16 - 3 + 16);
+
+	expect_frame(test, alloc_pages_of(test, 16, &whole), dev->pfn);
+	expect_counters(test, &whole, 16, 0);
+
+	expect_frame(test, alloc_pages_of(test, 16, &padded), dev->pfn + 16);
+	expect_counters(test, &padded, 16, 13);
+}
+
+/* A5: one page less than that is not enough. A6: and nothing is charged. */
+static void alloc_block_buf_one_page_short(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap whole = fake_dev_altmap(dev, 0, 0, 15);
+	struct vmem_altmap padded = fake_dev_altmap(dev, 0, 3, 16 - 3 + 15);
+
+	KUNIT_EXPECT_NULL(test, alloc_pages_of(test, 16, &whole));
+	expect_counters(test, &whole, 0, 0);
+
+	KUNIT_EXPECT_NULL(test, alloc_pages_of(test, 16, &padded));
+	expect_counters(test, &padded, 0, 0);
+}
+
+/* A5: an altmap may have nothing to offer, from the start. */
+static void alloc_block_buf_nothing_free(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 8, 0);
+
+	KUNIT_EXPECT_NULL(test, alloc_pages_of(test, 1, &altmap));
+	expect_counters(test, &altmap, 0, 0);
+}
+
+/* A6: a refusal is no loss: what is smaller and fits can still be had. */
+static void alloc_block_buf_refusal_leaves_counters(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 6);
+
+	expect_frame(test, alloc_pages_of(test, 1, &altmap), dev->pfn);
+	expect_counters(test, &altmap, 1, 0);
+	KUNIT_EXPECT_NULL(test, alloc_pages_of(test, 4, &altmap));
+	expect_counters(test, &altmap, 1, 0);
+	expect_frame(test, alloc_pages_of(test, 2, &altmap), dev->pfn + 2);
+	expect_counters(test, &altmap, 3, 1);
+}
+
+/* A7: a size that is not whole pages is refused. */
+static void alloc_block_buf_odd_size(struct kunit *test)
+{
+	static const unsigned long odd[] = {
+		1, 64, PAGE_SIZE - 1, PAGE_SIZE + 1, 2 * PAGE_SIZE - 64,
+	};
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 16);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(odd); i++)
+		KUNIT_EXPECT_NULL_MSG(test, alloc_block(test, odd[i], &altmap),
+				      "a block of %lu bytes", odd[i]);
+	expect_counters(test, &altmap, 0, 0);
+}
+
+/* A8: when the altmap is used up, system RAM does not step in. */
+static void alloc_block_buf_exhausted_spends_no_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2);
+	void *buf;
+	int i;
+
+	expect_frame(test, alloc_pages_of(test, 2, &altmap), dev->pfn);
+	for (i = 0; i < 3; i++) {
+		buf = alloc_pages_of(test, 1, &altmap);
+		KUNIT_EXPECT_NULL_MSG(test, buf, "page frame %#lx, of system RAM: %d",
+				      PHYS_PFN(__pa(buf)),
+				      buf && pfn_valid(PHYS_PFN(__pa(buf))));
+	}
+	expect_counters(test, &altmap, 2, 0);
+}
+
+/* A8: and while it lasts, none is spent beside it. */
+static void alloc_block_buf_spends_no_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 8 * MAX_BLOCK);
+	unsigned long before, after;
+	int i;
+
+	/* Somebody else may allocate meanwhile, but not each time. */
+	for (i = 0; i < 8; i++) {
+		before = free_ram_pages();
+		alloc_pages_of(test, MAX_BLOCK, &altmap);
+		after = free_ram_pages();
+		if (after == before)
+			break;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, after, before,
+			    "free pages of system RAM, after and before one block");
+}
+
+/* A9: without an altmap a block is system RAM, naturally aligned. */
+static void alloc_block_buf_without_altmap_is_ram(struct kunit *test)
+{
+	unsigned long nr;
+	void *buf;
+
+	for (nr = 1; nr <= MAX_BLOCK; nr *= 2) {
+		buf = alloc_pages_of(test, nr, NULL);
+		KUNIT_ASSERT_NOT_NULL(test, buf);
+		KUNIT_EXPECT_TRUE_MSG(test, pfn_valid(PHYS_PFN(__pa(buf))),
+				      "page frame %#lx is not system RAM",
+				      PHYS_PFN(__pa(buf)));
+		KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED(PHYS_PFN(__pa(buf)), nr),
+				      "page frame %#lx for a block of %lu pages",
+				      PHYS_PFN(__pa(buf)), nr);
+	}
+}
+
+/*
+ * The allocator as a page by page search: the first run of @nr pages not
+ * below @next that starts at a multiple of the largest power of two in @nr
+ * and ends by @limit.
+ */
+static bool model_alloc(unsigned long next, unsigned long limit,
+			unsigned long nr, unsigned long *pfn)
+{
+	unsigned long unit = 1;
+
+	while (nr % (2 * unit) == 0)
+		unit *= 2;
+	for (*pfn = next; *pfn % unit; (*pfn)++)
+		;
+	return *pfn + nr <= limit;
+}
+
+static const struct model_param {
+	const char *name;
+	unsigned long skip;
+	unsigned long reserve;
+	unsigned long free;
+	unsigned long max_nr;
+	u64 seed;
+} model_params[] = {
+	{ "single pages", 0, 0, 64, 1, 1 },
+	{ "small blocks at an odd start", 3, 0, 100, 8, 2 },
+	{ "small blocks behind a reserve", 0, 7, 100, 8, 3 },
+	{ "mixed sizes at an odd start behind a reserve", 5, 9, 700, 64, 4 },
+	{ "sizes that are no power of two", 1, 1, 1000, 100, 5 },
+	{ "blocks larger than what is free", 0, 0, 12, 32, 6 },
+	{ "a scarce altmap", 1, 0, 3, 4, 7 },
+	{ "a large altmap", 17, 31, 8000, 512, 8 },
+};
+
+static void model_desc(const struct model_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(model, model_params, model_desc);
+
+/* A1 to A6 at once: any sequence of sizes against the model. */
+static void alloc_block_buf_follows_model(struct kunit *test)
+{
+	const struct model_param *param = test->param_value;
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, param->skip,
+						    param->reserve, param->free);
+	unsigned long next = dev->pfn + param->skip + param->reserve;
+	unsigned long limit = next + param->free;
+	unsigned long alloc = 0, align = 0;
+	unsigned long refused = 0, given = 0;
+	struct rnd_state rnd;
+	int step;
+
+	prandom_seed_state(&rnd, param->seed);
+	for (step = 0; step < 200; step++) {
+		unsigned long nr = 1 + prandom_u32_state(&rnd) % param->max_nr;
+		unsigned long pfn;
+		void *buf, *expected = NULL;
+
+		if (model_alloc(next, limit, nr, &pfn)) {
+			expected = frame(pfn);
+			align += pfn - next;
+			alloc += nr;
+			next = pfn + nr;
+			given++;
+		} else {
+			refused++;
+		}
+
+		buf = alloc_pages_of(test, nr, &altmap);
+		KUNIT_ASSERT_PTR_EQ_MSG(test, buf, expected,
+					"seed %llu step %d: %lu pages, next free page frame %#lx",
+					param->seed, step, nr, next);
+		KUNIT_ASSERT_EQ_MSG(test, altmap.alloc, alloc, "seed %llu step %d",
+				    param->seed, step);
+		KUNIT_ASSERT_EQ_MSG(test, altmap.align, align, "seed %llu step %d",
+				    param->seed, step);
+	}
+	KUNIT_EXPECT_GT_MSG(test, given, 0, "nothing was tested");
+	KUNIT_EXPECT_GT_MSG(test, refused, 0, "exhaustion was not tested");
+}
+
+/* A10: pages given back are taken off alloc, and off nothing else. */
+static void altmap_free_gives_pages_back(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, 12);
+
+	expect_frame(test, alloc_pages_of(test, 4, &altmap), dev->pfn + 4);
+	expect_frame(test, alloc_pages_of(test, 2, &altmap), dev->pfn + 8);
+	expect_counters(test, &altmap, 6, 3);
+
+	vmem_altmap_free(&altmap, 2);
+	expect_counters(test, &altmap, 4, 3);
+	KUNIT_EXPECT_EQ(test, altmap.reserve, 1);
+	KUNIT_EXPECT_EQ(test, altmap.free, 12);
+
+	expect_frame(test, alloc_pages_of(test, 2, &altmap), dev->pfn + 8);
+	vmem_altmap_free(&altmap, 6);
+	expect_counters(test, &altmap, 0, 3);
+}
+
+/* A11: pages that are of use to the driver begin after reserve and free. */
+static void altmap_offset_is_reserve_plus_free(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 3, 5, 16);
+
+	KUNIT_EXPECT_EQ(test, vmem_altmap_offset(&altmap), 5 + 16);
+
+	/* However much of it is given out. */
+	alloc_pages_of(test, 4, &altmap);
+	KUNIT_EXPECT_EQ(test, vmem_altmap_offset(&altmap), 5 + 16);
+	KUNIT_EXPECT_EQ_MSG(test, vmem_altmap_offset(NULL), 0,
+			    "without an altmap all pages are of use");
+}
+
+static struct kunit_case vmem_altmap_cases[] = {
+	KUNIT_CASE(alloc_block_buf_takes_from_altmap),
+	KUNIT_CASE(alloc_block_buf_takes_in_order),
+	KUNIT_CASE(alloc_block_buf_respects_reserve),
+	KUNIT_CASE(alloc_block_buf_aligns_block_to_its_size),
+	KUNIT_CASE(alloc_block_buf_charges_no_needless_alignment),
+	KUNIT_CASE(alloc_block_buf_exact_fit),
+	KUNIT_CASE(alloc_block_buf_one_page_short),
+	KUNIT_CASE(alloc_block_buf_nothing_free),
+	KUNIT_CASE(alloc_block_buf_refusal_leaves_counters),
+	KUNIT_CASE(alloc_block_buf_odd_size),
+	KUNIT_CASE(alloc_block_buf_exhausted_spends_no_ram),
+	KUNIT_CASE(alloc_block_buf_spends_no_ram),
+	KUNIT_CASE(alloc_block_buf_without_altmap_is_ram),
+	KUNIT_CASE_PARAM(alloc_block_buf_follows_model, model_gen_params),
+	KUNIT_CASE(altmap_free_gives_pages_back),
+	KUNIT_CASE(altmap_offset_is_reserve_plus_free),
+	{}
+};
+
+static struct kunit_suite vmem_altmap_suite = {
+	.name = "vmem_altmap",
+	.test_cases = vmem_altmap_cases,
+};
+
+kunit_test_suite(vmem_altmap_suite);
+
+MODULE_DESCRIPTION("KUnit tests for the altmap allocator");
+MODULE_LICENSE("GPL");

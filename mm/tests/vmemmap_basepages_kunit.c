@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmemmap_populate_basepages() with a struct vmem_altmap: what the page tables
+ * say afterwards, page by page.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as B1, B2 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include "fake_dev.h"
+#include "vmemmap_adapt.h"
+
+/* Enough to see an order and a last one, few enough for any section. */
+#define NR	6
+
+static int populate(unsigned long start, unsigned long nr,
+		    struct vmem_altmap *altmap)
+{
+	int err;
+
+	mem_hotplug_begin();
+	err = adapt_populate_basepages(start, start + nr * PAGE_SIZE, 0,
+				       altmap);
+	mem_hotplug_done();
+	return err;
+}
+
+static struct vmemmap_census census_of(const struct fake_dev *dev,
+				       unsigned long start, unsigned long nr)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census(start, start + nr * PAGE_SIZE, dev->pfn, dev->nr, &census);
+	return census;
+}
+
+/* Each page from @start on is mapped by a PTE to the page frame @pfn + i. */
+static void expect_frames(struct kunit *test, unsigned long start,
+			  unsigned long nr, unsigned long pfn)
+{
+	struct vmemmap_walk walk;
+	unsigned long i;
+
+	for (i = 0; i < nr; i++) {
+		unsigned long addr = start + i * PAGE_SIZE;
+
+		vmemmap_walk(addr, &walk);
+		KUNIT_ASSERT_TRUE_MSG(test, walk.leaf && walk.level == WALK_PTE,
+				      "%#lx, page %lu of %lu: %s at level %s",
+				      addr, i, nr, walk.leaf ? "leaf" : "hole",
+				      walk_level_name(walk.level));
+		KUNIT_ASSERT_EQ_MSG(test, walk.pfn, pfn + i,
+				    "page frame behind %#lx, page %lu of %lu",
+				    addr, i, nr);
+	}
+}
+
+/* B1: page i of the memmap is page i of what the altmap offers. */
+static void populate_basepages_maps_altmap_pages(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	unsigned long start = fake_dev_memmap(dev, 0);
+
+	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), 0);
+	expect_frames(test, start, NR, dev->pfn);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, NR);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.align, 0, "single pages need no alignment");
+}
+
+/* B1: and begins behind what the driver keeps to itself. */
+static void populate_basepages_respects_reserve(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 2, 3, NR);
+	unsigned long start = fake_dev_memmap(dev, 0);
+
+	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), 0);
+	expect_frames(test, start, NR, dev->pfn + 2 + 3);
+}
+
+/* B2: the mapping is that of any kernel memory. */
+static void populate_basepages_protection(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_walk walk;
+	unsigned long i;
+
+	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), 0);
+	for (i = 0; i < NR; i++) {
+		vmemmap_walk(start + i * PAGE_SIZE, &walk);
+		KUNIT_EXPECT_EQ_MSG(test, walk.desc,
+				    (u64)pte_val(pfn_pte(dev->pfn + i, PAGE_KERNEL)),
+				    "descriptor of %#lx: PAGE_KERNEL and page frame %#lx",
+				    start + i * PAGE_SIZE, dev->pfn + i);
+	}
+}
+
+/*
+ * B3: what is mapped stays as it is, and costs the altmap nothing.
+ *
+ *	page		 0   1   2   3   4   5
+ *	before		         R   R			R: system RAM
+ *	after		 D0  D1  R   R   D2  D3		D: device
+ */
+static void populate_basepages_keeps_present_entries(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_walk before[2], after;
+	unsigned long i;
+
+	KUNIT_ASSERT_EQ(test, populate(start + 2 * PAGE_SIZE, 2, NULL), 0);
+	for (i = 0; i < 2; i++)
+		vmemmap_walk(start + (2 + i) * PAGE_SIZE, &before[i]);
+
+	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), 0);
+	for (i = 0; i < 2; i++) {
+		vmemmap_walk(start + (2 + i) * PAGE_SIZE, &after);
+		KUNIT_EXPECT_EQ_MSG(test, after.desc, before[i].desc,
+				    "descriptor of %#lx, mapped already",
+				    start + (2 + i) * PAGE_SIZE);
+	}
+	KUNIT_EXPECT_EQ(test, altmap.alloc, NR - 2);
+	expect_frames(test, start, 2, dev->pfn);
+	expect_frames(test, start + 4 * PAGE_SIZE, 2, dev->pfn + 2);
+}
+
+/* B4: page tables are system RAM, and never taken from the altmap. */
+static void populate_basepages_tables_are_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * NR);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_walk walk;
+	enum walk_level level;
+
+	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), 0);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, NR,
+			    "pages taken for %d pages of memmap", NR);
+	KUNIT_EXPECT_EQ_MSG(test, census_of(dev, start, NR).device, NR,
+			    "pages of memmap that lie in the device");
+
+	vmemmap_walk(start, &walk);
+	for (level = WALK_P4D; level < WALK_LEVELS; level++) {
+		unsigned long pfn;
+
+		if (!walk.table[level])
+			continue;
+		pfn = PHYS_PFN(__pa(walk.table[level]));
+		KUNIT_EXPECT_TRUE_MSG(test, pfn_valid(pfn) && !fake_dev_has(dev, pfn),
+				      "the %s table for %#lx is page frame %#lx, not system RAM",
+				      walk_level_name(level), start, pfn);
+	}
+	KUNIT_EXPECT_NOT_NULL_MSG(test, walk.table[WALK_PTE], "no PTE table");
+}
+
+struct ram_use {
+	long spent;	/* by populate(), in pages */
+	long kept;	/* still, after the memmap was taken down again */
+	long tables;	/* page-table pages that populate() added */
+};
+
+/* Somebody else may allocate meanwhile, but not each time. */
+static struct ram_use ram_use_of(struct fake_dev *dev, unsigned long nr,
+				 const struct vmem_altmap *altmap, long expected)
+{
+	unsigned long start = fake_dev_memmap(dev, 0);
+	unsigned long before, populated, after;
+	struct vmem_altmap copy;
+	struct ram_use use;
+	int try;
+
+	for (try = 0; try < 5; try++) {
+		if (altmap)
+			memcpy(&copy, altmap, sizeof(copy));
+		before = free_ram_pages();
+		populate(start, nr, altmap ? &copy : NULL);
+		populated = free_ram_pages();
+		use.tables = census_of(dev, start, nr).tables - dev->tables;
+		fake_dev_unmap(dev, start, start + nr * PAGE_SIZE);
+		after = free_ram_pages();
+
+		use.spent = before - populated;
+		use.kept = before - after;
+		if (use.spent == use.tables + expected && !use.kept)
+			break;
+	}
+	return use;
+}
+
+/* B4: so that tables are all the system RAM that it costs. */
+static void populate_basepages_spends_ram_on_tables_only(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct ram_use use = ram_use_of(dev, NR, &altmap, 0);
+
+	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
+			    "pages of system RAM for %d pages of memmap, against page tables",
+			    NR);
+	KUNIT_EXPECT_EQ_MSG(test, use.kept, 0, "pages of system RAM not returned");
+}
+
+/* B5: without an altmap, the memmap is system RAM as well. */
+static void populate_basepages_without_altmap_is_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_walk walk;
+	struct ram_use use;
+	unsigned long i;
+
+	KUNIT_EXPECT_EQ(test, populate(start, NR, NULL), 0);
+	for (i = 0; i < NR; i++) {
+		vmemmap_walk(start + i * PAGE_SIZE, &walk);
+		KUNIT_EXPECT_TRUE_MSG(test, walk.leaf && pfn_valid(walk.pfn),
+				      "%#lx: %s at level %s, page frame %#lx, which is not system RAM",
+				      start + i * PAGE_SIZE,
+				      walk.leaf ? "leaf" : "hole",
+				      walk_level_name(walk.level), walk.pfn);
+	}
+	fake_dev_unmap(dev, start, start + NR * PAGE_SIZE);
+	use = ram_use_of(dev, NR, NULL, NR);
+	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables + NR,
+			    "pages of system RAM for %d pages of memmap and their page tables",
+			    NR);
+	KUNIT_EXPECT_EQ_MSG(test, use.kept, 0, "pages of system RAM not returned");
+}
+
+/* B6: an altmap that is too short is an error, not a reason to spend RAM. */
+static void populate_basepages_short_altmap(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR - 1);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_census census;
+
+	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), -ENOMEM);
+	census = census_of(dev, start, NR);
+	KUNIT_EXPECT_EQ_MSG(test, census.device, NR - 1, "pages that there were");
+	KUNIT_EXPECT_EQ_MSG(test, census.pages, NR - 1, "pages mapped, of any origin");
+	KUNIT_EXPECT_EQ(test, altmap.alloc, NR - 1);
+}
+
+/* B6: what was populated by then can be freed, holes and all. */
+static void populate_basepages_short_altmap_can_be_freed(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR - 1);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_census census;
+
+	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
+			      "vmemmap_free() gives nothing back to an altmap");
+	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), -ENOMEM);
+
+	mem_hotplug_begin();
+	vmemmap_free(start, start + NR * PAGE_SIZE, &altmap);
+	mem_hotplug_done();
+	census = census_of(dev, start, NR);
+	KUNIT_EXPECT_EQ_MSG(test, census.holes, NR, "unmapped pages in [%#lx, +%d pages)",
+			    start, NR);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+}
+
+/*
+ * B7: an address inside a page stands for its page. With 16K and 64K pages,
+ * the memmap of a subsection begins at such an address, and ends at one.
+ */
+static void populate_basepages_maps_subsection(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long first = fake_dev_memmap(dev, PAGES_PER_SUBSECTION);
+	unsigned long last = fake_dev_memmap(dev, 2 * PAGES_PER_SUBSECTION) - 1;
+	unsigned long start = ALIGN_DOWN(first, PAGE_SIZE);
+	unsigned long nr = (ALIGN_DOWN(last, PAGE_SIZE) - start) / PAGE_SIZE + 1;
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, nr);
+	int err;
+
+	mem_hotplug_begin();
+	err = adapt_populate_basepages(first, last + 1, 0, &altmap);
+	mem_hotplug_done();
+	KUNIT_EXPECT_EQ(test, err, 0);
+	expect_frames(test, start, nr, dev->pfn);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, nr);
+}
+
+static struct kunit_case vmemmap_basepages_cases[] = {
+	KUNIT_CASE(populate_basepages_maps_altmap_pages),
+	KUNIT_CASE(populate_basepages_respects_reserve),
+	KUNIT_CASE(populate_basepages_protection),
+	KUNIT_CASE(populate_basepages_keeps_present_entries),
+	KUNIT_CASE(populate_basepages_tables_are_ram),
+	KUNIT_CASE(populate_basepages_spends_ram_on_tables_only),
+	KUNIT_CASE(populate_basepages_without_altmap_is_ram),
+	KUNIT_CASE(populate_basepages_short_altmap),
+	KUNIT_CASE(populate_basepages_short_altmap_can_be_freed),
+	KUNIT_CASE(populate_basepages_maps_subsection),
+	{}
+};
+
+static struct kunit_suite vmemmap_basepages_suite = {
+	.name = "vmemmap_basepages",
+	.test_cases = vmemmap_basepages_cases,
+};
+
+kunit_test_suite(vmemmap_basepages_suite);
+
+MODULE_DESCRIPTION("KUnit tests for vmemmap_populate_basepages()");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The oracle: see vmemmap_walk.h.
+ *
+ * Each entry is read once. The table that holds an entry is told from the
+ * entry's own address, so that a folded level shows by itself: its "table" is
+ * the one above.
+ */
+#include <linux/align.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/string.h>
+
+#include "vmemmap_walk.h"
+
+/**
+ * walk_level_name() - for messages
+ * @level: a level
+ *
+ * Return: its name.
+ */
+const char *walk_level_name(enum walk_level level)
+{
+	static const char * const name[] = { "PGD", "P4D", "PUD", "PMD", "PTE" };
+
+	return name[level];
+}
+
+static void enter(struct vmemmap_walk *walk, enum walk_level level, void *entry)
+{
+	void *table = PTR_ALIGN_DOWN(entry, PAGE_SIZE);
+	enum walk_level up;
+
+	walk->level = level;
+	for (up = WALK_PGD; up < level; up++)
+		if (walk->table[up] == table)
+			return;
+	walk->table[level] = table;
+}
+
+static void found(struct vmemmap_walk *walk, unsigned long pfn,
+		  unsigned long size, u64 desc)
+{
+	walk->leaf = true;
+	walk->pfn = pfn;
+	walk->size = size;
+	walk->desc = desc;
+}
+
+/**
+ * vmemmap_walk() - look up one kernel address
+ * @addr: the address
+ * @walk: what was found
+ *
+ * Context: nothing else may change the tables on the way: either the range is
+ *	the caller's and its tables are populated, or the caller holds the
+ *	memory hot-plug lock.
+ */
+void vmemmap_walk(unsigned long addr, struct vmemmap_walk *walk)
+{
+	pgd_t *pgdp = pgd_offset_k(addr);
+	p4d_t *p4dp, p4d;
+	pud_t *pudp, pud;
+	pmd_t *pmdp, pmd;
+	pte_t *ptep, pte;
+
+	memset(walk, 0, sizeof(*walk));
+
+	enter(walk, WALK_PGD, pgdp);
+	if (pgd_none(READ_ONCE(*pgdp)))
+		return;
+
+	p4dp = p4d_offset(pgdp, addr);
+	enter(walk, WALK_P4D, p4dp);
+	p4d = READ_ONCE(*p4dp);
+	if (p4d_none(p4d))
+		return;
+	if (p4d_leaf(p4d)) {
+		found(walk, 0, P4D_SIZE, p4d_val(p4d));
+		return;
+	}
+
+	pudp = pud_offset(p4dp, addr);
+	enter(walk, WALK_PUD, pudp);
+	pud = READ_ONCE(*pudp);
+	if (pud_none(pud))
+		return;
+	if (pud_leaf(pud)) {
+		found(walk, pud_pfn(pud), PUD_SIZE, pud_val(pud));
+		return;
+	}
+
+	pmdp = pmd_offset(pudp, addr);
+	enter(walk, WALK_PMD, pmdp);
+	pmd = READ_ONCE(*pmdp);
+	if (pmd_none(pmd))
+		return;
+	if (pmd_leaf(pmd)) {
+		found(walk, pmd_pfn(pmd), PMD_SIZE, pmd_val(pmd));
+		return;
+	}
+
+	ptep = pte_offset_kernel(pmdp, addr);
+	enter(walk, WALK_PTE, ptep);
+	pte = ptep_get(ptep);
+	if (!pte_none(pte))
+		found(walk, pte_pfn(pte), PAGE_SIZE, pte_val(pte));
+}
+
+/**
+ * vmemmap_census() - count what a range is mapped with
+ * @start: first address, a multiple of PAGE_SIZE
+ * @end: the address after the last, likewise
+ * @dev_pfn: the device's first page frame
+ * @dev_nr: how many page frames the device has
+ * @census: the counts
+ *
+ * Context: Process context, may sleep. Takes the memory hot-plug lock.
+ */
+void vmemmap_census(unsigned long start, unsigned long end,
+		    unsigned long dev_pfn, unsigned long dev_nr,
+		    struct vmemmap_census *census)
+{
+	void *seen[WALK_LEVELS] = { };
+	struct vmemmap_walk walk;
+	unsigned long addr, first;
+	enum walk_level level;
+
+	memset(census, 0, sizeof(*census));
+	get_online_mems();
+	for (addr = start; addr < end; addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &walk);
+
+		for (level = WALK_P4D; level < WALK_LEVELS; level++) {
+			if (!walk.table[level] || walk.table[level] == seen[level])
+				continue;
+			seen[level] = walk.table[level];
+			census->level_tables[level]++;
+			census->tables++;
+		}
+
+		if (!walk.leaf) {
+			census->holes++;
+			continue;
+		}
+		first = walk.pfn + ((addr & (walk.size - 1)) >> PAGE_SHIFT);
+		if (first >= dev_pfn && first < dev_pfn + dev_nr)
+			census->device++;
+		if (walk.size == PAGE_SIZE)
+			census->pages++;
+		else if (addr == start || IS_ALIGNED(addr, walk.size))
+			*(walk.size == PMD_SIZE ? &census->blocks : &census->huge) += 1;
+	}
+	put_online_mems();
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counts the WARNs of a call and remembers where they came from.
+ *
+ * report_bug() is redirected for the running test alone, so that a WARN that
+ * another task gives meanwhile is reported as ever, and one that the test
+ * provokes leaves no splat. A BUG stays what it is.
+ */
+#include <kunit/static_stub.h>
+#include <linux/bug.h>
+#include <linux/kallsyms.h>
+#include <linux/string.h>
+
+#include "warn_log.h"
+
+#define WARN_LOG_ENTRIES	8
+
+/* What the bracketed call gave. One test runs at a time. */
+static struct {
+	unsigned int total;
+	unsigned long addr[WARN_LOG_ENTRIES];	/* of the first ones */
+} warn_log;
+
+static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
+					      struct pt_regs *regs)
+{
+	struct bug_entry *bug = find_bug(bugaddr);
+
+	if (!bug)
+		return BUG_TRAP_TYPE_NONE;
+	if (!(bug->flags & BUGFLAG_WARNING))
+		return BUG_TRAP_TYPE_BUG;
+
+	if (warn_log.total < WARN_LOG_ENTRIES)
+		warn_log.addr[warn_log.total] = bugaddr;
+	warn_log.total++;
+	return BUG_TRAP_TYPE_WARN;
+}
+
+/**
+ * warn_log_begin() - from here on, log the WARNs of this test
+ * @test: the test context
+ *
+ * Context: Process context, may sleep. Does not nest.
+ */
+void warn_log_begin(struct kunit *test)
+{
+	memset(&warn_log, 0, sizeof(warn_log));
+	kunit_activate_static_stub(test, report_bug, warn_log_report_bug);
+}
+
+/* Parts that the compiler made of a function (.constprop, .isra) are of it. */
+static bool is_from(unsigned long addr, const char *func)
+{
+	char sym[KSYM_SYMBOL_LEN];
+	size_t len = strlen(func);
+
+	sprint_symbol_no_offset(sym, addr);
+	return !strncmp(sym, func, len) && (!sym[len] || sym[len] == '.');
+}
+
+/**
+ * warn_log_expect() - WARNs are reported again, and this is what there were
+ * @test: the test context
+ * @nr: how many are expected
+ * @func: name of the function that they stand in
+ */
+void warn_log_expect(struct kunit *test, unsigned int nr, const char *func)
+{
+	unsigned int i;
+
+	kunit_deactivate_static_stub(test, report_bug);
+
+	KUNIT_EXPECT_EQ_MSG(test, warn_log.total, nr,
+			    "WARNs, expected from %s(); the first one at %pS",
+			    func, (void *)warn_log.addr[0]);
+	for (i = 0; i < min(warn_log.total, WARN_LOG_ENTRIES); i++)
+		KUNIT_EXPECT_TRUE_MSG(test, is_from(warn_log.addr[i], func),
+				      "a WARN at %pS, expected from %s()",
+				      (void *)warn_log.addr[i], func);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _MM_TESTS_WARN_LOG_H
+#define _MM_TESTS_WARN_LOG_H
+
+#include <kunit/test.h>
+
+void warn_log_begin(struct kunit *test);
+void warn_log_expect(struct kunit *test, unsigned int nr, const char *func);
+
+/**
+ * KUNIT_EXPECT_WARNS() - a call gives so many WARNs, all of one function
+ * @test: the test context
+ * @nr: how many WARNs are expected; zero is a promise as well
+ * @func: name of the function that they stand in
+ * @call: the call, which is all that is bracketed
+ *
+ * No splat reaches the console: a WARN that a test provokes is not news.
+ */
+#define KUNIT_EXPECT_WARNS(test, nr, func, call)	\
+do {							\
+	struct kunit *__test = (test);			\
+							\
+	warn_log_begin(__test);				\
+	call;						\
+	warn_log_expect(__test, nr, func);		\
+} while (0)
+
+#endif /* _MM_TESTS_WARN_LOG_H */

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How kunit.py boots an arm64 kernel for the vmemmap suites.
+
+The kernel is told of the first 512 MiB of the guest's memory alone. The rest
+exists and nobody uses it: that is the device memory of the tests. The address
+is a multiple of the section size with any page size, and the amount is enough
+for several sections of 512 MiB, which is what they are with 64K pages.
+"""
+
+import os
+import platform
+
+from ..qemu_config import QemuArchParams
+
+
+def _cpu() -> list[str]:
+    """KVM where there is any, else the emulated CPU that has all features."""
+    if platform.machine() == 'aarch64' and os.access('/dev/kvm', os.R_OK | os.W_OK):
+        return ['-accel', 'kvm', '-cpu', 'host']
+    return ['-cpu', 'max,pauth-impdef=on']
+
+
+QEMU_ARCH = QemuArchParams(linux_arch='arm64',
+                           kconfig='''
+CONFIG_SERIAL_AMBA_PL011=y
+CONFIG_SERIAL_AMBA_PL011_CONSOLE=y''',
+                           qemu_arch='aarch64',
+                           kernel_path='arch/arm64/boot/Image',
+                           kernel_command_line='console=ttyAMA0 mem=512M '
+                                               'vmemmap_kunit.memory=3584M@0x60000000',
+                           extra_qemu_params=['-machine', 'virt', '-m', '4096', *_cpu()])
