@@ -21,6 +21,16 @@ static struct {
 	unsigned long addr[WARN_LOG_ENTRIES];	/* of the first ones */
 } warn_log;
 
+static bool is_logged(unsigned long addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < min(warn_log.total, WARN_LOG_ENTRIES); i++)
+		if (warn_log.addr[i] == addr)
+			return true;
+	return false;
+}
+
 static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
 					      struct pt_regs *regs)
 {
@@ -30,6 +40,10 @@ static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
 		return BUG_TRAP_TYPE_NONE;
 	if (!(bug->flags & BUGFLAG_WARNING))
 		return BUG_TRAP_TYPE_BUG;
+
+	/* A WARN_ON_ONCE() says it once, but shall not be used up by a test. */
+	if ((bug->flags & BUGFLAG_ONCE) && is_logged(bugaddr))
+		return BUG_TRAP_TYPE_WARN;
 
 	if (warn_log.total < WARN_LOG_ENTRIES)
 		warn_log.addr[warn_log.total] = bugaddr;

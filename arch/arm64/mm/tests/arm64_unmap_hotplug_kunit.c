@@ -74,19 +74,23 @@ static void altmap_without_free_warns_once(struct kunit *test)
 			   unmap(start, NR * PAGE_SIZE, false, &altmap));
 }
 
+static void unmap_three_times(unsigned long start, struct vmem_altmap *altmap)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		unmap(start + i * PAGE_SIZE, PAGE_SIZE, false, altmap);
+}
+
 /* D1: each such call is told, not just the first one since boot. */
 static void altmap_without_free_warns_each_time(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 3 * NR);
-	unsigned long start;
-	int i;
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	unsigned long start = get_mapping(test, dev, &altmap);
 
-	for (i = 0; i < 3; i++) {
-		start = get_mapping(test, dev, &altmap);
-		KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
-				   unmap(start, NR * PAGE_SIZE, false, &altmap));
-	}
+	KUNIT_EXPECT_WARNS(test, 3, "unmap_hotplug_range",
+			   unmap_three_times(start, &altmap));
 }
 
 /* D1: also where nothing is mapped: it is the call that is wrong. */

@@ -475,56 +475,6 @@ static void free_one_section_of_three(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, altmap.alloc, 2 * SECTION_PAGES);
 }
 
-/* A subsection has base pages, and so a table of each level. */
-static bool check_tables_are_freed(struct kunit *test, struct fake_dev *dev,
-				   enum walk_level level)
-{
-	struct span span = subsection_span(dev, 0);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
-	unsigned long before, populated, after;
-
-	before = census_of_dev(dev).tables;
-	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
-	populated = census_of_dev(dev).tables;
-	depopulate(test, dev, span, &altmap);
-	after = census_of_dev(dev).tables;
-
-	KUNIT_EXPECT_EQ_MSG(test, after, before,
-			    "tables after and before, %lu while populated, with a %s table of its own for %#lx",
-			    populated, walk_level_name(level), span.start);
-	return populated > before;
-}
-
-/*
- * C10: a table that is left empty is freed, at each level that there is. The
- * device is put where it has a table of that level to itself, unless the
- * physical addresses end before that.
- */
-static void free_subsection_frees_empty_tables(struct kunit *test)
-{
-	static const struct {
-		enum walk_level level;
-		unsigned long span;
-	} levels[] = {
-		{ WALK_PTE, PMD_SIZE },
-		{ WALK_PMD, PUD_SIZE },
-		{ WALK_PUD, P4D_SIZE },
-		{ WALK_P4D, PGDIR_SIZE },
-	};
-	u64 sections = mhp_get_pluggable_range(true).end / PFN_PHYS(PAGES_PER_SECTION);
-	unsigned int i, added = 0;
-
-	for (i = 0; i < ARRAY_SIZE(levels); i++) {
-		unsigned long align = levels[i].span / SECTION_MEMMAP ?: 1;
-
-		if (align > sections / 2)
-			break;
-		added += check_tables_are_freed(test, fake_dev_get(test, 1, align),
-						levels[i].level);
-	}
-	KUNIT_EXPECT_GT_MSG(test, added, 0, "no table was ever added");
-}
-
 /*
  * C10: a table that the neighbour uses stays, and so does what it maps.
  *
@@ -633,14 +583,49 @@ static void populate_subsection_spends_ram_on_tables_only(struct kunit *test)
 			    span_nr_pages(span));
 }
 
-/* C11: and vmemmap_free() returns each of those pages. */
-static void free_section_returns_tables_to_ram(struct kunit *test)
+static unsigned int check_tables_return(struct kunit *test, struct fake_dev *dev,
+					struct span span)
 {
-	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
-	struct ram_use use = ram_use_of(test, dev, section_span(dev, 0), &altmap, 0);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	struct ram_use use = ram_use_of(test, dev, span, &altmap, 0);
 
-	KUNIT_EXPECT_LE_MSG(test, use.kept, 0, "pages of system RAM not returned");
+	KUNIT_EXPECT_EQ_MSG(test, census_of_dev(dev).tables, dev->tables,
+			    "tables that serve [%#lx, %#lx), after and before",
+			    span.start, span.end);
+	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
+			    "pages of system RAM for [%#lx, %#lx), against page tables",
+			    span.start, span.end);
+	KUNIT_EXPECT_EQ_MSG(test, use.kept, 0,
+			    "pages of system RAM not returned, of %ld tables for [%#lx, %#lx)",
+			    use.tables, span.start, span.end);
+	return use.tables;
+}
+
+/*
+ * C10, C11: a table that is left empty is freed, at each level that there is,
+ * and is system RAM again. A subsection has base pages, and so a table of each
+ * level. The device is put where it has one to itself: twice the table's span
+ * above zero, for the vmemmap begins with the first page of RAM. Levels whose
+ * tables span more than all physical addresses are passed over.
+ */
+static void free_subsection_returns_empty_tables(struct kunit *test)
+{
+	static const unsigned long table_spans[] = {
+		PMD_SIZE, PUD_SIZE, P4D_SIZE, PGDIR_SIZE,
+	};
+	u64 sections = mhp_get_pluggable_range(true).end / PFN_PHYS(PAGES_PER_SECTION);
+	unsigned int i, added = 0;
+
+	for (i = 0; i < ARRAY_SIZE(table_spans); i++) {
+		unsigned long align = 2 * table_spans[i] / SECTION_MEMMAP ?: 1;
+		struct fake_dev *dev;
+
+		if (align > sections / 2)
+			break;
+		dev = fake_dev_get(test, 1, align);
+		added += check_tables_return(test, dev, subsection_span(dev, 0));
+	}
+	KUNIT_EXPECT_GT_MSG(test, added, 0, "no table was ever added");
 }
 
 /* C12: no page of the device gets into the buddy allocator. */
@@ -703,18 +688,29 @@ static void fill_frames(struct kunit *test, unsigned long pfn, unsigned long nr,
 	memunmap(map);
 }
 
+/* Last page first: those that the CPU looked up last, it may remember. */
 static void expect_pattern(struct kunit *test, struct span span, u64 value)
 {
-	struct span pages = span_pages(span);
-	unsigned long i;
+	unsigned long start = span_pages(span).start;
+	unsigned long i = span_nr_pages(span);
 
-	for (i = 0; i < span_nr_pages(span); i++) {
-		u64 *addr = (u64 *)(pages.start + i * PAGE_SIZE);
+	while (i--) {
+		u64 *addr = (u64 *)(start + i * PAGE_SIZE);
 
 		KUNIT_ASSERT_EQ_MSG(test, READ_ONCE(*addr), value + i,
 				    "what is read through %#lx, page %lu of [%#lx, %#lx)",
 				    (unsigned long)addr, i, span.start, span.end);
 	}
+}
+
+/* Makes the CPU remember the end of a span. */
+static void touch(struct span span)
+{
+	struct span pages = span_pages(span);
+	unsigned long addr;
+
+	for (addr = pages.start; addr < pages.end; addr += PAGE_SIZE)
+		READ_ONCE(*(u64 *)addr);
 }
 
 /*
@@ -733,6 +729,7 @@ static void check_remap(struct kunit *test, struct fake_dev *dev, struct span sp
 
 	KUNIT_ASSERT_EQ(test, populate(span, &old), 0);
 	expect_pattern(test, span, OLD);
+	touch(span);
 	depopulate(test, dev, span, &old);
 
 	KUNIT_ASSERT_EQ(test, populate(span, &new), 0);
@@ -770,10 +767,9 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(free_section_gives_pages_back),
 	KUNIT_CASE_PARAM(free_subsection_gives_pages_back, subsection_gen_params),
 	KUNIT_CASE(free_one_section_of_three),
-	KUNIT_CASE(free_subsection_frees_empty_tables),
 	KUNIT_CASE(free_section_keeps_neighbours_tables),
 	KUNIT_CASE(free_subsection_keeps_neighbours_tables),
-	KUNIT_CASE(free_section_returns_tables_to_ram),
+	KUNIT_CASE(free_subsection_returns_empty_tables),
 	KUNIT_CASE(free_section_puts_no_device_page_into_buddy),
 	KUNIT_CASE(free_subsection_counts_no_table_into_altmap),
 	KUNIT_CASE(free_section_without_altmap_returns_ram),
