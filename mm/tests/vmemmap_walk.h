@@ -15,6 +15,7 @@
  * @WALK_PUD: two down
  * @WALK_PMD: three down; a leaf here is a block
  * @WALK_PTE: at the bottom; a leaf here is a base page
+ * @WALK_LEVELS: how many there are
  */
 enum walk_level {
 	WALK_PGD,
