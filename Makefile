@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+# The front door. "make" or "make help" says what there is.
+
+# FLAVOUR, CONFIG and so on reach the programs below through the environment,
+# whether given as "make tree FLAVOUR=stock" or as "FLAVOUR=stock make tree".
+
+PYTHON ?= python3
+TOOLS := tools/testing/kunit
+
+.DEFAULT_GOAL := help
+.PHONY: help run tree check clean
+
+help:
+	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
+	@echo 'make tree    prepare a kernel tree and print its path'
+	@echo 'make check   every test of this repository, the ones that CI runs'
+	@echo 'make clean   remove what was built: trees, kernels, results'
+	@echo
+	@echo 'Variables, as in "make run FLAVOUR=stock CONFIG=64k":'
+	@echo '  FLAVOUR=series|baseline|stock   the kernel tree (default: series)'
+	@echo '  CONFIG=4k|16k|64k               kunitconfig fragments, joined by "-"'
+	@echo '  KSRC=DIR    a kernel tree of yours, as it stands; it is not written to'
+	@echo '  BASE=6.12   the linux-source package to start from'
+	@echo '  BUILD=DIR   where trees and kernels are made (default: build)'
+	@echo '  JOBS=N      how many files to compile at a time'
+	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for make check: only these'
+
+run:
+	@$(PYTHON) $(TOOLS)/kunit.py run --arch=arm64
+
+tree:
+	@$(PYTHON) $(TOOLS)/tree.py
+
+check:
+	@$(PYTHON) $(TOOLS)/check.py
+
+clean:
+	@$(PYTHON) $(TOOLS)/clean.py

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make check: all tests of this repository, judged strictly."""
+
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, List, Mapping, Optional, Sequence, Tuple
+
+import judge
+import options
+import packages
+import proc
+import results
+import settings as settings_module
+import tree
+from errors import KunitError, UsageError
+from proc import say
+from results import CaseResult, RunResult
+from settings import PRIVATE_VARIABLES, REPO, Settings
+
+HERE = Path(__file__).resolve().parent
+EXPECTED = HERE / "expected"
+
+# Every run: the flavour, the config.
+RUNS = (
+    ("series", "4k"),
+    ("series", "16k"),
+    ("series", "64k"),
+    ("baseline", "4k"),
+    ("baseline", "64k"),
+    ("stock", "4k"),
+    ("stock", "64k"),
+)
+
+# In seconds. A guest needs a few; a build on a slow machine, half an hour.
+GUEST_TIME = 120
+BUILD_TIME = 3600
+HOST_TESTS_TIME = 600
+
+_COMPILER_MESSAGE = re.compile(
+    r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file|^next: "
+)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the check, known by name."""
+
+    name: str
+    do: Callable[[], RunResult]
+
+
+def main(argv: List[str]) -> int:
+    """Run everything, tell everything; 0 only when all is as expected."""
+    if argv:
+        raise UsageError("make check takes no arguments", 'narrow it with CONFIGS="4k 64k"')
+    wanted = settings_module.read()
+    if wanted.ksrc:
+        raise UsageError(
+            "make check judges this repository's own trees, not KSRC",
+            "unset KSRC; kunit.py run tests a tree of yours",
+        )
+    runs = choose_runs(os.environ)
+    ensure_tools(wanted)
+    out = wanted.build / "results"
+    tree.mark(wanted.build)
+    out.mkdir(exist_ok=True)
+    phases = [Phase("host tests", lambda: host_tests(out)), Phase("mypy --strict", type_check)]
+    for flavour, config in runs:
+        cell = Cell(replace(wanted, flavour=flavour, config=config), out)
+        phases.append(Phase(cell.name, cell.run))
+    found = run_phases(phases)
+    results.write_json(found, out / "check.json")
+    results.write_junit(found, out / "check.xml")
+    print(results.summary(found, _heading()))
+    return 1 if results.totals(found)[1] else 0
+
+
+def choose_runs(environ: Mapping[str, str]) -> List[Tuple[str, str]]:
+    """The runs that CONFIGS and FLAVOURS leave. Raises UsageError if one is unknown."""
+    chosen = list(RUNS)
+    for variable, position in (("FLAVOURS", 0), ("CONFIGS", 1)):
+        names = environ.get(variable, "").split()
+        known = sorted({run[position] for run in RUNS})
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"{variable}: make check has no '{name}'", f"choose from: {' '.join(known)}"
+                )
+        chosen = [run for run in chosen if not names or run[position] in names]
+    if not chosen:
+        raise UsageError(
+            "FLAVOURS and CONFIGS together leave nothing to run",
+            "choose from: " + ", ".join(f"{f} {c}" for f, c in RUNS),
+        )
+    return chosen
+
+
+def ensure_tools(wanted: Settings) -> None:
+    """See to everything that any of the phases needs."""
+    line = options.take_apart(["run"])
+    cross = options.needs_cross_package(line)
+    needed = [*packages.for_tree(wanted), *packages.for_build(cross), packages.QEMU, packages.MYPY]
+    packages.ensure(needed)
+    packages.check_qemu()
+
+
+def run_phases(phases: Sequence[Phase]) -> List[RunResult]:
+    """Run all phases, whatever the outcome of each."""
+    found: List[RunResult] = []
+    watch = proc.Stopwatch()
+    for number, phase in enumerate(phases, 1):
+        say(f"[{watch.seconds:4.0f} s] {number}/{len(phases)}: {phase.name} ...")
+        result = phase.do()
+        found.append(result)
+        for case in result.wrong:
+            say(f"  {case.failure}")
+    say(f"[{watch.seconds:4.0f} s] done")
+    return found
+
+
+# --- The host's side ------------------------------------------------------
+
+
+def host_tests(out: Path) -> RunResult:
+    """Run the unit tests of the host code, each counted."""
+    watch = proc.Stopwatch()
+    log = out / "host-tests.log"
+    argv = [sys.executable, "-m", "unittest", "discover", "-v", "-s", "tests", "-t", "."]
+    try:
+        status = proc.run_logged(
+            argv, str(log), cwd=str(HERE), env=proc.clean_env(PRIVATE_VARIABLES),
+            timeout=HOST_TESTS_TIME,
+        )  # fmt: skip
+    except proc.TimedOut as error:
+        return _single_failure("host tests", str(error), log, watch)
+    return RunResult("host tests", read_unittest(log.read_text(), status), watch.seconds)
+
+
+def read_unittest(log: str, status: int) -> Tuple[CaseResult, ...]:
+    """Make results of what unittest prints. A skipped host test is a failure."""
+    ran = re.search(r"^Ran (\d+) tests? in", log, re.MULTILINE)
+    bad = re.findall(r"^(?:FAIL|ERROR): (.*)$", log, re.MULTILINE)
+    bad += re.findall(r"^(.*) \.\.\. (?:skipped .*|unexpected success)$", log, re.MULTILINE)
+    cases = [
+        CaseResult(name, "failed", f"host test: {name}", _traceback(log, name)) for name in bad
+    ]
+    if not ran or int(ran.group(1)) == 0 or (status != 0 and not bad):
+        end = tuple(proc.tail(log).splitlines())
+        cases.append(CaseResult("unittest", "failed", "the host tests did not run", end))
+    good = (int(ran.group(1)) if ran else 0) - len(bad)
+    return (*cases, *(CaseResult(f"host test {n + 1}", "passed") for n in range(good)))
+
+
+def _traceback(log: str, name: str) -> Tuple[str, ...]:
+    """What unittest says about a test that failed."""
+    for part in log.split("=" * 70)[1:]:
+        if f": {name}\n" in part:
+            return tuple(part.split("-" * 70)[1].strip().splitlines())
+    return ()
+
+
+def type_check() -> RunResult:
+    """Let mypy look at the host code."""
+    watch = proc.Stopwatch()
+    sources = [*HERE.glob("*.py"), *HERE.glob("tests/*.py")]
+    files = sorted(str(path.relative_to(HERE)) for path in sources)
+    argv = [packages.MYPY.proof, "--no-error-summary", "--config-file", "mypy.ini", *files]
+    done = proc.run(argv, cwd=str(HERE), expect=(0, 1, 2))
+    said = tuple((done.stdout + done.stderr).strip().splitlines())
+    failure = "" if done.status == 0 else f"mypy --strict: {len(said)} complaints"
+    case = CaseResult("mypy --strict", "failed" if failure else "passed", failure, said)
+    return RunResult("mypy --strict", (case,), watch.seconds)
+
+
+# --- The kernel's side ----------------------------------------------------
+
+
+class Cell:
+    """One kernel: a flavour with a config, built, booted and judged."""
+
+    def __init__(self, wanted: Settings, out: Path) -> None:
+        self._wanted = wanted
+        self._out = out
+        self.name = f"{wanted.flavour} {wanted.config}"
+
+    def run(self) -> RunResult:
+        """Build, boot, judge. Whatever goes wrong is in the result."""
+        watch = proc.Stopwatch()
+        try:
+            path = tree.prepare(self._wanted)
+            failed = self._build()
+            if failed is None:
+                return self._boot(path, watch)
+        except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+            failed = CaseResult("preparation", "failed", str(error).splitlines()[0],
+                                tuple(str(error).splitlines()[1:]))  # fmt: skip
+        return RunResult(self.name, (failed,), watch.seconds)
+
+    def _front_end(self, log: Path, timeout: float, *args: str) -> int:
+        env = proc.clean_env(
+            PRIVATE_VARIABLES,
+            FLAVOUR=self._wanted.flavour,
+            CONFIG=self._wanted.config,
+            BASE=self._wanted.base,
+            BUILD=str(self._wanted.build),
+            SOURCES=str(self._wanted.sources),
+            JOBS=str(self._wanted.jobs or ""),
+        )
+        argv = [sys.executable, str(HERE / "kunit.py"), *args]
+        return proc.run_logged(argv, str(log), cwd=str(REPO), env=env, timeout=timeout)
+
+    def _log(self, what: str) -> Path:
+        return self._out / f"{self._wanted.flavour}-{self._wanted.config}.{what}.log"
+
+    def _build(self) -> Optional[CaseResult]:
+        """Build the kernel; None when that worked."""
+        log = self._log("build")
+        if self._front_end(log, BUILD_TIME, "build", "--arch=arm64") == 0:
+            return None
+        said = compiler_messages(log.read_text(errors="replace"))
+        return CaseResult("build", "failed", f"the build failed: see {log}", said)
+
+    def _boot(self, path: Path, watch: proc.Stopwatch) -> RunResult:
+        console = path / f".kunit-{self._wanted.config}" / "test.log"
+        console.unlink(missing_ok=True)
+        tool = self._log("exec")
+        with_spare_time = GUEST_TIME + 60
+        self._front_end(
+            tool, with_spare_time, "exec", "--arch=arm64", f"--timeout={GUEST_TIME}"
+        )
+        if not console.exists():
+            said = tuple(proc.tail(tool.read_text(errors="replace")).splitlines())
+            case = CaseResult("boot", "failed", f"QEMU was not started: see {tool}", said)
+            return RunResult(self.name, (case,), watch.seconds)
+        kept = self._log("console")
+        shutil.copyfile(console, kept)
+        expected = judge.read_expectation(EXPECTED, self._wanted.flavour, self._wanted.config)
+        verdict = judge.judge(kept.read_text(errors="backslashreplace"), expected)
+        return RunResult(self.name, case_results(verdict), watch.seconds)
+
+
+def case_results(verdict: judge.Verdict) -> Tuple[CaseResult, ...]:
+    """A verdict as results: findings about the whole run, then the cases."""
+    found = [CaseResult("the run", "failed", f.what, f.log) for f in verdict.findings]
+    for case in verdict.cases:
+        status = case.status.value if case.status else "missing"
+        finding = case.finding or judge.Finding("")
+        found.append(CaseResult(case.name, status, finding.what, finding.log))
+    return tuple(found)
+
+
+def compiler_messages(log: str) -> Tuple[str, ...]:
+    """What a compiler, make or Kconfig complained of, the first of it."""
+    lines = [line for line in log.splitlines() if _COMPILER_MESSAGE.search(line)]
+    return tuple(lines[:5]) or tuple(proc.tail(log, 5).splitlines())
+
+
+def _single_failure(name: str, what: str, log: Path, watch: proc.Stopwatch) -> RunResult:
+    end = tuple(proc.tail(log.read_text(errors="replace")).splitlines())
+    return RunResult(name, (CaseResult(name, "failed", what, end),), watch.seconds)
+
+
+def _heading() -> str:
+    """On what all this ran."""
+    words = [f"make check on {os.cpu_count()} CPUs, {sys.platform}"]
+    for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
+        if shutil.which(argv[0]):
+            words.append(proc.run(argv).stdout.partition("\n")[0])
+    return "\n".join(words)
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A strict verdict on one run of the suites, from its console log.
+
+"Green" is not enough: the expected cases, each with its expected outcome, no
+others, no offence against the format, no splat, and a kernel that lived to
+the end.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
+
+import ktap
+from errors import UsageError
+from ktap import Report, Status, Test
+from proc import tail
+
+# What a kernel says when something is wrong with it.
+SPLAT = re.compile(
+    r"cut here|\bWARNING: |\bBUG: |\bOops\b|Call [Tt]race:|Kernel panic|Unable to handle|"
+    r"Internal error|\bKASAN: |\bKFENCE: |\bUBSAN: |\bKCSAN: |kmemleak: \d+ new|"
+    r"possible (?:recursive|circular|irq lock|deadlock)|INFO: .*(?:deadlock|stall|lockdep|blocked)|"
+    r"detected stall|soft lockup|Bad page state|Bad page map|page allocation failure|"
+    r"DEBUG_LOCKS_WARN_ON|suspicious RCU usage|[Rr]efcount_t: |list_(?:add|del) corruption"
+)
+_BOOTED = re.compile(r"Linux version \d|Booting Linux")
+_PANIC = re.compile(r"Kernel panic - not syncing.*")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a run must show.
+
+    cases: every "suite.case"; failing: those that must fail; skips: those that
+    may be skipped, with the reason.
+    """
+
+    cases: FrozenSet[str]
+    failing: FrozenSet[str] = frozenset()
+    skips: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        strangers = (self.failing | frozenset(self.skips)) - self.cases
+        if strangers:
+            raise UsageError(
+                f"expected/ speaks of a case that expected/cases does not have: {min(strangers)}",
+                "correct the name, or add the case to expected/cases",
+            )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as expected. log: the lines that show it."""
+
+    what: str
+    log: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaseVerdict:
+    """One case: how it ended, and what is wrong with that, if anything."""
+
+    name: str
+    status: Optional[Status]
+    finding: Optional[Finding] = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The whole run: its cases, and findings that belong to no case."""
+
+    cases: Tuple[CaseVerdict, ...]
+    findings: Tuple[Finding, ...]
+
+    @property
+    def as_expected(self) -> int:
+        """How many cases came out as expected."""
+        return sum(case.finding is None for case in self.cases)
+
+    @property
+    def wrong(self) -> int:
+        """How many cases did not, plus the findings about the run."""
+        return len(self.cases) - self.as_expected + len(self.findings)
+
+    def count(self, status: Status) -> int:
+        """How many cases ended so."""
+        return sum(case.status is status for case in self.cases)
+
+
+def judge(log: str, expected: Expectation) -> Verdict:
+    """Judge a console log."""
+    lines = log.splitlines()
+    report = ktap.read(lines)
+    findings = _death(log, report)
+    findings += [Finding(f"KTAP: {p}") for p in report.problems if p != ktap.CUT_SHORT]
+    findings += _splats(lines)
+    ran = _cases(report)
+    for name in sorted({n for n, _ in ran if [m for m, _ in ran].count(n) > 1}):
+        findings.append(Finding(f"{name} reports more than once"))
+    by_name = dict(ran)
+    names = sorted(expected.cases | set(by_name))
+    return Verdict(
+        tuple(_judge_case(name, by_name.get(name), expected) for name in names),
+        tuple(findings),
+    )
+
+
+def _cases(report: Report) -> List[Tuple[str, Test]]:
+    return [
+        (f"{suite.name}.{case.name}", case) for suite in report.suites for case in suite.children
+    ]
+
+
+def _judge_case(name: str, case: Optional[Test], expected: Expectation) -> CaseVerdict:
+    if case is None:
+        return CaseVerdict(name, None, Finding(f"{name} did not report"))
+    if name not in expected.cases:
+        what = f"{name} is not in expected/cases ({case.status.value})"
+        return CaseVerdict(name, case.status, Finding(what))
+    skipped = _first_skip(case)
+    if skipped is not None and name not in expected.skips:
+        what = f"{name} skipped without leave: {skipped or 'no reason given'}"
+        return CaseVerdict(name, Status.SKIPPED, Finding(what))
+    must_fail = name in expected.failing
+    if case.status is Status.FAILED and not must_fail:
+        return CaseVerdict(name, case.status, Finding(f"{name} failed", _failure_log(case)))
+    if case.status is Status.PASSED and must_fail:
+        return CaseVerdict(name, case.status, Finding(f"{name} passed, and should have failed"))
+    return CaseVerdict(name, case.status)
+
+
+def _first_skip(case: Test) -> Optional[str]:
+    """Why a case, or one of its parameters, was skipped; None if none was."""
+    for test in (case, *case.children):
+        if test.status is Status.SKIPPED:
+            return test.reason
+    return None
+
+
+def _failure_log(case: Test) -> Tuple[str, ...]:
+    """What the first part of a case that failed had to say."""
+    for test in case.children:
+        if test.status is Status.FAILED:
+            return (f"parameter: {test.name}", *test.log)
+    return case.log
+
+
+def _death(log: str, report: Report) -> List[Finding]:
+    """A kernel that did not live to the end of its tests."""
+    end = tuple(tail(log, 20).splitlines())
+    where = f" in {'.'.join(report.open_tests)}" if report.open_tests else ""
+    panic = _PANIC.search(log)
+    if panic:
+        return [Finding(f"the kernel panicked{where}: {panic.group()}", end)]
+    if not log.strip():
+        return [Finding("the kernel never booted: its console stayed empty")]
+    if not report.started:
+        if _BOOTED.search(log):
+            return [Finding("the kernel booted, but ran no KUnit test", end)]
+        return [Finding("the kernel never booted", end)]
+    if report.open_tests or ktap.CUT_SHORT in report.problems:
+        return [Finding(f"the kernel hung or died{where}: its log stops there", end)]
+    return []
+
+
+def _splats(lines: Iterable[str]) -> List[Finding]:
+    """Each report of the kernel about itself, with the lines that follow it."""
+    plain = [ktap.strip_timestamp(line.rstrip()) for line in lines]
+    findings: List[Finding] = []
+    last = -_SPLAT_LINES
+    for number, line in enumerate(plain):
+        if SPLAT.search(line) and not ktap.is_ktap(line):
+            # The lines of one report often match more than once.
+            if number - last >= _SPLAT_LINES:
+                shown = tuple(plain[number : number + _SPLAT_LINES])
+                findings.append(Finding(f"splat at line {number + 1}: {line}", shown))
+            last = number
+    return findings
+
+
+_SPLAT_LINES = 12
+
+
+# --- The files of expected/ -----------------------------------------------
+
+
+def read_expectation(directory: Path, flavour: str, config: str) -> Expectation:
+    """Read what a flavour must show with a config from the files of expected/.
+
+    cases: all cases; FLAVOUR: those that fail there; skips: "suite.case config
+    reason". Raises UsageError.
+    """
+    return Expectation(
+        frozenset(_read_list(directory / "cases", must_exist=True)),
+        frozenset(_read_list(directory / flavour)),
+        _read_skips(directory / "skips", config),
+    )
+
+
+def _read_list(path: Path, must_exist: bool = False) -> List[str]:
+    if not path.exists() and not must_exist:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "restore it from git") from error
+    return [line for line in (raw.split("#")[0].strip() for raw in lines) if line]
+
+
+def _read_skips(path: Path, config: str) -> Dict[str, str]:
+    skips: Dict[str, str] = {}
+    for line in _read_list(path):
+        words = line.split(None, 2)
+        if len(words) != 3:
+            raise UsageError(f"{path}: '{line}' lacks a config or a reason",
+                             "write: suite.case config reason")  # fmt: skip
+        if words[1] == config:
+            skips[words[0]] = words[2]
+    return skips

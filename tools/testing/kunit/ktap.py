@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A strict reader of KTAP in a kernel's console log.
+
+The kernel's own parser forgives; this one reports whatever is not as KUnit
+writes it: numbers, plans, names, nesting, an end that is missing.
+Documentation/dev-tools/ktap.rst has the format.
+"""
+
+import enum
+import re
+from dataclasses import dataclass, field
+from typing import Iterable, List, Optional, Tuple
+
+# The problem of a log that stops before the last planned suite has ended.
+CUT_SHORT = "the results end in the middle"
+
+_INDENT = 4
+_TIMESTAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
+_HEADER = re.compile(r"^( *)KTAP version 1$")
+_SUBTEST = re.compile(r"^( *)# Subtest: (.+)$")
+_PLAN = re.compile(r"^( *)1\.\.(\d+)$")
+_RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)?(?: ([^#]*?))?(?: # ?(.*))?$")
+_DIAGNOSTIC = re.compile(r"^ *#")
+
+
+class Status(enum.Enum):
+    """How a test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Test:
+    """A line "ok" or "not ok", and what belongs to it."""
+
+    name: str
+    status: Status
+    reason: str = ""
+    children: Tuple["Test", ...] = ()
+    # What the kernel said since the result before.
+    log: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a log says about tests.
+
+    problems are offences against the format; open_tests are the names of what
+    was begun and not ended, the innermost last.
+    """
+
+    started: bool
+    suites: Tuple[Test, ...]
+    problems: Tuple[str, ...]
+    open_tests: Tuple[str, ...]
+
+
+@dataclass
+class _Level:
+    """A block of results under one header."""
+
+    indent: int
+    name: Optional[str] = None
+    plan: Optional[int] = None
+    tests: List[Test] = field(default_factory=list)
+
+
+def read(lines: Iterable[str]) -> Report:
+    """Read a console log. Never raises: what is wrong is in the report."""
+    reader = _Reader()
+    for number, line in enumerate(lines, 1):
+        reader.feed(number, strip_timestamp(line.rstrip()))
+    return reader.finish()
+
+
+def strip_timestamp(line: str) -> str:
+    """A line of the console without printk's time."""
+    return _TIMESTAMP.sub("", line, count=1)
+
+
+def is_ktap(line: str) -> bool:
+    """Whether a line, without timestamp, belongs to KTAP rather than to the kernel."""
+    patterns = (_HEADER, _PLAN, _RESULT, _DIAGNOSTIC)
+    return any(pattern.match(line) for pattern in patterns)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._levels: List[_Level] = []
+        self._done: Optional[_Level] = None
+        self._problems: List[str] = []
+        self._log: List[str] = []
+        self._line = 0
+
+    def feed(self, number: int, line: str) -> None:
+        """Take in the next line."""
+        self._line = number
+        header, subtest = _HEADER.match(line), _SUBTEST.match(line)
+        plan, result = _PLAN.match(line), _RESULT.match(line)
+        if header:
+            self._open(len(header.group(1)))
+        elif not self._levels:
+            # Before KTAP begins, and after it has ended, the kernel may say anything.
+            if result and self._done:
+                self._problem("a result after the end")
+        elif subtest and len(subtest.group(1)) == self._levels[-1].indent:
+            self._levels[-1].name = subtest.group(2)
+        elif plan:
+            self._plan(len(plan.group(1)), int(plan.group(2)))
+        elif result:
+            self._result(result)
+        else:
+            self._log.append(line)
+
+    def finish(self) -> Report:
+        """Close what is open and return what was found."""
+        open_tests = tuple(level.name or "?" for level in self._levels[1:])
+        top = self._levels[0] if self._levels else self._done
+        suites = list(top.tests) if top else []
+        if self._levels:
+            self._problems.append(CUT_SHORT)
+        if len(self._levels) > 1:
+            # The suite that was not ended: its finished cases count.
+            cases = tuple(self._levels[1].tests)
+            suites.append(Test(open_tests[0], Status.FAILED, children=cases))
+        return Report(top is not None, tuple(suites), tuple(self._problems), open_tests)
+
+    def _problem(self, text: str) -> None:
+        self._problems.append(f"line {self._line}: {text}")
+
+    def _open(self, indent: int) -> None:
+        expected = len(self._levels) * _INDENT
+        if self._done or (indent == 0 and self._levels):
+            self._problem("the tests start a second time")
+            return
+        if indent != expected:
+            self._problem(f"a header indented by {indent} where {expected} was expected")
+        self._levels.append(_Level(expected))
+        self._log = []
+
+    def _plan(self, indent: int, count: int) -> None:
+        level = self._levels[-1]
+        if indent != level.indent or level.plan is not None or level.tests:
+            self._problem(f"a misplaced plan 1..{count}")
+        else:
+            level.plan = count
+            self._log = []
+
+    def _result(self, match: "re.Match[str]") -> None:
+        indent = len(match.group(1))
+        children: Tuple[Test, ...] = ()
+        if len(self._levels) > 1 and indent == self._levels[-2].indent:
+            closed = self._levels.pop()
+            self._check_plan(closed)
+            children = tuple(closed.tests)
+            if closed.name != match.group(4):
+                self._problem(f"'{closed.name}' is ended as '{match.group(4)}'")
+        level = self._levels[-1]
+        if indent != level.indent:
+            self._problem(f"a result indented by {indent} where {level.indent} was expected")
+            return
+        self._add(level, match, children)
+
+    def _add(self, level: _Level, match: "re.Match[str]", children: Tuple[Test, ...]) -> None:
+        name, directive = match.group(4) or "", match.group(5) or ""
+        number, expected = int(match.group(3)), len(level.tests) + 1
+        if number != expected:
+            self._problem(f"'{name}' is number {number}, {expected} was expected")
+        status, reason = Status.PASSED, ""
+        if match.group(2) == "not ok":
+            status = Status.FAILED
+        elif directive.upper().startswith("SKIP"):
+            status, reason = Status.SKIPPED, directive[len("SKIP") :].strip()
+        if status is Status.SKIPPED or children:
+            self._check_children(name, status, children)
+        level.tests.append(Test(name, status, reason, children, tuple(self._log)))
+        self._log = []
+        if len(self._levels) == 1 and level.plan == len(level.tests):
+            self._done = self._levels.pop()
+
+    def _check_children(self, name: str, status: Status, children: Tuple[Test, ...]) -> None:
+        failed = any(child.status is Status.FAILED for child in children)
+        if failed and status is not Status.FAILED:
+            self._problem(f"'{name}' {status.value}, but something in it failed")
+
+    def _check_plan(self, level: _Level) -> None:
+        """Parameters have no plan in every kernel; suites and the whole run have."""
+        seen = len(level.tests)
+        if level.plan is None and level.indent < 2 * _INDENT:
+            self._problem(f"'{level.name or 'the run'}' has no plan")
+        elif level.plan is not None and level.plan != seen:
+            self._problem(f"'{level.name or 'the run'}' planned {level.plan}, and {seen} came")

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Front end of the kernel's kunit.py: prepares the kernel tree, then hands over."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+import options
+import packages
+import proc
+import settings as settings_module
+import tree as tree_module
+from errors import ExitStatus
+from options import CommandLine
+from settings import PRIVATE_VARIABLES, Settings
+
+TOOL = "tools/testing/kunit/kunit.py"
+
+OUR_HELP = """\
+This is a front end: it prepares a kernel tree, then calls that tree's own
+kunit.py, with every option of the user's. Defaults: --arch=arm64, kunitconfigs
+from lib/kunit-configs, tools/testing/kunit/qemu_configs/arm64.py, and the cross
+compiler aarch64-linux-gnu-gcc. Environment variables:
+
+  FLAVOUR=NAME  the tree: series (default), baseline or stock
+  CONFIG=NAME   kunitconfig fragments, joined by '-': 4k (default), 64k, ...
+  KSRC=DIR      test this kernel tree, as it stands; DIR is not written to
+  BASE=6.12     the linux-source package to start from
+  SOURCES=DIR   where that package's archive is (default: /usr/src)
+  BUILD=DIR     where trees and kernels are made (default: build/)
+  JOBS=N        compile N files at a time
+
+Exit status: that of the kernel's tool, but 125 when the kernel cannot be
+prepared or built (for git bisect run), and 2 when something else is amiss.
+"""
+
+
+def main(argv: List[str]) -> int:
+    """Do what the command line asks for; return the exit status."""
+    wanted = settings_module.read()
+    line = options.take_apart(argv)
+    if line.wants_help:
+        return _help(line, wanted)
+    cwd = Path.cwd()
+    if line.subcommand in options.CONFIGURING and not line.has("--kunitconfig"):
+        options.with_defaults(line, wanted)  # An unknown CONFIG is told before long work.
+    _ensure_packages(line, wanted)
+    tree = tree_module.prepare(wanted)
+    line = options.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
+    return _call(line, tree)
+
+
+def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
+    needed = list(packages.for_tree(wanted))
+    if line.subcommand in options.BUILDING:
+        needed += packages.for_build(cross=options.needs_cross_package(line))
+    boots_arm64 = line.subcommand in options.BOOTING and line.arch == "arm64"
+    if boots_arm64:
+        needed.append(packages.QEMU)
+    packages.ensure(needed)
+    if boots_arm64:
+        packages.check_qemu()
+
+
+def _call(line: CommandLine, tree: Path) -> int:
+    """Run the tree's kunit.py; return its status, or 125 for a failed build."""
+    argv = [sys.executable, str(tree / TOOL), *line.argv()]
+    if line.subcommand != "parse":
+        proc.say(f"$ {shlex.join(argv)}")
+    log = _guest_log(line, tree)
+    before = _mtime(log)
+    status = proc.hand_over(argv, cwd=str(tree), env=proc.clean_env(PRIVATE_VARIABLES))
+    # The tool's status 1 means a failed build as well as a failed test. It opens
+    # the guest's log as soon as the guest runs, not earlier.
+    built = line.subcommand not in options.BUILDING or _mtime(log) != before
+    if status == ExitStatus.FAILED and not built:
+        return int(ExitStatus.CANNOT_BUILD)
+    return status
+
+
+def _guest_log(line: CommandLine, tree: Path) -> Path:
+    directory = (line.values("--build_dir") or [".kunit"])[-1]
+    return tree / directory / "test.log"
+
+
+def _mtime(path: Path) -> Optional[int]:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _help(line: CommandLine, wanted: Settings) -> int:
+    """Print our help, and the kernel tool's if there is a prepared tree."""
+    print(OUR_HELP, flush=True)
+    tree = tree_module.any_tree(wanted)
+    if tree is None:
+        print("The kernel tool's own help needs a prepared tree: make tree")
+        return 0
+    # Not even Python's caches are written, for the tree may be the user's.
+    argv = [sys.executable, "-B", str(tree / TOOL), *line.argv()]
+    return proc.hand_over(argv, cwd=os.getcwd(), env=proc.clean_env(PRIVATE_VARIABLES))
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The Debian packages that a command needs: found, offered, installed."""
+
+import os
+import platform
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, List, Sequence, Tuple
+
+import proc
+from errors import MissingToolError
+from proc import say
+from settings import Settings
+
+APT_LISTS = Path("/var/lib/apt/lists")
+QEMU_NEEDED = (7, 0)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that must be there: a command on PATH, or a file by its full path."""
+
+    proof: str
+    package: str
+    optional: bool = False
+
+    def is_met(self) -> bool:
+        """Whether it is there."""
+        if self.proof.startswith("/"):
+            return os.path.exists(self.proof)
+        return shutil.which(self.proof) is not None
+
+
+GIT = Requirement("git", "git")
+MAKE = Requirement("make", "make")
+MYPY = Requirement("mypy", "mypy")
+QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
+CROSS_COMPILER = Requirement("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
+# Only a package that has the header proves a C library to build host tools with.
+BUILD = (
+    MAKE,
+    Requirement("gcc", "gcc"),
+    Requirement("/usr/include/stdio.h", "libc6-dev"),
+    Requirement("flex", "flex"),
+    Requirement("bison", "bison"),
+    Requirement("bc", "bc"),
+    Requirement("perl", "perl"),
+    Requirement("ccache", "ccache", optional=True),
+)
+
+
+def host_is_arm64() -> bool:
+    """Whether arm64 kernels are built here with the native compiler."""
+    return platform.machine() in ("aarch64", "arm64")
+
+
+def for_tree(settings: Settings) -> Tuple[Requirement, ...]:
+    """What preparing a tree needs."""
+    if settings.ksrc:
+        return (GIT,)
+    package = settings.tarball.name[: -len(".tar.xz")]
+    return GIT, Requirement("xz", "xz-utils"), Requirement(str(settings.tarball), package)
+
+
+def for_build(cross: bool) -> Tuple[Requirement, ...]:
+    """What building a kernel needs; cross: for arm64, with Debian's cross compiler."""
+    return (*BUILD, CROSS_COMPILER) if cross else BUILD
+
+
+def ensure(requirements: Iterable[Requirement]) -> None:
+    """See to it that everything is there, by installing packages if need be.
+
+    Root installs at once; another user on a terminal is asked first. Raises
+    MissingToolError, which tells the command to type, when that is not possible.
+    An optional requirement that cannot be had is only mentioned.
+    """
+    missing = [r for r in requirements if not r.is_met()]
+    vital = [r for r in missing if not r.optional]
+    if not vital:
+        # Nothing that is only nice to have is worth an installation.
+        return
+    packages = list(dict.fromkeys(r.package for r in missing))
+    what = ", ".join(r.proof for r in vital)
+    if shutil.which("apt-get") is None:
+        raise MissingToolError(
+            f"missing: {what}",
+            "install them by this system's own means (there is no apt-get here); "
+            f"Debian's packages are called {' '.join(r.package for r in vital)}",
+        )
+    prefix = _privilege(packages, what)
+    _install(prefix, packages)
+    still = [r for r in vital if not r.is_met()]
+    if still:
+        raise MissingToolError(
+            f"missing after the installation: {', '.join(r.proof for r in still)}",
+            f"install the packages by hand: {_command(prefix, packages)}",
+        )
+
+
+def _command(prefix: Sequence[str], packages: Sequence[str]) -> str:
+    return shlex.join([*prefix, "apt-get", "install", "--no-install-recommends", *packages])
+
+
+def _privilege(packages: Sequence[str], what: str) -> List[str]:
+    """What to put before apt-get, once the user agrees. Raises MissingToolError."""
+    if os.geteuid() == 0:
+        return []
+    command = _command(["sudo"], packages)
+    if sys.stdin.isatty() and sys.stderr.isatty() and shutil.which("sudo"):
+        print(f"kunit: missing: {what}\nkunit: run '{command}'? [Y/n] ", end="", file=sys.stderr)
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() in ("", "y", "yes"):
+            return ["sudo"]
+    raise MissingToolError(f"missing: {what}", f"run: {command}")
+
+
+def _install(prefix: Sequence[str], packages: Sequence[str]) -> None:
+    """Install packages, after an apt-get update if the first try needs one."""
+    env = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    install = [*prefix, *env, "apt-get", "install", "-y", "--no-install-recommends", *packages]
+    update = [*prefix, *env, "apt-get", "update"]
+    say(f"installing {' '.join(packages)}")
+    if any(APT_LISTS.glob("*_Packages*")) and _apt(install) == 0:
+        return
+    if _apt(update) != 0 or _apt(install) != 0:
+        raise MissingToolError(
+            f"apt-get could not install {' '.join(packages)}",
+            f"see what it says above, then run: {_command(prefix, packages)}",
+        )
+
+
+def _apt(argv: Sequence[str]) -> int:
+    """Run apt-get on the terminal, with its output on stderr; return its status."""
+    say(f"$ {shlex.join(argv)}")
+    with proc.started(argv, stdin=None, stdout=sys.stderr) as child:
+        return child.wait()
+
+
+def check_qemu() -> None:
+    """Raise MissingToolError if QEMU is older than what was tried."""
+    words = proc.run([QEMU.proof, "--version"]).stdout
+    match = re.search(r"version (\d+)\.(\d+)", words)
+    found = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+    if found < QEMU_NEEDED:
+        needed = "{}.{}".format(*QEMU_NEEDED)
+        shown = "{}.{}".format(*found) if match else "of unknown version"
+        raise MissingToolError(
+            f"{shutil.which(QEMU.proof)} is QEMU {shown}; {needed} or later is needed",
+            f"install a newer {QEMU.package}, or put one first on PATH",
+        )

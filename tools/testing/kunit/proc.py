@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The one place where other programs are started.
+
+Each program leads its own session, so that it and all that it starts can be
+ended as a whole: on a timeout, on Ctrl-C and on SIGTERM. Nothing outlives us.
+"""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from types import FrameType
+from typing import IO, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+
+from errors import CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
+
+# A guest or a compiler that was asked to end gets this long, in seconds.
+GRACE = 5.0
+
+_CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# Files that children hold open too. With a lock among them, what an untimely
+# end of ours leaves running keeps the lock until it is done.
+shared_files: List[int] = []
+
+Stream = Union[int, IO[Any], None]
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM arrived. signum says which."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+class CommandFailed(Exception):
+    """A program ended with a status that its caller did not expect."""
+
+    def __init__(self, argv: Sequence[str], status: int, output: str) -> None:
+        super().__init__(f"{shlex.join(argv)}: exit status {status}")
+        self.argv = list(argv)
+        self.status = status
+        self.output = output
+
+
+class TimedOut(Exception):
+    """A program was ended because its time was over."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a program left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class _Held:
+    """Signals that arrive while a child is being started or ended wait."""
+
+    depth = 0
+    pending: Optional[int] = None
+
+
+def _on_signal(signum: int, _frame: Optional[FrameType]) -> None:
+    if _Held.depth:
+        _Held.pending = signum
+    else:
+        raise Interrupted(signum)
+
+
+def catch_signals() -> None:
+    """Turn Ctrl-C, SIGTERM and SIGHUP into Interrupted, raised where we are."""
+    for signum in _CAUGHT:
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, _on_signal)
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Do something whole: an interruption is raised when the block is left."""
+    _Held.depth += 1
+    try:
+        yield
+    finally:
+        _Held.depth -= 1
+        if _Held.depth == 0 and _Held.pending is not None:
+            signum, _Held.pending = _Held.pending, None
+            raise Interrupted(signum)
+
+
+def say(message: str) -> None:
+    """Tell the user what is going on; stdout is left to the results."""
+    print(f"kunit: {message}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def started(
+    argv: Sequence[str],
+    *,
+    cwd: Optional[str] = None,
+    env: Optional[Mapping[str, str]] = None,
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    first_signal: int = signal.SIGTERM,
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run argv while the block lasts; whatever is left of it then is ended.
+
+    first_signal is what its process group is sent first.
+    Raises MissingToolError when there is no such program.
+    """
+    child: Optional["subprocess.Popen[bytes]"] = None
+    try:
+        with signals_held():
+            try:
+                child = subprocess.Popen(
+                    list(argv),
+                    cwd=cwd,
+                    env=dict(env) if env is not None else None,
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                    pass_fds=shared_files,
+                )
+            except FileNotFoundError as error:
+                raise MissingToolError(
+                    f"{argv[0]} cannot be started: {error.strerror}",
+                    f"install {argv[0]}, or see that it is on PATH",
+                ) from error
+        yield child
+    finally:
+        if child is not None:
+            with signals_held():
+                end(child, first_signal)
+                for pipe in (child.stdin, child.stdout, child.stderr):
+                    if pipe is not None:
+                        with contextlib.suppress(OSError):
+                            pipe.close()
+
+
+def end(child: "subprocess.Popen[bytes]", first_signal: int = signal.SIGTERM) -> None:
+    """End a child and everything in its process group, gently at first."""
+    if child.poll() is None:
+        for signum in (first_signal, signal.SIGTERM):
+            _signal_group(child.pid, signum)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=GRACE)
+                break
+    _signal_group(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _signal_group(pgid: int, signum: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pgid, signum)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Optional[str] = None,
+    env: Optional[Mapping[str, str]] = None,
+    data: Optional[bytes] = None,
+    expect: Sequence[int] = (0,),
+) -> Completed:
+    """Run a program to its end and return what it said.
+
+    data is its standard input. Raises CommandFailed on a status that is not
+    in expect, DiskSpaceError, MissingToolError.
+    """
+    with started(
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as child:
+        out, err = child.communicate(data)
+        status = child.returncode
+    done = Completed(status, _text(out), _text(err))
+    if status not in expect:
+        raise failure(argv, status, done.stderr + done.stdout)
+    return done
+
+
+def failure(argv: Sequence[str], status: int, output: str) -> Exception:
+    """The exception that fits a program's failure: a full disk has its own."""
+    if "No space left on device" in output or "Disk quota exceeded" in output:
+        return DiskSpaceError(
+            f"the disk is full: {shlex.join(argv[:2])} stopped",
+            "make room, or let BUILD=DIR name a directory with room, and try again: "
+            "what was begun is repaired",
+            tail(output, 3),
+        )
+    return CommandFailed(argv, status, output)
+
+
+def hand_over(argv: Sequence[str], *, cwd: str, env: Mapping[str, str]) -> int:
+    """Run a program on our own stdin, stdout and stderr; return its status.
+
+    Ctrl-C reaches it, and what it started, as SIGINT.
+    """
+    with started(argv, cwd=cwd, env=env, stdin=None, first_signal=signal.SIGINT) as child:
+        return child.wait()
+
+
+def run_logged(
+    argv: Sequence[str],
+    log: str,
+    *,
+    cwd: Optional[str] = None,
+    env: Optional[Mapping[str, str]] = None,
+    timeout: Optional[float] = None,
+) -> int:
+    """Run a program with all that it says going to the file log; return its status.
+
+    Raises TimedOut.
+    """
+    with open(log, "wb") as output, started(
+        argv, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT
+    ) as child:
+        try:
+            return child.wait(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise TimedOut(f"{shlex.join(argv)}: not done after {timeout:.0f} s") from error
+
+
+def tail(text: str, lines: int = 20) -> str:
+    """The last lines of a text."""
+    return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+def clean_env(drop: Sequence[str] = (), **extra: str) -> Dict[str, str]:
+    """Our environment without the variables in drop, with extra added."""
+    env = {name: value for name, value in os.environ.items() if name not in drop}
+    env.update(extra)
+    return env
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+
+def main_guard(main: Callable[[List[str]], int], argv: List[str]) -> int:
+    """Call a program's main function; turn expected errors into messages.
+
+    Returns the exit status: main's own, that of a KunitError, or 128 plus the
+    signal's number after an interruption.
+    """
+    catch_signals()
+    try:
+        return main(argv)
+    except KunitError as error:
+        print(error, file=sys.stderr)
+        return int(error.status)
+    except CommandFailed as error:
+        print(
+            CommandError(
+                f"{shlex.join(error.argv)} failed with status {error.status}",
+                "see what it says above; trying again is safe",
+                tail(error.output),
+            ),
+            file=sys.stderr,
+        )
+        return int(ExitStatus.ERROR)
+    except Interrupted as interruption:
+        say("interrupted; the next run carries on from here")
+        return 128 + interruption.signum
+    except BrokenPipeError:
+        # Whoever read our output has gone, as with "| head".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        print(
+            CommandError(
+                f"{error.filename or 'a file'}: {error.strerror}",
+                "see to the file, the rights or the disk named here and try again",
+            ),
+            file=sys.stderr,
+        )
+        return int(ExitStatus.ERROR)

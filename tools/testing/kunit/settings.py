@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the user says through the environment: FLAVOUR, CONFIG, KSRC and so on."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from errors import UsageError
+
+REPO = Path(__file__).resolve().parents[3]
+
+# The layers of each flavour, bottom to top. A name with a slash is a directory
+# of patches; "suites" is the overlay of this repository's new files. The hooks
+# build the suites and so come after them, for every commit must build.
+SUITES = "suites"
+FLAVOURS: Dict[str, Tuple[str, ...]] = {
+    "series": ("patches/baseline", SUITES, "patches/hooks", "patches/series"),
+    "baseline": ("patches/baseline", SUITES, "patches/hooks"),
+    "stock": (SUITES, "patches/hooks"),
+}
+
+DEFAULT_CONFIG = "4k"
+CONFIG_DIR = REPO / "lib/kunit-configs"
+BASE_CONFIG = "base"
+
+# Ours, or make's: none of them may reach the kernel's own build.
+PRIVATE_VARIABLES = (
+    "FLAVOUR", "FLAVOURS", "CONFIG", "CONFIGS", "KSRC", "BASE", "SOURCES", "BUILD", "JOBS",
+    "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment's say, checked."""
+
+    flavour: str
+    config: str
+    base: str
+    build: Path
+    # Where Debian's linux-source packages put their archives.
+    sources: Path = Path("/usr/src")
+    ksrc: Optional[Path] = None
+    jobs: Optional[int] = None
+
+    @property
+    def tarball(self) -> Path:
+        """The Debian package's archive of the base kernel."""
+        return self.sources / f"linux-source-{self.base}.tar.xz"
+
+    @property
+    def kunitconfigs(self) -> List[Path]:
+        """The kunitconfig fragments that CONFIG stands for."""
+        return [config_path(BASE_CONFIG)] + [config_path(n) for n in self.config.split("-")]
+
+
+def config_path(name: str) -> Path:
+    """The kunitconfig fragment of that name."""
+    return CONFIG_DIR / f"{name}.config"
+
+
+def known_configs() -> List[str]:
+    """The fragments that CONFIG can be made of."""
+    return sorted(p.stem for p in CONFIG_DIR.glob("*.config") if p.stem != BASE_CONFIG)
+
+
+def check_config(config: str) -> str:
+    """Return config, fragment names joined by '-'. Raises UsageError if one is unknown."""
+    known = known_configs()
+    for name in config.split("-"):
+        if name not in known:
+            raise UsageError(
+                f"CONFIG={config}: there is no kunitconfig fragment '{name}'",
+                f"choose from: {' '.join(known)}; '-' joins several, as in 64k-kasan",
+            )
+    return config
+
+
+def check_flavour(flavour: str) -> str:
+    """Return flavour. Raises UsageError if it is unknown."""
+    if flavour not in FLAVOURS:
+        raise UsageError(
+            f"FLAVOUR={flavour}: there is no such flavour", f"choose from: {' '.join(FLAVOURS)}"
+        )
+    return flavour
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check the variables; an empty one counts as unset.
+
+    CONFIG is checked by those who use it (check_config), for a kunitconfig of
+    the user's makes it meaningless. Raises UsageError.
+    """
+    ksrc = environ.get("KSRC")
+    jobs = environ.get("JOBS")
+    if jobs and not (jobs.isdigit() and int(jobs) > 0):
+        raise UsageError(f"JOBS={jobs} is no number of jobs", "give a number, as in JOBS=4")
+    base = environ.get("BASE") or "6.12"
+    if "/" in base:
+        raise UsageError(
+            f"BASE={base} is no kernel version",
+            "BASE names a linux-source package, as in BASE=6.12; KSRC=DIR is for a tree",
+        )
+    return Settings(
+        flavour=check_flavour(environ.get("FLAVOUR") or ("stock" if ksrc else "series")),
+        config=environ.get("CONFIG") or DEFAULT_CONFIG,
+        base=base,
+        build=Path(os.path.abspath(environ.get("BUILD") or REPO / "build")),
+        sources=Path(os.path.abspath(environ.get("SOURCES") or "/usr/src")),
+        ksrc=Path(os.path.abspath(ksrc)) if ksrc else None,
+        jobs=int(jobs) if jobs else None,
+    )

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Where a tree starts from: Debian's source package, or a directory of the user's.
+
+Either becomes one commit in a repository of ours.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tarfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Dict, Iterator, List, Optional, Tuple
+
+import proc
+from errors import DiskSpaceError, SourceError
+from gitrepo import Git, environment
+from proc import say
+
+BASE_REFS = "refs/kunit/base/"
+
+# Commits that we make depend on what is in them, and on nothing else.
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "KUnit tree",
+    "GIT_AUTHOR_EMAIL": "kunit@localhost",
+    "GIT_COMMITTER_NAME": "KUnit tree",
+    "GIT_COMMITTER_EMAIL": "kunit@localhost",
+    "GIT_AUTHOR_DATE": "1700000000 +0000",
+    "GIT_COMMITTER_DATE": "1700000000 +0000",
+}
+
+# How much room things take, as a multiple of the archive's size, and a little
+# more: measured on linux-source-6.12, 145 MiB: repository 325 MiB, tree 1.7 GiB.
+REPOSITORY_RATIO = 3
+TREE_RATIO = 13
+
+# What a tree must have for hooks and suites to go on it, with what has it first.
+NEEDED_FILES = {
+    "Makefile": "every Linux",
+    "Kbuild": "every Linux",
+    "mm/sparse-vmemmap.c": "every Linux",
+    "arch/arm64/mm/mmu.c": "every Linux",
+    "tools/testing/kunit/kunit.py": "Linux 5.6",
+    "tools/testing/kunit/qemu_config.py": "Linux 5.15",
+    "include/kunit/static_stub.h": "Linux 6.3",
+}
+OLDEST = (6, 6)
+
+# Debian's package tells git to ignore everything, with "/*" in .gitignore, and
+# lacks the kernel's list of dot files that are not to be ignored.
+_DEBIAN_IGNORES_ALL = b"/*"
+_NOT_IGNORED = (
+    *(f"/{name}" for name in (
+        "COPYING", "CREDITS", "Documentation", "Kbuild", "Kconfig", "LICENSES", "MAINTAINERS",
+        "Makefile", "README", "arch", "block", "certs", "crypto", "drivers", "fs", "include",
+        "init", "io_uring", "ipc", "kernel", "lib", "mm", "net", "rust", "samples", "scripts",
+        "security", "sound", "tools", "usr", "virt",
+    )),
+    ".clang-format", ".clippy.toml", ".cocciconfig", ".editorconfig", ".get_maintainer.ignore",
+    ".gitattributes", ".gitignore", ".kunitconfig", ".mailmap", ".rustfmt.toml",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Base:
+    """The commit that a stack of patches starts from."""
+
+    commit: str
+    # Whether the tree is the user's, and may have hooks and suites already.
+    is_users: bool
+
+
+# --- Debian's package -----------------------------------------------------
+
+
+def import_package(git: Git, tarball: Path) -> Base:
+    """Return the commit of the archive's content, importing it if that is new.
+
+    The archive goes straight into one pack, without a detour over files.
+    Raises SourceError, DiskSpaceError.
+    """
+    ref = BASE_REFS + _package_id(tarball)
+    commit = git.refs(ref).get(ref)
+    if commit is None:
+        require_space(git.git_dir, (REPOSITORY_RATIO + TREE_RATIO) * tarball.stat().st_size)
+        _remove_leftovers(git)
+        say(f"importing {tarball} into git, once (about half a minute) ...")
+        watch = proc.Stopwatch()
+        commit = _fast_import(git, tarball)
+        git.set_ref(ref, commit)
+        say(f"imported Linux {version(git, commit)} in {watch.seconds:.0f} s")
+    return Base(commit, is_users=False)
+
+
+def _package_id(tarball: Path) -> str:
+    try:
+        stat = tarball.stat()
+    except OSError as error:
+        raise SourceError(
+            f"the kernel source {tarball} is not there",
+            "install Debian's package of that name, or let KSRC=DIR name a kernel tree",
+        ) from error
+    identity = f"{tarball.name} {stat.st_size} {stat.st_mtime_ns}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:20]
+
+
+def _remove_leftovers(git: Git) -> None:
+    """What an import that was killed left behind."""
+    for pattern in ("objects/pack/tmp_*", "fast_import_crash_*"):
+        for path in git.git_dir.glob(pattern):
+            path.unlink()
+
+
+def _fast_import(git: Git, tarball: Path) -> str:
+    """Feed an archive to git fast-import; return the commit."""
+    ref = "refs/kunit/importing"
+    xz = ["xz", "--decompress", "--stdout", str(tarball)]
+    importer = [
+        "git", "-c", "core.compression=1", "fast-import",
+        "--quiet", "--force", "--depth=0", "--done",
+    ]  # fmt: skip
+    with proc.started(xz, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpack:
+        with proc.started(
+            importer,
+            env=git.env(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as load:
+            assert unpack.stdout and unpack.stderr and load.stdin and load.stderr
+            damage = ""
+            try:
+                with contextlib.suppress(BrokenPipeError):
+                    _write_stream(load.stdin, unpack.stdout, ref)
+                    load.stdin.close()
+            except (tarfile.TarError, EOFError) as error:
+                damage = str(error)
+                proc.end(load, signal.SIGTERM)
+            words = load.stderr.read().decode(errors="replace")
+            if not damage and load.wait() != 0:
+                raise proc.failure(importer, load.returncode, words)
+        complaint = unpack.stderr.read().decode(errors="replace").strip()
+        if damage or unpack.wait() != 0:
+            raise SourceError(
+                f"{tarball} is damaged",
+                f"install the package again: apt-get install --reinstall {_package(tarball)}",
+                complaint or damage,
+            )
+    commit = git.out("rev-parse", ref)
+    git.delete_ref(ref)
+    return commit
+
+
+def _package(tarball: Path) -> str:
+    return tarball.name[: -len(".tar.xz")]
+
+
+def _write_stream(sink: IO[bytes], archive: IO[bytes], ref: str) -> None:
+    """Translate a tar stream into a fast-import stream of one commit."""
+    who = "{GIT_COMMITTER_NAME} <{GIT_COMMITTER_EMAIL}> {GIT_COMMITTER_DATE}".format(**IDENTITY)
+    message = b"Linux, as Debian's source package has it\n"
+    sink.write(f"commit {ref}\ncommitter {who}\ndata {len(message)}\n".encode() + message)
+    count = 0
+    for path, mode, data in _tar_members(archive):
+        sink.write(b"M %s inline %s\ndata %d\n" % (mode, path.encode(), len(data)))
+        sink.write(data)
+        sink.write(b"\n")
+        count += 1
+        if count % 20000 == 0:
+            say(f"  {count} files ...")
+    sink.write(b"done\n")
+    if count == 0:
+        raise tarfile.ReadError("there is nothing in it")
+
+
+def _tar_members(archive: IO[bytes]) -> Iterator[Tuple[str, bytes, bytes]]:
+    """The files of a tar stream: path below the top directory, git's mode, content."""
+    with tarfile.open(fileobj=archive, mode="r|", bufsize=1 << 20) as tar:
+        for member in tar:
+            path = member.name.partition("/")[2]
+            if member.issym():
+                yield path, b"120000", member.linkname.encode()
+            elif member.isfile():
+                content = tar.extractfile(member)
+                assert content is not None
+                data = content.read()
+                if path == ".gitignore":
+                    data = without_debian_rules(data)
+                yield path, b"100755" if member.mode & 0o100 else b"100644", data
+            # tarfile keeps every member that it has seen, unless told otherwise.
+            tar.members = []  # type: ignore[attr-defined]
+
+
+def without_debian_rules(gitignore: bytes) -> bytes:
+    """Drop the rules that hide every new file from "git status".
+
+    Debian's package ignores all that is not Debian's packaging.
+    """
+    lines = gitignore.splitlines(keepends=True)
+    return b"".join(x for x in lines if x.strip() not in (_DEBIAN_IGNORES_ALL, b"!/debian/"))
+
+
+# --- A directory of the user's --------------------------------------------
+
+
+def snapshot(git: Git, ksrc: Path) -> Base:
+    """Return a commit of a kernel tree as it stands; nothing is written there.
+
+    What git would not ignore is in it, whether committed or not. An index of
+    our own remembers what was seen, so that the next time is quick.
+    Raises SourceError.
+    """
+    check_ksrc(ksrc)
+    say(f"taking a snapshot of {ksrc} ...")
+    own = replace(git, work_tree=ksrc, index=git.git_dir / "ksrc.index", extra_env=IDENTITY)
+    files = _files_of(own, ksrc)
+    known = set(_split(own.run("ls-files", "-z").stdout))
+    gone = known - set(files)
+    own.run("update-index", "--force-remove", "-z", "--stdin", data=_join(sorted(gone)))
+    own.run("update-index", "--add", "--remove", "-z", "--stdin", data=_join(files))
+    tree = own.out("write-tree")
+    return Base(own.out("commit-tree", tree, "-m", f"{ksrc}, as it stands"), is_users=True)
+
+
+def _files_of(own: Git, ksrc: Path) -> List[str]:
+    """The files of a tree that are its source, tracked or not."""
+    listing = ["ls-files", "-z", "--exclude-standard", "--others"]
+    if _ignores_all(ksrc):
+        listing += [f"--exclude=!{name}" for name in _NOT_IGNORED]
+    if (ksrc / ".git").exists():
+        command = ["git", *listing, "--cached", "--deduplicate"]
+        env = environment(GIT_OPTIONAL_LOCKS="0")
+        names = _split(proc.run(command, cwd=str(ksrc), env=env).stdout)
+    else:
+        # All is "other" to an index that is not there.
+        names = _split(replace(own, index=own.git_dir / "no.index").run(*listing).stdout)
+    return [n for n in names if not n.endswith("/") and os.path.lexists(ksrc / n)]
+
+
+def _ignores_all(ksrc: Path) -> bool:
+    try:
+        return _DEBIAN_IGNORES_ALL in (ksrc / ".gitignore").read_bytes().split()
+    except FileNotFoundError:
+        return False
+
+
+def check_ksrc(ksrc: Path) -> None:
+    """Raise SourceError unless ksrc is a Linux tree that hooks and suites can go on."""
+    advice = "let KSRC name the top directory of a Linux source tree"
+    if not ksrc.is_dir():
+        raise SourceError(f"KSRC={ksrc}: there is no such directory", advice)
+    found = _makefile_version(ksrc / "Makefile")
+    if found is None:
+        raise SourceError(f"KSRC={ksrc} is no Linux tree: its Makefile tells no version", advice)
+    name = ".".join(map(str, found))
+    if found[:2] < OLDEST:
+        raise SourceError(
+            f"KSRC={ksrc} is Linux {name}: too old",
+            "use Linux {}.{} or later: older ones lack KUnit's means to test this".format(*OLDEST),
+        )
+    for path, since in NEEDED_FILES.items():
+        if not (ksrc / path).is_file():
+            raise SourceError(
+                f"KSRC={ksrc} (Linux {name}) has no {path}",
+                f"use a complete tree; {since} has that file",
+            )
+
+
+def _makefile_version(makefile: Path) -> Optional[Tuple[int, ...]]:
+    try:
+        return parse_version(makefile.read_text(errors="replace"))
+    except OSError:
+        return None
+
+
+# --- Both -----------------------------------------------------------------
+
+
+def parse_version(makefile: str) -> Optional[Tuple[int, ...]]:
+    """The kernel version that a top-level Makefile tells, or None."""
+    names = ("VERSION", "PATCHLEVEL", "SUBLEVEL")
+    found: Dict[str, str] = {}
+    for name in names:
+        match = re.search(rf"^{name} = (\d+)$", makefile, re.MULTILINE)
+        if match:
+            found[name] = match.group(1)
+    if len(found) != len(names):
+        return None
+    return tuple(int(found[name]) for name in names)
+
+
+def version(git: Git, commit: str) -> str:
+    """The kernel version of a commit, as in 6.12.117."""
+    makefile = git.run("cat-file", "blob", f"{commit}:Makefile", expect=(0, 128)).stdout
+    return ".".join(map(str, parse_version(makefile) or ("of", "unknown", "version")))
+
+
+def require_space(directory: Path, need: int) -> None:
+    """Raise DiskSpaceError if fewer than need bytes are free where directory is."""
+    have = shutil.disk_usage(directory).free
+    if have < need:
+        raise DiskSpaceError(
+            f"not enough room in {directory}: {need / 1e9:.1f} GB needed, {have / 1e9:.1f} GB free",
+            "make room, or let BUILD=DIR name a directory with room",
+        )
+
+
+def _split(listing: str) -> List[str]:
+    return [name for name in listing.split("\0") if name]
+
+
+def _join(names: List[str]) -> bytes:
+    return "".join(f"{name}\0" for name in names).encode()

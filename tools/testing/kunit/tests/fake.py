@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A small world for the tests: a kernel of a dozen files, tools that obey, a clone.
+
+The front end runs in it as its users run it: as a program, with a PATH, in a
+session of its own.
+"""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import unittest
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+TOOLS = Path(__file__).resolve().parents[1]
+DATA = TOOLS / "tests/data"
+
+# Real programs that the fake PATH leads to.
+_REAL_TOOLS = ("git", "xz", "sh", "sleep", "env", "touch", "cat", "python3", "make")
+# Programs that only have to be there.
+_IDLE_TOOLS = ("gcc", "flex", "bison", "bc", "perl", "ccache", "aarch64-linux-gnu-gcc", "mypy")
+
+NO_ENV: Mapping[str, str] = {}
+
+DEBIAN_GITIGNORE = ".*\n*.o\n/vmlinux\n/*\n!/debian/\n"
+
+KERNEL: Dict[str, str] = {
+    "Makefile": "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\n",
+    "Kbuild": "# Kbuild\n",
+    ".gitignore": DEBIAN_GITIGNORE,
+    "mm/Makefile": "obj-y := memory.o\n",
+    "mm/memory.c": "".join(f"int memory_{n};\n" for n in range(40)),
+    "mm/sparse-vmemmap.c": "".join(f"int vmemmap_{n};\n" for n in range(40)),
+    "arch/arm64/mm/mmu.c": "".join(f"int mmu_{n};\n" for n in range(40)),
+    "include/kunit/static_stub.h": "/* stubs */\n",
+    "tools/testing/kunit/qemu_config.py": "# parameters\n",
+}
+
+# Stands for the kernel's kunit.py. FAKE_TOOL says what it shall do; what it was
+# given goes to the file FAKE_RECORD.
+_KERNEL_TOOL = '''\
+#!/usr/bin/env python3
+import json, os, signal, subprocess, sys
+
+record = os.environ.get("FAKE_RECORD")
+if record:
+    with open(record, "w") as f:
+        json.dump({"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}, f)
+sub = next((a for a in sys.argv[1:] if not a.startswith("-")), None)
+what = os.environ.get("FAKE_TOOL", "passes")
+build_dir = next((a.split("=", 1)[1] for a in sys.argv if a.startswith("--build_dir=")), ".kunit")
+child = None
+
+def interrupted(signum, frame):
+    if child:
+        child.terminate()
+
+signal.signal(signal.SIGINT, interrupted)
+
+def hang():
+    global child
+    child = subprocess.Popen(["sleep", "1000"])
+    with open(os.environ["FAKE_MARK"] + ".tmp", "w") as f:
+        f.write(f"{os.getpid()} {child.pid}")
+    os.rename(os.environ["FAKE_MARK"] + ".tmp", os.environ["FAKE_MARK"])
+    child.wait()
+    sys.exit(1)
+
+if "--help" in sys.argv or sub is None:
+    print("usage: kunit.py [the kernel's]")
+    sys.exit(0)
+if sub in ("run", "build", "config"):
+    os.makedirs(build_dir, exist_ok=True)
+    if what == "build fails":
+        sys.stderr.write("ERROR:root:../mm/memory.c:7:3: error: 'x' undeclared\\nmake: *** [all] Error 2\\n")
+        sys.exit(1)
+    if what == "build hangs":
+        hang()
+if sub in ("run", "exec"):
+    console = os.environ.get("FAKE_CONSOLE")
+    text = open(console).read() if console else "KTAP version 1\\n1..0\\n"
+    with open(os.path.join(build_dir, "test.log"), "w") as log:
+        log.write(text)
+    if what == "guest hangs":
+        hang()
+print("stdout of", sub)
+sys.exit(1 if what == "tests fail" else 0)
+'''
+
+MAIL = """\
+From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: {author} <dev@example.org>
+Date: Mon, 1 Jan 2024 00:00:00 +0000
+Subject: [PATCH] {subject}
+
+Because.
+---
+{diff}--
+2.39
+"""
+
+
+def diff(path: str, old: str, new: str, before: str, after: str) -> str:
+    """A hunk that changes one line, with a line of context on either side."""
+    return (
+        f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n"
+        f"@@ -1,3 +1,3 @@\n {before}\n-{old}\n+{new}\n {after}\n"
+    )
+
+
+def patch(path: str, stem: str, number: int, new: str, subject: str = "") -> str:
+    """A mailed patch that changes line "int STEM_NUMBER;" of a fake kernel file."""
+    body = diff(
+        path,
+        f"int {stem}_{number};",
+        new,
+        f"int {stem}_{number - 1};",
+        f"int {stem}_{number + 1};",
+    ).replace("@@ -1,3 +1,3 @@", f"@@ -{number},3 +{number},3 @@")
+    return MAIL.format(author="A. Developer", subject=subject or f"change {stem}", diff=body)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a program left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class World(unittest.TestCase):
+    """A temporary directory with a clone of ours, a kernel package and a PATH."""
+
+    def setUp(self) -> None:
+        self.top = Path(tempfile.mkdtemp(prefix="kunit-test-"))
+        self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
+        self.repo = self.top / "clone"
+        self.bin = self.top / "bin"
+        self.build = self.repo / "build"
+        self.mark = self.top / "mark"
+        self.record = self.top / "record.json"
+        self.env: Dict[str, str] = {
+            "PATH": str(self.bin),
+            "HOME": str(self.top),
+            "SOURCES": str(self.top / "src"),
+            "FAKE_MARK": str(self.mark),
+            "FAKE_RECORD": str(self.record),
+        }
+        self._make_path()
+        self._make_clone()
+        self.pack_kernel(KERNEL)
+
+    # --- making ---
+
+    def _make_path(self) -> None:
+        self.bin.mkdir()
+        for name in _REAL_TOOLS:
+            real = sys.executable if name == "python3" else shutil.which(name)
+            assert real, f"{name} is needed for these tests"
+            (self.bin / name).symlink_to(real)
+        for name in _IDLE_TOOLS:
+            self.tool(name, "exit 0")
+        self.tool("qemu-system-aarch64", "echo QEMU emulator version 7.2.0")
+
+    def tool(self, name: str, script: str) -> None:
+        """Put a shell script on the PATH."""
+        path = self.bin / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def hanging(self, name: str, when: str, first: str = "true") -> None:
+        """Let a tool hang when the shell pattern when is in its arguments."""
+        real = os.path.realpath(self.bin / name)
+        self.tool(
+            name,
+            f'case " $* " in {when}) {first}; sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; '
+            f'/bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait;; esac\nexec {real} "$@"',
+        )
+
+    def healthy(self, name: str) -> None:
+        """Put the real tool back."""
+        (self.bin / name).unlink()
+        real = shutil.which(name)
+        assert real
+        (self.bin / name).symlink_to(real)
+
+    def _make_clone(self) -> None:
+        shutil.copytree(
+            TOOLS,
+            self.repo / "tools/testing/kunit",
+            ignore=shutil.ignore_patterns("tests", ".mypy_cache"),
+        )
+        self.write(".gitignore", "/build/\n__pycache__/\n*~\n")
+        self.write("patches/tested-on", "6.12.117\n")
+        self.write("patches/hooks/series", "# hooks\n0001-hook.patch\n")
+        self.write("patches/hooks/0001-hook.patch", patch("mm/memory.c", "memory", 3, "int hook;"))
+        self.write("patches/baseline/series", "0001-baseline.patch\n")
+        self.write(
+            "patches/baseline/0001-baseline.patch",
+            patch("mm/sparse-vmemmap.c", "vmemmap", 3, "int baseline;"),
+        )
+        self.write("patches/series/series", "0001-one.patch\n0002-two.patch # the second\n")
+        self.write(
+            "patches/series/0001-one.patch",
+            patch("mm/sparse-vmemmap.c", "vmemmap", 20, "int one;"),
+        )
+        self.write(
+            "patches/series/0002-two.patch", patch("arch/arm64/mm/mmu.c", "mmu", 20, "int two;")
+        )
+        self.write("mm/tests/.kunitconfig", "CONFIG_KUNIT=y\n")
+        self.write("mm/tests/vmemmap_kunit.c", "/* a suite */\n")
+        self.write("Documentation/index.rst", "ours\n")
+        self.write("Documentation/mm/altmap.rst", "a page\n")
+        for name in ("base", "4k", "16k", "64k"):
+            self.write(f"lib/kunit-configs/{name}.config", "")
+
+    def write(self, path: str, text: str) -> Path:
+        """Write a file of the clone."""
+        full = self.repo / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.write_text(text)
+        return full
+
+    def pack_kernel(self, files: Dict[str, str], mtime: int = 1) -> Path:
+        """Make the package of a kernel."""
+        directory = self.top / "src"
+        directory.mkdir(exist_ok=True)
+        path = directory / "linux-source-6.12.tar.xz"
+        with tarfile.open(path, "w:xz") as tar:
+            tool = {"tools/testing/kunit/kunit.py": _KERNEL_TOOL}
+            for name, text in {**files, **tool}.items():
+                member = tarfile.TarInfo(f"linux-source-6.12/{name}")
+                data = text.encode()
+                member.size = len(data)
+                member.mode = 0o755 if name.endswith("kunit.py") else 0o644
+                tar.addfile(member, io.BytesIO(data))
+            link = tarfile.TarInfo("linux-source-6.12/mm/link")
+            link.type, link.linkname = tarfile.SYMTYPE, "memory.c"
+            tar.addfile(link)
+        os.utime(path, (mtime, mtime))
+        return path
+
+    def unpack_kernel(self, name: str = "linux") -> Path:
+        """A kernel tree of the user's."""
+        tree = self.top / name
+        for path, text in {**KERNEL, "tools/testing/kunit/kunit.py": _KERNEL_TOOL}.items():
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).write_text(text)
+        return tree
+
+    # --- running ---
+
+    def front_end(self, *args: str, cwd: Optional[Path] = None, **env: str) -> Ran:
+        """Run kunit.py with these arguments."""
+        return self.finish(self.start("kunit.py", *args, cwd=cwd, env=env))
+
+    def make_tree(self, **env: str) -> Path:
+        """Run make tree, which must succeed; return the path that it prints."""
+        ran = self.finish(self.start("tree.py", env=env))
+        self.assertEqual(0, ran.status, ran.stderr)
+        return Path(ran.stdout.splitlines()[-1])
+
+    def program(self, name: str, *args: str, **env: str) -> Ran:
+        """Run a program of ours to its end; it may not print a traceback."""
+        return self.finish(self.start(name, *args, env=env))
+
+    def start(
+        self, name: str, *args: str, cwd: Optional[Path] = None, env: Mapping[str, str] = NO_ENV
+    ) -> "subprocess.Popen[str]":
+        """Start a program of ours, as a shell starts it: in a process group of its own."""
+        child = subprocess.Popen(
+            [sys.executable, str(self.repo / "tools/testing/kunit" / name), *args],
+            cwd=cwd or self.repo,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.addCleanup(self._kill, child)
+        return child
+
+    @staticmethod
+    def _kill(child: "subprocess.Popen[str]") -> None:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        for pipe in (child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
+
+    def finish(self, child: "subprocess.Popen[str]") -> Ran:
+        """Wait for a program of ours."""
+        stdout, stderr = child.communicate(timeout=60)
+        self.assertNotIn("Traceback", stderr)
+        return Ran(child.returncode, stdout, stderr)
+
+    def wait_for_hang(self, child: "subprocess.Popen[str]") -> List[int]:
+        """Wait until the tool that shall hang does; return the processes to watch."""
+        end = time.monotonic() + 30
+        while not self.mark.exists():
+            if child.poll() is not None or time.monotonic() > end:
+                self.fail(f"nothing hung: {self.finish(child)}")
+            time.sleep(0.01)
+        return [int(pid) for pid in self.mark.read_text().split()]
+
+    def interrupt(self, child: "subprocess.Popen[str]", signum: int = signal.SIGINT) -> Ran:
+        """Do to a program of ours what Ctrl-C on its terminal does."""
+        os.killpg(child.pid, signum)
+        return self.finish(child)
+
+    def assert_gone(self, pids: List[int]) -> None:
+        """No process of these may be left, but for zombies that nobody has fetched yet."""
+        for pid in pids:
+            try:
+                state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            self.assertEqual("Z", state, f"process {pid} was left running")
+
+    # --- looking ---
+
+    def recorded(self) -> Dict[str, Any]:
+        """What the kernel's tool was given."""
+        with open(self.record, encoding="utf-8") as file:
+            found: Dict[str, Any] = json.load(file)
+        return found
+
+    def git(self, tree: Path, *args: str) -> str:
+        """Ask git about a tree, as its user would."""
+        done = subprocess.run(
+            ["git", *args], cwd=tree, env=self.env, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def assert_error(self, ran: Ran, status: int, *words: str) -> None:
+        """One clear error, with a next step."""
+        self.assertEqual(status, ran.status, ran.stderr)
+        self.assertIn("error: ", ran.stderr)
+        self.assertIn("\nnext: ", ran.stderr)
+        for word in words:
+            self.assertIn(word, ran.stderr)
+
+
+def listing(directory: Path) -> Dict[str, Any]:
+    """Everything below a directory: kind, size, mode, times and content."""
+    found: Dict[str, Any] = {}
+    for path in sorted(directory.rglob("*")):
+        stat = path.lstat()
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        found[str(path)] = (stat.st_mode, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, content)
+    return found

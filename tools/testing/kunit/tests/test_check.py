@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make check and make clean, from end to end in the small world."""
+
+import json
+import unittest
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import check
+from errors import UsageError
+from results import CaseResult, RunResult, summary
+from tests.fake import DATA, Ran, World
+from tests.test_judge import CASES
+
+
+class Check(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("tools/testing/kunit/tests/__init__.py", "")
+        self.host_test("self.assertTrue(True)")
+        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+
+    def host_test(self, statement: str) -> None:
+        self.write(
+            "tools/testing/kunit/tests/test_it.py",
+            "import unittest\nclass T(unittest.TestCase):\n"
+            f"    def test_a(self): pass\n    def test_b(self): {statement}\n",
+        )
+
+    def check(self, log: str = "pass", **env: str) -> Ran:
+        return self.program("check.py", FAKE_CONSOLE=str(DATA / f"{log}.log"), **env)
+
+    def last_line(self, ran: Ran) -> str:
+        return ran.stdout.splitlines()[-1]
+
+    def test_all_is_well(self) -> None:
+        ran = self.check(FLAVOURS="series stock")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        # Two host tests, mypy, five cases in each of five runs.
+        self.assertEqual("28 passed, 0 failed", self.last_line(ran))
+        self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
+
+    def test_baseline_must_fail(self) -> None:
+        self.write("tools/testing/kunit/expected/baseline", "vmemmap_basepages.maps_altmap_pages\n")
+        ran = self.check("failure", FLAVOURS="baseline")
+        self.assertEqual(0, ran.status, ran.stdout)
+        ran = self.check("pass", FLAVOURS="baseline")
+        self.assertEqual(1, ran.status)
+        self.assertIn("maps_altmap_pages passed, and should have failed", ran.stdout)
+        self.assertEqual("11 passed, 2 failed", self.last_line(ran))
+
+    def test_every_run_is_told(self) -> None:
+        ran = self.check("panic", FLAVOURS="series")
+        self.assertEqual(1, ran.status)
+        self.assertEqual(3, ran.stdout.count("the kernel panicked in vmem_altmap"))
+        self.assertIn("4 cases did not report", ran.stdout)
+        self.assertLess(ran.stdout.index("panicked"), ran.stdout.index("passed  failed"))
+
+    def test_a_build_that_fails(self) -> None:
+        ran = self.check(FLAVOURS="series", CONFIGS="4k", FAKE_TOOL="build fails")
+        self.assertEqual(1, ran.status)
+        self.assertIn("mm/memory.c:7:3: error: 'x' undeclared", ran.stdout)
+        self.assertIn("series-4k.build.log", ran.stdout + ran.stderr)
+        self.assertEqual("3 passed, 1 failed", self.last_line(ran))
+
+    def test_a_patch_that_does_not_apply(self) -> None:
+        self.write("patches/series/0002-two.patch", "TODO\n")
+        ran = self.check(CONFIGS="4k", FLAVOURS="series stock")
+        self.assertEqual("8 passed, 1 failed", self.last_line(ran))
+        self.assertIn("0002-two.patch is not a patch", ran.stdout)
+
+    def test_a_host_test_that_fails(self) -> None:
+        self.host_test("self.assertEqual(1, 2)")
+        ran = self.check(CONFIGS="4k", FLAVOURS="series")
+        self.assertEqual("7 passed, 1 failed", self.last_line(ran))
+        self.assertIn("AssertionError: 1 != 2", ran.stdout)
+
+    def test_a_host_test_that_is_skipped(self) -> None:
+        self.host_test("self.skipTest('lazy')")
+        self.assertEqual(1, self.check(CONFIGS="4k", FLAVOURS="series").status)
+
+    def test_host_tests_that_do_not_run(self) -> None:
+        self.write("tools/testing/kunit/tests/test_it.py", "import nonsense\n")
+        self.assertEqual(1, self.check(CONFIGS="4k", FLAVOURS="series").status)
+
+    def test_type_errors(self) -> None:
+        self.tool("mypy", "echo 'tree.py:1: error: bad'; exit 1")
+        ran = self.check(CONFIGS="4k", FLAVOURS="series")
+        self.assertEqual(1, ran.status)
+        self.assertIn("tree.py:1: error: bad", ran.stdout)
+
+    def test_results_for_machines(self) -> None:
+        self.check("failure", CONFIGS="4k", FLAVOURS="series")
+        results = self.build / "results"
+        document = json.loads((results / "check.json").read_text())
+        self.assertEqual((7, 1), (document["passed"], document["failed"]))
+        suites = ElementTree.parse(results / "check.xml").getroot()
+        failures = [s.get("failures") for s in suites]
+        self.assertEqual(["0", "0", "1"], failures)
+        self.assertTrue((results / "series-4k.console.log").exists())
+
+    def test_an_old_log_is_not_judged(self) -> None:
+        self.assertEqual(0, self.check(CONFIGS="4k", FLAVOURS="series").status)
+        tool = self.build / "linux-6.12/series/tools/testing/kunit/kunit.py"
+        tool.write_text("import sys\nif 'exec' in sys.argv: sys.exit('QEMU is gone')\n")
+        ran = self.check(CONFIGS="4k", FLAVOURS="series")
+        self.assertEqual(1, ran.status)
+        self.assertIn("QEMU is gone", ran.stdout)
+
+    def test_unknown_names(self) -> None:
+        self.assert_error(self.check(CONFIGS="5k"), 2, "5k", "16k 4k 64k")
+        self.assert_error(self.check(FLAVOURS="vanilla"), 2, "vanilla")
+        self.assert_error(self.check(FLAVOURS="stock", CONFIGS="16k"), 2, "leave nothing")
+        self.assert_error(self.check(KSRC=str(self.top)), 2, "not KSRC")
+
+    def test_ctrl_c(self) -> None:
+        env = {"CONFIGS": "4k", "FLAVOURS": "series", "FAKE_TOOL": "guest hangs"}
+        child = self.start("check.py", env=env)
+        pids = self.wait_for_hang(child)
+        self.assertEqual(130, self.interrupt(child).status)
+        self.assert_gone(pids)
+
+
+class Clean(World):
+    def test_it_removes_what_was_made(self) -> None:
+        self.make_tree()
+        self.make_tree(FLAVOUR="stock")
+        self.assertEqual(0, self.program("clean.py").status)
+        self.assertFalse(self.build.exists())
+        self.assertEqual(0, self.program("clean.py").status)
+
+    def test_it_spares_what_is_not_ours(self) -> None:
+        home = self.top / "home"
+        home.mkdir()
+        (home / "thesis.tex").write_text("years of work\n")
+        self.assert_error(self.program("clean.py", BUILD=str(home)), 2, "was not made here")
+        self.assertTrue((home / "thesis.tex").exists())
+
+    def test_it_spares_work_of_the_users(self) -> None:
+        tree = self.make_tree()
+        (tree / "mm/memory.c").write_text("mine\n")
+        self.assert_error(self.program("clean.py"), 2, "changes or commits of yours")
+        self.git(tree, "-c", "user.name=Me", "-c", "user.email=me@x", "commit", "-qam", "mine")
+        self.assert_error(self.program("clean.py"), 2, "changes or commits of yours")
+        self.git(tree, "reset", "-q", "--hard", "HEAD~1")
+        self.assertEqual(0, self.program("clean.py").status)
+
+
+class Summary(unittest.TestCase):
+    def test_long_lines_are_cut(self) -> None:
+        case = CaseResult("s.c", "failed", "s.c failed " + "x" * 100, ("y" * 100,))
+        text = summary([RunResult("series 4k", (case,), 1.0)], "heading")
+        self.assertTrue(all(len(line) <= 78 for line in text.splitlines()))
+        self.assertTrue(text.endswith("\n0 passed, 1 failed"))
+
+    def test_compiler_messages(self) -> None:
+        log = "CC a\n../mm/x.c:1:2: error: no\nmake: *** [x] Error 1\nnoise\n"
+        self.assertEqual(
+            ("../mm/x.c:1:2: error: no", "make: *** [x] Error 1"), check.compiler_messages(log)
+        )
+        self.assertEqual(("noise",), check.compiler_messages("noise\n"))
+
+    def test_unknown_phases(self) -> None:
+        with self.assertRaises(UsageError):
+            check.choose_runs({"CONFIGS": "4k nonsense"})
+
+    def test_expected_lists_are_there(self) -> None:
+        self.assertTrue((Path(check.EXPECTED) / "cases").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

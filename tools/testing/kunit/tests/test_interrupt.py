@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Ctrl-C in each phase: nothing is left running, and the next run succeeds."""
+
+import os
+import signal
+import time
+import unittest
+
+from tests.fake import World, patch
+
+
+class CtrlC(World):
+    def assert_interruptible(self, *args: str, signum: int = signal.SIGINT, **env: str) -> None:
+        child = self.start("kunit.py", *args, env=env)
+        pids = self.wait_for_hang(child)
+        began = time.monotonic()
+        ran = self.interrupt(child, signum)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertEqual(128 + signum, ran.status, ran.stderr)
+        self.assertIn("interrupted", ran.stderr)
+        self.assert_gone(pids)
+
+    def assert_next_run_succeeds(self) -> None:
+        ran = self.front_end("run")
+        self.assertEqual(0, ran.status, ran.stderr)
+        tree = self.build / "linux-6.12/series"
+        self.assertEqual("", self.git(tree, "status", "--short"))
+        self.assertIn("int two;", (tree / "arch/arm64/mm/mmu.c").read_text())
+
+    def test_while_unpacking(self) -> None:
+        self.hanging("xz", "*decompress*")
+        self.assert_interruptible("run")
+        self.healthy("xz")
+        self.assert_next_run_succeeds()
+
+    def test_while_importing(self) -> None:
+        self.hanging("git", "*fast-import*")
+        self.assert_interruptible("run")
+        self.healthy("git")
+        self.assert_next_run_succeeds()
+
+    def test_while_applying(self) -> None:
+        self.hanging("git", "*apply\\ --cached*")
+        self.assert_interruptible("run")
+        self.healthy("git")
+        self.assert_next_run_succeeds()
+
+    def test_while_writing_the_tree(self) -> None:
+        half = f"/bin/mkdir -p {self.build}/linux-6.12/series"
+        self.hanging("git", "*worktree\\ add*", half)
+        self.assert_interruptible("run")
+        self.healthy("git")
+        self.assert_next_run_succeeds()
+
+    def test_while_moving_the_tree(self) -> None:
+        self.make_tree()
+        better = patch("arch/arm64/mm/mmu.c", "mmu", 20, "int two; int better;")
+        self.write("patches/series/0002-two.patch", better)
+        self.hanging("git", "*read-tree\\ -m\\ -u*")
+        self.assert_interruptible("run")
+        self.healthy("git")
+        self.assert_next_run_succeeds()
+
+    def test_while_building(self) -> None:
+        self.assert_interruptible("run", FAKE_TOOL="build hangs")
+        self.assert_next_run_succeeds()
+
+    def test_while_the_guest_runs(self) -> None:
+        self.assert_interruptible("run", FAKE_TOOL="guest hangs")
+        self.assert_next_run_succeeds()
+
+    def test_the_same_with_sigterm(self) -> None:
+        self.assert_interruptible("run", signum=signal.SIGTERM, FAKE_TOOL="guest hangs")
+
+    def test_while_waiting_for_another(self) -> None:
+        self.hanging("git", "*fast-import*")
+        first = self.start("tree.py")
+        self.wait_for_hang(first)
+        second = self.start("tree.py")
+        assert second.stderr
+        self.assertIn("waiting", second.stderr.readline())
+        self.assertEqual(130, self.interrupt(second).status)
+        self.interrupt(first)
+
+    def test_a_guest_that_outlives_its_tool(self) -> None:
+        """Even when the kernel's tool is killed, what it started ends."""
+        child = self.start("kunit.py", "run", env={"FAKE_TOOL": "guest hangs"})
+        tool, guest = self.wait_for_hang(child)
+        os.kill(tool, signal.SIGKILL)
+        self.assertNotEqual(0, self.finish(child).status)
+        self.assert_gone([guest])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The strict verdict, on captured and crafted console logs."""
+
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict, FrozenSet, List, Optional
+
+import judge
+import ktap
+from errors import UsageError
+from judge import Expectation, Verdict
+from ktap import Status
+from tests.fake import DATA
+
+CASES = frozenset(
+    {
+        "vmem_altmap.takes_from_altmap",
+        "vmem_altmap.follows_model",
+        "vmem_altmap.gives_pages_back",
+        "vmemmap_basepages.maps_altmap_pages",
+        "vmemmap_basepages.short_altmap",
+    }
+)
+
+
+def log(name: str) -> str:
+    return (DATA / f"{name}.log").read_text()
+
+
+class Logs(unittest.TestCase):
+    def judge(
+        self,
+        name: str,
+        cases: FrozenSet[str] = CASES,
+        failing: FrozenSet[str] = frozenset(),
+        skips: Optional[Dict[str, str]] = None,
+    ) -> Verdict:
+        return judge.judge(log(name), Expectation(cases, failing, skips or {}))
+
+    def findings(self, verdict: Verdict) -> List[str]:
+        found = list(verdict.findings) + [c.finding for c in verdict.cases if c.finding]
+        return [finding.what for finding in found]
+
+    def assert_finds(self, verdict: Verdict, *words: str) -> None:
+        self.assertGreater(verdict.wrong, 0)
+        for word in words:
+            self.assertTrue(
+                any(word in what for what in self.findings(verdict)), self.findings(verdict)
+            )
+
+    def test_a_pass(self) -> None:
+        verdict = self.judge("pass")
+        self.assertEqual([], self.findings(verdict))
+        self.assertEqual((5, 0, 5), (verdict.as_expected, verdict.wrong, verdict.count(Status.PASSED)))
+
+    def test_a_pass_with_printk_times(self) -> None:
+        self.assertEqual([], self.findings(self.judge("timestamps")))
+
+    def test_a_failure(self) -> None:
+        verdict = self.judge("failure")
+        self.assertEqual(["vmemmap_basepages.maps_altmap_pages failed"], self.findings(verdict))
+        [case] = [c for c in verdict.cases if c.finding]
+        assert case.finding
+        self.assertIn("EXPECTATION FAILED at mm/tests", case.finding.log[0])
+        self.assertEqual(4, verdict.as_expected)
+
+    def test_a_failure_of_a_parameter(self) -> None:
+        verdict = self.judge("param_failure")
+        self.assertEqual(["vmem_altmap.follows_model failed"], self.findings(verdict))
+        [case] = [c for c in verdict.cases if c.finding]
+        assert case.finding
+        self.assertEqual("parameter: blocks behind a reserve", case.finding.log[0])
+        self.assertIn("altmap->align == 3", "".join(case.finding.log))
+
+    def test_an_expected_failure(self) -> None:
+        failing = frozenset({"vmemmap_basepages.maps_altmap_pages"})
+        self.assertEqual([], self.findings(self.judge("failure", failing=failing)))
+
+    def test_an_expected_failure_that_passes(self) -> None:
+        failing = frozenset({"vmemmap_basepages.maps_altmap_pages"})
+        self.assert_finds(self.judge("pass", failing=failing), "passed, and should have failed")
+
+    def test_a_panic(self) -> None:
+        verdict = self.judge("panic")
+        self.assert_finds(
+            verdict,
+            "the kernel panicked in vmem_altmap: Kernel panic - not syncing: Oops",
+            "vmem_altmap.follows_model did not report",
+        )
+        self.assertIn("end Kernel panic", verdict.findings[0].log[-1])
+        self.assertEqual(1, verdict.as_expected)
+
+    def test_a_panic_after_the_last_case(self) -> None:
+        self.assert_finds(self.judge("crashed_later"), "the kernel panicked")
+
+    def test_a_hang(self) -> None:
+        verdict = self.judge("hang")
+        self.assert_finds(verdict, "the kernel hung or died in vmem_altmap.follows_model")
+        self.assertIn("ok 1 single pages", verdict.findings[0].log[-1])
+
+    def test_a_log_cut_off_anywhere_is_never_a_pass(self) -> None:
+        lines = log("pass").splitlines(keepends=True)
+        for count in range(len(lines) - 1):
+            text = "".join(lines[:count])
+            self.assertGreater(judge.judge(text, Expectation(CASES)).wrong, 0, text)
+
+    def test_a_kernel_that_never_boots(self) -> None:
+        self.assert_finds(self.judge("no_boot"), "never booted: its console stayed empty")
+        self.assert_finds(self.judge("garbage_boot"), "the kernel never booted")
+
+    def test_a_kernel_without_kunit(self) -> None:
+        self.assert_finds(self.judge("no_kunit"), "booted, but ran no KUnit test")
+
+    def test_a_skip(self) -> None:
+        verdict = self.judge("skipped")
+        self.assert_finds(verdict, "takes_from_altmap skipped without leave: no memory is hidden")
+        self.assertEqual(1, verdict.count(Status.SKIPPED))
+
+    def test_a_skip_with_leave(self) -> None:
+        skips = {"vmem_altmap.takes_from_altmap": "the guest is too small"}
+        self.assertEqual([], self.findings(self.judge("skipped", skips=skips)))
+
+    def test_all_skipped(self) -> None:
+        self.assertEqual(5, self.judge("all_skipped").wrong)
+
+    def test_a_skipped_parameter(self) -> None:
+        self.assert_finds(self.judge("param_skipped"), "follows_model skipped without leave")
+
+    def test_a_splat_in_a_passing_log(self) -> None:
+        verdict = self.judge("splat")
+        self.assertEqual(5, verdict.as_expected)
+        self.assertEqual(1, len(verdict.findings), verdict.findings)
+        self.assert_finds(verdict, "splat at line 13: ------------[ cut here ]")
+        self.assertIn("mmu.c:912", verdict.findings[0].log[1])
+
+    def test_wrong_numbers(self) -> None:
+        self.assert_finds(self.judge("misnumbered"), "'gives_pages_back' is number 4, 3 was expected")
+
+    def test_wrong_plans(self) -> None:
+        self.assert_finds(self.judge("plan_too_long"), "'vmem_altmap' planned 4, and 3 came")
+        self.assert_finds(self.judge("plan_missing"), "'vmem_altmap' has no plan")
+
+    def test_a_parent_that_lies(self) -> None:
+        self.assert_finds(self.judge("lying_parent"), "'follows_model' passed, but something in it failed")
+
+    def test_tests_that_start_twice(self) -> None:
+        self.assert_finds(self.judge("twice"), "the tests start a second time")
+
+    def test_garbage(self) -> None:
+        self.assertGreater(self.judge("garbage").wrong, len(CASES))
+
+    def test_a_case_too_many(self) -> None:
+        cases = CASES - {"vmem_altmap.gives_pages_back"}
+        self.assert_finds(self.judge("pass", cases=cases), "gives_pages_back is not in expected/cases")
+
+    def test_a_case_too_few(self) -> None:
+        cases = CASES | {"vmem_altmap.more"}
+        self.assert_finds(self.judge("pass", cases=cases), "vmem_altmap.more did not report")
+
+    def test_no_case_expected_at_all(self) -> None:
+        self.assertEqual(5, self.judge("pass", cases=frozenset()).wrong)
+
+
+class Splats(unittest.TestCase):
+    def test_what_a_kernel_says_when_it_is_unwell(self) -> None:
+        for line in (
+            "WARNING: CPU: 0 PID: 1 at mm/memory.c:1 f+0x0/0x10",
+            "WARNING: possible circular locking dependency detected",
+            "BUG: KASAN: use-after-free in f+0x10/0x20",
+            "BUG: sleeping function called from invalid context",
+            "UBSAN: shift-out-of-bounds in mm/memory.c:1:2",
+            "Unable to handle kernel NULL pointer dereference at virtual address 0",
+            "Internal error: Oops - BUG: 00000000f2000800 [#1] PREEMPT SMP",
+            "rcu: INFO: rcu_preempt self-detected stall on CPU",
+            "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!",
+            "INFO: task kunit_try_catch:31 blocked for more than 120 seconds.",
+            "BUG: Bad page state in process kunit_try_catch  pfn:48000",
+            "kunit_try_catch: page allocation failure: order:9, mode:0xcc0",
+            "Call trace:",
+        ):
+            self.assertTrue(judge.SPLAT.search(line), line)
+
+    def test_what_a_healthy_kernel_says(self) -> None:
+        for name in ("pass", "failure", "param_failure", "no_kunit"):
+            for line in log(name).splitlines():
+                self.assertFalse(judge.SPLAT.search(line), line)
+        for line in (
+            "KASAN shadow memory initialized",
+            "kasan: KernelAddressSanitizer initialized (generic)",
+            "rcu: RCU debug CPU stall detector off.",
+            "random: crng init done",
+            "CPU features: detected: Spectre-BHB",
+        ):
+            self.assertFalse(judge.SPLAT.search(line), line)
+
+
+class Reader(unittest.TestCase):
+    def test_the_structure_of_a_log(self) -> None:
+        report = ktap.read(log("pass").splitlines())
+        self.assertEqual((), report.problems)
+        self.assertEqual(["vmem_altmap", "vmemmap_basepages"], [s.name for s in report.suites])
+        model = report.suites[0].children[1]
+        self.assertEqual(["single pages", "blocks behind a reserve"], [t.name for t in model.children])
+
+    def test_reasons_and_attributes(self) -> None:
+        text = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..1\n"
+        text += "    # c.speed: slow\n    ok 1 c # SKIP no # memory\n# s: x\nok 1 s # SKIP\n"
+        [suite] = ktap.read(text.splitlines()).suites
+        self.assertEqual(("c", Status.SKIPPED, "no # memory"),
+                         (suite.children[0].name, suite.children[0].status, suite.children[0].reason))  # fmt: skip
+
+
+class Files(unittest.TestCase):
+    def setUp(self) -> None:
+        self.dir = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.dir)
+        (self.dir / "cases").write_text("# all\n\ns.one\ns.two # a remark\n")
+
+    def read(self, flavour: str = "series", config: str = "4k") -> Expectation:
+        return judge.read_expectation(self.dir, flavour, config)
+
+    def test_lists(self) -> None:
+        (self.dir / "baseline").write_text("s.one\n")
+        (self.dir / "skips").write_text("s.two 64k too little memory\n")
+        self.assertEqual(frozenset({"s.one", "s.two"}), self.read().cases)
+        self.assertEqual(frozenset(), self.read().failing)
+        self.assertEqual(frozenset({"s.one"}), self.read("baseline").failing)
+        self.assertEqual({}, dict(self.read().skips))
+        self.assertEqual({"s.two": "too little memory"}, dict(self.read(config="64k").skips))
+
+    def test_an_unknown_case(self) -> None:
+        (self.dir / "baseline").write_text("s.three\n")
+        with self.assertRaisesRegex(UsageError, "s.three"):
+            self.read("baseline")
+
+    def test_a_skip_without_a_reason(self) -> None:
+        (self.dir / "skips").write_text("s.two 64k\n")
+        with self.assertRaisesRegex(UsageError, "reason"):
+            self.read()
+
+    def test_no_list_of_cases(self) -> None:
+        (self.dir / "cases").unlink()
+        with self.assertRaisesRegex(UsageError, "cases"):
+            self.read()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,476 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Prepared kernel trees: a base with patches and suites on it, one commit each.
+
+All flavours share one bare repository, BUILD/linux-BASE/git; the work tree of
+a flavour is BUILD/linux-BASE/FLAVOUR. References below refs/kunit/ remember
+what was done:
+
+    base/ID           the base, by the identity of its archive
+    layers/KEY        the commit that a step of a stack led to; the key is a
+                      hash over the base and all steps up to that one
+    prepared/FLAVOUR  what the work tree was last brought to
+    making/FLAVOUR    the work tree is being made: not the user's yet
+    moving/FLAVOUR    the work tree is being brought to this commit
+
+The last two outlive an interruption, and tell the next run what to repair.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+import packages
+import proc
+import settings as settings_module
+import source
+from errors import CommandError, PatchError, WorkTreeError
+from gitrepo import Git
+from proc import say
+from settings import FLAVOURS, REPO, SUITES, Settings
+from source import Base
+
+LAYERS = "refs/kunit/layers/"
+PREPARED = "refs/kunit/prepared/"
+MAKING = "refs/kunit/making/"
+MOVING = "refs/kunit/moving/"
+
+# The directories whose new files are laid over a kernel tree. Files directly in
+# Documentation/ serve our own Sphinx run; the kernel has its own of those names.
+OVERLAY = ("mm", "arch", "Documentation")
+TESTED_ON = "patches/tested-on"
+
+# A directory with this file in it was made here, and "make clean" may remove it.
+MARKER = ".made-by-kunit"
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One commit of a stack that comes from a file."""
+
+    path: Path
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def identity(self) -> bytes:
+        return b"patch " + self.data
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The commit of a stack that adds this repository's new files."""
+
+    files: Tuple[Path, ...]
+    root: Path = REPO
+    identity: bytes = field(init=False)
+    name = "the suites"
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha256(b"overlay")
+        for path in self.files:
+            data = (self.root / path).read_bytes()
+            digest.update(f"{path} {self.mode(path)} {len(data)}\n".encode() + data)
+        object.__setattr__(self, "identity", digest.digest())
+
+    def mode(self, path: Path) -> str:
+        """Git's mode of a file."""
+        return "100755" if os.access(self.root / path, os.X_OK) else "100644"
+
+
+Step = Union[Patch, Overlay]
+
+
+def prepare(settings: Settings) -> Path:
+    """Bring the work tree that the settings ask for up to date; return its path.
+
+    Only what changed is done again, and only files that differ are written.
+    Raises KunitError of some kind; what is there stays whole.
+    """
+    if settings.ksrc:
+        digest = hashlib.sha256(str(settings.ksrc).encode()).hexdigest()[:10]
+        root = settings.build / f"ksrc-{digest}"
+    else:
+        root = settings.build / f"linux-{settings.base}"
+    mark(settings.build)
+    with _locked(root):
+        git = _open_repository(root / "git")
+        if settings.ksrc:
+            base = source.snapshot(git, settings.ksrc)
+        else:
+            base = source.import_package(git, settings.tarball)
+        steps = read_steps(settings.flavour, git)
+        commit = Stack(git, base).build(steps)
+        tree = WorkTree(git, root / settings.flavour, settings.flavour)
+        tree.bring_to(commit)
+        return tree.path
+
+
+def mark(build: Path) -> None:
+    """Make the directory for all that is built. An older one is left unmarked."""
+    if not build.exists():
+        build.mkdir(parents=True)
+        (build / MARKER).touch()
+
+
+def has_own_work(path: Path) -> bool:
+    """Whether a prepared tree holds changes or commits that only it has."""
+    git = Git(path / ".git", work_tree=path)
+    if not git.succeeds("diff", "--quiet", "HEAD"):
+        return True
+    if git.out("ls-files", "--others", "--exclude-standard"):
+        return True
+    ours = "--glob=refs/kunit/*"
+    return git.out("rev-list", "--max-count=1", "HEAD", "--branches", "--not", ours) != ""
+
+
+def any_tree(settings: Settings) -> Optional[Path]:
+    """A tree that is there already, whatever its state, or None."""
+    if settings.ksrc:
+        return settings.ksrc
+    root = settings.build / f"linux-{settings.base}"
+    trees = [root / settings.flavour, *(root / flavour for flavour in FLAVOURS)]
+    return next((t for t in trees if (t / "tools/testing/kunit/kunit.py").exists()), None)
+
+
+@contextlib.contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Keep other commands from preparing the same trees at the same time."""
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / "lock", "a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            say(f"waiting for process {lock.read().strip()}, which prepares a tree in {root} ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        proc.shared_files.append(lock.fileno())
+        try:
+            yield
+        finally:
+            proc.shared_files.remove(lock.fileno())
+
+
+def _open_repository(git_dir: Path) -> Git:
+    """The shared repository, made if it is not there."""
+    git = Git(git_dir)
+    if not (git_dir / "kunit-ready").exists():
+        git_dir.mkdir(exist_ok=True)
+        git.run("init", "--quiet", "--bare", str(git_dir))
+        git.run("config", "gc.auto", "0")
+        git.run("config", "log.excludeDecoration", "refs/kunit/*")
+        (git_dir / "kunit-ready").touch()
+    return git
+
+
+# --- What a flavour is made of --------------------------------------------
+
+
+def read_steps(flavour: str, git: Git) -> List[Step]:
+    """The steps from the base to a flavour, read from this repository's files."""
+    steps: List[Step] = []
+    for layer in FLAVOURS[flavour]:
+        if layer == SUITES:
+            steps.append(read_overlay(git))
+        else:
+            steps.extend(read_patches(REPO / layer))
+    return steps
+
+
+def read_patches(directory: Path) -> List[Patch]:
+    """The patches that a quilt series file lists. Raises PatchError."""
+    try:
+        lines = (directory / "series").read_text(encoding="utf-8").splitlines()
+        names = [line.split("#")[0].strip() for line in lines]
+        return [Patch(directory / n, (directory / n).read_bytes()) for n in names if n]
+    except OSError as error:
+        raise PatchError(
+            f"{error.filename} cannot be read: {error.strerror}",
+            "restore it from git: git status tells what changed",
+        ) from error
+
+
+def read_overlay(git: Git) -> Overlay:
+    """The new files of this repository, as they are on the disk."""
+    # To an index that is not there every file is new, but for the ignored ones.
+    fresh = replace(git, work_tree=REPO, index=git.git_dir / "no.index")
+    listing = fresh.run(
+        "ls-files", "-z", "--others", "--exclude-per-directory=.gitignore", *OVERLAY
+    ).stdout
+    paths = sorted(Path(name) for name in listing.split("\0") if name)
+    return Overlay(tuple(p for p in paths if p.parent != Path("Documentation")))
+
+
+# --- The stack of commits -------------------------------------------------
+
+
+class Stack:
+    """Puts steps onto a base, without any work tree."""
+
+    def __init__(self, git: Git, base: Base) -> None:
+        self._git = replace(git, index=git.git_dir / "stack.index")
+        self._base = base
+
+    def build(self, steps: Sequence[Step]) -> str:
+        """Return the commit with all steps on the base; known ones are not redone.
+
+        Raises PatchError.
+        """
+        keys = self._keys(steps)
+        known = self._git.refs(LAYERS)
+        commit, start = self._base.commit, 0
+        for number, key in enumerate(keys, 1):
+            if LAYERS + key in known:
+                commit, start = known[LAYERS + key], number
+        if start < len(steps):
+            (self._git.git_dir / "stack.index.lock").unlink(missing_ok=True)
+            self._git.run("read-tree", commit)
+        for number in range(start, len(steps)):
+            commit = self._add(commit, steps[number], f"{number + 1}/{len(steps)}")
+            self._git.set_ref(LAYERS + keys[number], commit)
+        return commit
+
+    def _keys(self, steps: Sequence[Step]) -> List[str]:
+        keys: List[str] = []
+        key = self._base.commit
+        for step in steps:
+            key = hashlib.sha256(key.encode() + step.identity).hexdigest()
+            keys.append(key)
+        return keys
+
+    def _add(self, parent: str, step: Step, progress: str) -> str:
+        say(f"applying {progress}: {step.name}")
+        if isinstance(step, Overlay):
+            return self._add_overlay(parent, step)
+        return self._add_patch(parent, step)
+
+    def _add_overlay(self, parent: str, overlay: Overlay) -> str:
+        there = self._present(parent, overlay.files)
+        wanted = [path for path in overlay.files if str(path) not in there]
+        if there and not self._base.is_users:
+            raise PatchError(
+                f"the suites would replace a file that the kernel has: {sorted(there)[0]}",
+                "give the file another name; a change to a kernel file is a patch",
+            )
+        if there:
+            say(f"  the tree has {len(there)} of the {len(overlay.files)} files, and keeps its own")
+        if not wanted:
+            return parent
+        hashes = self._git.out(
+            "hash-object",
+            "-w",
+            "--no-filters",
+            "--stdin-paths",
+            data="".join(f"{overlay.root / p}\n" for p in wanted).encode(),
+        ).split()
+        entries = "".join(
+            f"{overlay.mode(path)} {blob}\t{path}\0" for path, blob in zip(wanted, hashes)
+        )
+        self._git.run("update-index", "-z", "--index-info", data=entries.encode())
+        return self._commit(parent, "mm: add KUnit suites\n", source.IDENTITY)
+
+    def _present(self, commit: str, files: Sequence[Path]) -> List[str]:
+        """Those of the files that a commit has."""
+        listing = self._git.run("ls-tree", "-z", "--name-only", commit, *map(str, files)).stdout
+        return [name for name in listing.split("\0") if name]
+
+    def _add_patch(self, parent: str, patch: Patch) -> str:
+        author, message = self._read_mail(patch)
+        if self._apply(patch, "--3way"):
+            return self._commit(parent, message, author)
+        self._git.run("read-tree", parent)
+        if self._base.is_users and self._apply(patch, "--check", "--reverse"):
+            say("  the tree has it already")
+            return parent
+        words = self._git.run(
+            "apply", "--cached", "--check", data=patch.data, expect=(0, 1, 128)
+        ).stderr
+        tested = (REPO / TESTED_ON).read_text(encoding="ascii").strip()
+        found = source.version(self._git, parent)
+        raise PatchError(
+            f"{patch.name} does not apply to Linux {found} (tested on {tested})",
+            f"adapt {patch.path} to this kernel, or use the one that it was tested on",
+            words or "it applies only with conflicts",
+        )
+
+    def _apply(self, patch: Patch, *options: str) -> bool:
+        """Apply a patch to the index; whether that worked."""
+        done = self._git.run(
+            "apply", "--cached", "--whitespace=nowarn", *options,
+            data=patch.data, expect=(0, 1, 128),
+        )  # fmt: skip
+        return done.status == 0
+
+    def _read_mail(self, patch: Patch) -> Tuple[Dict[str, str], str]:
+        """The author and the message of a mailed patch."""
+        body, diff = self._git.git_dir / "mail.body", self._git.git_dir / "mail.diff"
+        header = self._git.run("mailinfo", str(body), str(diff), data=patch.data).stdout
+        found = dict(re.findall(r"^(Author|Email|Subject|Date): (.*)$", header, re.MULTILINE))
+        if len(found) != 4 or not diff.read_bytes().strip():
+            raise PatchError(
+                f"{patch.name} is not a patch as git format-patch writes it",
+                f"give {patch.path} From:, Date: and Subject: lines and a diff",
+            )
+        author = {
+            **source.IDENTITY,
+            "GIT_AUTHOR_NAME": found["Author"],
+            "GIT_AUTHOR_EMAIL": found["Email"],
+            "GIT_AUTHOR_DATE": found["Date"],
+            "GIT_COMMITTER_DATE": found["Date"],
+        }
+        text = body.read_text(encoding="utf-8", errors="replace").strip()
+        return author, f"{found['Subject']}\n\n{text}".strip() + "\n"
+
+    def _commit(self, parent: str, message: str, who: Dict[str, str]) -> str:
+        git = replace(self._git, extra_env=who)
+        tree = git.out("write-tree")
+        return git.out("commit-tree", tree, "-p", parent, data=message.encode())
+
+
+# --- The work tree --------------------------------------------------------
+
+
+class WorkTree:
+    """A flavour's work tree, on a branch of the flavour's name."""
+
+    def __init__(self, shared: Git, path: Path, flavour: str) -> None:
+        self._shared = shared
+        self.path = path
+        self._flavour = flavour
+        self._git = Git(path / ".git", work_tree=path)
+
+    def bring_to(self, commit: str) -> None:
+        """Let the work tree show a commit; what the user changed there is kept.
+
+        Raises WorkTreeError if that cannot be.
+        """
+        refs = self._shared.refs("refs/kunit/")
+        if MAKING + self._flavour in refs or not self.path.exists():
+            self._make(commit)
+        elif PREPARED + self._flavour not in refs:
+            raise WorkTreeError(
+                f"{self.path} is not a tree that was prepared here",
+                "move it out of the way, or let BUILD=DIR name another place",
+            )
+        else:
+            if MOVING + self._flavour in refs:
+                self._finish_move(refs[PREPARED + self._flavour], refs[MOVING + self._flavour])
+                refs = self._shared.refs("refs/kunit/")
+            self._move(refs[PREPARED + self._flavour], commit)
+
+    def _make(self, commit: str) -> None:
+        """Make the work tree from nothing."""
+        self._shared.set_ref(MAKING + self._flavour, commit)
+        if self.path.exists():
+            say(f"removing {self.path}, whose making was interrupted ...")
+            shutil.rmtree(self.path)
+        self._shared.run("worktree", "prune")
+        self._require_space()
+        say(f"writing the files of {self.path} ...")
+        self._shared.run(
+            "worktree", "add", "--quiet", "--force", "-B", self._flavour, str(self.path), commit
+        )
+        self._shared.set_ref(PREPARED + self._flavour, commit)
+        self._shared.delete_ref(MAKING + self._flavour)
+
+    def _require_space(self) -> None:
+        packs = (self._shared.git_dir / "objects/pack").glob("*.pack")
+        repository = sum(pack.stat().st_size for pack in packs)
+        ratio = source.TREE_RATIO / source.REPOSITORY_RATIO
+        source.require_space(self._shared.git_dir, int(repository * ratio))
+
+    def _move(self, prepared: str, commit: str) -> None:
+        """Bring an existing work tree from one stack to another, if it can be done."""
+        head = self._git.out("rev-parse", "HEAD")
+        if head == prepared != commit:
+            self._switch(prepared, commit)
+        elif head != prepared and commit != prepared:
+            self._accept_own_commits(head, commit)
+        elif head != prepared:
+            say(f"note: {self.path} is at {head[:12]}, not where it was prepared; used as it is")
+        if not self._git.succeeds("diff", "--quiet", "HEAD"):
+            say(f"note: {self.path} has changes that are not committed; they are used as they are")
+
+    def _switch(self, prepared: str, commit: str) -> None:
+        self._shared.set_ref(MOVING + self._flavour, commit)
+        done = self._git.run("read-tree", "-m", "-u", prepared, commit, expect=(0, 1, 128))
+        if done.status != 0:
+            self._shared.delete_ref(MOVING + self._flavour)
+            if "No space left" in done.stderr:
+                raise proc.failure(["git", "read-tree"], done.status, done.stderr)
+            if self._index_lock().exists():
+                raise WorkTreeError(
+                    f"another git command is at work in {self.path}",
+                    f"wait for it; if there is none, remove {self._index_lock()}",
+                )
+            raise WorkTreeError(
+                f"{self.path} has changes of yours where the new patches want to write",
+                f"commit them elsewhere or set them aside (git -C {self.path} stash), try again",
+                done.stderr,
+            )
+        self._moved(commit)
+
+    def _moved(self, commit: str) -> None:
+        self._git.run("update-ref", "-m", "prepared", "HEAD", commit)
+        self._shared.set_ref(PREPARED + self._flavour, commit)
+        self._shared.delete_ref(MOVING + self._flavour)
+
+    def _finish_move(self, prepared: str, commit: str) -> None:
+        """Repair a move that was interrupted while files were being written.
+
+        Git had found nothing of the user's in the way before it began, so the
+        files that differ between the two stacks are ours to write.
+        """
+        say(f"repairing {self.path}: an earlier run was interrupted")
+        self._index_lock().unlink(missing_ok=True)
+        listing = self._git.run("diff", "-z", "--name-only", "--no-renames", prepared, commit)
+        ours = {name for name in listing.stdout.split("\0") if name}
+        # In the index a new file may be there or not; make it that of the new stack.
+        self._git.run("read-tree", commit)
+        wanted = ours & set(self._git.run("ls-files", "-z").stdout.split("\0"))
+        for name in ours - wanted:
+            (self.path / name).unlink(missing_ok=True)
+        names = "".join(f"{name}\0" for name in sorted(wanted))
+        self._git.run("checkout-index", "--force", "-z", "--stdin", data=names.encode())
+        self._git.run("update-index", "-q", "--refresh", expect=(0, 1))
+        self._moved(commit)
+
+    def _index_lock(self) -> Path:
+        return Path(self._git.out("rev-parse", "--absolute-git-dir")) / "index.lock"
+
+    def _accept_own_commits(self, head: str, commit: str) -> None:
+        """The user has commits of his own, and the stack below them changed."""
+        if not self._git.succeeds("merge-base", "--is-ancestor", commit, head):
+            prepared = self._shared.refs(PREPARED)[PREPARED + self._flavour]
+            raise WorkTreeError(
+                f"{self.path} has commits of yours, and the patches below them changed",
+                f"git -C {self.path} rebase --onto {commit[:12]} {prepared[:12]} keeps them, "
+                f"git -C {self.path} reset --hard {commit[:12]} drops them; then try again",
+            )
+        self._shared.set_ref(PREPARED + self._flavour, commit)
+
+
+def main(argv: List[str]) -> int:
+    """make tree: prepare a tree and print its path."""
+    if argv:
+        raise CommandError("tree.py takes no arguments", "use variables, as in FLAVOUR=stock")
+    wanted = settings_module.read()
+    packages.ensure(packages.for_tree(wanted))
+    print(prepare(wanted))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))
