@@ -23,6 +23,8 @@ static char *memory;
 module_param(memory, charp, 0);
 MODULE_PARM_DESC(memory, "SIZE@ADDRESS of memory that the kernel does not use and tests may write to");
 
+static unsigned int nr_abandoned;
+
 /**
  * free_ram_pages() - system RAM that is free
  *
@@ -42,6 +44,43 @@ unsigned long free_ram_pages(void)
 	return nr;
 }
 
+static void clear_device_entries(const struct fake_dev *dev,
+				 unsigned long start, unsigned long end)
+{
+	struct vmemmap_walk walk;
+	unsigned long addr;
+	pmd_t *pmdp;
+
+	for (addr = start; addr < end; addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &walk);
+		if (!walk.leaf || !fake_dev_has(dev, walk.pfn))
+			continue;
+
+		pmdp = pmd_off_k(addr);
+		if (walk.level == WALK_PMD)
+			pmd_clear(pmdp);
+		else
+			pte_clear(&init_mm, addr, pte_offset_kernel(pmdp, addr));
+		flush_tlb_kernel_range(addr, addr + walk.size);
+	}
+}
+
+/**
+ * fake_dev_clear() - unmap what leads into the device, and leave the tables
+ * @dev: the device
+ * @start: first address, a multiple of PAGE_SIZE
+ * @end: the address after the last, likewise
+ *
+ * Context: Process context, may sleep. Takes the memory hot-plug lock.
+ */
+void fake_dev_clear(const struct fake_dev *dev, unsigned long start,
+		    unsigned long end)
+{
+	mem_hotplug_begin();
+	clear_device_entries(dev, start, end);
+	mem_hotplug_done();
+}
+
 /**
  * fake_dev_unmap() - take down a memmap without vmemmap_free()'s help
  * @dev: the device
@@ -57,23 +96,8 @@ unsigned long free_ram_pages(void)
 void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
 		    unsigned long end)
 {
-	struct vmemmap_walk walk;
-	unsigned long addr;
-	pmd_t *pmdp;
-
 	mem_hotplug_begin();
-	for (addr = start; addr < end; addr += PAGE_SIZE) {
-		vmemmap_walk(addr, &walk);
-		if (!walk.leaf || !fake_dev_has(dev, walk.pfn))
-			continue;
-
-		pmdp = pmd_off_k(addr);
-		if (walk.level == WALK_PMD)
-			pmd_clear(pmdp);
-		else
-			pte_clear(&init_mm, addr, pte_offset_kernel(pmdp, addr));
-		flush_tlb_kernel_range(addr, addr + walk.size);
-	}
+	clear_device_entries(dev, start, end);
 	vmemmap_free(start, end, NULL);
 	mem_hotplug_done();
 }
@@ -122,12 +146,15 @@ static void fake_dev_put(void *data)
 	struct kunit *test = kunit_get_current_test();
 	struct vmemmap_census census;
 
+	if (dev->abandoned)
+		return;
 	fake_dev_unmap(dev, start, end);
 	vmemmap_census(start, end, dev->pfn, dev->nr, &census);
 	KUNIT_EXPECT_EQ_MSG(test, census.tables, dev->tables,
 			    "page-table pages for [%#lx, %#lx), left and before",
 			    start, end);
 	release_resource(&dev->res);
+	kfree(dev);
 }
 
 static bool range_is_unused(unsigned long pfn, unsigned long nr)
@@ -140,36 +167,44 @@ static bool range_is_unused(unsigned long pfn, unsigned long nr)
 	return true;
 }
 
+static struct fake_dev *fake_dev_claim(struct kunit *test, unsigned long sections,
+				       u64 min, u64 max, unsigned long align)
+{
+	u64 section = PFN_PHYS(PAGES_PER_SECTION);
+	struct fake_dev *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->res.name = "vmemmap_kunit";
+	dev->res.flags = IORESOURCE_MEM | IORESOURCE_BUSY;
+	if (allocate_resource(&iomem_resource, &dev->res, sections * section,
+			      min, max, align * section, NULL, NULL)) {
+		kfree(dev);
+		return NULL;
+	}
+	dev->pfn = PHYS_PFN(dev->res.start);
+	dev->nr = PHYS_PFN(resource_size(&dev->res));
+	return dev;
+}
+
 /* The claim is made: whatever happens from here on, it is released. */
 static struct fake_dev *fake_dev_init(struct kunit *test, struct fake_dev *dev)
 {
+	unsigned long start = fake_dev_memmap(dev, 0);
+	unsigned long end = fake_dev_memmap(dev, dev->nr);
 	struct vmemmap_census census;
-	unsigned long start, end;
-
-	dev->pfn = PHYS_PFN(dev->res.start);
-	dev->nr = PHYS_PFN(resource_size(&dev->res));
-	start = fake_dev_memmap(dev, 0);
-	end = fake_dev_memmap(dev, dev->nr);
 
 	vmemmap_census(start, end, dev->pfn, dev->nr, &census);
 	if (!range_is_unused(dev->pfn, dev->nr) || census.pages || census.blocks) {
 		release_resource(&dev->res);
-		kunit_skip(test, "%pR is in use though nobody claims it", &dev->res);
+		kfree(dev);
+		kunit_skip(test,
+			   "the memmap [%#lx, %#lx) is in use though nobody claims its page frames",
+			   start, end);
 	}
 	dev->tables = census.tables;
 
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_dev_put, dev));
 	dev->free_takes_altmap = free_takes_altmap(test, dev);
-	return dev;
-}
-
-static struct fake_dev *fake_dev_alloc(struct kunit *test)
-{
-	struct fake_dev *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, dev);
-	dev->res.name = "vmemmap_kunit";
-	dev->res.flags = IORESOURCE_MEM | IORESOURCE_BUSY;
 	return dev;
 }
 
@@ -190,12 +225,11 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 			      unsigned long align_sections)
 {
 	struct range range = mhp_get_pluggable_range(true);
-	struct fake_dev *dev = fake_dev_alloc(test);
-	u64 section = PFN_PHYS(PAGES_PER_SECTION);
+	struct fake_dev *dev;
 
-	if (allocate_resource(&iomem_resource, &dev->res, nr_sections * section,
-			      max(range.start, PFN_PHYS(max_pfn)),
-			      range.end, align_sections * section, NULL, NULL))
+	dev = fake_dev_claim(test, nr_sections, max(range.start, PFN_PHYS(max_pfn)),
+			     range.end, align_sections);
+	if (!dev)
 		kunit_skip(test, "no %lu sections of unclaimed page frames above RAM",
 			   nr_sections);
 	return fake_dev_init(test, dev);
@@ -206,15 +240,14 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
  * @test: the test context
  * @nr_sections: its size
  *
- * Takes the first sections of the memory that the command line names. Skips
- * the test if it names none, or not enough.
+ * Takes sections of the memory that the command line names. Skips the test if
+ * it names none, or if not enough of it is left.
  *
  * Return: the device.
  */
 struct fake_dev *fake_dev_get_memory(struct kunit *test,
 				     unsigned long nr_sections)
 {
-	u64 section = PFN_PHYS(PAGES_PER_SECTION);
 	u64 start = 0, size = 0;
 	struct fake_dev *dev;
 	char *at;
@@ -224,15 +257,28 @@ struct fake_dev *fake_dev_get_memory(struct kunit *test,
 		if (*at == '@')
 			start = memparse(at + 1, NULL);
 	}
-	if (!start || start % section || size < nr_sections * section)
-		kunit_skip(test, "no %lu sections of memory: see vmemmap_kunit.memory=",
-			   nr_sections);
+	if (!start || !size)
+		kunit_skip(test, "no memory to write to: see vmemmap_kunit.memory=");
 
-	dev = fake_dev_alloc(test);
-	dev->res.start = start;
-	dev->res.end = start + nr_sections * section - 1;
-	if (request_resource(&iomem_resource, &dev->res))
-		kunit_skip(test, "vmemmap_kunit.memory: %pR is claimed already",
-			   &dev->res);
+	dev = fake_dev_claim(test, nr_sections, start, start + size - 1, 1);
+	KUNIT_ASSERT_TRUE_MSG(test, dev || !nr_abandoned,
+			      "%u tests before this one had to abandon their memory, none is left",
+			      nr_abandoned);
+	if (!dev)
+		kunit_skip(test, "vmemmap_kunit.memory=%s has no %lu sections left",
+			   memory, nr_sections);
 	return fake_dev_init(test, dev);
+}
+
+/**
+ * fake_dev_abandon() - a kernel that got it wrong has the device: let it be
+ * @dev: the device
+ *
+ * For a test that failed where tidying up would oops. The page frames stay
+ * claimed, so that no other test gets to them, and nothing is unmapped.
+ */
+void fake_dev_abandon(struct fake_dev *dev)
+{
+	dev->abandoned = true;
+	nr_abandoned++;
 }

@@ -27,6 +27,7 @@
  * @free_takes_altmap: this kernel's vmemmap_free() gives pages back to an
  *	altmap. Where it does not, a page of the device given to it would end
  *	in the buddy allocator.
+ * @abandoned: is not to be tidied up
  */
 struct fake_dev {
 	struct resource res;
@@ -34,12 +35,16 @@ struct fake_dev {
 	unsigned long nr;
 	unsigned long tables;
 	bool free_takes_altmap;
+	bool abandoned;
 };
 
 struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 			      unsigned long align_sections);
 struct fake_dev *fake_dev_get_memory(struct kunit *test,
 				     unsigned long nr_sections);
+void fake_dev_abandon(struct fake_dev *dev);
+void fake_dev_clear(const struct fake_dev *dev, unsigned long start,
+		    unsigned long end);
 void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
 		    unsigned long end);
 unsigned long free_ram_pages(void);

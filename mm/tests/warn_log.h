@@ -10,7 +10,7 @@ void warn_log_expect(struct kunit *test, unsigned int nr, const char *func);
 /**
  * KUNIT_EXPECT_WARNS() - a call gives so many WARNs, all of one function
  * @test: the test context
- * @nr: how many WARNs are expected; zero is a promise as well
+ * @nr: how many WARNs are expected
  * @func: name of the function that they stand in
  * @call: the call, which is all that is bracketed
  *
@@ -24,5 +24,12 @@ do {							\
 	call;						\
 	warn_log_expect(__test, nr, func);		\
 } while (0)
+
+/**
+ * KUNIT_EXPECT_NO_WARN() - a call gives no WARN, which is a promise as well
+ * @test: the test context
+ * @call: the call, which is all that is bracketed
+ */
+#define KUNIT_EXPECT_NO_WARN(test, call) KUNIT_EXPECT_WARNS(test, 0, NULL, call)
 
 #endif /* _MM_TESTS_WARN_LOG_H */

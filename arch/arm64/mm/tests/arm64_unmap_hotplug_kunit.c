@@ -18,7 +18,6 @@
 #include "warn_log.h"
 
 #define NR	4
-#define NONE	"(no function)"
 
 /* NR base pages of memmap, in the device or, without an altmap, in RAM. */
 static unsigned long get_mapping(struct kunit *test, struct fake_dev *dev,
@@ -127,8 +126,7 @@ static void altmap_with_free_does_not_warn(struct kunit *test)
 
 	assert_free_takes_altmap(test, dev);
 	start = get_mapping(test, dev, &altmap);
-	KUNIT_EXPECT_WARNS(test, 0, NONE,
-			   unmap(start, NR * PAGE_SIZE, true, &altmap));
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, true, &altmap));
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
 	expect_holes(test, dev, start, NR);
 }
@@ -139,8 +137,7 @@ static void no_altmap_with_free_does_not_warn(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	unsigned long start = get_mapping(test, dev, NULL);
 
-	KUNIT_EXPECT_WARNS(test, 0, NONE,
-			   unmap(start, NR * PAGE_SIZE, true, NULL));
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, true, NULL));
 	expect_holes(test, dev, start, NR);
 }
 
@@ -160,8 +157,7 @@ static void no_altmap_without_free_does_not_warn(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, walk.leaf && pfn_valid(walk.pfn));
 		page[i] = pfn_to_page(walk.pfn);
 	}
-	KUNIT_EXPECT_WARNS(test, 0, NONE,
-			   unmap(start, NR * PAGE_SIZE, false, NULL));
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, false, NULL));
 	expect_holes(test, dev, start, NR);
 	for (i = 0; i < NR; i++) {
 		KUNIT_EXPECT_EQ_MSG(test, page_count(page[i]), 1,
@@ -252,8 +248,7 @@ static void contiguous_pages_do_not_warn_when_kept(struct kunit *test)
 	unsigned long start;
 	struct fake_dev *dev = get_contiguous(test, PAGE_SIZE, CONT_PTES, &start);
 
-	KUNIT_EXPECT_WARNS(test, 0, NONE,
-			   unmap(start, CONT_PTES * PAGE_SIZE, false, NULL));
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, CONT_PTES * PAGE_SIZE, false, NULL));
 	expect_holes(test, dev, start, CONT_PTES);
 }
 
@@ -262,8 +257,7 @@ static void contiguous_blocks_do_not_warn_when_kept(struct kunit *test)
 	unsigned long start;
 	struct fake_dev *dev = get_contiguous(test, PMD_SIZE, CONT_PMDS, &start);
 
-	KUNIT_EXPECT_WARNS(test, 0, NONE,
-			   unmap(start, CONT_PMDS * PMD_SIZE, false, NULL));
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, CONT_PMDS * PMD_SIZE, false, NULL));
 	expect_holes(test, dev, start, CONT_PMDS * (PMD_SIZE / PAGE_SIZE));
 }
 
@@ -313,8 +307,7 @@ static void reserved_page_in_altmap_does_not_warn(struct kunit *test)
 	}
 	altmap.alloc = NR;
 
-	KUNIT_EXPECT_WARNS(test, 0, NONE,
-			   unmap(start, NR * PAGE_SIZE, true, &altmap));
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, true, &altmap));
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
 
 	for (i = 0; i < NR; i++) {

@@ -12,11 +12,12 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/vmalloc.h>
 
 #include <asm/sysreg.h>
 
 #include "fake_dev.h"
-#include "vmemmap_adapt.h"
+#include "warn_log.h"
 
 #define SECTION_MEMMAP		(PAGES_PER_SECTION * sizeof(struct page))
 #define SUBSECTION_MEMMAP	(PAGES_PER_SUBSECTION * sizeof(struct page))
@@ -751,6 +752,54 @@ static void populate_subsection_again_reaches_new_memory(struct kunit *test)
 	check_remap(test, dev, subsection_span(dev, 1));
 }
 
+/*
+ * C15: addresses that are not the vmemmap's are refused, with a WARN, and
+ * nothing is mapped there. The page before the first one is nobody's.
+ */
+static void populate_outside_vmemmap_is_refused(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 1);
+	struct span span = { VMEMMAP_START - PAGE_SIZE, VMEMMAP_START };
+	int err = 0;
+
+	expect_unmapped(test, dev, span);
+	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_populate", err = populate(span, &altmap));
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	expect_unmapped(test, dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages taken for it");
+	fake_dev_clear(dev, span.start, span.end);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(vfree_action, vfree, const void *);
+
+/* C15: nor is anything unmapped there. A page of vmalloc() is another's. */
+static void free_outside_vmemmap_is_refused(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 1);
+	void *buf = vmalloc(PAGE_SIZE);
+	struct vmemmap_walk before, after;
+	struct span span;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, vfree_action, buf));
+	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
+			      "vmemmap_free() gives nothing back to an altmap");
+
+	/* On account of an altmap, so that the page itself is not freed. */
+	altmap.alloc = 1;
+	span.start = (unsigned long)buf;
+	span.end = span.start + PAGE_SIZE;
+	vmemmap_walk(span.start, &before);
+	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_free",
+			   depopulate(test, dev, span, &altmap));
+	vmemmap_walk(span.start, &after);
+	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc,
+			    "descriptor of %#lx, which is not in the vmemmap", span.start);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 1, "pages given out, as before");
+}
+
 static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(populate_section_lies_in_device),
 	KUNIT_CASE(populate_sections_share_altmap),
@@ -775,6 +824,8 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(free_section_without_altmap_returns_ram),
 	KUNIT_CASE(populate_section_again_reaches_new_memory),
 	KUNIT_CASE(populate_subsection_again_reaches_new_memory),
+	KUNIT_CASE(populate_outside_vmemmap_is_refused),
+	KUNIT_CASE(free_outside_vmemmap_is_refused),
 	{}
 };
 

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The other way in: system RAM that is hot-added with its memmap on itself, by
+ * add_memory() with MHP_MEMMAP_ON_MEMORY, and removed through its memory block.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as G1, G2 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/device.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+
+#include "fake_dev.h"
+
+#define BLOCK_PAGES	PHYS_PFN(memory_block_size_bytes())
+#define MEMMAP_PAGES	DIV_ROUND_UP(BLOCK_PAGES * sizeof(struct page), PAGE_SIZE)
+
+struct dimm {
+	struct fake_dev *dev;
+	bool added;
+};
+
+static int dimm_add(struct dimm *dimm)
+{
+	struct fake_dev *dev = dimm->dev;
+	int err;
+
+	/* add_memory() makes a claim of its own. */
+	release_resource(&dev->res);
+	err = add_memory(0, PFN_PHYS(dev->pfn), memory_block_size_bytes(),
+			 MHP_MEMMAP_ON_MEMORY);
+	dimm->added = !err;
+	if (err)
+		request_resource(&iomem_resource, &dev->res);
+	return err;
+}
+
+static int dimm_remove(struct dimm *dimm)
+{
+	struct fake_dev *dev = dimm->dev;
+	int err;
+
+	if (!dimm->added)
+		return 0;
+	err = offline_and_remove_memory(PFN_PHYS(dev->pfn), memory_block_size_bytes());
+	if (err) {
+		fake_dev_abandon(dev);
+		return err;
+	}
+	dimm->added = false;
+	return request_resource(&iomem_resource, &dev->res);
+}
+
+static int dimm_online(const struct dimm *dimm)
+{
+	struct memory_block *mem;
+	int err;
+
+	mem = find_memory_block(pfn_to_section_nr(dimm->dev->pfn));
+	if (!mem)
+		return -ENODEV;
+	lock_device_hotplug();
+	mem->online_type = MMOP_ONLINE_MOVABLE;
+	err = device_online(&mem->dev);
+	unlock_device_hotplug();
+	put_device(&mem->dev);
+	return err;
+}
+
+static void dimm_put(void *data)
+{
+	dimm_remove(data);
+}
+
+static struct dimm *dimm_get(struct kunit *test)
+{
+	struct dimm *dimm;
+
+	if (memory_block_size_bytes() != PFN_PHYS(PAGES_PER_SECTION))
+		kunit_skip(test, "memory blocks of several sections");
+	/* An architecture that has no such thing fails, by what it does instead. */
+	if (IS_ENABLED(CONFIG_MHP_MEMMAP_ON_MEMORY) && !mhp_supports_memmap_on_memory())
+		kunit_skip(test, "not enabled: see memory_hotplug.memmap_on_memory=");
+
+	dimm = kunit_kzalloc(test, sizeof(*dimm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, dimm);
+	dimm->dev = fake_dev_get_memory(test, 1);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, dimm_put, dimm));
+	return dimm;
+}
+
+static struct vmemmap_census memmap_census(const struct fake_dev *dev)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census(fake_dev_memmap(dev, 0), fake_dev_memmap(dev, dev->nr),
+		       dev->pfn, dev->nr, &census);
+	return census;
+}
+
+/* Page i of the memmap is page i of the block. */
+static void expect_memmap_on_block(struct kunit *test, const struct fake_dev *dev)
+{
+	struct vmemmap_walk walk;
+	unsigned long i;
+
+	for (i = 0; i < MEMMAP_PAGES; i++) {
+		unsigned long addr = fake_dev_memmap(dev, 0) + i * PAGE_SIZE;
+
+		vmemmap_walk(addr, &walk);
+		KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "%#lx: hole at level %s",
+				      addr, walk_level_name(walk.level));
+		KUNIT_ASSERT_EQ_MSG(test, walk.pfn + (addr % walk.size) / PAGE_SIZE,
+				    dev->pfn + i,
+				    "page frame behind %#lx, page %lu of the memmap",
+				    addr, i);
+	}
+}
+
+/* G1: the memmap lies in the first pages of the block. */
+static void add_memory_memmap_lies_in_block(struct kunit *test)
+{
+	struct dimm *dimm = dimm_get(test);
+
+	KUNIT_ASSERT_EQ(test, dimm_add(dimm), 0);
+	expect_memmap_on_block(test, dimm->dev);
+}
+
+/* G2: those pages say so, and are not the page allocator's when it is online. */
+static void online_memory_spares_memmap(struct kunit *test)
+{
+	struct dimm *dimm = dimm_get(test);
+	unsigned long i, pfn, self_hosted = 0;
+
+	KUNIT_ASSERT_EQ(test, dimm_add(dimm), 0);
+	KUNIT_ASSERT_EQ(test, dimm_online(dimm), 0);
+	drain_all_pages(NULL);
+	for (i = 0; i < MEMMAP_PAGES; i++) {
+		pfn = dimm->dev->pfn + i;
+		KUNIT_EXPECT_FALSE_MSG(test, PageBuddy(pfn_to_page(pfn)),
+				       "page frame %#lx holds memmap, and is free", pfn);
+		self_hosted += PageVmemmapSelfHosted(pfn_to_page(pfn));
+	}
+	KUNIT_EXPECT_EQ_MSG(test, self_hosted, MEMMAP_PAGES,
+			    "pages that are marked as memmap");
+	expect_memmap_on_block(test, dimm->dev);
+}
+
+/* G3: the rest can be had and written. */
+static void online_memory_can_be_written(struct kunit *test)
+{
+	struct dimm *dimm = dimm_get(test);
+	unsigned long pfn, end;
+
+	KUNIT_ASSERT_EQ(test, dimm_add(dimm), 0);
+	KUNIT_ASSERT_EQ(test, dimm_online(dimm), 0);
+	end = dimm->dev->pfn + dimm->dev->nr;
+
+	pfn = dimm->dev->pfn + ALIGN(MEMMAP_PAGES, pageblock_nr_pages);
+	KUNIT_ASSERT_EQ(test, alloc_contig_range(pfn, end, MIGRATE_MOVABLE, GFP_KERNEL), 0);
+	memset(pfn_to_kaddr(pfn), 0xa5, PFN_PHYS(end - pfn));
+	free_contig_range(pfn, end - pfn);
+	expect_memmap_on_block(test, dimm->dev);
+}
+
+/* G4: removal leaves nothing behind, so that it can be done again. */
+static void remove_memory_leaves_nothing_behind(struct kunit *test)
+{
+	struct dimm *dimm = dimm_get(test);
+	struct vmemmap_census census;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_ASSERT_EQ_MSG(test, dimm_add(dimm), 0, "round %d", i);
+		KUNIT_ASSERT_EQ_MSG(test, dimm_online(dimm), 0, "round %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, memmap_census(dimm->dev).device, MEMMAP_PAGES,
+				    "pages of the memmap that lie in the block, round %d",
+				    i);
+		KUNIT_ASSERT_EQ_MSG(test, dimm_remove(dimm), 0, "round %d", i);
+
+		census = memmap_census(dimm->dev);
+		KUNIT_EXPECT_EQ_MSG(test, census.holes, MEMMAP_PAGES,
+				    "unmapped pages of the memmap, round %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, census.tables, dimm->dev->tables,
+				    "page-table pages of the memmap, round %d", i);
+		KUNIT_EXPECT_FALSE(test, pfn_valid(dimm->dev->pfn));
+	}
+}
+
+/* G5: to the page of system RAM, but for what a first time costs. */
+static void remove_memory_returns_ram(struct kunit *test)
+{
+	struct dimm *dimm = dimm_get(test);
+	unsigned long before, after;
+	int try;
+
+	for (try = 0; try < 8; try++) {
+		rcu_barrier();
+		before = free_ram_pages();
+		KUNIT_ASSERT_EQ(test, dimm_add(dimm), 0);
+		KUNIT_EXPECT_EQ(test, memmap_census(dimm->dev).device, MEMMAP_PAGES);
+		KUNIT_ASSERT_EQ(test, dimm_remove(dimm), 0);
+		rcu_barrier();
+		after = free_ram_pages();
+		if (after == before)
+			break;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, after, before,
+			    "free pages of system RAM, after and before");
+}
+
+static struct kunit_case memmap_on_memory_cases[] = {
+	KUNIT_CASE(add_memory_memmap_lies_in_block),
+	KUNIT_CASE(online_memory_spares_memmap),
+	KUNIT_CASE(online_memory_can_be_written),
+	KUNIT_CASE(remove_memory_leaves_nothing_behind),
+	KUNIT_CASE(remove_memory_returns_ram),
+	{}
+};
+
+static struct kunit_suite memmap_on_memory_suite = {
+	.name = "memmap_on_memory",
+	.test_cases = memmap_on_memory_cases,
+};
+
+kunit_test_suite(memmap_on_memory_suite);
+
+MODULE_DESCRIPTION("KUnit tests for hot-added memory that holds its own memmap");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,698 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Several devices, in any order: memremap_pages() and memunmap_pages() of
+ * ranges at any alignment that the kernel accepts, with and without an altmap,
+ * too short ones included.
+ *
+ * After each step the page tables of the whole arena, the altmaps' accounting
+ * and some struct pages are compared with what a plain model says. It never
+ * touches a struct page that is not mapped, so that a kernel which gets this
+ * wrong fails here and does not oops. It is not to be trusted with the devices
+ * after that: they are left alone, and so is the memory that they are in.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as F1, F2 and so on.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/bitmap.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/prandom.h>
+#include <linux/rcupdate.h>
+#include <linux/sizes.h>
+
+#include "fake_dev.h"
+#include "vmemmap_adapt.h"
+#include "warn_log.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "vmemmap_kunit."
+
+static ulong seed = 1;
+module_param(seed, ulong, 0);
+MODULE_PARM_DESC(seed, "of the random sequence");
+
+static uint steps = 250;
+module_param(steps, uint, 0);
+MODULE_PARM_DESC(steps, "how many of them the random sequence has");
+
+#define NR_SLOTS	6
+#define MIB(mib)	((mib) * SZ_1M / (PAGES_PER_SUBSECTION * PAGE_SIZE))
+
+/* Two sections where they are small. */
+#define NR_SECTIONS	DIV_ROUND_UP(MIB(256), SUBSECTIONS_PER_SECTION)
+
+/**
+ * struct slot - a device, there or not
+ * @arena: what it is a part of
+ * @start: its first subsection, within the arena
+ * @nr: how many subsections it has
+ * @reserve: pages at its start that its driver keeps
+ * @offer: pages that its altmap offers, or 0 if it has none
+ * @present: it is there
+ * @held: pages of its altmap that hold memmap, as last seen
+ * @pgmap: what it is there by
+ */
+struct slot {
+	struct arena *arena;
+	unsigned long start;
+	unsigned long nr;
+	unsigned long reserve;
+	unsigned long offer;
+	bool present;
+	unsigned long held;
+	struct dev_pagemap pgmap;
+};
+
+/**
+ * struct arena - the memory that the devices are in
+ * @dev: the claim on it
+ * @nr: its size in subsections
+ * @maps_both_ends: this kernel maps the last page of a memmap that begins
+ *	inside a page. Where it does not, memremap_pages() oopses.
+ * @broken: the kernel got something wrong: hands off
+ * @frames: which page frames of it hold a memmap, as last seen
+ * @slot: the devices
+ */
+struct arena {
+	struct fake_dev *dev;
+	unsigned long nr;
+	bool maps_both_ends;
+	bool broken;
+	unsigned long *frames;
+	struct slot slot[NR_SLOTS];
+};
+
+static unsigned long slot_pfn(const struct slot *slot)
+{
+	return slot->arena->dev->pfn + slot->start * PAGES_PER_SUBSECTION;
+}
+
+static unsigned long slot_nr_pages(const struct slot *slot)
+{
+	return slot->nr * PAGES_PER_SUBSECTION;
+}
+
+/* What the device's driver may use: not its reserve, and not the altmap's. */
+static unsigned long slot_first_data(const struct slot *slot)
+{
+	return slot_pfn(slot) + (slot->offer ? slot->reserve + slot->offer : 0);
+}
+
+/* Pages of the memmap that hold nothing but struct pages of this device. */
+static unsigned long slot_whole_pages(const struct slot *slot)
+{
+	unsigned long start = (unsigned long)pfn_to_page(slot_pfn(slot));
+	unsigned long end = start + slot_nr_pages(slot) * sizeof(struct page);
+
+	start = ALIGN(start, PAGE_SIZE);
+	end = ALIGN_DOWN(end, PAGE_SIZE);
+	return end > start ? (end - start) / PAGE_SIZE : 0;
+}
+
+/* Enough for the memmap, and for aligning blocks where there might be some. */
+static unsigned long slot_enough(const struct slot *slot)
+{
+	unsigned long nr = slot_nr_pages(slot);
+	unsigned long enough = slot_whole_pages(slot) + 2;
+
+	if (nr >= PAGES_PER_SECTION)
+		enough += PMD_SIZE / PAGE_SIZE;
+	return min(enough, nr - slot->reserve - 1);
+}
+
+static int slot_add(struct slot *slot)
+{
+	unsigned long pfn = slot_pfn(slot);
+	struct vmem_altmap altmap = {
+		.base_pfn = pfn,
+		.end_pfn = pfn + slot_nr_pages(slot) - 1,
+		.reserve = slot->reserve,
+		.free = slot->offer,
+	};
+	void *addr;
+
+	memset(&slot->pgmap, 0, sizeof(slot->pgmap));
+	slot->pgmap.type = MEMORY_DEVICE_GENERIC;
+	slot->pgmap.nr_range = 1;
+	slot->pgmap.range.start = PFN_PHYS(pfn);
+	slot->pgmap.range.end = PFN_PHYS(pfn + slot_nr_pages(slot)) - 1;
+	if (slot->offer) {
+		slot->pgmap.flags = PGMAP_ALTMAP_VALID;
+		memcpy(&slot->pgmap.altmap, &altmap, sizeof(altmap));
+	}
+
+	addr = memremap_pages(&slot->pgmap, 0);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	slot->present = true;
+	return 0;
+}
+
+static void slot_remove(struct slot *slot)
+{
+	memunmap_pages(&slot->pgmap);
+	slot->present = false;
+}
+
+static void arena_put(void *data)
+{
+	struct arena *arena = data;
+	int i;
+
+	if (arena->broken)
+		return;
+	for (i = 0; i < NR_SLOTS; i++)
+		if (arena->slot[i].present)
+			slot_remove(&arena->slot[i]);
+	bitmap_free(arena->frames);
+	kfree(arena);
+}
+
+/* From the middle of one page to the first quarter of the next. */
+static bool maps_both_ends(struct fake_dev *dev)
+{
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_walk walk;
+
+	mem_hotplug_begin();
+	adapt_populate_basepages(start + PAGE_SIZE / 2,
+				 start + PAGE_SIZE + PAGE_SIZE / 4, 0, NULL);
+	vmemmap_walk(start + PAGE_SIZE, &walk);
+	mem_hotplug_done();
+	fake_dev_unmap(dev, start, start + 2 * PAGE_SIZE);
+	return walk.leaf;
+}
+
+static struct arena *arena_get(struct kunit *test, unsigned long nr_sections)
+{
+	struct fake_dev *dev = fake_dev_get_memory(test, nr_sections);
+	struct arena *arena;
+	int i;
+
+	arena = kzalloc(sizeof(*arena), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	arena->dev = dev;
+	arena->nr = nr_sections * SUBSECTIONS_PER_SECTION;
+	arena->maps_both_ends = maps_both_ends(dev);
+	arena->frames = bitmap_zalloc(dev->nr, GFP_KERNEL);
+	for (i = 0; i < NR_SLOTS; i++)
+		arena->slot[i].arena = arena;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, arena_put, arena));
+	KUNIT_ASSERT_NOT_NULL(test, arena->frames);
+	return arena;
+}
+
+/*
+ * The model: how many devices have struct pages in this page of the memmap?
+ * If it is one, which, and is there nothing else in the page?
+ */
+static unsigned int model_users(struct arena *arena, unsigned long addr,
+				struct slot **only, bool *whole)
+{
+	unsigned long end = addr + PAGE_SIZE;
+	unsigned int users = 0;
+	int i;
+
+	for (i = 0; i < NR_SLOTS; i++) {
+		struct slot *slot = &arena->slot[i];
+		unsigned long first = (unsigned long)pfn_to_page(slot_pfn(slot));
+		unsigned long last = first + slot_nr_pages(slot) * sizeof(struct page);
+
+		if (!slot->present || first >= end || last <= addr)
+			continue;
+		users++;
+		*only = slot;
+		*whole = first <= addr && last >= end;
+	}
+	return users;
+}
+
+/* Says what is wrong with one page of the memmap, or nothing. */
+static const char *wrong_page(struct arena *arena, unsigned long addr,
+			      unsigned long *pfn)
+{
+	struct fake_dev *dev = arena->dev;
+	struct slot *only = NULL;
+	bool whole = false;
+	unsigned int users = model_users(arena, addr, &only, &whole);
+	struct vmemmap_walk walk;
+
+	vmemmap_walk(addr, &walk);
+	*pfn = walk.pfn + (addr & (walk.size - 1)) / PAGE_SIZE;
+	if (!walk.leaf)
+		return users ? "is not mapped, though in use" : NULL;
+	if (!users)
+		return "is mapped, though not in use";
+
+	if (!fake_dev_has(dev, *pfn)) {
+		if (!pfn_valid(*pfn))
+			return "lies where nothing is";
+		/* What neighbours share, or may yet, is in system RAM. */
+		return users == 1 && whole && only->offer ?
+		       "is not in its device" : NULL;
+	}
+	if (users > 1)
+		return "is in one device, and another one uses it";
+	if (!only->offer || *pfn < slot_pfn(only) + only->reserve ||
+	    *pfn >= slot_first_data(only))
+		return "is not where its device offered";
+	if (test_and_set_bit(*pfn - dev->pfn, arena->frames))
+		return "is where another page of the memmap is";
+	only->held++;
+	return NULL;
+}
+
+/* F1, F2, F3: everything as the model has it, at this very moment. */
+static bool arena_check(struct kunit *test, struct arena *arena,
+			unsigned int step, const char *after)
+{
+	struct fake_dev *dev = arena->dev;
+	unsigned long end = fake_dev_memmap(dev, dev->nr);
+	unsigned long addr, pfn;
+	const char *wrong;
+	int i, j;
+
+	bitmap_zero(arena->frames, dev->nr);
+	for (i = 0; i < NR_SLOTS; i++)
+		arena->slot[i].held = 0;
+	for (addr = fake_dev_memmap(dev, 0); addr < end; addr += PAGE_SIZE) {
+		wrong = wrong_page(arena, addr, &pfn);
+		if (!wrong)
+			continue;
+		KUNIT_FAIL(test,
+			   "step %u, %s: the memmap at %#lx, of page frame %#lx, %s (page frame %#lx)",
+			   step, after, addr, page_to_pfn((struct page *)addr), wrong,
+			   pfn);
+		goto broken;
+	}
+
+	for (i = 0; i < NR_SLOTS; i++) {
+		struct slot *slot = &arena->slot[i];
+		unsigned long first = slot_first_data(slot);
+		unsigned long last = slot_pfn(slot) + slot_nr_pages(slot) - 1;
+		unsigned long sample[] = { first, first + (last - first) / 2, last };
+
+		if (!slot->present)
+			continue;
+		if (slot->offer && slot->pgmap.altmap.alloc != slot->held) {
+			KUNIT_FAIL(test,
+				   "step %u, %s: %ld pages given out by the altmap at %#lx, and %lu in use",
+				   step, after, slot->pgmap.altmap.alloc,
+				   slot_pfn(slot), slot->held);
+			goto broken;
+		}
+		for (j = 0; j < ARRAY_SIZE(sample); j++) {
+			struct page *page = pfn_to_page(sample[j]);
+
+			if (is_zone_device_page(page) && page->pgmap == &slot->pgmap)
+				continue;
+			KUNIT_FAIL(test,
+				   "step %u, %s: the struct page of page frame %#lx is not what it was",
+				   step, after, sample[j]);
+			goto broken;
+		}
+	}
+	return true;
+
+broken:
+	for (i = 0; i < NR_SLOTS; i++)
+		if (arena->slot[i].present)
+			kunit_info(test, "present: page frames [%#lx, %#lx), reserve %lu, altmap %lu",
+				   slot_pfn(&arena->slot[i]),
+				   slot_pfn(&arena->slot[i]) + slot_nr_pages(&arena->slot[i]),
+				   arena->slot[i].reserve, arena->slot[i].offer);
+	arena->broken = true;
+	fake_dev_abandon(dev);
+	return false;
+}
+
+/* Such a kernel is told by its fruits: the oops would say no more. */
+static bool would_oops(struct kunit *test, const struct slot *slot)
+{
+	unsigned long start = (unsigned long)pfn_to_page(slot_pfn(slot));
+	unsigned long end = start + slot_nr_pages(slot) * sizeof(struct page);
+
+	if (slot->arena->maps_both_ends || !offset_in_page(end) ||
+	    offset_in_page(start) < offset_in_page(end))
+		return false;
+	KUNIT_FAIL(test,
+		   "page frames [%#lx, %#lx): the last page of the memmap [%#lx, %#lx) would not be mapped",
+		   slot_pfn(slot), slot_pfn(slot) + slot_nr_pages(slot), start, end);
+	return true;
+}
+
+static bool add(struct kunit *test, struct arena *arena, unsigned int step,
+		struct slot *slot)
+{
+	int err;
+
+	if (would_oops(test, slot))
+		return false;
+	err = slot_add(slot);
+	if (err)
+		KUNIT_FAIL(test,
+			   "step %u: adding page frames [%#lx, %#lx), %lu pages offered: error %d",
+			   step, slot_pfn(slot), slot_pfn(slot) + slot_nr_pages(slot),
+			   slot->offer, err);
+	return arena_check(test, arena, step, "add") && !err;
+}
+
+/* F4: an add that fails is an error, no WARN, and leaves no trace. */
+static bool add_short(struct kunit *test, struct arena *arena,
+		      unsigned int step, struct slot *slot)
+{
+	unsigned long enough = slot->offer;
+	int err = 0;
+
+	if (would_oops(test, slot))
+		return false;
+	slot->offer = slot_whole_pages(slot) - 1;
+	KUNIT_EXPECT_NO_WARN(test, err = slot_add(slot));
+	if (err != -ENOMEM)
+		KUNIT_FAIL(test,
+			   "step %u: adding page frames [%#lx, %#lx), with %lu pages offered of %lu needed: error %d",
+			   step, slot_pfn(slot), slot_pfn(slot) + slot_nr_pages(slot),
+			   slot->offer, slot_whole_pages(slot), err);
+	if (!arena_check(test, arena, step, "failed add") || err != -ENOMEM)
+		return false;
+	slot->offer = enough;
+	return true;
+}
+
+static bool remove(struct kunit *test, struct arena *arena, unsigned int step,
+		   struct slot *slot)
+{
+	slot_remove(slot);
+	return arena_check(test, arena, step, "removal");
+}
+
+static void slot_set(struct slot *slot, unsigned long start, unsigned long nr,
+		     bool has_altmap)
+{
+	slot->start = start;
+	slot->nr = nr;
+	slot->reserve = has_altmap ? 1 : 0;
+	slot->offer = has_altmap ? slot_enough(slot) : 0;
+}
+
+/*
+ * Neighbours in one section. With 64K pages, a page of the memmap has the
+ * struct pages of 64 MiB; with 16K pages, those of 4 MiB.
+ */
+static const struct geometry {
+	const char *name;
+	unsigned long start_mib;
+	unsigned long mib[3];
+	bool has_altmap;
+} geometries[] = {
+	{ "two of 16 MiB, altmaps", 0, { 16, 16 }, true },
+	{ "two of 16 MiB, no altmaps", 0, { 16, 16 }, false },
+	{ "two of 2 MiB, altmaps", 0, { 2, 2 }, true },
+	{ "two of 2 MiB, no altmaps", 0, { 2, 2 }, false },
+	{ "48, 32 and 48 MiB, altmaps", 0, { 48, 32, 48 }, true },
+	{ "three of 2 MiB from 6 MiB on, altmaps", 6, { 2, 2, 2 }, true },
+	{ "66, 2 and 10 MiB from 2 MiB on, altmaps", 2, { 66, 2, 10 }, true },
+	{ "three of 64 MiB, altmaps", 0, { 64, 64, 64 }, true },
+	{ "130 and 30 MiB from 94 MiB on, altmaps", 94, { 130, 30 }, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(geometry, geometries, name);
+
+static unsigned int place(struct arena *arena, const struct geometry *geometry)
+{
+	unsigned long start = MIB(geometry->start_mib);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(geometry->mib) && geometry->mib[i]; i++) {
+		slot_set(&arena->slot[i], start, MIB(geometry->mib[i]),
+			 geometry->has_altmap);
+		start += MIB(geometry->mib[i]);
+	}
+	return i;
+}
+
+/* F2, F3: the first one to come is the first to go. */
+static void neighbours_removed_in_order(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, NR_SECTIONS);
+	unsigned int i, nr = place(arena, test->param_value);
+
+	for (i = 0; i < nr; i++)
+		if (!add(test, arena, i, &arena->slot[i]))
+			return;
+	for (i = 0; i < nr; i++)
+		if (!remove(test, arena, nr + i, &arena->slot[i]))
+			return;
+}
+
+/* F2, F3: the first one to come is the last to go. */
+static void neighbours_removed_in_reverse(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, NR_SECTIONS);
+	unsigned int i, nr = place(arena, test->param_value);
+
+	for (i = 0; i < nr; i++)
+		if (!add(test, arena, i, &arena->slot[i]))
+			return;
+	for (i = nr; i > 0; i--)
+		if (!remove(test, arena, 2 * nr - i, &arena->slot[i - 1]))
+			return;
+}
+
+/* F2, F3: one in the middle goes and comes back. */
+static void neighbour_comes_back(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, NR_SECTIONS);
+	unsigned int i, nr = place(arena, test->param_value);
+	struct slot *middle = &arena->slot[nr / 2];
+
+	for (i = 0; i < nr; i++)
+		if (!add(test, arena, i, &arena->slot[i]))
+			return;
+	if (!remove(test, arena, nr, middle))
+		return;
+	add(test, arena, nr + 1, middle);
+}
+
+/*
+ * F4: an altmap that runs out in the second section. The first one's memmap
+ * must not stay behind, and the same device with enough to offer can be added.
+ */
+static void failed_add_leaves_no_trace(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, 2);
+	struct slot *slot = &arena->slot[0];
+
+	slot_set(slot, 0, arena->nr, true);
+	if (!add_short(test, arena, 0, slot))
+		return;
+	if (!add(test, arena, 1, slot))
+		return;
+	remove(test, arena, 2, slot);
+}
+
+/* F4: nor must it harm a neighbour. */
+static void failed_add_spares_neighbour(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, 2);
+	struct slot *slot = &arena->slot[1];
+
+	slot_set(&arena->slot[0], 0, MIB(16), true);
+	slot_set(slot, MIB(16), arena->nr - MIB(16), true);
+	if (!add(test, arena, 0, &arena->slot[0]))
+		return;
+	if (!add_short(test, arena, 1, slot))
+		return;
+	add(test, arena, 2, slot);
+}
+
+/*
+ * The same at each page that can be the one too many. The device is in two
+ * sections, some pages of its memmap in each, and with large pages begins
+ * inside one.
+ *
+ *	section 0                 section 1
+ *	----------------|--------|-------|-----------------
+ *	                |side + 1| side  |
+ */
+static void slot_set_astride(struct slot *slot, bool has_altmap)
+{
+	unsigned long memmap = PAGES_PER_SUBSECTION * sizeof(struct page);
+	unsigned long side = max(2, 2 * PAGE_SIZE / memmap);
+
+	slot_set(slot, SUBSECTIONS_PER_SECTION - side - 1, 2 * side + 1, has_altmap);
+}
+
+/* F4: the altmap has all pages but one, but two and so on, and none. */
+static void altmap_runs_out_at_each_page(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, 2);
+	struct slot *slot = &arena->slot[0];
+	unsigned long offer;
+	int err = 0;
+
+	slot_set_astride(slot, true);
+	for (offer = 1; offer < slot_whole_pages(slot); offer++) {
+		slot->offer = offer;
+		KUNIT_EXPECT_NO_WARN(test, err = slot_add(slot));
+		KUNIT_EXPECT_EQ_MSG(test, err, -ENOMEM, "adding with %lu of %lu pages",
+				    offer, slot_whole_pages(slot));
+		if (!arena_check(test, arena, offer, "failed add") || !err)
+			return;
+	}
+	slot->offer = offer;
+	add(test, arena, offer, slot);
+}
+
+/* How many more blocks vmemmap_alloc_block() gives before it fails once. */
+static unsigned int blocks_left;
+
+static void *failing_alloc_block(unsigned long size, int node)
+{
+	struct page *page;
+
+	if (!blocks_left--)
+		return NULL;
+	page = alloc_pages_node(node, GFP_KERNEL, get_order(size));
+	return page ? page_address(page) : NULL;
+}
+
+static const struct {
+	const char *name;
+	bool has_altmap;
+} ram_params[] = {
+	{ "page tables", true },
+	{ "page tables and memmap", false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(ram, ram_params, name);
+
+/* F4: system RAM runs out at each block that is wanted of it. */
+static void ram_runs_out_at_each_block(struct kunit *test)
+{
+	const typeof(ram_params[0]) *param = test->param_value;
+	struct arena *arena = arena_get(test, 2);
+	struct slot *slot = &arena->slot[0];
+	unsigned int nth;
+	int err = 0;
+
+	slot_set_astride(slot, param->has_altmap);
+	for (nth = 0; ; nth++) {
+		blocks_left = nth;
+		kunit_activate_static_stub(test, vmemmap_alloc_block, failing_alloc_block);
+		KUNIT_EXPECT_NO_WARN(test, err = slot_add(slot));
+		kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+		if (!arena_check(test, arena, nth, err ? "failed add" : "add") || !err)
+			break;
+		KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "when block %u is not to be had",
+				    nth);
+	}
+	KUNIT_EXPECT_GT_MSG(test, nth, 0, "no block of system RAM was wanted");
+}
+
+static bool is_free(const struct arena *arena, unsigned long start,
+		    unsigned long nr)
+{
+	int i;
+
+	for (i = 0; i < NR_SLOTS; i++) {
+		const struct slot *slot = &arena->slot[i];
+
+		if (slot->present && start < slot->start + slot->nr &&
+		    slot->start < start + nr)
+			return false;
+	}
+	return true;
+}
+
+/* Mostly small ones, some of a section and more. */
+static unsigned long random_nr(const struct arena *arena, struct rnd_state *rnd)
+{
+	u32 kind = prandom_u32_state(rnd) % 8;
+
+	if (kind < 4)
+		return 1 + prandom_u32_state(rnd) % MIB(24);
+	if (kind < 6)
+		return 1 + prandom_u32_state(rnd) % SUBSECTIONS_PER_SECTION;
+	return 1 + prandom_u32_state(rnd) % arena->nr;
+}
+
+static bool random_step(struct kunit *test, struct arena *arena,
+			struct rnd_state *rnd, unsigned int step)
+{
+	struct slot *slot = &arena->slot[prandom_u32_state(rnd) % NR_SLOTS];
+	unsigned long start, nr = random_nr(arena, rnd);
+	u32 how = prandom_u32_state(rnd) % 8;
+
+	if (slot->present)
+		return remove(test, arena, step, slot);
+
+	start = prandom_u32_state(rnd) % (arena->nr - nr + 1);
+	if (!is_free(arena, start, nr))
+		return true;
+	slot_set(slot, start, nr, how > 2);
+	if (how >= 6 && slot_whole_pages(slot) > 1)
+		return add_short(test, arena, step, slot);
+	return add(test, arena, step, slot);
+}
+
+/*
+ * F5: any sequence. A failure names seed and step: the same seed with that
+ * many steps is all that it takes.
+ */
+static void random_sequence_follows_model(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, NR_SECTIONS);
+	struct fake_dev *dev = arena->dev;
+	unsigned long tables = dev->tables;
+	struct vmemmap_census census;
+	struct rnd_state rnd;
+	unsigned int step;
+	int i;
+
+	prandom_seed_state(&rnd, seed);
+	for (step = 0; step < steps; step++) {
+		if (!random_step(test, arena, &rnd, step)) {
+			kunit_info(test, "see it again with vmemmap_kunit.seed=%lu vmemmap_kunit.steps=%u",
+				   seed, step + 1);
+			return;
+		}
+		cond_resched();
+	}
+
+	for (i = 0; i < NR_SLOTS; i++)
+		if (arena->slot[i].present &&
+		    !remove(test, arena, step, &arena->slot[i]))
+			return;
+	vmemmap_census(fake_dev_memmap(dev, 0), fake_dev_memmap(dev, dev->nr),
+		       dev->pfn, dev->nr, &census);
+	KUNIT_EXPECT_EQ_MSG(test, census.tables, tables,
+			    "page-table pages of the memmap, after and before %u steps",
+			    steps);
+}
+
+static struct kunit_case memremap_devices_cases[] = {
+	KUNIT_CASE_PARAM(neighbours_removed_in_order, geometry_gen_params),
+	KUNIT_CASE_PARAM(neighbours_removed_in_reverse, geometry_gen_params),
+	KUNIT_CASE_PARAM(neighbour_comes_back, geometry_gen_params),
+	KUNIT_CASE(failed_add_leaves_no_trace),
+	KUNIT_CASE(failed_add_spares_neighbour),
+	KUNIT_CASE(altmap_runs_out_at_each_page),
+	KUNIT_CASE_PARAM(ram_runs_out_at_each_block, ram_gen_params),
+	KUNIT_CASE_SLOW(random_sequence_follows_model),
+	{}
+};
+
+static struct kunit_suite memremap_devices_suite = {
+	.name = "memremap_devices",
+	.test_cases = memremap_devices_cases,
+};
+
+kunit_test_suite(memremap_devices_suite);
+
+MODULE_DESCRIPTION("KUnit tests for memremap_pages() of several devices");
+MODULE_LICENSE("GPL");
