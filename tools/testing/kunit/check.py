@@ -33,6 +33,8 @@ RUNS = (
     ("baseline", "64k"),
     ("stock", "4k"),
     ("stock", "64k"),
+    ("fixed", "4k"),
+    ("fixed", "64k"),
 )
 
 # In seconds. A guest needs a few; a build on a slow machine, half an hour.

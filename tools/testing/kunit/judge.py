@@ -188,14 +188,20 @@ _SPLAT_LINES = 12
 def read_expectation(directory: Path, flavour: str, config: str) -> Expectation:
     """Read what a flavour must show with a config from the files of expected/.
 
-    cases: all cases; FLAVOUR: those that fail there; skips: "suite.case config
-    reason". Raises UsageError.
+    cases: all cases; FLAVOUR: those that fail there, each with the configs in
+    which it does if not in all; skips: "suite.case config reason". Raises
+    UsageError.
     """
     return Expectation(
         frozenset(_read_list(directory / "cases", must_exist=True)),
-        frozenset(_read_list(directory / flavour)),
+        frozenset(_read_failing(directory / flavour, config)),
         _read_skips(directory / "skips", config),
     )
+
+
+def _read_failing(path: Path, config: str) -> List[str]:
+    lines = [line.split() for line in _read_list(path)]
+    return [name for name, *configs in lines if not configs or config in configs]
 
 
 def _read_list(path: Path, must_exist: bool = False) -> List[str]:

@@ -25,7 +25,7 @@ kunit.py, with every option of the user's. Defaults: --arch=arm64, kunitconfigs
 from lib/kunit-configs, tools/testing/kunit/qemu_configs/arm64.py, and the cross
 compiler aarch64-linux-gnu-gcc. Environment variables:
 
-  FLAVOUR=NAME  the tree: series (default), baseline or stock
+  FLAVOUR=NAME  the tree: series (default), baseline, stock or fixed
   CONFIG=NAME   kunitconfig fragments, joined by '-': 4k (default), 64k, ...
   KSRC=DIR      test this kernel tree, as it stands; DIR is not written to
   BASE=6.12     the linux-source package to start from

@@ -15,9 +15,10 @@ REPO = Path(__file__).resolve().parents[3]
 # build the suites and so come after them, for every commit must build.
 SUITES = "suites"
 FLAVOURS: Dict[str, Tuple[str, ...]] = {
-    "series": ("patches/baseline", SUITES, "patches/hooks", "patches/series"),
+    "series": ("patches/baseline", SUITES, "patches/hooks", "patches/series", "patches/fixes"),
     "baseline": ("patches/baseline", SUITES, "patches/hooks"),
     "stock": (SUITES, "patches/hooks"),
+    "fixed": (SUITES, "patches/hooks", "patches/fixes"),
 }
 
 DEFAULT_CONFIG = "4k"

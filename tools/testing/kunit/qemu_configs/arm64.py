@@ -27,5 +27,6 @@ CONFIG_SERIAL_AMBA_PL011_CONSOLE=y''',
                            qemu_arch='aarch64',
                            kernel_path='arch/arm64/boot/Image',
                            kernel_command_line='console=ttyAMA0 mem=512M '
-                                               'vmemmap_kunit.memory=3584M@0x60000000',
+                                               'vmemmap_kunit.memory=3584M@0x60000000 '
+                                               'memory_hotplug.memmap_on_memory=force',
                            extra_qemu_params=['-machine', 'virt', '-m', '4096', *_cpu()])

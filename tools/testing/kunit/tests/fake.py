@@ -209,6 +209,7 @@ class World(unittest.TestCase):
             "patches/baseline/0001-baseline.patch",
             patch("mm/sparse-vmemmap.c", "vmemmap", 3, "int baseline;"),
         )
+        self.write("patches/fixes/series", "# none\n")
         self.write("patches/series/series", "0001-one.patch\n0002-two.patch # the second\n")
         self.write(
             "patches/series/0001-one.patch",

@@ -230,6 +230,11 @@ class Files(unittest.TestCase):
         self.assertEqual({}, dict(self.read().skips))
         self.assertEqual({"s.two": "too little memory"}, dict(self.read(config="64k").skips))
 
+    def test_a_failure_with_some_configs_only(self) -> None:
+        (self.dir / "stock").write_text("s.one 16k 64k\n")
+        self.assertEqual(frozenset(), self.read("stock", "4k").failing)
+        self.assertEqual(frozenset({"s.one"}), self.read("stock", "64k").failing)
+
     def test_an_unknown_case(self) -> None:
         (self.dir / "baseline").write_text("s.three\n")
         with self.assertRaisesRegex(UsageError, "s.three"):
