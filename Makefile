@@ -8,12 +8,13 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check clean
+.PHONY: help run tree check soak clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
 	@echo 'make tree    prepare a kernel tree and print its path'
 	@echo 'make check   every test of this repository, the ones that CI runs'
+	@echo 'make soak    random sequences of devices with fresh seeds, for SOAK_SECONDS=600'
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
 	@echo 'Variables, as in "make run FLAVOUR=stock CONFIG=64k":'
@@ -33,6 +34,9 @@ tree:
 
 check:
 	@$(PYTHON) $(TOOLS)/check.py
+
+soak:
+	@$(PYTHON) $(TOOLS)/soak.py
 
 clean:
 	@$(PYTHON) $(TOOLS)/clean.py

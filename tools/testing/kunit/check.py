@@ -182,11 +182,25 @@ def type_check() -> RunResult:
 
 
 class Cell:
-    """One kernel: a flavour with a config, built, booted and judged."""
+    """One kernel: a flavour with a config, built, booted and judged.
 
-    def __init__(self, wanted: Settings, out: Path) -> None:
+    expected is what it must show, the files of expected/ unless given;
+    arguments are further ones for kunit.py exec; guest_time is in seconds.
+    """
+
+    def __init__(
+        self,
+        wanted: Settings,
+        out: Path,
+        expected: Optional[judge.Expectation] = None,
+        arguments: Sequence[str] = (),
+        guest_time: int = GUEST_TIME,
+    ) -> None:
         self._wanted = wanted
         self._out = out
+        self._expected = expected or judge.read_expectation(EXPECTED, wanted.flavour, wanted.config)
+        self._arguments = arguments
+        self._guest_time = guest_time
         self.name = f"{wanted.flavour} {wanted.config}"
 
     def run(self) -> RunResult:
@@ -230,18 +244,16 @@ class Cell:
         console = path / f".kunit-{self._wanted.config}" / "test.log"
         console.unlink(missing_ok=True)
         tool = self._log("exec")
-        with_spare_time = GUEST_TIME + 60
-        self._front_end(
-            tool, with_spare_time, "exec", "--arch=arm64", f"--timeout={GUEST_TIME}"
-        )
+        with_spare_time = self._guest_time + 60
+        timeout = f"--timeout={self._guest_time}"
+        self._front_end(tool, with_spare_time, "exec", "--arch=arm64", timeout, *self._arguments)
         if not console.exists():
             said = tuple(proc.tail(tool.read_text(errors="replace")).splitlines())
             case = CaseResult("boot", "failed", f"QEMU was not started: see {tool}", said)
             return RunResult(self.name, (case,), watch.seconds)
         kept = self._log("console")
         shutil.copyfile(console, kept)
-        expected = judge.read_expectation(EXPECTED, self._wanted.flavour, self._wanted.config)
-        verdict = judge.judge(kept.read_text(errors="backslashreplace"), expected)
+        verdict = judge.judge(kept.read_text(errors="backslashreplace"), self._expected)
         return RunResult(self.name, case_results(verdict), watch.seconds)
 
 

@@ -19,6 +19,8 @@ class Check(World):
         self.write("tools/testing/kunit/tests/__init__.py", "")
         self.host_test("self.assertTrue(True)")
         self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        for name in ("baseline", "stock", "skips"):
+            self.write(f"tools/testing/kunit/expected/{name}", "")
 
     def host_test(self, statement: str) -> None:
         self.write(
@@ -119,6 +121,29 @@ class Check(World):
         pids = self.wait_for_hang(child)
         self.assertEqual(130, self.interrupt(child).status)
         self.assert_gone(pids)
+
+
+class Soak(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+
+    def soak(self, log: str, seconds: str = "1") -> Ran:
+        console = str(DATA / f"{log}.log")
+        return self.program("soak.py", FAKE_CONSOLE=console, SOAK_SECONDS=seconds)
+
+    def test_sequences_that_pass(self) -> None:
+        ran = self.soak("soak")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertRegex(ran.stdout, r"[1-9]\d* sequences of 10000 steps on series 4k, none failed")
+
+    def test_a_sequence_that_fails_is_told_with_its_seed(self) -> None:
+        ran = self.soak("panic")
+        self.assertEqual(1, ran.status)
+        self.assertRegex(ran.stdout, r"series 4k: seed \d+: the kernel panicked")
+
+    def test_no_number_of_seconds(self) -> None:
+        self.assert_error(self.soak("soak", "soon"), 2, "SOAK_SECONDS=soon")
 
 
 class Clean(World):

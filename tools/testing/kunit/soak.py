@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make soak: random sequences of devices, with a fresh seed each time."""
+
+import os
+import random
+import sys
+from dataclasses import replace
+from typing import List
+
+import check
+import judge
+import proc
+import settings as settings_module
+import tree
+from errors import ExitStatus, UsageError
+from proc import say
+
+CASE = "memremap_devices.random_sequence_follows_model"
+STEPS = 10000
+# In seconds: ten times what it takes on two slow cores. A guest that hangs is ended.
+GUEST_TIME = 3600
+
+
+def main(argv: List[str]) -> int:
+    """Run sequences until the time is over or one fails; return the exit status.
+
+    A failure is told with its seed and the command that shows it again.
+    """
+    if argv:
+        raise UsageError("soak.py takes no arguments", "use variables, as in SOAK_SECONDS=3600")
+    wanted = settings_module.read()
+    seconds = _seconds()
+    check.ensure_tools(wanted)
+    out = wanted.build / "results"
+    tree.mark(wanted.build)
+    out.mkdir(exist_ok=True)
+    wanted = replace(wanted, config=settings_module.check_config(wanted.config))
+    watch = proc.Stopwatch()
+    done = 0
+    while done == 0 or watch.seconds < seconds:
+        seed = random.SystemRandom().randrange(1, 1 << 32)
+        arguments = (
+            CASE,
+            f"--kernel_args=vmemmap_kunit.seed={seed}",
+            f"--kernel_args=vmemmap_kunit.steps={STEPS}",
+        )
+        expected = judge.Expectation(frozenset({CASE}))
+        cell = check.Cell(wanted, out, expected, arguments, GUEST_TIME)
+        say(f"[{watch.seconds:5.0f} s] {cell.name}: seed {seed}, {STEPS} steps ...")
+        result = cell.run()
+        for case in result.wrong:
+            print("\n".join([f"{cell.name}: seed {seed}: {case.failure}", *case.log]))
+        if result.wrong:
+            return int(ExitStatus.FAILED)
+        done += 1
+    print(f"{done} sequences of {STEPS} steps on {cell.name}, none failed")
+    return 0
+
+
+def _seconds() -> int:
+    given = os.environ.get("SOAK_SECONDS") or "600"
+    if not given.isdigit():
+        raise UsageError(f"SOAK_SECONDS={given} is no number of seconds", "give one, as in SOAK_SECONDS=3600")
+    return int(given)
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))
