@@ -44,6 +44,22 @@ unsigned long free_ram_pages(void)
 	return nr;
 }
 
+/**
+ * fake_dev_census() - count what the device's memmap is mapped with
+ * @dev: the device
+ *
+ * Context: Process context, may sleep. Takes the memory hot-plug lock.
+ * Return: the counts.
+ */
+struct vmemmap_census fake_dev_census(const struct fake_dev *dev)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census(fake_dev_memmap(dev, 0), fake_dev_memmap(dev, dev->nr),
+		       dev->pfn, dev->nr, &census);
+	return census;
+}
+
 static void clear_device_entries(const struct fake_dev *dev,
 				 unsigned long start, unsigned long end)
 {
@@ -149,7 +165,7 @@ static void fake_dev_put(void *data)
 	if (dev->abandoned)
 		return;
 	fake_dev_unmap(dev, start, end);
-	vmemmap_census(start, end, dev->pfn, dev->nr, &census);
+	census = fake_dev_census(dev);
 	KUNIT_EXPECT_EQ_MSG(test, census.tables, dev->tables,
 			    "page-table pages for [%#lx, %#lx), left and before",
 			    start, end);
@@ -193,7 +209,7 @@ static struct fake_dev *fake_dev_init(struct kunit *test, struct fake_dev *dev)
 	unsigned long end = fake_dev_memmap(dev, dev->nr);
 	struct vmemmap_census census;
 
-	vmemmap_census(start, end, dev->pfn, dev->nr, &census);
+	census = fake_dev_census(dev);
 	if (!range_is_unused(dev->pfn, dev->nr) || census.pages || census.blocks) {
 		release_resource(&dev->res);
 		kfree(dev);

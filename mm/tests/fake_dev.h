@@ -47,6 +47,7 @@ void fake_dev_clear(const struct fake_dev *dev, unsigned long start,
 		    unsigned long end);
 void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
 		    unsigned long end);
+struct vmemmap_census fake_dev_census(const struct fake_dev *dev);
 unsigned long free_ram_pages(void);
 
 /**

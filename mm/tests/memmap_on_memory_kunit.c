@@ -92,15 +92,6 @@ static struct dimm *dimm_get(struct kunit *test)
 	return dimm;
 }
 
-static struct vmemmap_census memmap_census(const struct fake_dev *dev)
-{
-	struct vmemmap_census census;
-
-	vmemmap_census(fake_dev_memmap(dev, 0), fake_dev_memmap(dev, dev->nr),
-		       dev->pfn, dev->nr, &census);
-	return census;
-}
-
 /* Page i of the memmap is page i of the block. */
 static void expect_memmap_on_block(struct kunit *test, const struct fake_dev *dev)
 {
@@ -160,6 +151,7 @@ static void online_memory_can_be_written(struct kunit *test)
 	end = dimm->dev->pfn + dimm->dev->nr;
 
 	pfn = dimm->dev->pfn + ALIGN(MEMMAP_PAGES, pageblock_nr_pages);
+	KUNIT_ASSERT_LT_MSG(test, pfn, end, "a block has no more than one pageblock");
 	KUNIT_ASSERT_EQ(test, alloc_contig_range(pfn, end, MIGRATE_MOVABLE, GFP_KERNEL), 0);
 	memset(pfn_to_kaddr(pfn), 0xa5, PFN_PHYS(end - pfn));
 	free_contig_range(pfn, end - pfn);
@@ -176,12 +168,12 @@ static void remove_memory_leaves_nothing_behind(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		KUNIT_ASSERT_EQ_MSG(test, dimm_add(dimm), 0, "round %d", i);
 		KUNIT_ASSERT_EQ_MSG(test, dimm_online(dimm), 0, "round %d", i);
-		KUNIT_EXPECT_EQ_MSG(test, memmap_census(dimm->dev).device, MEMMAP_PAGES,
+		KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dimm->dev).device, MEMMAP_PAGES,
 				    "pages of the memmap that lie in the block, round %d",
 				    i);
 		KUNIT_ASSERT_EQ_MSG(test, dimm_remove(dimm), 0, "round %d", i);
 
-		census = memmap_census(dimm->dev);
+		census = fake_dev_census(dimm->dev);
 		KUNIT_EXPECT_EQ_MSG(test, census.holes, MEMMAP_PAGES,
 				    "unmapped pages of the memmap, round %d", i);
 		KUNIT_EXPECT_EQ_MSG(test, census.tables, dimm->dev->tables,
@@ -201,7 +193,7 @@ static void remove_memory_returns_ram(struct kunit *test)
 		rcu_barrier();
 		before = free_ram_pages();
 		KUNIT_ASSERT_EQ(test, dimm_add(dimm), 0);
-		KUNIT_EXPECT_EQ(test, memmap_census(dimm->dev).device, MEMMAP_PAGES);
+		KUNIT_EXPECT_EQ(test, fake_dev_census(dimm->dev).device, MEMMAP_PAGES);
 		KUNIT_ASSERT_EQ(test, dimm_remove(dimm), 0);
 		rcu_barrier();
 		after = free_ram_pages();

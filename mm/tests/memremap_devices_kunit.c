@@ -649,7 +649,6 @@ static void random_sequence_follows_model(struct kunit *test)
 	struct arena *arena = arena_get(test, NR_SECTIONS);
 	struct fake_dev *dev = arena->dev;
 	unsigned long tables = dev->tables;
-	struct vmemmap_census census;
 	struct rnd_state rnd;
 	unsigned int step;
 	int i;
@@ -668,9 +667,7 @@ static void random_sequence_follows_model(struct kunit *test)
 		if (arena->slot[i].present &&
 		    !remove(test, arena, step, &arena->slot[i]))
 			return;
-	vmemmap_census(fake_dev_memmap(dev, 0), fake_dev_memmap(dev, dev->nr),
-		       dev->pfn, dev->nr, &census);
-	KUNIT_EXPECT_EQ_MSG(test, census.tables, tables,
+	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dev).tables, tables,
 			    "page-table pages of the memmap, after and before %u steps",
 			    steps);
 }

@@ -79,15 +79,6 @@ static unsigned long first_data_pfn(const struct mapped_dev *mapped)
 	return mapped->dev->pfn + RESERVE + OFFERED - OFFERED % 2;
 }
 
-static struct vmemmap_census memmap_census(const struct fake_dev *dev)
-{
-	struct vmemmap_census census;
-
-	vmemmap_census(fake_dev_memmap(dev, 0), fake_dev_memmap(dev, dev->nr),
-		       dev->pfn, dev->nr, &census);
-	return census;
-}
-
 static struct vmemmap_census linear_census(const struct fake_dev *dev)
 {
 	struct vmemmap_census census;
@@ -182,7 +173,7 @@ static void memremap_pages_spends_ram_on_tables_only(struct kunit *test)
 		before = free_ram_pages();
 		KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
 		during = free_ram_pages();
-		tables = memmap_census(dev).tables - dev->tables +
+		tables = fake_dev_census(dev).tables - dev->tables +
 			 linear_census(dev).tables - linear;
 		unmap_dev(mapped);
 		if (before - during == tables)
@@ -202,12 +193,12 @@ static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
 	unsigned long i;
 
 	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
-	KUNIT_EXPECT_EQ(test, memmap_census(dev).device, MEMMAP_PAGES);
+	KUNIT_EXPECT_EQ(test, fake_dev_census(dev).device, MEMMAP_PAGES);
 	unmap_dev(mapped);
 
 	KUNIT_EXPECT_EQ_MSG(test, mapped->pgmap.altmap.alloc, 0,
 			    "pages still given out");
-	after = memmap_census(dev);
+	after = fake_dev_census(dev);
 	KUNIT_EXPECT_EQ_MSG(test, after.holes, MEMMAP_PAGES,
 			    "unmapped pages of the memmap");
 	KUNIT_EXPECT_EQ_MSG(test, after.tables, dev->tables,
@@ -234,7 +225,7 @@ static void memunmap_pages_returns_ram(struct kunit *test)
 		rcu_barrier();
 		before = free_ram_pages();
 		KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
-		KUNIT_EXPECT_EQ(test, memmap_census(mapped->dev).device, MEMMAP_PAGES);
+		KUNIT_EXPECT_EQ(test, fake_dev_census(mapped->dev).device, MEMMAP_PAGES);
 		unmap_dev(mapped);
 		rcu_barrier();
 		after = free_ram_pages();

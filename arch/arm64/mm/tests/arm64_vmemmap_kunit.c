@@ -97,12 +97,6 @@ static struct vmemmap_census census_of(const struct fake_dev *dev, struct span s
 	return census;
 }
 
-static struct vmemmap_census census_of_dev(const struct fake_dev *dev)
-{
-	return census_of(dev, (struct span) { fake_dev_memmap(dev, 0),
-					      fake_dev_memmap(dev, dev->nr) });
-}
-
 /* Page i of the span is mapped to page frame @pfn + i, by leaves of @size. */
 static void expect_frames(struct kunit *test, struct span span,
 			  unsigned long pfn, unsigned long size)
@@ -265,7 +259,7 @@ static void populate_subsection_lies_in_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, altmap.alloc, nr);
 	KUNIT_EXPECT_EQ(test, altmap.align, 0);
 
-	census = census_of_dev(dev);
+	census = fake_dev_census(dev);
 	KUNIT_EXPECT_EQ_MSG(test, census.pages, nr, "base pages in two sections");
 	KUNIT_EXPECT_EQ_MSG(test, census.blocks, 0, "blocks in two sections");
 }
@@ -546,7 +540,7 @@ static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 		before = free_ram_pages();
 		populate(span, altmap);
 		populated = free_ram_pages();
-		use.tables = census_of_dev(dev).tables - dev->tables;
+		use.tables = fake_dev_census(dev).tables - dev->tables;
 		depopulate(test, dev, span, altmap);
 		after = free_ram_pages();
 
@@ -590,7 +584,7 @@ static unsigned int check_tables_return(struct kunit *test, struct fake_dev *dev
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
 	struct ram_use use = ram_use_of(test, dev, span, &altmap, 0);
 
-	KUNIT_EXPECT_EQ_MSG(test, census_of_dev(dev).tables, dev->tables,
+	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dev).tables, dev->tables,
 			    "tables that serve [%#lx, %#lx), after and before",
 			    span.start, span.end);
 	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
@@ -652,7 +646,7 @@ static void free_subsection_counts_no_table_into_altmap(struct kunit *test)
 
 	altmap.alloc = 16;
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
-	tables = census_of_dev(dev).tables - dev->tables;
+	tables = fake_dev_census(dev).tables - dev->tables;
 	KUNIT_EXPECT_EQ(test, altmap.alloc, 16 + nr);
 	depopulate(test, dev, span, &altmap);
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 16,
