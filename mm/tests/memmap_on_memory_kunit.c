@@ -81,9 +81,12 @@ static struct dimm *dimm_get(struct kunit *test)
 
 	if (memory_block_size_bytes() != PFN_PHYS(PAGES_PER_SECTION))
 		kunit_skip(test, "memory blocks of several sections");
-	/* An architecture that has no such thing fails, by what it does instead. */
+	/*
+	 * An architecture that has no such thing fails, by what it does instead.
+	 * One that has may refuse where a block's memmap does not fill a PMD.
+	 */
 	if (IS_ENABLED(CONFIG_MHP_MEMMAP_ON_MEMORY) && !mhp_supports_memmap_on_memory())
-		kunit_skip(test, "not enabled: see memory_hotplug.memmap_on_memory=");
+		kunit_skip(test, "memory_hotplug.memmap_on_memory= is off or refused");
 
 	dimm = kunit_kzalloc(test, sizeof(*dimm), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, dimm);
