@@ -7,22 +7,21 @@ import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, List, Mapping, Sequence, Tuple
 
-import judge
 import options
 import packages
 import proc
 import results
 import settings as settings_module
 import tree
-from errors import KunitError, UsageError
+from cell import Cell
+from errors import UsageError
 from proc import say
 from results import CaseResult, RunResult
-from settings import PRIVATE_VARIABLES, REPO, Settings
+from settings import PRIVATE_VARIABLES, Settings
 
 HERE = Path(__file__).resolve().parent
-EXPECTED = HERE / "expected"
 
 # Every run: the flavour, the config.
 RUNS = (
@@ -37,14 +36,8 @@ RUNS = (
     ("fixed", "64k"),
 )
 
-# In seconds. A guest needs a few; a build on a slow machine, half an hour.
-GUEST_TIME = 120
-BUILD_TIME = 3600
+# In seconds.
 HOST_TESTS_TIME = 600
-
-_COMPILER_MESSAGE = re.compile(
-    r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file|^next: "
-)
 
 
 @dataclass(frozen=True)
@@ -176,101 +169,6 @@ def type_check() -> RunResult:
     failure = "" if done.status == 0 else f"mypy --strict: {len(said)} complaints"
     case = CaseResult("mypy --strict", "failed" if failure else "passed", failure, said)
     return RunResult("mypy --strict", (case,), watch.seconds)
-
-
-# --- The kernel's side ----------------------------------------------------
-
-
-class Cell:
-    """One kernel: a flavour with a config, built, booted and judged.
-
-    expected is what it must show, the files of expected/ unless given;
-    arguments are further ones for kunit.py exec; guest_time is in seconds.
-    """
-
-    def __init__(
-        self,
-        wanted: Settings,
-        out: Path,
-        expected: Optional[judge.Expectation] = None,
-        arguments: Sequence[str] = (),
-        guest_time: int = GUEST_TIME,
-    ) -> None:
-        self._wanted = wanted
-        self._out = out
-        self._expected = expected or judge.read_expectation(EXPECTED, wanted.flavour, wanted.config)
-        self._arguments = arguments
-        self._guest_time = guest_time
-        self.name = f"{wanted.flavour} {wanted.config}"
-
-    def run(self) -> RunResult:
-        """Build, boot, judge. Whatever goes wrong is in the result."""
-        watch = proc.Stopwatch()
-        try:
-            path = tree.prepare(self._wanted)
-            failed = self._build()
-            if failed is None:
-                return self._boot(path, watch)
-        except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-            failed = CaseResult("preparation", "failed", str(error).splitlines()[0],
-                                tuple(str(error).splitlines()[1:]))  # fmt: skip
-        return RunResult(self.name, (failed,), watch.seconds)
-
-    def _front_end(self, log: Path, timeout: float, *args: str) -> int:
-        env = proc.clean_env(
-            PRIVATE_VARIABLES,
-            FLAVOUR=self._wanted.flavour,
-            CONFIG=self._wanted.config,
-            BASE=self._wanted.base,
-            BUILD=str(self._wanted.build),
-            SOURCES=str(self._wanted.sources),
-            JOBS=str(self._wanted.jobs or ""),
-        )
-        argv = [sys.executable, str(HERE / "kunit.py"), *args]
-        return proc.run_logged(argv, str(log), cwd=str(REPO), env=env, timeout=timeout)
-
-    def _log(self, what: str) -> Path:
-        return self._out / f"{self._wanted.flavour}-{self._wanted.config}.{what}.log"
-
-    def _build(self) -> Optional[CaseResult]:
-        """Build the kernel; None when that worked."""
-        log = self._log("build")
-        if self._front_end(log, BUILD_TIME, "build", "--arch=arm64") == 0:
-            return None
-        said = compiler_messages(log.read_text(errors="replace"))
-        return CaseResult("build", "failed", f"the build failed: see {log}", said)
-
-    def _boot(self, path: Path, watch: proc.Stopwatch) -> RunResult:
-        console = path / f".kunit-{self._wanted.config}" / "test.log"
-        console.unlink(missing_ok=True)
-        tool = self._log("exec")
-        with_spare_time = self._guest_time + 60
-        timeout = f"--timeout={self._guest_time}"
-        self._front_end(tool, with_spare_time, "exec", "--arch=arm64", timeout, *self._arguments)
-        if not console.exists():
-            said = tuple(proc.tail(tool.read_text(errors="replace")).splitlines())
-            case = CaseResult("boot", "failed", f"QEMU was not started: see {tool}", said)
-            return RunResult(self.name, (case,), watch.seconds)
-        kept = self._log("console")
-        shutil.copyfile(console, kept)
-        verdict = judge.judge(kept.read_text(errors="backslashreplace"), self._expected)
-        return RunResult(self.name, case_results(verdict), watch.seconds)
-
-
-def case_results(verdict: judge.Verdict) -> Tuple[CaseResult, ...]:
-    """A verdict as results: findings about the whole run, then the cases."""
-    found = [CaseResult("the run", "failed", f.what, f.log) for f in verdict.findings]
-    for case in verdict.cases:
-        status = case.status.value if case.status else "missing"
-        finding = case.finding or judge.Finding("")
-        found.append(CaseResult(case.name, status, finding.what, finding.log))
-    return tuple(found)
-
-
-def compiler_messages(log: str) -> Tuple[str, ...]:
-    """What a compiler, make or Kconfig complained of, the first of it."""
-    lines = [line for line in log.splitlines() if _COMPILER_MESSAGE.search(line)]
-    return tuple(lines[:5]) or tuple(proc.tail(log, 5).splitlines())
 
 
 def _single_failure(name: str, what: str, log: Path, watch: proc.Stopwatch) -> RunResult:

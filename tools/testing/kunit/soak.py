@@ -12,6 +12,7 @@ import judge
 import proc
 import settings as settings_module
 import tree
+from cell import Cell
 from errors import ExitStatus, UsageError
 from proc import say
 
@@ -45,7 +46,7 @@ def main(argv: List[str]) -> int:
             f"--kernel_args=vmemmap_kunit.steps={STEPS}",
         )
         expected = judge.Expectation(frozenset({CASE}))
-        cell = check.Cell(wanted, out, expected, arguments, GUEST_TIME)
+        cell = Cell(wanted, out, expected, arguments, GUEST_TIME)
         say(f"[{watch.seconds:5.0f} s] {cell.name}: seed {seed}, {STEPS} steps ...")
         result = cell.run()
         for case in result.wrong:

@@ -90,12 +90,14 @@ class Overlay:
 Step = Union[Patch, Overlay]
 
 
-def prepare(settings: Settings) -> Path:
+def prepare(settings: Settings, name: str = "", more: Sequence["Patch"] = ()) -> Path:
     """Bring the work tree that the settings ask for up to date; return its path.
 
+    With more patches on top of the flavour's, the work tree has a name of its own.
     Only what changed is done again, and only files that differ are written.
     Raises KunitError of some kind; what is there stays whole.
     """
+    name = name or settings.flavour
     if settings.ksrc:
         digest = hashlib.sha256(str(settings.ksrc).encode()).hexdigest()[:10]
         root = settings.build / f"ksrc-{digest}"
@@ -108,9 +110,9 @@ def prepare(settings: Settings) -> Path:
             base = source.snapshot(git, settings.ksrc)
         else:
             base = source.import_package(git, settings.tarball)
-        steps = read_steps(settings.flavour, git)
+        steps = [*read_steps(settings.flavour, git), *more]
         commit = Stack(git, base).build(steps)
-        tree = WorkTree(git, root / settings.flavour, settings.flavour)
+        tree = WorkTree(git, root / name, name)
         tree.bring_to(commit)
         return tree.path
 
@@ -343,12 +345,12 @@ class Stack:
 
 
 class WorkTree:
-    """A flavour's work tree, on a branch of the flavour's name."""
+    """A work tree, on a branch of its name: a flavour, or what has more on top."""
 
-    def __init__(self, shared: Git, path: Path, flavour: str) -> None:
+    def __init__(self, shared: Git, path: Path, name: str) -> None:
         self._shared = shared
         self.path = path
-        self._flavour = flavour
+        self._name = name
         self._git = Git(path / ".git", work_tree=path)
 
     def bring_to(self, commit: str) -> None:
@@ -357,22 +359,22 @@ class WorkTree:
         Raises WorkTreeError if that cannot be.
         """
         refs = self._shared.refs("refs/kunit/")
-        if MAKING + self._flavour in refs or not self.path.exists():
+        if MAKING + self._name in refs or not self.path.exists():
             self._make(commit)
-        elif PREPARED + self._flavour not in refs:
+        elif PREPARED + self._name not in refs:
             raise WorkTreeError(
                 f"{self.path} is not a tree that was prepared here",
                 "move it out of the way, or let BUILD=DIR name another place",
             )
         else:
-            if MOVING + self._flavour in refs:
-                self._finish_move(refs[PREPARED + self._flavour], refs[MOVING + self._flavour])
+            if MOVING + self._name in refs:
+                self._finish_move(refs[PREPARED + self._name], refs[MOVING + self._name])
                 refs = self._shared.refs("refs/kunit/")
-            self._move(refs[PREPARED + self._flavour], commit)
+            self._move(refs[PREPARED + self._name], commit)
 
     def _make(self, commit: str) -> None:
         """Make the work tree from nothing."""
-        self._shared.set_ref(MAKING + self._flavour, commit)
+        self._shared.set_ref(MAKING + self._name, commit)
         if self.path.exists():
             say(f"removing {self.path}, whose making was interrupted ...")
             shutil.rmtree(self.path)
@@ -380,10 +382,10 @@ class WorkTree:
         self._require_space()
         say(f"writing the files of {self.path} ...")
         self._shared.run(
-            "worktree", "add", "--quiet", "--force", "-B", self._flavour, str(self.path), commit
+            "worktree", "add", "--quiet", "--force", "-B", self._name, str(self.path), commit
         )
-        self._shared.set_ref(PREPARED + self._flavour, commit)
-        self._shared.delete_ref(MAKING + self._flavour)
+        self._shared.set_ref(PREPARED + self._name, commit)
+        self._shared.delete_ref(MAKING + self._name)
 
     def _require_space(self) -> None:
         packs = (self._shared.git_dir / "objects/pack").glob("*.pack")
@@ -404,10 +406,10 @@ class WorkTree:
             say(f"note: {self.path} has changes that are not committed; they are used as they are")
 
     def _switch(self, prepared: str, commit: str) -> None:
-        self._shared.set_ref(MOVING + self._flavour, commit)
+        self._shared.set_ref(MOVING + self._name, commit)
         done = self._git.run("read-tree", "-m", "-u", prepared, commit, expect=(0, 1, 128))
         if done.status != 0:
-            self._shared.delete_ref(MOVING + self._flavour)
+            self._shared.delete_ref(MOVING + self._name)
             if "No space left" in done.stderr:
                 raise proc.failure(["git", "read-tree"], done.status, done.stderr)
             if self._index_lock().exists():
@@ -424,8 +426,8 @@ class WorkTree:
 
     def _moved(self, commit: str) -> None:
         self._git.run("update-ref", "-m", "prepared", "HEAD", commit)
-        self._shared.set_ref(PREPARED + self._flavour, commit)
-        self._shared.delete_ref(MOVING + self._flavour)
+        self._shared.set_ref(PREPARED + self._name, commit)
+        self._shared.delete_ref(MOVING + self._name)
 
     def _finish_move(self, prepared: str, commit: str) -> None:
         """Repair a move that was interrupted while files were being written.
@@ -453,13 +455,13 @@ class WorkTree:
     def _accept_own_commits(self, head: str, commit: str) -> None:
         """The user has commits of his own, and the stack below them changed."""
         if not self._git.succeeds("merge-base", "--is-ancestor", commit, head):
-            prepared = self._shared.refs(PREPARED)[PREPARED + self._flavour]
+            prepared = self._shared.refs(PREPARED)[PREPARED + self._name]
             raise WorkTreeError(
                 f"{self.path} has commits of yours, and the patches below them changed",
                 f"git -C {self.path} rebase --onto {commit[:12]} {prepared[:12]} keeps them, "
                 f"git -C {self.path} reset --hard {commit[:12]} drops them; then try again",
             )
-        self._shared.set_ref(PREPARED + self._flavour, commit)
+        self._shared.set_ref(PREPARED + self._name, commit)
 
 
 def main(argv: List[str]) -> int:

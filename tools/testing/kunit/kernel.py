@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One kernel: a prepared tree with a config, built and booted by the tree's kunit.py."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+import kunit
+import options
+import proc
+from errors import CommandError
+from results import CaseResult
+from settings import PRIVATE_VARIABLES, Settings
+
+# In seconds. A guest needs a few; a build on a slow machine, half an hour.
+GUEST_TIME = 120
+BUILD_TIME = 3600
+
+_COMPILER_MESSAGE = re.compile(
+    r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file|^next: "
+)
+
+
+class Kernel:
+    """A tree, to be built in its directory .kunit-CONFIG.
+
+    name is what the logs in the directory out are called by.
+    """
+
+    def __init__(self, tree: Path, wanted: Settings, out: Path, name: str) -> None:
+        self._tree = tree
+        self._wanted = wanted
+        self._out = out
+        self._name = name
+        self.build_dir = tree / f".kunit-{wanted.config}"
+
+    def log(self, what: str) -> Path:
+        """Where a log is kept: "build", "exec" or "console"."""
+        return self._out / f"{self._name}.{what}.log"
+
+    def build(self, timeout: float = BUILD_TIME) -> Optional[CaseResult]:
+        """Configure and build; None when that worked. Raises proc.TimedOut."""
+        log = self.log("build")
+        if self._tool(log, timeout, "build") == 0:
+            return None
+        said = compiler_messages(log.read_text(errors="replace"))
+        return CaseResult("build", "failed", f"the build failed: see {log}", said)
+
+    def boot(self, timeout: int = GUEST_TIME, arguments: Sequence[str] = ()) -> str:
+        """Run the suites in a guest; return what its console said.
+
+        arguments are further ones for kunit.py exec. A guest that is not done
+        after timeout seconds is ended; its console tells how far it got.
+        Raises CommandError when QEMU was not started, proc.TimedOut.
+        """
+        console = self.build_dir / "test.log"
+        console.unlink(missing_ok=True)
+        tool = self.log("exec")
+        self._tool(tool, timeout + 60, "exec", f"--timeout={timeout}", *arguments)
+        if not console.exists():
+            raise CommandError(
+                "QEMU was not started",
+                f"see {tool}",
+                proc.tail(tool.read_text(errors="replace")),
+            )
+        kept = self.log("console")
+        shutil.copyfile(console, kept)
+        return kept.read_text(errors="backslashreplace")
+
+    def _tool(self, log: Path, timeout: float, *args: str) -> int:
+        line = options.with_defaults(options.take_apart([*args, "--arch=arm64"]), self._wanted)
+        argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *line.argv()]
+        env = proc.clean_env(PRIVATE_VARIABLES)
+        return proc.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
+
+
+def compiler_messages(log: str) -> Tuple[str, ...]:
+    """What a compiler, make or Kconfig complained of, the first of it."""
+    lines = [line for line in log.splitlines() if _COMPILER_MESSAGE.search(line)]
+    return tuple(lines[:5]) or tuple(proc.tail(log, 5).splitlines())
