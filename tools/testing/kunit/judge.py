@@ -188,20 +188,31 @@ _SPLAT_LINES = 12
 def read_expectation(directory: Path, flavour: str, config: str) -> Expectation:
     """Read what a flavour must show with a config from the files of expected/.
 
-    cases: all cases; FLAVOUR: those that fail there, each with the configs in
-    which it does if not in all; skips: "suite.case config reason". Raises
-    UsageError.
+    cases: all cases; FLAVOUR: those that fail there; either may be followed by the
+    configs in which it is so, if not in all; skips: "suite.case config reason". What is said
+    of a config goes for all that have its fragments: 16k for 16k-va36 too.
+    Raises UsageError.
     """
     return Expectation(
-        frozenset(_read_list(directory / "cases", must_exist=True)),
-        frozenset(_read_failing(directory / flavour, config)),
+        frozenset(_read_names(_read_list(directory / "cases", must_exist=True), config)),
+        frozenset(_read_names(_read_list(directory / flavour), config)),
         _read_skips(directory / "skips", config),
     )
 
 
-def _read_failing(path: Path, config: str) -> List[str]:
-    lines = [line.split() for line in _read_list(path)]
-    return [name for name, *configs in lines if not configs or config in configs]
+def _read_names(lines: List[str], config: str) -> List[str]:
+    """The first word of each line that is for the config, or for all."""
+    words = [line.split() for line in lines]
+    return [
+        name
+        for name, *configs in words
+        if not configs or any(_covers(listed, config) for listed in configs)
+    ]
+
+
+def _covers(listed: str, config: str) -> bool:
+    """Whether what is listed for one config is said of another as well."""
+    return set(listed.split("-")) <= set(config.split("-"))
 
 
 def _read_list(path: Path, must_exist: bool = False) -> List[str]:
@@ -221,6 +232,6 @@ def _read_skips(path: Path, config: str) -> Dict[str, str]:
         if len(words) != 3:
             raise UsageError(f"{path}: '{line}' lacks a config or a reason",
                              "write: suite.case config reason")  # fmt: skip
-        if words[1] == config:
+        if _covers(words[1], config):
             skips[words[0]] = words[2]
     return skips

@@ -235,6 +235,18 @@ class Files(unittest.TestCase):
         self.assertEqual(frozenset(), self.read("stock", "4k").failing)
         self.assertEqual(frozenset({"s.one"}), self.read("stock", "64k").failing)
 
+    def test_a_case_of_some_configs_only(self) -> None:
+        (self.dir / "cases").write_text("s.one\ns.two kmemleak\n")
+        self.assertEqual(frozenset({"s.one"}), self.read().cases)
+        self.assertEqual(frozenset({"s.one", "s.two"}), self.read(config="64k-kmemleak").cases)
+
+    def test_what_goes_for_a_fragment(self) -> None:
+        (self.dir / "stock").write_text("s.one 64k-va42\n")
+        (self.dir / "skips").write_text("s.two 64k too little memory\n")
+        self.assertEqual(frozenset(), self.read("stock", "64k").failing)
+        self.assertEqual(frozenset({"s.one"}), self.read("stock", "64k-va42-kasan").failing)
+        self.assertEqual({"s.two"}, set(self.read(config="64k-va42").skips))
+
     def test_an_unknown_case(self) -> None:
         (self.dir / "baseline").write_text("s.three\n")
         with self.assertRaisesRegex(UsageError, "s.three"):
