@@ -251,6 +251,22 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 	return fake_dev_init(test, dev);
 }
 
+/* The memory that the command line names, or no memory at all. */
+static struct range fake_dev_memory(void)
+{
+	struct range range = { 0, 0 };
+	char *at;
+	u64 size;
+
+	if (memory) {
+		size = memparse(memory, &at);
+		if (*at == '@')
+			range.start = memparse(at + 1, NULL);
+		range.end = range.start + size - 1;
+	}
+	return range;
+}
+
 /**
  * fake_dev_get_memory() - a device that has memory
  * @test: the test context
@@ -264,19 +280,13 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 struct fake_dev *fake_dev_get_memory(struct kunit *test,
 				     unsigned long nr_sections)
 {
-	u64 start = 0, size = 0;
+	struct range range = fake_dev_memory();
 	struct fake_dev *dev;
-	char *at;
 
-	if (memory) {
-		size = memparse(memory, &at);
-		if (*at == '@')
-			start = memparse(at + 1, NULL);
-	}
-	if (!start || !size)
+	if (!range.start)
 		kunit_skip(test, "no memory to write to: see vmemmap_kunit.memory=");
 
-	dev = fake_dev_claim(test, nr_sections, start, start + size - 1, 1);
+	dev = fake_dev_claim(test, nr_sections, range.start, range.end, 1);
 	KUNIT_ASSERT_TRUE_MSG(test, dev || !nr_abandoned,
 			      "%u tests before this one had to abandon their memory, none is left",
 			      nr_abandoned);
@@ -284,6 +294,56 @@ struct fake_dev *fake_dev_get_memory(struct kunit *test,
 		kunit_skip(test, "vmemmap_kunit.memory=%s has no %lu sections left",
 			   memory, nr_sections);
 	return fake_dev_init(test, dev);
+}
+
+static void fake_dev_release(void *data)
+{
+	struct fake_dev *dev = data;
+
+	if (dev->abandoned)
+		return;
+	release_resource(&dev->res);
+	kfree(dev);
+}
+
+/**
+ * fake_dev_get_tail() - a device that begins in a section of boot memory
+ * @test: the test context
+ * @nr_sections: how many sections follow the one that it begins in
+ *
+ * Takes the beginning of the memory that the command line names. Skips the
+ * test if it names none, or none that begins where boot memory ends and inside
+ * a section. The memmap of that section is there, and is not looked after.
+ *
+ * Return: the device.
+ */
+struct fake_dev *fake_dev_get_tail(struct kunit *test, unsigned long nr_sections)
+{
+	struct range range = fake_dev_memory();
+	unsigned long pfn = PHYS_PFN(range.start);
+	struct fake_dev *dev;
+
+	if (!range.start)
+		kunit_skip(test, "no memory to write to: see vmemmap_kunit.memory=");
+	if (!pfn_in_present_section(pfn) || pfn != PHYS_PFN(memblock_end_of_DRAM()))
+		kunit_skip(test,
+			   "vmemmap_kunit.memory=%s does not begin where boot memory ends inside a section",
+			   memory);
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->pfn = pfn;
+	dev->nr = SECTION_ALIGN_UP(pfn) + nr_sections * PAGES_PER_SECTION - pfn;
+	dev->res.name = "vmemmap_kunit";
+	dev->res.flags = IORESOURCE_MEM | IORESOURCE_BUSY;
+	dev->res.start = PFN_PHYS(dev->pfn);
+	dev->res.end = PFN_PHYS(dev->pfn + dev->nr) - 1;
+	if (request_resource(&iomem_resource, &dev->res)) {
+		kfree(dev);
+		kunit_skip(test, "somebody else claims what follows boot memory");
+	}
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_dev_release, dev));
+	return dev;
 }
 
 /**

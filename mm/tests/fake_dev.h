@@ -42,6 +42,7 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 			      unsigned long align_sections);
 struct fake_dev *fake_dev_get_memory(struct kunit *test,
 				     unsigned long nr_sections);
+struct fake_dev *fake_dev_get_tail(struct kunit *test, unsigned long nr_sections);
 void fake_dev_abandon(struct fake_dev *dev);
 void fake_dev_clear(const struct fake_dev *dev, unsigned long start,
 		    unsigned long end);

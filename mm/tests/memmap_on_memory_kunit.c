@@ -13,7 +13,9 @@
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 
+#include "alloc_fault.h"
 #include "fake_dev.h"
+#include "warn_log.h"
 
 #define BLOCK_PAGES	PHYS_PFN(memory_block_size_bytes())
 #define MEMMAP_PAGES	DIV_ROUND_UP(BLOCK_PAGES * sizeof(struct page), PAGE_SIZE)
@@ -161,10 +163,16 @@ static void online_memory_can_be_written(struct kunit *test)
 	expect_memmap_on_block(test, dimm->dev);
 }
 
+static unsigned long spanned_by_movable(void)
+{
+	return NODE_DATA(0)->node_zones[ZONE_MOVABLE].spanned_pages;
+}
+
 /* G4: removal leaves nothing behind, so that it can be done again. */
 static void remove_memory_leaves_nothing_behind(struct kunit *test)
 {
 	struct dimm *dimm = dimm_get(test);
+	unsigned long spanned = spanned_by_movable();
 	struct vmemmap_census census;
 	int i;
 
@@ -182,7 +190,58 @@ static void remove_memory_leaves_nothing_behind(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, census.tables, dimm->dev->tables,
 				    "page-table pages of the memmap, round %d", i);
 		KUNIT_EXPECT_FALSE(test, pfn_valid(dimm->dev->pfn));
+		KUNIT_EXPECT_EQ_MSG(test, spanned_by_movable(), spanned,
+				    "pages that ZONE_MOVABLE spans, round %d", i);
 	}
+}
+
+static int dimm_add_short_of(struct kunit *test, struct dimm *dimm,
+			     unsigned int nth, bool *failed)
+{
+	int err;
+
+	alloc_fault_begin(test, nth);
+	err = dimm_add(dimm);
+	*failed = alloc_fault_end(test);
+	return err;
+}
+
+/*
+ * G6: the first allocation fails, and then the second one, and so on, of all
+ * that add_memory() wants. The block is not there then, not even in part.
+ */
+static void add_memory_each_allocation_can_fail(struct kunit *test)
+{
+	struct dimm *dimm = dimm_get(test);
+	struct vmemmap_census census;
+	unsigned int nth;
+	bool failed;
+	int err = 0;
+
+	for (nth = 0; ; nth++) {
+		KUNIT_EXPECT_NO_WARN(test, err = dimm_add_short_of(test, dimm, nth, &failed));
+		if (!err && failed)
+			KUNIT_ASSERT_EQ_MSG(test, dimm_remove(dimm), 0, "step %u", nth);
+		if (!failed)
+			break;
+
+		census = fake_dev_census(dimm->dev);
+		if (census.holes == MEMMAP_PAGES && census.tables == dimm->dev->tables &&
+		    !pfn_valid(dimm->dev->pfn))
+			continue;
+		KUNIT_FAIL(test,
+			   "step %u: %lu of %lu pages of the memmap still mapped, %lu page-table pages for %lu, block %s",
+			   nth, MEMMAP_PAGES - census.holes, MEMMAP_PAGES,
+			   census.tables, dimm->dev->tables,
+			   pfn_valid(dimm->dev->pfn) ? "present" : "gone");
+		alloc_fault_tell(test);
+		fake_dev_abandon(dimm->dev);
+		return;
+	}
+	kunit_info(test, "%u allocations, each of which failed once", nth);
+	KUNIT_EXPECT_GT(test, nth, 0);
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "when no allocation fails");
+	expect_memmap_on_block(test, dimm->dev);
 }
 
 /* G5: to the page of system RAM, but for what a first time costs. */
@@ -212,6 +271,7 @@ static struct kunit_case memmap_on_memory_cases[] = {
 	KUNIT_CASE(online_memory_spares_memmap),
 	KUNIT_CASE(online_memory_can_be_written),
 	KUNIT_CASE(remove_memory_leaves_nothing_behind),
+	KUNIT_CASE(add_memory_each_allocation_can_fail),
 	KUNIT_CASE(remove_memory_returns_ram),
 	{}
 };

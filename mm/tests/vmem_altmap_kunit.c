@@ -393,6 +393,24 @@ static void altmap_free_gives_pages_back(struct kunit *test)
 	expect_counters(test, &altmap, 0, 3);
 }
 
+/*
+ * A12: what was passed over stays passed over, so that a block which comes out
+ * again once all is given back is the same one, and costs no more alignment.
+ */
+static void altmap_reused_costs_no_more_alignment(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 3, 13);
+	int round;
+
+	for (round = 0; round < 3; round++) {
+		expect_frame(test, alloc_pages_of(test, 8, &altmap), dev->pfn + 8);
+		expect_counters(test, &altmap, 8, 5);
+		vmem_altmap_free(&altmap, 8);
+		expect_counters(test, &altmap, 0, 5);
+	}
+}
+
 /* A11: pages that are of use to the driver begin after reserve and free. */
 static void altmap_offset_is_reserve_plus_free(struct kunit *test)
 {
@@ -424,6 +442,7 @@ static struct kunit_case vmem_altmap_cases[] = {
 	KUNIT_CASE(alloc_block_buf_without_altmap_is_ram),
 	KUNIT_CASE_PARAM(alloc_block_buf_follows_model, model_gen_params),
 	KUNIT_CASE(altmap_free_gives_pages_back),
+	KUNIT_CASE(altmap_reused_costs_no_more_alignment),
 	KUNIT_CASE(altmap_offset_is_reserve_plus_free),
 	{}
 };

@@ -7,6 +7,7 @@
  * cases cite its rules as E1, E2 and so on.
  */
 #include <kunit/test.h>
+#include <linux/kasan.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -88,6 +89,24 @@ static struct vmemmap_census linear_census(const struct fake_dev *dev)
 		       dev->pfn, dev->nr, &census);
 	return census;
 }
+
+#if defined(CONFIG_KASAN_GENERIC) || defined(CONFIG_KASAN_SW_TAGS)
+/* What KASAN's shadow of the device is mapped with. */
+static struct vmemmap_census shadow_census(const struct fake_dev *dev)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census((unsigned long)kasan_mem_to_shadow(__va(PFN_PHYS(dev->pfn))),
+		       (unsigned long)kasan_mem_to_shadow(__va(PFN_PHYS(dev->pfn + dev->nr))),
+		       dev->pfn, dev->nr, &census);
+	return census;
+}
+#else
+static struct vmemmap_census shadow_census(const struct fake_dev *dev)
+{
+	return (struct vmemmap_census) {};
+}
+#endif
 
 /* E1: each struct page of the device lies in what the device offered. */
 static void memremap_pages_memmap_lies_in_device(struct kunit *test)
@@ -190,6 +209,7 @@ static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
 	struct mapped_dev *mapped = get_dev(test);
 	struct fake_dev *dev = mapped->dev;
 	struct vmemmap_census linear = linear_census(dev), after;
+	struct vmemmap_census shadow = shadow_census(dev);
 	unsigned long i;
 
 	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
@@ -208,6 +228,11 @@ static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
 			    "unmapped pages of the linear mapping");
 	KUNIT_EXPECT_EQ_MSG(test, after.tables, linear.tables,
 			    "page-table pages of the linear mapping");
+	after = shadow_census(dev);
+	KUNIT_EXPECT_EQ_MSG(test, after.holes, shadow.holes,
+			    "unmapped pages of KASAN's shadow");
+	KUNIT_EXPECT_EQ_MSG(test, after.tables, shadow.tables,
+			    "page-table pages of KASAN's shadow");
 	for (i = 0; i < NR_SECTIONS; i++)
 		KUNIT_EXPECT_FALSE_MSG(test, pfn_valid(dev->pfn + i * PAGES_PER_SECTION),
 				       "page frame %#lx has a struct page still",

@@ -321,6 +321,52 @@ static void reserved_page_in_altmap_does_not_warn(struct kunit *test)
 	}
 }
 
+/* As debug_pagealloc leaves a page that is free. Returns the page. */
+static struct page *make_invalid(struct kunit *test, unsigned long addr)
+{
+	pte_t *ptep = pte_offset_kernel(pmd_off_k(addr), addr);
+	struct vmemmap_walk walk;
+
+	vmemmap_walk(addr, &walk);
+	KUNIT_ASSERT_TRUE(test, walk.leaf && pfn_valid(walk.pfn));
+	mem_hotplug_begin();
+	__set_pte(ptep, __pte(pte_val(__ptep_get(ptep)) & ~PTE_VALID));
+	flush_tlb_kernel_range(addr, addr + PAGE_SIZE);
+	mem_hotplug_done();
+	return pfn_to_page(walk.pfn);
+}
+
+/*
+ * D6: in the linear mapping, a page can have an entry that is not valid, as
+ * long as it is free and debug_pagealloc watches. It is cleared in silence.
+ */
+static void invalid_page_does_not_warn_when_kept(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = get_mapping(test, dev, NULL);
+	struct page *page[NR];
+	int i;
+
+	for (i = 0; i < NR; i++)
+		page[i] = make_invalid(test, start + i * PAGE_SIZE);
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, false, NULL));
+	expect_holes(test, dev, start, NR);
+	for (i = 0; i < NR; i++)
+		__free_page(page[i]);
+}
+
+/* D6: what is to be freed has been in use: nobody made its entry invalid. */
+static void invalid_page_warns_when_freed(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = get_mapping(test, dev, NULL);
+
+	make_invalid(test, start + PAGE_SIZE);
+	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_pte_range",
+			   unmap(start, NR * PAGE_SIZE, true, NULL));
+	expect_holes(test, dev, start, NR);
+}
+
 static struct kunit_case arm64_unmap_hotplug_cases[] = {
 	KUNIT_CASE(altmap_without_free_warns_once),
 	KUNIT_CASE(altmap_without_free_warns_each_time),
@@ -335,6 +381,8 @@ static struct kunit_case arm64_unmap_hotplug_cases[] = {
 	KUNIT_CASE(contiguous_blocks_do_not_warn_when_kept),
 	KUNIT_CASE(reserved_page_warns_when_freed),
 	KUNIT_CASE(reserved_page_in_altmap_does_not_warn),
+	KUNIT_CASE(invalid_page_does_not_warn_when_kept),
+	KUNIT_CASE(invalid_page_warns_when_freed),
 	{}
 };
 

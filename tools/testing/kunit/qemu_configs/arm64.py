@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """How kunit.py boots an arm64 kernel for the vmemmap suites.
 
-The kernel is told of the first 512 MiB of the guest's memory alone. The rest
-exists and nobody uses it: that is the device memory of the tests. The address
-is a multiple of the section size with any page size, and the amount is enough
-for several sections of 512 MiB, which is what they are with 64K pages.
+The kernel is told of the first 480 MiB of the guest's memory alone. The rest
+exists and nobody uses it: that is the device memory of the tests. It begins 32 MiB
+before the end of a section, whatever the page size, so that one section is boot
+memory in part, and is enough for several sections of 512 MiB after that one, which
+is what they are with 64K pages.
 """
 
 import os
@@ -26,7 +27,7 @@ CONFIG_SERIAL_AMBA_PL011=y
 CONFIG_SERIAL_AMBA_PL011_CONSOLE=y''',
                            qemu_arch='aarch64',
                            kernel_path='arch/arm64/boot/Image',
-                           kernel_command_line='console=ttyAMA0 mem=512M '
-                                               'vmemmap_kunit.memory=3584M@0x60000000 '
+                           kernel_command_line='console=ttyAMA0 mem=480M '
+                                               'vmemmap_kunit.memory=3616M@0x5e000000 '
                                                'memory_hotplug.memmap_on_memory=force',
                            extra_qemu_params=['-machine', 'virt', '-m', '4096', *_cpu()])

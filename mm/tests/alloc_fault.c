@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lets one allocation of a call fail, whichever is asked for.
+ *
+ * Counted are the blocks that vmemmap_alloc_block() gives, the objects that
+ * slab gives (with CONFIG_FAILSLAB) and other pages (with
+ * CONFIG_FAIL_PAGE_ALLOC), as far as the running test allocates them itself.
+ */
+#include <kunit/static_stub.h>
+#include <linux/fault-inject.h>
+#include <linux/kallsyms.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/stacktrace.h>
+
+#include "alloc_fault.h"
+
+#define CALLERS		16
+
+/* One test runs at a time. */
+static struct {
+	unsigned int left;
+	bool struck;
+	bool spare;		/* this one is counted already */
+	unsigned int nr_callers;
+	unsigned long callers[CALLERS];
+} fault;
+
+static bool strikes(void)
+{
+	if (fault.struck || fault.spare || !in_task())
+		return false;
+	if (fault.left) {
+		fault.left--;
+		return false;
+	}
+	fault.struck = true;
+	fault.nr_callers = stack_trace_save(fault.callers, CALLERS, 2);
+	return true;
+}
+
+static void *fault_alloc_block(unsigned long size, int node)
+{
+	struct page *page;
+
+	if (strikes())
+		return NULL;
+	fault.spare = true;
+	page = alloc_pages_node(node, GFP_KERNEL, get_order(size));
+	fault.spare = false;
+	return page ? page_address(page) : NULL;
+}
+
+#ifdef CONFIG_FAILSLAB
+static int fault_slab(struct kmem_cache *s, gfp_t gfp)
+{
+	return !(gfp & __GFP_NOFAIL) && strikes() ? -ENOMEM : 0;
+}
+#endif
+
+#ifdef CONFIG_FAIL_PAGE_ALLOC
+/*
+ * A table of arm64's linear mapping is had or the kernel stops, by a BUG() in
+ * __pgd_pgtable_alloc(). There is nothing to learn from that.
+ */
+static bool for_linear_mapping(gfp_t gfp, unsigned int order)
+{
+	unsigned long callers[CALLERS];
+	char name[KSYM_SYMBOL_LEN];
+	unsigned int i, nr;
+
+	if (gfp != GFP_KERNEL || order)
+		return false;
+	nr = stack_trace_save(callers, CALLERS, 0);
+	for (i = 0; i < nr; i++) {
+		sprint_symbol_no_offset(name, callers[i]);
+		if (!strcmp(name, "__pgd_pgtable_alloc"))
+			return true;
+	}
+	return false;
+}
+
+static bool fault_page(gfp_t gfp, unsigned int order)
+{
+	/* Slab's own pages are compound, and it was asked for objects before. */
+	if (gfp & (__GFP_NOFAIL | __GFP_COMP) || for_linear_mapping(gfp, order))
+		return false;
+	return strikes();
+}
+#endif
+
+/**
+ * alloc_fault_begin() - from here on, one allocation of this test fails
+ * @test: the test context
+ * @nth: which one, counted from 0
+ *
+ * Context: Process context, may sleep. Does not nest.
+ */
+void alloc_fault_begin(struct kunit *test, unsigned int nth)
+{
+	/* The stubs are allocated themselves. */
+	fault.spare = true;
+	kunit_activate_static_stub(test, vmemmap_alloc_block, fault_alloc_block);
+#ifdef CONFIG_FAILSLAB
+	kunit_activate_static_stub(test, should_failslab, fault_slab);
+#endif
+#ifdef CONFIG_FAIL_PAGE_ALLOC
+	kunit_activate_static_stub(test, should_fail_alloc_page, fault_page);
+#endif
+	fault.left = nth;
+	fault.struck = false;
+	fault.spare = false;
+}
+
+/**
+ * alloc_fault_end() - allocate as ever again
+ * @test: the test context
+ *
+ * Context: Process context, may sleep.
+ * Return: true if there were enough allocations for one to fail.
+ */
+bool alloc_fault_end(struct kunit *test)
+{
+	bool struck = fault.struck;
+
+	/* Taking away the stubs may allocate as well. */
+	fault.spare = true;
+#ifdef CONFIG_FAIL_PAGE_ALLOC
+	kunit_deactivate_static_stub(test, should_fail_alloc_page);
+#endif
+#ifdef CONFIG_FAILSLAB
+	kunit_deactivate_static_stub(test, should_failslab);
+#endif
+	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+	fault.spare = false;
+	return struck;
+}
+
+/**
+ * alloc_fault_tell() - say which allocation failed, by who wanted it
+ * @test: the test context
+ */
+void alloc_fault_tell(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < fault.nr_callers; i++)
+		kunit_info(test, "failed for %pS", (void *)fault.callers[i]);
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device that begins where boot memory ends, in the middle of a section.
+ * That section has its memmap since boot, all of it, in system RAM:
+ *
+ *	section of boot memory        next section
+ *	|=== boot memory ===| device ...      |
+ *	|<----- memmap since boot ---->|<- memmap of the device's ->|
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as H1, H2 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+
+#include "fake_dev.h"
+#include "warn_log.h"
+
+/**
+ * struct tail - the device, and what was there before it
+ * @dev: the claim on it
+ * @first_pfn: the first page frame of the section that it begins in
+ * @early: how many of its page frames are in that section
+ * @offer: pages that its altmap offers
+ * @pgmap: what it is there by
+ * @present: it is there
+ * @nr: how many pages the memmap of that section has
+ * @frame: where each of them was
+ */
+struct tail {
+	struct fake_dev *dev;
+	unsigned long first_pfn;
+	unsigned long early;
+	unsigned long offer;
+	struct dev_pagemap pgmap;
+	bool present;
+	unsigned long nr;
+	unsigned long frame[] __counted_by(nr);
+};
+
+static void tail_remove(struct tail *tail)
+{
+	if (!tail->present)
+		return;
+	memunmap_pages(&tail->pgmap);
+	tail->present = false;
+}
+
+static void tail_put(void *data)
+{
+	tail_remove(data);
+}
+
+static int tail_add(struct tail *tail)
+{
+	struct vmem_altmap altmap = fake_dev_altmap(tail->dev, 0, 0, tail->offer);
+	void *addr;
+
+	memset(&tail->pgmap, 0, sizeof(tail->pgmap));
+	tail->pgmap.type = MEMORY_DEVICE_GENERIC;
+	tail->pgmap.flags = PGMAP_ALTMAP_VALID;
+	tail->pgmap.nr_range = 1;
+	tail->pgmap.range.start = tail->dev->res.start;
+	tail->pgmap.range.end = tail->dev->res.end;
+	memcpy(&tail->pgmap.altmap, &altmap, sizeof(altmap));
+
+	addr = memremap_pages(&tail->pgmap, 0);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	tail->present = true;
+	return 0;
+}
+
+static unsigned long memmap_addr(const struct tail *tail, unsigned long i)
+{
+	return (unsigned long)pfn_to_page(tail->first_pfn) + i * PAGE_SIZE;
+}
+
+/* The page frame behind an address, or 0. */
+static unsigned long frame_of(unsigned long addr)
+{
+	struct vmemmap_walk walk;
+
+	vmemmap_walk(addr, &walk);
+	return walk.leaf ? walk.pfn + (addr & (walk.size - 1)) / PAGE_SIZE : 0;
+}
+
+static struct tail *tail_get(struct kunit *test, unsigned long nr_sections)
+{
+	struct fake_dev *dev = fake_dev_get_tail(test, nr_sections);
+	unsigned long nr = PAGES_PER_SECTION * sizeof(struct page) / PAGE_SIZE;
+	struct tail *tail;
+	unsigned long i;
+
+	tail = kunit_kzalloc(test, struct_size(tail, frame, nr), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tail);
+	tail->nr = nr;
+	tail->dev = dev;
+	tail->first_pfn = SECTION_ALIGN_DOWN(dev->pfn);
+	tail->early = tail->first_pfn + PAGES_PER_SECTION - dev->pfn;
+	for (i = 0; i < nr; i++) {
+		tail->frame[i] = frame_of(memmap_addr(tail, i));
+		KUNIT_ASSERT_NE_MSG(test, tail->frame[i], 0,
+				    "boot left a hole in the memmap at %#lx",
+				    memmap_addr(tail, i));
+	}
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, tail_put, tail));
+	return tail;
+}
+
+/* H1: whatever comes and goes, that section's memmap stays where it was. */
+static void expect_early_memmap_stays(struct kunit *test, const struct tail *tail,
+				      const char *after)
+{
+	unsigned long i;
+
+	for (i = 0; i < tail->nr; i++)
+		KUNIT_ASSERT_EQ_MSG(test, frame_of(memmap_addr(tail, i)), tail->frame[i],
+				    "%s: page frame behind %#lx, now and since boot",
+				    after, memmap_addr(tail, i));
+}
+
+/* H1, H2: a device within the section costs no memory, neither RAM nor its own. */
+static void tail_uses_memmap_of_boot(struct kunit *test)
+{
+	struct tail *tail = tail_get(test, 0);
+	unsigned long pfn = tail->dev->pfn;
+
+	tail->offer = 64;
+	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
+	expect_early_memmap_stays(test, tail, "add");
+	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0,
+			    "pages that the altmap gave for a memmap that was there");
+	for (pfn += tail->offer; pfn < tail->dev->pfn + tail->dev->nr; pfn++)
+		KUNIT_ASSERT_PTR_EQ_MSG(test, pfn_to_page(pfn)->pgmap, &tail->pgmap,
+					"device of page frame %#lx", pfn);
+
+	tail_remove(tail);
+	expect_early_memmap_stays(test, tail, "removal");
+}
+
+/* H1: nor do the struct pages of boot memory change, up to the last one. */
+static void tail_spares_boot_memory(struct kunit *test)
+{
+	struct tail *tail = tail_get(test, 1);
+	unsigned long last = tail->dev->pfn - 1;
+	unsigned long zone = page_zonenum(pfn_to_page(last));
+
+	tail->offer = tail->dev->nr / 2;
+	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
+	KUNIT_EXPECT_EQ_MSG(test, page_zonenum(pfn_to_page(last)), zone,
+			    "zone of page frame %#lx, the last of boot memory", last);
+	KUNIT_EXPECT_PTR_EQ(test, pfn_to_online_page(last), pfn_to_page(last));
+	KUNIT_EXPECT_NULL_MSG(test, pfn_to_online_page(last + 1),
+			      "page frame %#lx is a device's, and not online", last + 1);
+	tail_remove(tail);
+	KUNIT_EXPECT_EQ_MSG(test, page_zonenum(pfn_to_page(last)), zone,
+			    "zone of page frame %#lx, the last of boot memory", last);
+	KUNIT_EXPECT_PTR_EQ(test, pfn_to_online_page(last), pfn_to_page(last));
+}
+
+/* The memmap of the section behind. */
+static struct vmemmap_census census_behind(const struct tail *tail)
+{
+	struct vmemmap_census census;
+	unsigned long pfn = tail->first_pfn + PAGES_PER_SECTION;
+
+	vmemmap_census((unsigned long)pfn_to_page(pfn),
+		       (unsigned long)pfn_to_page(pfn + PAGES_PER_SECTION),
+		       tail->dev->pfn, tail->dev->nr, &census);
+	return census;
+}
+
+/* H2: the section after that is the device's alone, and so is its memmap. */
+static void section_behind_tail_takes_altmap(struct kunit *test)
+{
+	struct tail *tail = tail_get(test, 1);
+	struct vmemmap_census before = census_behind(tail), census;
+
+	tail->offer = tail->dev->nr / 2;
+	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
+	expect_early_memmap_stays(test, tail, "add");
+	census = census_behind(tail);
+	KUNIT_EXPECT_EQ_MSG(test, census.device, tail->nr,
+			    "pages of the next section's memmap that lie in the device");
+	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, tail->nr,
+			    "pages that the altmap gave");
+
+	tail_remove(tail);
+	expect_early_memmap_stays(test, tail, "removal");
+	census = census_behind(tail);
+	KUNIT_EXPECT_EQ_MSG(test, census.holes, tail->nr,
+			    "unmapped pages of the next section's memmap");
+	KUNIT_EXPECT_EQ_MSG(test, census.tables, before.tables,
+			    "page-table pages of the next section's memmap");
+	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0, "pages still given out");
+}
+
+/* H3: an add that fails behind the first section leaves no trace in it. */
+static void failed_add_leaves_tail_free(struct kunit *test)
+{
+	struct tail *tail = tail_get(test, 1);
+	unsigned long pfn = tail->dev->pfn;
+	int err = 0;
+
+	tail->offer = tail->nr - 1;
+	KUNIT_EXPECT_NO_WARN(test, err = tail_add(tail));
+	KUNIT_EXPECT_EQ_MSG(test, err, -ENOMEM, "adding with %lu pages of %lu on offer",
+			    tail->offer, tail->nr);
+	expect_early_memmap_stays(test, tail, "failed add");
+	KUNIT_EXPECT_FALSE_MSG(test, pfn_section_valid(__pfn_to_section(pfn), pfn),
+			       "page frame %#lx is still taken for present", pfn);
+
+	tail->offer = tail->dev->nr / 2;
+	KUNIT_EXPECT_EQ_MSG(test, tail_add(tail), 0, "the same with enough on offer");
+	expect_early_memmap_stays(test, tail, "add");
+}
+
+static struct kunit_case memremap_early_cases[] = {
+	KUNIT_CASE(tail_uses_memmap_of_boot),
+	KUNIT_CASE(tail_spares_boot_memory),
+	KUNIT_CASE(section_behind_tail_takes_altmap),
+	KUNIT_CASE(failed_add_leaves_tail_free),
+	{}
+};
+
+static struct kunit_suite memremap_early_suite = {
+	.name = "memremap_early",
+	.test_cases = memremap_early_cases,
+};
+
+kunit_test_suite(memremap_early_suite);
+
+MODULE_DESCRIPTION("KUnit tests for devices in a section that has boot memory");
+MODULE_LICENSE("GPL");
