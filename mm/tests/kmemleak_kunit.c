@@ -7,7 +7,7 @@
 #include <linux/delay.h>
 #include <linux/slab.h>
 
-#include "kmemleak_scan.h"
+#include "leak_scan.h"
 
 /* kmemleak leaves alone what is younger than five seconds. */
 #define OLD_ENOUGH_MS	6000
