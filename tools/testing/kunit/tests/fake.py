@@ -128,6 +128,11 @@ def patch(path: str, stem: str, number: int, new: str, subject: str = "") -> str
     return MAIL.format(author="A. Developer", subject=subject or f"change {stem}", diff=body)
 
 
+def _hear_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a program left behind."""
@@ -288,6 +293,7 @@ class World(unittest.TestCase):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_hear_interrupts,
         )
         self.addCleanup(self._kill, child)
         return child
