@@ -28,6 +28,7 @@ RUNS = (
     ("series", "4k"),
     ("series", "16k"),
     ("series", "64k"),
+    ("series", "4k-debug"),
     ("baseline", "4k"),
     ("baseline", "64k"),
     ("stock", "4k"),

@@ -424,6 +424,28 @@ static void populate_section_short_altmap(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
 }
 
+/*
+ * C7: blocks want alignment, and an altmap that has pages for the memmap but
+ * none to pass over cannot give one. Base pages would fit, and are not asked.
+ */
+static void populate_section_without_room_to_align(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	const unsigned long reserve = 1;
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, reserve, SECTION_PAGES);
+	struct span span = section_span(dev, 0);
+
+	if (LEAF_PAGES == 1) {
+		KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+		expect_frames(test, span, dev->pfn + reserve, LEAF_SIZE);
+		depopulate(test, dev, span, &altmap);
+	} else {
+		KUNIT_EXPECT_EQ(test, populate(span, &altmap), -ENOMEM);
+	}
+	expect_unmapped(test, dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+}
+
 /* C8: without an altmap, the memmap is system RAM, mapped the same way. */
 static void populate_section_without_altmap_is_ram(struct kunit *test)
 {
@@ -804,6 +826,7 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(populate_subsection_descriptors),
 	KUNIT_CASE(populate_section_tables_are_ram),
 	KUNIT_CASE(populate_section_short_altmap),
+	KUNIT_CASE(populate_section_without_room_to_align),
 	KUNIT_CASE(populate_section_without_altmap_is_ram),
 	KUNIT_CASE(populate_section_spends_ram_on_tables_only),
 	KUNIT_CASE(populate_subsection_spends_ram_on_tables_only),
