@@ -40,8 +40,8 @@ class Check(World):
     def test_all_is_well(self) -> None:
         ran = self.check(FLAVOURS="series stock")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        # Two host tests, mypy, five cases in each of five runs.
-        self.assertEqual("28 passed, 0 failed", self.last_line(ran))
+        # Two host tests, mypy, five cases in each of six runs.
+        self.assertEqual("33 passed, 0 failed", self.last_line(ran))
         self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
 
     def test_baseline_must_fail(self) -> None:
@@ -56,7 +56,7 @@ class Check(World):
     def test_every_run_is_told(self) -> None:
         ran = self.check("panic", FLAVOURS="series")
         self.assertEqual(1, ran.status)
-        self.assertEqual(3, ran.stdout.count("the kernel panicked in vmem_altmap"))
+        self.assertEqual(4, ran.stdout.count("the kernel panicked in vmem_altmap"))
         self.assertIn("4 cases did not report", ran.stdout)
         self.assertLess(ran.stdout.index("panicked"), ran.stdout.index("passed  failed"))
 
@@ -112,7 +112,7 @@ class Check(World):
         self.assertIn("QEMU is gone", ran.stdout)
 
     def test_unknown_names(self) -> None:
-        self.assert_error(self.check(CONFIGS="5k"), 2, "5k", "16k 4k 64k")
+        self.assert_error(self.check(CONFIGS="5k"), 2, "5k", "16k 4k 4k-debug 64k")
         self.assert_error(self.check(FLAVOURS="vanilla"), 2, "vanilla")
         self.assert_error(self.check(FLAVOURS="stock", CONFIGS="16k"), 2, "leave nothing")
         self.assert_error(self.check(KSRC=str(self.top)), 2, "not KSRC")
