@@ -159,7 +159,7 @@ class Statuses(World):
 
     def test_an_unknown_config(self) -> None:
         ran = self.front_end("run", CONFIG="5k")
-        self.assert_error(ran, 2, "CONFIG=5k", "16k 4k 64k")
+        self.assert_error(ran, 2, "CONFIG=5k", "16k 4k 64k debug")
         self.assertFalse(self.build.exists(), "it is told before the long work")
 
 
