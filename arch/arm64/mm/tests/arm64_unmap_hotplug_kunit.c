@@ -169,6 +169,49 @@ static void no_altmap_without_free_does_not_warn(struct kunit *test)
 }
 
 /*
+ * D3: a block of the largest size that there is goes back to the altmap as a
+ * whole. The vmemmap has none that large yet, so the test makes one, where the
+ * entry for it is empty: see free_subsection_returns_empty_tables().
+ */
+static void altmap_with_free_takes_largest_block(struct kunit *test)
+{
+	unsigned long size = pud_sect_supported() ? PUD_SIZE : PMD_SIZE;
+	unsigned long align = 2 * size / (PAGES_PER_SECTION * sizeof(struct page));
+	struct fake_dev *dev = fake_dev_get(test, 1, align);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, size / PAGE_SIZE);
+	unsigned long start = ALIGN_DOWN(fake_dev_memmap(dev, 0), size);
+	struct vmemmap_walk walk;
+	bool done = false;
+	p4d_t *p4dp;
+	pud_t *pudp;
+	pmd_t *pmdp;
+
+	assert_free_takes_altmap(test, dev);
+	mem_hotplug_begin();
+	p4dp = vmemmap_p4d_populate(vmemmap_pgd_populate(start, 0), start, 0);
+	pudp = p4dp ? pud_offset(p4dp, start) : NULL;
+	if (pudp && size == PUD_SIZE && pud_none(*pudp)) {
+		set_pud(pudp, pfn_pud(dev->pfn, mk_pud_sect_prot(PAGE_KERNEL)));
+		done = true;
+	} else if (pudp && size == PMD_SIZE && vmemmap_pud_populate(p4dp, start, 0)) {
+		pmdp = pmd_offset(pudp, start);
+		done = pmd_none(*pmdp);
+		if (done)
+			set_pmd(pmdp, pmd_mkhuge(pfn_pmd(dev->pfn, PAGE_KERNEL)));
+	}
+	mem_hotplug_done();
+	KUNIT_ASSERT_TRUE_MSG(test, done, "no memory for the tables, or no place at %#lx",
+			      start);
+
+	altmap.alloc = size / PAGE_SIZE;
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, size, true, &altmap));
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out, of a block of %lu",
+			    size / PAGE_SIZE);
+	vmemmap_walk(start, &walk);
+	KUNIT_EXPECT_FALSE_MSG(test, walk.leaf, "%#lx is mapped still", start);
+}
+
+/*
  * D4: the vmemmap has no contiguous entries. One that is found all the same is
  * warned of, but freed. The tests make whole groups of them, as the
  * architecture demands: aligned, to consecutive page frames, none left out.
@@ -373,6 +416,7 @@ static struct kunit_case arm64_unmap_hotplug_cases[] = {
 	KUNIT_CASE(altmap_without_free_warns_on_empty_range),
 	KUNIT_CASE(altmap_without_free_gives_nothing_back),
 	KUNIT_CASE(altmap_with_free_does_not_warn),
+	KUNIT_CASE(altmap_with_free_takes_largest_block),
 	KUNIT_CASE(no_altmap_with_free_does_not_warn),
 	KUNIT_CASE(no_altmap_without_free_does_not_warn),
 	KUNIT_CASE(contiguous_pages_warn_when_freed),

@@ -770,21 +770,54 @@ static void populate_subsection_again_reaches_new_memory(struct kunit *test)
 
 /*
  * C15: addresses that are not the vmemmap's are refused, with a WARN, and
- * nothing is mapped there. The page before the first one is nobody's.
+ * nothing is mapped there. The page before the first one is nobody's, and so is
+ * the one behind the last.
  */
 static void populate_outside_vmemmap_is_refused(struct kunit *test)
 {
+	static const struct span spans[] = {
+		{ VMEMMAP_START - PAGE_SIZE, VMEMMAP_START },
+		{ VMEMMAP_END, VMEMMAP_END + PAGE_SIZE },
+	};
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, ARRAY_SIZE(spans));
+	int i, err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(spans); i++) {
+		expect_unmapped(test, dev, spans[i]);
+		KUNIT_EXPECT_WARNS(test, 1, "vmemmap_populate",
+				   err = populate(spans[i], &altmap));
+		KUNIT_EXPECT_EQ(test, err, -EINVAL);
+		expect_unmapped(test, dev, spans[i]);
+		fake_dev_clear(dev, spans[i].start, spans[i].end);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages taken for it");
+}
+
+/* C15: what ends where the vmemmap ends is in it. */
+static void populate_end_of_vmemmap_is_accepted(struct kunit *test)
+{
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 1);
-	struct span span = { VMEMMAP_START - PAGE_SIZE, VMEMMAP_START };
+	struct span span = { VMEMMAP_END - PAGE_SIZE, VMEMMAP_END };
+	struct vmemmap_walk walk;
 	int err = 0;
 
-	expect_unmapped(test, dev, span);
-	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_populate", err = populate(span, &altmap));
-	KUNIT_EXPECT_EQ(test, err, -EINVAL);
-	expect_unmapped(test, dev, span);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages taken for it");
+	vmemmap_walk(span.start, &walk);
+	if (walk.leaf)
+		kunit_skip(test, "the vmemmap is in use to its end");
+
+	KUNIT_EXPECT_NO_WARN(test, err = populate(span, &altmap));
+	vmemmap_walk(span.start, &walk);
+	KUNIT_EXPECT_NO_WARN(test, depopulate(test, dev, span, &altmap));
 	fake_dev_clear(dev, span.start, span.end);
+
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_TRUE_MSG(test, walk.leaf && walk.pfn == dev->pfn,
+			      "%#lx: %s at level %s, page frame %#lx", span.start,
+			      walk.leaf ? "leaf" : "hole", walk_level_name(walk.level),
+			      walk.pfn);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
 }
 
 KUNIT_DEFINE_ACTION_WRAPPER(vfree_action, vfree, const void *);
@@ -795,6 +828,7 @@ static void free_outside_vmemmap_is_refused(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 1);
 	void *buf = vmalloc(PAGE_SIZE);
+	struct span behind = { VMEMMAP_END, VMEMMAP_END + PAGE_SIZE };
 	struct vmemmap_walk before, after;
 	struct span span;
 
@@ -810,6 +844,8 @@ static void free_outside_vmemmap_is_refused(struct kunit *test)
 	vmemmap_walk(span.start, &before);
 	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_free",
 			   depopulate(test, dev, span, &altmap));
+	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_free",
+			   depopulate(test, dev, behind, &altmap));
 	vmemmap_walk(span.start, &after);
 	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc,
 			    "descriptor of %#lx, which is not in the vmemmap", span.start);
@@ -842,6 +878,7 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(populate_section_again_reaches_new_memory),
 	KUNIT_CASE(populate_subsection_again_reaches_new_memory),
 	KUNIT_CASE(populate_outside_vmemmap_is_refused),
+	KUNIT_CASE(populate_end_of_vmemmap_is_accepted),
 	KUNIT_CASE(free_outside_vmemmap_is_refused),
 	{}
 };
