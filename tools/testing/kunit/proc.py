@@ -11,10 +11,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from types import FrameType
-from typing import IO, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import (
+    IO, Any, Callable, Dict, Generic, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union,
+)  # fmt: skip
 
 from errors import CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
 
@@ -52,6 +55,10 @@ class TimedOut(Exception):
     """A program was ended because its time was over."""
 
 
+class Abandoned(Exception):
+    """A thread's program was ended because the main thread no longer wants it."""
+
+
 @dataclass(frozen=True)
 class Completed:
     """What a program left behind."""
@@ -84,7 +91,13 @@ def catch_signals() -> None:
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """Do something whole: an interruption is raised when the block is left."""
+    """Do something whole: an interruption is raised when the block is left.
+
+    Signals are the main thread's business: in another one there is nothing to hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     _Held.depth += 1
     try:
         yield
@@ -114,11 +127,13 @@ def started(
     """Run argv while the block lasts; whatever is left of it then is ended.
 
     first_signal is what its process group is sent first.
-    Raises MissingToolError when there is no such program.
+    Raises MissingToolError when there is no such program, and Abandoned in a
+    Task that nobody waits for any more.
     """
     child: Optional["subprocess.Popen[bytes]"] = None
+    task = Task.current()
     try:
-        with signals_held():
+        with signals_held(), task.starting() if task else contextlib.nullcontext():
             try:
                 child = subprocess.Popen(
                     list(argv),
@@ -135,15 +150,96 @@ def started(
                     f"{argv[0]} cannot be started: {error.strerror}",
                     f"install {argv[0]}, or see that it is on PATH",
                 ) from error
+            if task:
+                task.child = child
         yield child
     finally:
         if child is not None:
             with signals_held():
+                if task:
+                    task.ending()
                 end(child, first_signal)
                 for pipe in (child.stdin, child.stdout, child.stderr):
                     if pipe is not None:
                         with contextlib.suppress(OSError):
                             pipe.close()
+
+
+T = TypeVar("T")
+
+
+class Task(Generic[T]):
+    """A function that runs in a thread of its own, and what it returns.
+
+    As signals reach only the main thread, that one has to end the others:
+    leaving the block that a task is used in ends the program that it has
+    started, and waits for it.
+    """
+
+    _local = threading.local()
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self.child: Optional["subprocess.Popen[bytes]"] = None
+        self._function = function
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._result: List[T] = []
+        self._error: Optional[BaseException] = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @staticmethod
+    def current() -> Optional["Task[Any]"]:
+        """The task that this code runs in."""
+        found: Optional["Task[Any]"] = getattr(Task._local, "task", None)
+        return found
+
+    def __enter__(self) -> "Task[T]":
+        with signals_held():
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with signals_held():
+            with self._lock:
+                self._abandoned = True
+                if self.child:
+                    _signal_group(self.child.pid, signal.SIGTERM)
+            self._thread.join()
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Start a child, unless it would outlive the task. Raises Abandoned."""
+        with self._lock:
+            if self._abandoned:
+                raise Abandoned
+            yield
+
+    def ending(self) -> None:
+        """The child is no longer the main thread's to end."""
+        with self._lock:
+            self.child = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether result() returns at once."""
+        return self._done.is_set()
+
+    def result(self) -> T:
+        """Wait for the function; return what it returned, or raise what it raised."""
+        self._done.wait()
+        if self._error:
+            raise self._error
+        return self._result[0]
+
+    def _run(self) -> None:
+        Task._local.task = self
+        try:
+            self._result.append(self._function())
+        except BaseException as error:  # pylint: disable=broad-except
+            self._error = error
+        finally:
+            self._done.set()
 
 
 def end(child: "subprocess.Popen[bytes]", first_signal: int = signal.SIGTERM) -> None:

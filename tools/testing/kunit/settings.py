@@ -28,7 +28,7 @@ BASE_CONFIG = "base"
 # Ours, or make's: none of them may reach the kernel's own build.
 PRIVATE_VARIABLES = (
     "FLAVOUR", "FLAVOURS", "CONFIG", "CONFIGS", "KSRC", "BASE", "SOURCES", "BUILD", "JOBS",
-    "SOAK_SECONDS",
+    "MUTANTS", "SOAK_SECONDS",
     "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
 )  # fmt: skip
 
