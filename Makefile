@@ -8,12 +8,13 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check soak clean
+.PHONY: help run tree check mutants soak clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
 	@echo 'make tree    prepare a kernel tree and print its path'
 	@echo 'make check   every test of this repository, the ones that CI runs'
+	@echo 'make mutants break the kernel in known ways; the suites must notice each'
 	@echo 'make soak    random sequences of devices with fresh seeds, for SOAK_SECONDS=600'
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
@@ -25,6 +26,7 @@ help:
 	@echo '  BUILD=DIR   where trees and kernels are made (default: build)'
 	@echo '  JOBS=N      how many files to compile at a time'
 	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for make check: only these'
+	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
 
 run:
 	@$(PYTHON) $(TOOLS)/kunit.py run --arch=arm64
@@ -34,6 +36,9 @@ tree:
 
 check:
 	@$(PYTHON) $(TOOLS)/check.py
+
+mutants:
+	@$(PYTHON) $(TOOLS)/mutants.py
 
 soak:
 	@$(PYTHON) $(TOOLS)/soak.py

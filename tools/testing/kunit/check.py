@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, List, Mapping, Sequence, Tuple
 
+import mutant_trials
 import options
 import packages
 import proc
@@ -68,6 +69,8 @@ def main(argv: List[str]) -> int:
     for flavour, config in runs:
         cell = Cell(replace(wanted, flavour=flavour, config=config), out)
         phases.append(Phase(cell.name, cell.run))
+    if ("series", mutant_trials.FAST_CONFIG) in runs:
+        phases.append(Phase(mutant_trials.FAST_NAME, lambda: mutant_trials.fast(wanted)))
     found = run_phases(phases)
     results.write_json(found, out / "check.json")
     results.write_junit(found, out / "check.xml")

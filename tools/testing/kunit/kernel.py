@@ -24,17 +24,25 @@ _COMPILER_MESSAGE = re.compile(
 
 
 class Kernel:
-    """A tree, to be built in its directory .kunit-CONFIG.
+    """A tree, to be built in its directory .kunit-CONFIG, or in build_dir.
 
     name is what the logs in the directory out are called by.
     """
 
-    def __init__(self, tree: Path, wanted: Settings, out: Path, name: str) -> None:
+    def __init__(
+        self,
+        tree: Path,
+        wanted: Settings,
+        out: Path,
+        name: str,
+        build_dir: Optional[Path] = None,
+    ) -> None:
         self._tree = tree
         self._wanted = wanted
         self._out = out
         self._name = name
-        self.build_dir = tree / f".kunit-{wanted.config}"
+        self._options = [f"--build_dir={build_dir}"] if build_dir else []
+        self.build_dir = build_dir or tree / f".kunit-{wanted.config}"
 
     def log(self, what: str) -> Path:
         """Where a log is kept: "build", "exec" or "console"."""
@@ -70,7 +78,8 @@ class Kernel:
         return kept.read_text(errors="backslashreplace")
 
     def _tool(self, log: Path, timeout: float, *args: str) -> int:
-        line = options.with_defaults(options.take_apart([*args, "--arch=arm64"]), self._wanted)
+        given = options.take_apart([*args, "--arch=arm64", *self._options])
+        line = options.with_defaults(given, self._wanted)
         argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *line.argv()]
         env = proc.clean_env(PRIVATE_VARIABLES)
         return proc.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)

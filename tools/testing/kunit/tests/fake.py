@@ -33,7 +33,8 @@ NO_ENV: Mapping[str, str] = {}
 DEBIAN_GITIGNORE = ".*\n*.o\n/vmlinux\n/*\n!/debian/\n"
 
 KERNEL: Dict[str, str] = {
-    "Makefile": "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\n",
+    "Makefile": "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\n"
+    "Image:\n\t@python3 tools/testing/kunit/fake_image.py $(O)\n",
     "Kbuild": "# Kbuild\n",
     ".gitignore": DEBIAN_GITIGNORE,
     "mm/Makefile": "obj-y := memory.o\n",
@@ -48,7 +49,7 @@ KERNEL: Dict[str, str] = {
 # given goes to the file FAKE_RECORD.
 _KERNEL_TOOL = '''\
 #!/usr/bin/env python3
-import json, os, signal, subprocess, sys
+import json, os, re, signal, subprocess, sys
 
 record = os.environ.get("FAKE_RECORD")
 if record:
@@ -86,6 +87,12 @@ if sub in ("run", "build", "config"):
         hang()
 if sub in ("run", "exec"):
     console = os.environ.get("FAKE_CONSOLE")
+    image = os.path.join(build_dir, "arch/arm64/boot/Image")
+    if os.path.exists(image):
+        wanted = re.search(r"int console_(\\w+);", open(image).read())
+        if wanted:
+            console = os.path.join(os.environ["FAKE_DATA"], wanted.group(1) + ".log")
+            what = os.environ.get("FAKE_MUTANT", what)
     text = open(console).read() if console else "KTAP version 1\\n1..0\\n"
     with open(os.path.join(build_dir, "test.log"), "w") as log:
         log.write(text)
@@ -93,6 +100,24 @@ if sub in ("run", "exec"):
         hang()
 print("stdout of", sub)
 sys.exit(1 if what == "tests fail" else 0)
+'''
+
+# Stands for the kernel's make: the image is the code, but for what comes behind "//".
+_KERNEL_IMAGE = '''\
+import glob, os, re, signal, subprocess, sys
+
+code = "".join(open(name).read() for name in sorted(glob.glob("*/*.c") + glob.glob("*/*/*/*.c")))
+if os.environ.get("FAKE_MUTANT") == "make hangs" and "console_" in code:
+    child = subprocess.Popen(["sleep", "1000"])
+    with open(os.environ["FAKE_MARK"] + ".tmp", "w") as f:
+        f.write(f"{os.getpid()} {child.pid}")
+    os.rename(os.environ["FAKE_MARK"] + ".tmp", os.environ["FAKE_MARK"])
+    child.wait()
+if "syntax error" in code:
+    sys.exit("mm/memory.c:7:3: error: no such thing")
+os.makedirs(sys.argv[1] + "/arch/arm64/boot", exist_ok=True)
+with open(sys.argv[1] + "/arch/arm64/boot/Image", "w") as f:
+    f.write(re.sub(" *//.*", "", code))
 '''
 
 MAIL = """\
@@ -159,6 +184,7 @@ class World(unittest.TestCase):
             "SOURCES": str(self.top / "src"),
             "FAKE_MARK": str(self.mark),
             "FAKE_RECORD": str(self.record),
+            "FAKE_DATA": str(DATA),
         }
         self._make_path()
         self._make_clone()
@@ -203,7 +229,7 @@ class World(unittest.TestCase):
         shutil.copytree(
             TOOLS,
             self.repo / "tools/testing/kunit",
-            ignore=shutil.ignore_patterns("tests", ".mypy_cache"),
+            ignore=shutil.ignore_patterns("tests", "mutants", ".mypy_cache"),
         )
         self.write(".gitignore", "/build/\n__pycache__/\n*~\n")
         self.write("patches/tested-on", "6.12.117\n")
@@ -243,7 +269,10 @@ class World(unittest.TestCase):
         directory.mkdir(exist_ok=True)
         path = directory / "linux-source-6.12.tar.xz"
         with tarfile.open(path, "w:xz") as tar:
-            tool = {"tools/testing/kunit/kunit.py": _KERNEL_TOOL}
+            tool = {
+                "tools/testing/kunit/kunit.py": _KERNEL_TOOL,
+                "tools/testing/kunit/fake_image.py": _KERNEL_IMAGE,
+            }
             for name, text in {**files, **tool}.items():
                 member = tarfile.TarInfo(f"linux-source-6.12/{name}")
                 data = text.encode()

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A mutant: a small change to the kernel code under test that must not go unseen."""
+
+import fnmatch
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+from errors import UsageError
+
+HERE = Path(__file__).resolve().parent
+PATCHES = HERE / "mutants"
+EQUIVALENT = PATCHES / "equivalent"
+
+# Where the code under test differs most: blocks or none, shared pages or none.
+CONFIGS = ("4k", "64k")
+# Where any allocation can be made to fail; for the few that need it.
+ALL_CONFIGS = (*CONFIGS, "4k-debug")
+
+_FIELD = re.compile(r"^(Breaks|Configs|Fast|Equivalent): *(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change, and where it must be noticed.
+
+    breaks: the rules of the contract that it offends against; equivalent: why no
+    test can tell it from the original, if that is so; everywhere: it must be
+    caught in each of its configs, not just in one of them.
+    """
+
+    name: str
+    title: str
+    diff: bytes
+    breaks: Tuple[str, ...] = ()
+    configs: Tuple[str, ...] = CONFIGS
+    fast: bool = False
+    equivalent: str = ""
+    everywhere: bool = True
+
+    @property
+    def identity(self) -> str:
+        """A hash of the change."""
+        return hashlib.sha256(self.diff).hexdigest()
+
+    @property
+    def change(self) -> Tuple[str, ...]:
+        """The lines that go and come, and those around them, wherever they are."""
+        lines = self.diff.decode().splitlines()
+        kept = [line for line in lines if not line.startswith(("diff ", "--- ", "@@ "))]
+        return tuple("".join(line.split()) for line in kept)
+
+    @property
+    def files(self) -> List[str]:
+        """The files that it changes, below the tree."""
+        return re.findall(r"^\+\+\+ b/(\S+)$", self.diff.decode(), re.MULTILINE)
+
+
+def read_patches(directory: Path = PATCHES) -> List[Mutant]:
+    """The mutants that are written down, by name. Raises UsageError."""
+    return [_read_patch(path) for path in sorted(directory.glob("*.patch"))]
+
+
+def _read_patch(path: Path) -> Mutant:
+    data = path.read_bytes()
+    head, _, diff = data.partition(b"\n---\n")
+    text = head.decode("utf-8")
+    subject = re.match(r"Subject: (.+)\n", text)
+    fields: Dict[str, str] = dict(_FIELD.findall(text))
+    configs = tuple(fields.get("Configs", "").split()) or CONFIGS
+    if not subject or not diff.startswith(b"diff --git ") or "Breaks" not in fields:
+        raise UsageError(
+            f"{path} is no mutant",
+            "write Subject:, a blank line, the story, Breaks: with rules, a line ---, a git diff",
+        )
+    if not set(configs) <= set(ALL_CONFIGS):
+        raise UsageError(
+            f"{path}: Configs: {' '.join(configs)}", f"choose from: {' '.join(ALL_CONFIGS)}"
+        )
+    return Mutant(
+        path.stem,
+        subject.group(1),
+        diff,
+        tuple(fields["Breaks"].split()),
+        configs,
+        "Fast" in fields,
+        fields.get("Equivalent", ""),
+    )
+
+
+def read_equivalent(path: Path = EQUIVALENT) -> Dict[str, str]:
+    """The generated mutants that no test can tell, with the reasons: "NAME reason"."""
+    found: Dict[str, str] = {}
+    if not path.exists():
+        return found
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, _, reason = line.partition(" ")
+        if not name or name.startswith("#"):
+            continue
+        if not reason.strip():
+            raise UsageError(f"{path}: {name} has no reason", "write: name, a blank, the reason")
+        found[name] = reason.strip()
+    return found
+
+
+def declare(mutants: Sequence[Mutant], reasons: Dict[str, str]) -> List[Mutant]:
+    """Mark the generated mutants that are equivalent. Raises UsageError."""
+    strangers = sorted(set(reasons) - {m.name for m in mutants})
+    if strangers:
+        raise UsageError(
+            f"{EQUIVALENT.name} names a mutant that is not generated: {strangers[0]}",
+            f"the line that it changed is another one now: see to it in {EQUIVALENT}",
+        )
+    return [replace(m, equivalent=reasons.get(m.name, m.equivalent)) for m in mutants]
+
+
+def choose(mutants: Sequence[Mutant], globs: str) -> List[Mutant]:
+    """Those whose names match one of the patterns; all without any. Raises UsageError."""
+    patterns = globs.split()
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(m.name, pattern) for m in mutants):
+            raise UsageError(
+                f"MUTANTS: no mutant is called '{pattern}'",
+                f"see {PATCHES}; a generated one is called file:function:hash:operator, "
+                'as in MUTANTS="*mmu.c:vmemmap_free:*"',
+            )
+    return [
+        m for m in mutants if not patterns or any(fnmatch.fnmatchcase(m.name, p) for p in patterns)
+    ]

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds and boots mutants, one at a time, in a tree of their own.
+
+While one boots, the next one is built. What came out is kept by the content of
+what went in, so that an interrupted run carries on and nothing is done twice.
+"""
+
+import contextlib
+import enum
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+
+import options
+import proc
+import tree as tree_module
+from errors import CommandError, DiskSpaceError, WorkTreeError
+from gitrepo import Git
+from kernel import Kernel, compiler_messages
+from mutant import Mutant
+from proc import Task, say
+from settings import PRIVATE_VARIABLES, Settings
+
+NAME = "mutants"
+IMAGE = "arch/arm64/boot/Image"
+
+# What an unmutated guest needs, and so often that much on a busy machine; in seconds.
+GUEST_FACTOR, GUEST_EXTRA = 4, 20
+BUILD_FACTOR, BUILD_LEAST = 30, 900
+
+# A mutant that oopses holds locks, and one that panics says nothing more.
+GUEST_ARGUMENTS = ("--kernel_args=oops=panic", "--kernel_args=panic=-1")
+
+# The same code makes the same image.
+_BUILD_ENV = {
+    "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
+    "KBUILD_BUILD_VERSION": "1",
+    "KBUILD_BUILD_USER": "kunit",
+    "KBUILD_BUILD_HOST": "kunit",
+}
+# Parts of a tree that no kernel is made of.
+_NOT_CODE = ("Documentation",)
+
+
+class Fate(enum.Enum):
+    """What became of a mutant, before anyone looks at its console."""
+
+    BOOTED = "booted"
+    TIMED_OUT = "timed out"
+    SAME = "same code"
+    UNVIABLE = "unviable"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant with one config. log: a compiler's or git's words."""
+
+    fate: Fate
+    console: str = ""
+    log: Tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Store:
+    """Outcomes by the hash of what they came from, in a directory."""
+
+    def __init__(self, directory: Path, source: str) -> None:
+        self._directory = directory
+        self._source = source
+
+    def key(self, identity: str) -> str:
+        """The name of an outcome."""
+        return hashlib.sha256(f"{self._source} {identity}".encode()).hexdigest()[:24]
+
+    def load(self, identity: str) -> Optional[Outcome]:
+        """An outcome of an earlier run."""
+        path = self._directory / f"{self.key(identity)}.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return Outcome(
+                Fate(found["fate"]), found["console"], tuple(found["log"]), found["seconds"]
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, identity: str, outcome: Outcome) -> None:
+        """Keep an outcome, whole or not at all."""
+        path = self._directory / f"{self.key(identity)}.json"
+        document = {**asdict(outcome), "fate": outcome.fate.value}
+        half = path.with_suffix(f".{os.getpid()}")
+        half.write_text(json.dumps(document), encoding="utf-8")
+        os.replace(half, path)
+
+
+class Workshop:
+    """The tree that mutants are made in. Nobody else's work is in there."""
+
+    def __init__(self, wanted: Settings) -> None:
+        self.wanted = replace(wanted, flavour="series")
+        self.out = wanted.build / "results" / NAME
+        self._mutated = self.out / "mutated"
+        self.tree = wanted.build / f"linux-{wanted.base}" / NAME
+        self._git = Git(self.tree / ".git", work_tree=self.tree)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Prepare the tree, and keep other runs out. Raises WorkTreeError."""
+        tree_module.mark(self.wanted.build)
+        self.out.mkdir(parents=True, exist_ok=True)
+        with open(self.out / "lock", "w", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise WorkTreeError(
+                    f"another run makes mutants in {self.tree}", "wait for its end, or end it"
+                ) from error
+            if self.tree.exists():
+                self.repair()
+            tree_module.prepare(self.wanted, NAME)
+            if not self._git.succeeds("diff", "--quiet", "HEAD"):
+                raise WorkTreeError(
+                    f"{self.tree} holds changes of yours, and mutants are made there",
+                    f"save them, then: git -C {self.tree} checkout .",
+                )
+            yield
+
+    def source(self) -> str:
+        """What the unmutated kernel is made from, as a hash."""
+        listing = self._git.out("ls-tree", "HEAD").splitlines()
+        kept = [line for line in listing if line.split("\t")[1] not in _NOT_CODE]
+        return hashlib.sha256("\n".join(kept).encode()).hexdigest()
+
+    def versions(self, path: str, steps: int) -> Tuple[str, str]:
+        """A file before the last so many commits, and now; empty where it is not."""
+        found = []
+        for commit in (f"HEAD~{steps}", "HEAD"):
+            done = self._git.run("show", f"{commit}:{path}", expect=(0, 128))
+            found.append(done.stdout if done.status == 0 else "")
+        return found[0], found[1]
+
+    @contextlib.contextmanager
+    def mutated(self, mutant: Mutant) -> Iterator[str]:
+        """The tree with a mutant in it, for the block; git's words if it does not apply."""
+        self._mutated.write_text("\n".join(mutant.files), encoding="utf-8")
+        try:
+            done = self._git.run(
+                "apply", "--whitespace=nowarn", data=mutant.diff, expect=(0, 1, 128)
+            )
+            yield done.stderr.strip() or "git apply failed" if done.status else ""
+        finally:
+            with proc.signals_held():
+                self.repair()
+
+    def repair(self) -> None:
+        """Take back the mutation that is in the tree, whoever left it there."""
+        if not self._mutated.exists():
+            return
+        for path in self._mutated.read_text(encoding="utf-8").split():
+            text = self._git.run("show", f"HEAD:{path}", expect=(0, 128))
+            file = self.tree / path
+            if text.status == 0 and file.read_bytes() != text.stdout.encode():
+                half = file.with_name(file.name + ".whole")
+                half.write_bytes(text.stdout.encode())
+                half.chmod(file.stat().st_mode)
+                os.replace(half, file)
+        self._mutated.unlink()
+
+
+class Lab:
+    """Mutants with one config."""
+
+    def __init__(self, workshop: Workshop, config: str) -> None:
+        self._workshop = workshop
+        self._wanted = replace(workshop.wanted, config=config)
+        self._out = workshop.out
+        self._kernel = Kernel(workshop.tree, self._wanted, self._out, f"{NAME}-{config}")
+        self.config = config
+        self._store = Store(self._out, f"{workshop.source()} {self._config_identity()}")
+        self._base_image = ""
+        self._guest_time, self._build_time = 0, 0.0
+
+    def known(self, mutant: Optional[Mutant]) -> Optional[Outcome]:
+        """What is known of a mutant from earlier runs; None stands for the original."""
+        return self._store.load(mutant.identity if mutant else "original")
+
+    def original(self) -> Outcome:
+        """Build and boot the unmutated kernel, which all else is measured by.
+
+        Raises CommandError when it cannot be built.
+        """
+        say(f"{self.config}: building the original ...")
+        failed = self._kernel.build()
+        if failed is None:
+            # With the environment that the mutants will be built in, and then
+            # again, to see what it takes when next to nothing is to be done.
+            self._make(BUILD_LEAST)
+            watch = proc.Stopwatch()
+            if self._make(BUILD_LEAST) == 0:
+                self._build_time = max(BUILD_LEAST, BUILD_FACTOR * watch.seconds)
+                self._base_image = _digest(self._kernel.build_dir / IMAGE)
+                say(f"{self.config}: booting the original ...")
+                kernel = self._boot_kernel(0)
+                outcome = self._boot(kernel, GUEST_EXTRA + 100)
+                self._guest_time = int(GUEST_FACTOR * outcome.seconds + GUEST_EXTRA)
+                self._store.save("original", outcome)
+                return outcome
+        raise CommandError(
+            f"the unmutated kernel cannot be built with {self.config}",
+            f"see {self._kernel.log('build')} and {self._make_log}",
+            "\n".join(failed.log if failed else ()),
+        )
+
+    def run(
+        self, mutants: Sequence[Mutant], done: Callable[[Mutant, Outcome], None]
+    ) -> None:
+        """Build and boot mutants; tell each outcome when it is there, in any order.
+
+        original() comes first.
+        """
+        slots = list(range(self._wanted.jobs or os.cpu_count() or 1))
+        running: List[Tuple[int, Mutant, Task[Outcome]]] = []
+
+        def finish(most: int) -> None:
+            """Tell what is done, and wait until no more than most are running."""
+            for entry in list(running):
+                slot, mutant, task = entry
+                if task.is_done or len(running) > most:
+                    outcome = task.result()
+                    running.remove(entry)
+                    slots.append(slot)
+                    self._keep(mutant, outcome, done)
+
+        with contextlib.ExitStack() as stack:
+            for mutant in mutants:
+                finish(len(slots) + len(running) - 1)
+                kernel = self._boot_kernel(slots[0])
+                outcome = self._build(mutant, kernel)
+                if outcome:
+                    self._keep(mutant, outcome, done)
+                    continue
+                task = Task(lambda k=kernel: self._boot(k, self._guest_time))  # type: ignore[misc]
+                running.append((slots.pop(0), mutant, stack.enter_context(task)))
+            finish(0)
+
+    def _keep(
+        self, mutant: Mutant, outcome: Outcome, done: Callable[[Mutant, Outcome], None]
+    ) -> None:
+        self._store.save(mutant.identity, outcome)
+        done(mutant, outcome)
+
+    def _config_identity(self) -> str:
+        """What else a run depends on: the fragments, and how a guest is started."""
+        digest = hashlib.sha256(self.config.encode())
+        for path in (*self._wanted.kunitconfigs, options.ARM64_QEMU_CONFIG):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def _build(self, mutant: Mutant, kernel: Kernel) -> Optional[Outcome]:
+        """Build a mutant and put its image where it is booted; how it ended if it did."""
+        watch = proc.Stopwatch()
+        with self._workshop.mutated(mutant) as complaint:
+            if complaint:
+                return Outcome(Fate.UNVIABLE, log=tuple(complaint.splitlines()))
+            try:
+                status = self._make(self._build_time)
+            except proc.TimedOut as error:
+                return Outcome(Fate.UNVIABLE, log=(str(error),), seconds=watch.seconds)
+            image = self._kernel.build_dir / IMAGE
+            if status != 0:
+                log = self._make_log.read_text(errors="replace")
+                failure = proc.failure(["make", "Image"], status, log)
+                if isinstance(failure, DiskSpaceError):
+                    raise failure
+                return Outcome(Fate.UNVIABLE, "", compiler_messages(log), watch.seconds)
+            if _digest(image) == self._base_image:
+                return Outcome(Fate.SAME, seconds=watch.seconds)
+            shutil.copyfile(image, kernel.build_dir / IMAGE)
+        return None
+
+    @property
+    def _make_log(self) -> Path:
+        return self._kernel.log("make")
+
+    def _make(self, timeout: float) -> int:
+        """Bring the image up to date, without the detours of the kernel's tool."""
+        line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), self._wanted)
+        jobs = self._wanted.jobs or os.cpu_count() or 1
+        argv = ["make", f"O={self._kernel.build_dir.name}", "ARCH=arm64", f"--jobs={jobs}"]
+        argv += [f"CROSS_COMPILE={prefix}" for prefix in line.values("--cross_compile")]
+        argv += [*line.values("--make_options"), "Image"]
+        env = proc.clean_env(PRIVATE_VARIABLES, **_BUILD_ENV)
+        return proc.run_logged(
+            argv, str(self._make_log), cwd=str(self._workshop.tree), env=env, timeout=timeout
+        )
+
+    def _boot_kernel(self, slot: int) -> Kernel:
+        """A directory with nothing but an image in it, as far as kunit.py exec can tell."""
+        directory = self._out / f"boot-{self.config}-{slot}"
+        (directory / IMAGE).parent.mkdir(parents=True, exist_ok=True)
+        if slot == 0 and not self._guest_time:
+            shutil.copyfile(self._kernel.build_dir / IMAGE, directory / IMAGE)
+        return Kernel(
+            self._workshop.tree, self._wanted, directory, f"{NAME}-{slot}", directory
+        )
+
+    @staticmethod
+    def _boot(kernel: Kernel, timeout: int) -> Outcome:
+        watch = proc.Stopwatch()
+        console = kernel.boot(timeout, GUEST_ARGUMENTS)
+        late = watch.seconds >= timeout
+        return Outcome(Fate.TIMED_OUT if late else Fate.BOOTED, console, (), watch.seconds)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tries mutants and judges what came out: who noticed which, and what nobody did."""
+
+import enum
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import judge
+import ktap
+import mutant as mutant_module
+import mutate
+import proc
+import tree
+from cell import EXPECTED
+from errors import CommandError, KunitError
+from mutant import ALL_CONFIGS, Mutant
+from mutant_lab import Fate, Lab, Outcome, Workshop
+from proc import say
+from results import CaseResult, RunResult
+from settings import REPO, Settings
+
+# The files that the series and the fixes change, and arm64 links.
+GENERATED = ("mm/sparse-vmemmap.c", "mm/memory_hotplug.c", "arch/arm64/mm/mmu.c")
+LAYERS = ("patches/series", "patches/fixes")
+FAST_CONFIG = "4k"
+FAST_NAME = "mutants, the fast ones"
+
+
+class Verdict(enum.Enum):
+    """What a mutant came to, in one config or over all."""
+
+    CAUGHT = "caught"
+    TIMED_OUT = "timed out"
+    MISSED = "missed"
+    SAME = "same code"
+    UNVIABLE = "unviable"
+    EQUIVALENT = "equivalent"
+
+
+CATCHES = (Verdict.CAUGHT, Verdict.TIMED_OUT)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A mutant with one config. by: the cases that noticed, or died of it."""
+
+    verdict: Verdict
+    by: Tuple[str, ...] = ()
+    log: Tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass
+class Report:
+    """All findings, by mutant and config."""
+
+    mutants: Sequence[Mutant]
+    found: Dict[str, Dict[str, Finding]] = field(default_factory=dict)
+    cases: Dict[str, List[str]] = field(default_factory=dict)
+    seconds: float = 0.0
+    runs: int = 0
+
+    def add(self, mutant: Mutant, config: str, finding: Finding) -> None:
+        """Take note of a finding."""
+        self.found.setdefault(mutant.name, {})[config] = finding
+
+    def wants(self, mutant: Mutant, config: str) -> bool:
+        """Whether a mutant is to be tried with a config, after what is known so far."""
+        if config not in mutant.configs:
+            return False
+        known = self.found.get(mutant.name, {})
+        if config in known:
+            return False
+        caught = any(f.verdict in CATCHES for f in known.values())
+        return mutant.everywhere or bool(mutant.equivalent) or not caught
+
+    def verdict(self, mutant: Mutant) -> Verdict:
+        """Over all configs: a mutant that is to be caught everywhere is as good as its worst."""
+        known = [f.verdict for f in self.found.get(mutant.name, {}).values()]
+        caught = [v for v in known if v in CATCHES]
+        if mutant.everywhere and not mutant.equivalent:
+            order = (Verdict.UNVIABLE, Verdict.MISSED, Verdict.SAME, Verdict.CAUGHT)
+            return next((v for v in order if v in known), Verdict.TIMED_OUT)
+        if caught:
+            return Verdict.CAUGHT if Verdict.CAUGHT in caught else Verdict.TIMED_OUT
+        if mutant.equivalent:
+            return Verdict.EQUIVALENT
+        worst = (Verdict.MISSED, Verdict.UNVIABLE, Verdict.SAME)
+        return next((v for v in worst if v in known), Verdict.MISSED)
+
+    def complaint(self, mutant: Mutant) -> str:
+        """What is wrong with the outcome of a mutant; empty if nothing is."""
+        verdict = self.verdict(mutant)
+        if mutant.equivalent:
+            if verdict in CATCHES:
+                return f"{mutant.name} is caught, and declared equivalent"
+            return ""
+        if verdict is Verdict.MISSED:
+            return f"{mutant.name} is missed: {mutant.title}"
+        if verdict is Verdict.UNVIABLE:
+            return f"{mutant.name} does not build"
+        if verdict is Verdict.SAME and mutant.everywhere:
+            return f"{mutant.name} changes nothing in the code"
+        return ""
+
+    def count(self, verdict: Verdict) -> int:
+        """How many mutants came to that."""
+        return sum(self.verdict(mutant) is verdict for mutant in self.mutants)
+
+    def idle_cases(self) -> List[str]:
+        """The cases that have caught nothing, in any config."""
+        caught = {
+            name for known in self.found.values() for f in known.values() for name in f.by
+        }
+        return sorted({name for names in self.cases.values() for name in names} - caught)
+
+
+def generate(workshop: Workshop, written: Sequence[Mutant]) -> List[Mutant]:
+    """The mutants made by rote, but for those that somebody has written down as well."""
+    steps = sum(len(tree.read_patches(REPO / layer)) for layer in LAYERS)
+    twins = {mutant.change for mutant in written}
+    made: List[Mutant] = []
+    for path in GENERATED:
+        before, after = workshop.versions(path, steps)
+        made += [m for m in mutate.generate(path, before, after) if m.change not in twins]
+    return mutant_module.declare(made, mutant_module.read_equivalent())
+
+
+def fast(wanted: Settings) -> RunResult:
+    """A few mutants, for make check. Whatever goes wrong is in the result."""
+    watch = proc.Stopwatch()
+    try:
+        chosen = [m for m in mutant_module.read_patches() if m.fast]
+        if not chosen:
+            return RunResult(FAST_NAME, (), 0.0)
+        workshop = Workshop(wanted)
+        with workshop.opened():
+            report = try_mutants(workshop, chosen, [FAST_CONFIG])
+        cases = as_results(report)[0].cases
+    except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+        cause, *detail = str(error).splitlines()
+        cases = (CaseResult("the original", "failed", cause, tuple(detail)),)
+    return RunResult(FAST_NAME, cases, watch.seconds)
+
+
+def try_mutants(workshop: Workshop, mutants: Sequence[Mutant], configs: Sequence[str]) -> Report:
+    """Try mutants, config after config: what one has caught another need not always try."""
+    report = Report(mutants)
+    watch = proc.Stopwatch()
+    for config in configs:
+        wanted = [m for m in mutants if report.wants(m, config)]
+        if wanted:
+            _Trial(Lab(workshop, config), report, watch).run(wanted)
+    report.seconds = watch.seconds
+    return report
+
+
+class _Trial:
+    """The part of a report that is about one config."""
+
+    def __init__(self, lab: Lab, report: Report, watch: proc.Stopwatch) -> None:
+        self._lab = lab
+        self._report = report
+        self._watch = watch
+        self._expected = judge.read_expectation(EXPECTED, "series", lab.config)
+        self._order: List[str] = []
+        self._left = 0
+        self._began, self._done = 0.0, 0
+
+    def run(self, wanted: Sequence[Mutant]) -> None:
+        """Look up what is known, and try the rest. Raises CommandError if even the
+        original is not green."""
+        known = {m.name: self._lab.known(m) for m in wanted}
+        original = self._lab.known(None)
+        rest = [m for m in wanted if known[m.name] is None]
+        if rest or original is None:
+            original = self._lab.original()
+        self._require_green(original)
+        for mutant in wanted:
+            outcome = known[mutant.name]
+            if outcome:
+                self._report.add(mutant, self._lab.config, self._judge(outcome))
+        say(f"{self._lab.config}: {len(wanted)} mutants, {len(wanted) - len(rest)} known already")
+        self._left = len(rest)
+        self._began = self._watch.seconds
+        # Those in the same file one after the other: less is built.
+        rest.sort(key=lambda m: (len(m.files), m.files))
+        self._lab.run(rest, self._take)
+
+    def _require_green(self, original: Outcome) -> None:
+        verdict = judge.judge(original.console, self._expected)
+        self._order = [
+            f"{suite.name}.{case.name}"
+            for suite in ktap.read(original.console.splitlines()).suites
+            for case in suite.children
+        ]
+        self._report.cases[self._lab.config] = self._order
+        wrong = [f.what for f in verdict.findings]
+        wrong += [case.finding.what for case in verdict.cases if case.finding]
+        if wrong:
+            raise CommandError(
+                f"series {self._lab.config} is not green, so that a mutant proves nothing",
+                f"see to it first: CONFIG={self._lab.config} make run",
+                "\n".join(wrong[:5]),
+            )
+
+    def _take(self, mutant: Mutant, outcome: Outcome) -> None:
+        finding = self._judge(outcome)
+        self._report.add(mutant, self._lab.config, finding)
+        self._report.runs += 1
+        self._done += 1
+        spent = self._watch.seconds - self._began
+        minutes = spent / self._done * (self._left - self._done) / 60
+        by = f" by {len(finding.by)}: {finding.by[0]}" if finding.by else ""
+        say(
+            f"[{self._watch.seconds:4.0f} s] {self._lab.config} {self._done}/{self._left}, "
+            f"{minutes:.0f} min left: {mutant.name}: {finding.verdict.value}{by}"
+        )
+
+    def _judge(self, outcome: Outcome) -> Finding:
+        return judge_outcome(outcome, self._expected, self._order)
+
+
+def judge_outcome(
+    outcome: Outcome, expected: judge.Expectation, order: Sequence[str]
+) -> Finding:
+    """What an outcome means. order: the cases as the original runs them."""
+    if outcome.fate is Fate.UNVIABLE:
+        return Finding(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
+    if outcome.fate is Fate.SAME:
+        return Finding(Verdict.SAME, (), (), outcome.seconds)
+    verdict = judge.judge(outcome.console, expected)
+    if not verdict.wrong:
+        return Finding(Verdict.MISSED, (), (), outcome.seconds)
+    failed = [c.name for c in verdict.cases if c.finding and c.status is not None]
+    last = _died_in(outcome.console, order)
+    late = outcome.fate is Fate.TIMED_OUT
+    return Finding(
+        Verdict.TIMED_OUT if late and not failed else Verdict.CAUGHT,
+        tuple([*failed, *([last] if last else [])]) or ("the console",),
+        tuple(f.what for f in verdict.findings[:5]),
+        outcome.seconds,
+    )
+
+
+def _died_in(console: str, order: Sequence[str]) -> Optional[str]:
+    """The case that a run which did not end was in: the first without a result."""
+    report = ktap.read(console.splitlines())
+    if ktap.CUT_SHORT not in report.problems:
+        return None
+    seen = {f"{suite.name}.{case.name}" for suite in report.suites for case in suite.children}
+    return next((name for name in order if name not in seen), None)
+
+
+def as_results(report: Report) -> List[RunResult]:
+    """One suite of results for each config, and each mutant a case of it."""
+    runs = []
+    for config in ALL_CONFIGS:
+        cases = []
+        seconds = 0.0
+        for mutant in report.mutants:
+            finding = report.found.get(mutant.name, {}).get(config)
+            if finding is None:
+                continue
+            seconds += finding.seconds
+            complaint = report.complaint(mutant)
+            fine = finding.verdict in CATCHES and not mutant.equivalent
+            failure = "" if fine else complaint
+            cases.append(
+                CaseResult(
+                    mutant.name,
+                    "failed" if failure else "passed",
+                    failure,
+                    (*finding.log, *mutant.diff.decode().splitlines()) if failure else (),
+                )
+            )
+        if cases:
+            runs.append(RunResult(f"mutants {config}", tuple(cases), seconds))
+    return runs

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make mutants: break the kernel code in known ways; each must turn the suites red."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import List
+
+import check
+import mutant as mutant_module
+import proc
+import results
+import settings as settings_module
+from errors import UsageError
+from mutant import ALL_CONFIGS, Mutant
+from mutant_lab import Workshop
+from mutant_trials import Report, Verdict, as_results, generate, try_mutants
+from settings import Settings
+
+
+def main(argv: List[str]) -> int:
+    """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
+    if argv:
+        raise UsageError("mutants.py takes no arguments", 'use a variable, as in MUTANTS="alloc-*"')
+    wanted = settings_module.read()
+    globs = os.environ.get("MUTANTS", "")
+    refuse_user_tree(wanted)
+    written = mutant_module.read_patches()
+    check.ensure_tools(wanted)
+    workshop = Workshop(wanted)
+    with workshop.opened():
+        every = [*written, *generate(workshop, written)]
+        chosen = mutant_module.choose(every, globs)
+        report = try_mutants(workshop, chosen, ALL_CONFIGS)
+    out = wanted.build / "results"
+    write_json(report, out / "mutants.json")
+    results.write_junit(as_results(report), out / "mutants.xml")
+    print(summary(report, whole=not globs))
+    return 1 if any(report.complaint(m) for m in chosen) else 0
+
+
+def refuse_user_tree(wanted: Settings) -> None:
+    """Mutants are of our own series. Raises UsageError."""
+    if wanted.ksrc:
+        raise UsageError(
+            "make mutants breaks this repository's own series, not KSRC",
+            "unset KSRC; to break a tree of yours, edit it and run kunit.py",
+        )
+
+
+# --- Telling it -----------------------------------------------------------
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Write everything as JSON."""
+    mutants = [
+        {
+            "name": mutant.name,
+            "title": mutant.title,
+            "breaks": mutant.breaks,
+            "equivalent": mutant.equivalent,
+            "verdict": report.verdict(mutant).value,
+            "complaint": report.complaint(mutant),
+            "configs": {
+                config: {
+                    "verdict": finding.verdict.value,
+                    "by": finding.by,
+                    "log": finding.log,
+                    "seconds": round(finding.seconds, 1),
+                }
+                for config, finding in report.found.get(mutant.name, {}).items()
+            },
+        }
+        for mutant in report.mutants
+    ]
+    document = {
+        "counts": {verdict.value: report.count(verdict) for verdict in Verdict},
+        "seconds": round(report.seconds),
+        "mutants": mutants,
+        "cases that caught nothing": report.idle_cases(),
+    }
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def summary(report: Report, whole: bool) -> str:
+    """A line for each mutant, what is wrong, and one plain line last."""
+    lines = [_line(report, mutant) for mutant in report.mutants]
+    for mutant in report.mutants:
+        complaint = report.complaint(mutant)
+        if complaint:
+            lines += ["", complaint, *(f"    {line}" for line in mutant.diff.decode().splitlines())]
+    if whole:
+        idle = report.idle_cases()
+        lines += ["", f"{len(idle)} cases caught nothing" + (":" if idle else "")]
+        lines += [f"    {name}" for name in idle]
+    if report.runs:
+        rate = report.runs / report.seconds * 3600
+        lines += ["", f"{report.runs} runs in {report.seconds:.0f} s, {rate:.0f} an hour"]
+    shown = [v for v in Verdict if report.count(v) or v is Verdict.MISSED]
+    counts = ", ".join(f"{report.count(v)} {v.value}" for v in shown)
+    lines += ["", f"{len(report.mutants)} mutants: {counts}"]
+    return "\n".join(lines)
+
+
+def _line(report: Report, mutant: Mutant) -> str:
+    """A verdict, the mutant, and in each config how many cases caught it or what else."""
+    cells = []
+    for config in ALL_CONFIGS:
+        finding = report.found.get(mutant.name, {}).get(config)
+        if finding:
+            caught = finding.verdict is Verdict.CAUGHT
+            what = str(len(finding.by)) if caught else finding.verdict.value
+            cells.append(f"{config} {what}")
+    return f"{report.verdict(mutant).value:10} {mutant.name} ({', '.join(cells)})"
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

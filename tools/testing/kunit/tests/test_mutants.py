@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make mutants, from end to end in the small world, and its parts."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+import unittest
+import xml.etree.ElementTree as ElementTree
+from typing import Any, Dict, List
+
+import mutant
+import mutant_trials
+import mutate
+import proc
+from errors import UsageError
+from judge import Expectation
+from mutant import Mutant
+from mutant_lab import Fate, Outcome
+from mutant_trials import Finding, Report, Verdict
+from settings import REPO
+from tests.fake import DATA, Ran, World, diff
+from tests.test_judge import CASES
+
+CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
+
+HEADER = "Subject: {name} is broken\n\nOnce upon a time.\n\nBreaks: A1\n{fields}---\n"
+
+
+class Mutants(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        self.write("tools/testing/kunit/expected/skips", "")
+        self.env["FAKE_CONSOLE"] = str(DATA / "pass.log")
+        self.tree = self.build / "linux-6.12/mutants"
+
+    def mutant(self, name: str, new: str, fields: str = "", number: int = 30) -> None:
+        """Write a mutant down that changes a line of mm/sparse-vmemmap.c."""
+        change = diff(
+            "mm/sparse-vmemmap.c",
+            f"int vmemmap_{number};",
+            new,
+            f"int vmemmap_{number - 1};",
+            f"int vmemmap_{number + 1};",
+        ).replace("@@ -1,3 +1,3 @@", f"@@ -{number},3 +{number},3 @@")
+        text = HEADER.format(name=name, fields=fields) + change
+        self.write(f"tools/testing/kunit/mutants/{name}.patch", text)
+
+    def mutants(self, **env: str) -> Ran:
+        return self.program("mutants.py", **env)
+
+    def document(self) -> Dict[str, Any]:
+        found: Dict[str, Any] = json.loads((self.build / "results/mutants.json").read_text())
+        return found
+
+    def verdicts(self) -> Dict[str, str]:
+        return {m["name"]: m["verdict"] for m in self.document()["mutants"]}
+
+    def assert_clean(self) -> None:
+        self.assertEqual("", self.git(self.tree, "status", "--short"))
+
+    def test_each_verdict(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        self.mutant("b-missed", "int console_pass;")
+        self.mutant("c-unviable", "syntax error;")
+        self.mutant("d-elsewhere", "int x;", number=99)
+        self.mutant("e-same", "int vmemmap_30; // a comment")
+        ran = self.mutants()
+        self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
+        expected = {
+            "a-caught": "caught",
+            "b-missed": "missed",
+            "c-unviable": "unviable",
+            "d-elsewhere": "unviable",
+            "e-same": "same code",
+        }
+        self.assertEqual(expected, self.verdicts())
+        self.assertIn("b-missed is missed: b-missed is broken\n    diff --git", ran.stdout)
+        self.assertIn("c-unviable does not build", ran.stdout)
+        self.assertIn("e-same changes nothing in the code", ran.stdout)
+        self.assertIn("caught     a-caught (4k 1, 64k 1)\n", ran.stdout)
+        self.assertIn("missed     b-missed (4k missed, 64k missed)\n", ran.stdout)
+        [caught] = [m for m in self.document()["mutants"] if m["name"] == "a-caught"]
+        self.assertEqual(["4k", "64k"], sorted(caught["configs"]))
+        self.assertEqual(["vmemmap_basepages.maps_altmap_pages"], caught["configs"]["4k"]["by"])
+        self.assertIn("vmemmap_basepages.short_altmap", ran.stdout)
+        suites = ElementTree.parse(self.build / "results/mutants.xml").getroot()
+        self.assertEqual(["4", "4"], [s.get("failures") for s in suites])
+        self.assert_clean()
+
+    def test_all_caught(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        self.mutant("b-panics", "int console_panic;", "Configs: 64k\n")
+        ran = self.mutants()
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertTrue(ran.stdout.splitlines()[-1].startswith("2 mutants: 2 caught, "))
+        [panics] = [m for m in self.document()["mutants"] if m["name"] == "b-panics"]
+        self.assertEqual(["64k"], list(panics["configs"]))
+
+    def test_what_is_known_is_not_tried_again(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        self.assertEqual(0, self.mutants().status)
+        ran = self.mutants(FAKE_TOOL="build fails")
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertIn("4k: 1 mutants, 1 known already", ran.stderr)
+        self.mutant("a-caught", "int console_pass;")
+        self.assertEqual(1, self.mutants().status)
+
+    def test_other_code_is_tried_again(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        self.assertEqual(0, self.mutants().status)
+        self.write("Documentation/mm/altmap.rst", "another page\n")
+        self.assertIn("1 known already", self.mutants().stderr)
+        self.write("mm/tests/vmemmap_kunit.c", "/* another suite */\n")
+        self.assertIn("0 known already", self.mutants().stderr)
+
+    def test_an_original_that_is_not_green(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        ran = self.mutants(FAKE_CONSOLE=str(DATA / "failure.log"))
+        self.assert_error(ran, 2, "series 4k is not green", "maps_altmap_pages failed")
+
+    def test_an_original_that_does_not_build(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        ran = self.mutants(FAKE_TOOL="build fails")
+        self.assert_error(ran, 2, "cannot be built with 4k", "'x' undeclared")
+
+    def test_equivalents(self) -> None:
+        self.mutant("a-missed", "int console_pass;", "Equivalent: nobody can tell\n")
+        self.assertEqual(0, self.mutants().status)
+        self.assertEqual({"a-missed": "equivalent"}, self.verdicts())
+        self.mutant("b-caught", "int console_failure;", "Equivalent: nobody can tell\n")
+        ran = self.mutants()
+        self.assertEqual(1, ran.status)
+        self.assertIn("b-caught is caught, and declared equivalent", ran.stdout)
+
+    def test_bad_input(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        self.assert_error(self.mutants(MUTANTS="b-*"), 2, "no mutant is called 'b-*'")
+        self.assert_error(self.mutants(KSRC=str(self.top)), 2, "not KSRC")
+        self.write("tools/testing/kunit/mutants/equivalent", "mmu.c:f:123456:delete why not\n")
+        self.assert_error(self.mutants(), 2, "not generated: mmu.c:f:123456:delete")
+        self.write("tools/testing/kunit/mutants/bad.patch", "TODO\n")
+        self.assert_error(self.mutants(), 2, "bad.patch is no mutant")
+
+    def test_changes_of_the_users_are_kept(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        self.assertEqual(0, self.mutants().status)
+        (self.tree / "mm/memory.c").write_text("mine\n")
+        self.assert_error(self.mutants(), 2, "changes of yours")
+        self.assertEqual("mine\n", (self.tree / "mm/memory.c").read_text())
+
+    def test_ctrl_c_while_making(self) -> None:
+        self.assert_interruptible("make hangs")
+
+    def test_ctrl_c_while_the_guest_runs(self) -> None:
+        self.assert_interruptible("guest hangs")
+
+    def assert_interruptible(self, what: str) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        child = self.start("mutants.py", env={"FAKE_MUTANT": what})
+        pids = self.wait_for_hang(child)
+        began = time.monotonic()
+        ran = self.interrupt(child)
+        self.assertLess(time.monotonic() - began, 15)
+        self.assertEqual(130, ran.status, ran.stderr)
+        self.assert_gone(pids)
+        self.assert_clean()
+        self.assertEqual(0, self.mutants().status)
+
+    def test_a_run_that_was_killed_is_repaired(self) -> None:
+        self.mutant("a-caught", "int console_failure;")
+        child = self.start("mutants.py", env={"FAKE_MUTANT": "make hangs"})
+        pids = self.wait_for_hang(child)
+        child.kill()
+        child.wait()
+        subprocess.run(["kill", "-9", *map(str, pids)], check=False, capture_output=True)
+        self.assertIn("console_failure", (self.tree / "mm/sparse-vmemmap.c").read_text())
+        self.assertEqual(0, self.mutants().status)
+        self.assert_clean()
+
+    def test_fast_ones_in_make_check(self) -> None:
+        self.mutant("a-fast", "int console_failure;", "Fast: yes\n")
+        self.mutant("b-slow", "int console_pass;")
+        self.write("tools/testing/kunit/tests/__init__.py", "")
+        self.write(
+            "tools/testing/kunit/tests/test_it.py",
+            "import unittest\nclass T(unittest.TestCase):\n    def test_it(self): pass\n",
+        )
+        env = {"FLAVOURS": "series", "CONFIGS": "4k"}
+        ran = self.program("check.py", **env)
+        # A host test, mypy, five cases and a mutant.
+        self.assertEqual("8 passed, 0 failed", ran.stdout.splitlines()[-1], ran.stdout + ran.stderr)
+        self.mutant("a-fast", "int console_pass;", "Fast: yes\n")
+        ran = self.program("check.py", **env)
+        self.assertEqual("7 passed, 1 failed", ran.stdout.splitlines()[-1])
+        self.assertIn("a-fast is missed", ran.stdout)
+        self.write("mm/tests/vmemmap_kunit.c", "/* another suite */\n")
+        ran = self.program("check.py", **env, FAKE_CONSOLE=str(DATA / "failure.log"))
+        self.assertIn("series 4k is not green", ran.stdout)
+
+
+CODE = """\
+/* f() <= 0 */
+static int f(struct vmem_altmap *altmap,
+	     int n)
+{
+	const int start = n;
+	char *p;
+
+	/* a comment
+	 * n = 0;
+	 */
+	if (n > 0 && n)
+		n = g(altmap,
+		      false);
+	return n;
+}
+"""
+
+
+class Generator(unittest.TestCase):
+    def names(self, before: str, after: str) -> List[str]:
+        made = mutate.generate("mm/f.c", before, after)
+        return [re.sub(r":[0-9a-f]{6}:", ":", m.name) for m in made]
+
+    def test_operators(self) -> None:
+        expected = [
+            "f.c:f:negate",
+            "f.c:f:gt-ge",
+            "f.c:f:and-or",
+            "f.c:f:constant",
+            "f.c:f:null",
+            "f.c:f:delete",
+            "f.c:f:flip",
+            "f.c:f:delete",
+        ]
+        self.assertEqual(expected, self.names("", CODE))
+
+    def test_only_what_is_new(self) -> None:
+        before = CODE.replace("n > 0", "n > 1")
+        self.assertEqual(
+            ["f.c:f:negate", "f.c:f:gt-ge", "f.c:f:and-or", "f.c:f:constant"],
+            self.names(before, CODE),
+        )
+        self.assertEqual([], self.names(CODE, CODE))
+
+    def test_lines_stay_where_they_are(self) -> None:
+        for made in mutate.generate("mm/f.c", "", CODE):
+            lines = made.diff.decode().splitlines()[3:]
+            count = {sign: sum(line.startswith(sign) for line in lines) for sign in "+-"}
+            self.assertEqual(count["+"], count["-"], made)
+
+    def test_names_do_not_depend_on_other_lines(self) -> None:
+        shifted = CODE.replace("	char *p;", "	char *p;\n	char *q;")
+        names = [m.name for m in mutate.generate("mm/f.c", "", CODE)]
+        self.assertEqual(names, [m.name for m in mutate.generate("mm/f.c", "", shifted)])
+        self.assertEqual(len(names), len(set(names)))
+
+
+class Verdicts(unittest.TestCase):
+    def report(self, changed: Mutant, **found: Verdict) -> Report:
+        report = Report([changed])
+        for config, verdict in found.items():
+            report.add(changed, config[1:], Finding(verdict, ("suite.case",)))
+        return report
+
+    def test_to_be_caught_everywhere(self) -> None:
+        one = Mutant("m", "t", b"")
+        report = self.report(one, _4k=Verdict.CAUGHT, _64k=Verdict.MISSED)
+        self.assertIs(Verdict.MISSED, report.verdict(one))
+        report = self.report(one, _4k=Verdict.CAUGHT)
+        self.assertTrue(report.wants(one, "64k"))
+
+    def test_to_be_caught_anywhere(self) -> None:
+        one = Mutant("m", "t", b"", everywhere=False)
+        report = self.report(one, _4k=Verdict.MISSED, _64k=Verdict.TIMED_OUT)
+        self.assertIs(Verdict.TIMED_OUT, report.verdict(one))
+        self.assertEqual("", report.complaint(one))
+        report = self.report(one, _4k=Verdict.SAME, _64k=Verdict.MISSED)
+        self.assertIs(Verdict.MISSED, report.verdict(one))
+        report = self.report(one, _4k=Verdict.CAUGHT)
+        self.assertFalse(report.wants(one, "64k"))
+        report = self.report(one, _4k=Verdict.SAME, _64k=Verdict.SAME)
+        self.assertEqual("", report.complaint(one))
+
+    def judged(self, name: str, fate: Fate) -> Finding:
+        expected = Expectation(CASES)
+        order = [
+            "vmem_altmap.takes_from_altmap",
+            "vmem_altmap.follows_model",
+            "vmem_altmap.gives_pages_back",
+            "vmemmap_basepages.maps_altmap_pages",
+            "vmemmap_basepages.short_altmap",
+        ]
+        outcome = Outcome(fate, (DATA / f"{name}.log").read_text())
+        return mutant_trials.judge_outcome(outcome, expected, order)
+
+    def test_a_hang_is_told_apart(self) -> None:
+        found = self.judged("hang", Fate.TIMED_OUT)
+        self.assertIs(Verdict.TIMED_OUT, found.verdict)
+        self.assertEqual(1, len(found.by))
+        found = self.judged("panic", Fate.BOOTED)
+        self.assertIs(Verdict.CAUGHT, found.verdict)
+        self.assertEqual(("vmem_altmap.follows_model",), found.by)
+        self.assertIs(Verdict.MISSED, self.judged("pass", Fate.BOOTED).verdict)
+
+
+class Written(unittest.TestCase):
+    """The mutants that are there."""
+
+    def test_they_can_be_read(self) -> None:
+        found = mutant.read_patches()
+        self.assertGreaterEqual(len(found), 60)
+        self.assertTrue(6 <= sum(m.fast for m in found) <= 8)
+        self.assertEqual([], [m.name for m in found if m.fast and "4k" not in m.configs])
+        self.assertEqual(len(found), len({m.change for m in found}))
+
+    def test_they_cite_the_contract(self) -> None:
+        rules = set(re.findall(r"^([A-H]\d+)$", CONTRACT.read_text(), re.MULTILINE))
+        for written in mutant.read_patches():
+            self.assertTrue(written.breaks, written.name)
+            self.assertEqual(set(), set(written.breaks) - rules, written.name)
+
+    def test_equivalents_have_reasons(self) -> None:
+        for name, reason in mutant.read_equivalent().items():
+            self.assertGreater(len(reason.split()), 3, name)
+
+
+class Tasks(unittest.TestCase):
+    def test_a_result_and_an_error(self) -> None:
+        with proc.Task(lambda: 7) as task:
+            self.assertEqual(7, task.result())
+
+        def fails() -> None:
+            raise UsageError("cause", "next")
+
+        with proc.Task(fails) as failing:
+            with self.assertRaises(UsageError):
+                failing.result()
+
+    def test_what_it_started_ends_with_the_block(self) -> None:
+        began = time.monotonic()
+        with proc.Task(lambda: proc.run(["sleep", "1000"])) as task:
+            while task.child is None:
+                time.sleep(0.01)
+            child = task.child
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertIsNotNone(child.poll())
+        with self.assertRaises(proc.CommandFailed):
+            task.result()
+
+    def test_nothing_is_started_when_it_is_too_late(self) -> None:
+        def late() -> None:
+            time.sleep(0.3)
+            proc.run([sys.executable, "-c", ""])
+
+        with proc.Task(late) as task:
+            pass
+        with self.assertRaises(proc.Abandoned):
+            task.result()
+
+
+if __name__ == "__main__":
+    unittest.main()
