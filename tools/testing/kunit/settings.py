@@ -24,11 +24,16 @@ FLAVOURS: Dict[str, Tuple[str, ...]] = {
 DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
+# What is off unless a fragment of that name turns it on: no-kaslr, for one.
+_NO = "no-"
+
+# Tells qemu_configs/arm64.py of another CPU: on a host with KVM, one more -cpu is not enough.
+CPU_VARIABLE = "KUNIT_QEMU_CPU"
 
 # Ours, or make's: none of them may reach the kernel's own build.
 PRIVATE_VARIABLES = (
     "FLAVOUR", "FLAVOURS", "CONFIG", "CONFIGS", "KSRC", "BASE", "SOURCES", "BUILD", "JOBS",
-    "MUTANTS", "SOAK_SECONDS",
+    "MUTANTS", "SOAK_SECONDS", "SHARD", "SHARDS", "PARTS", "MAP", CPU_VARIABLE,
     "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
 )  # fmt: skip
 
@@ -53,8 +58,14 @@ class Settings:
 
     @property
     def kunitconfigs(self) -> List[Path]:
-        """The kunitconfig fragments that CONFIG stands for."""
-        return [config_path(BASE_CONFIG)] + [config_path(n) for n in self.config.split("-")]
+        """The kunitconfig fragments that CONFIG stands for.
+
+        With the base one, and NO_FRAGMENT for each fragment that has such a
+        counterpart and is not named.
+        """
+        names = self.config.split("-")
+        off = [p for p in _counterparts() if p.stem[len(_NO) :] not in names]
+        return [config_path(BASE_CONFIG), *off, *map(config_path, names)]
 
 
 def config_path(name: str) -> Path:
@@ -64,7 +75,12 @@ def config_path(name: str) -> Path:
 
 def known_configs() -> List[str]:
     """The fragments that CONFIG can be made of."""
-    return sorted(p.stem for p in CONFIG_DIR.glob("*.config") if p.stem != BASE_CONFIG)
+    stems = {p.stem for p in CONFIG_DIR.glob("*.config")}
+    return sorted(stems - {BASE_CONFIG} - {p.stem for p in _counterparts()})
+
+
+def _counterparts() -> List[Path]:
+    return sorted(CONFIG_DIR.glob(f"{_NO}*.config"))
 
 
 def check_config(config: str) -> str:
