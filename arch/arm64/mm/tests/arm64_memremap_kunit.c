@@ -14,6 +14,7 @@
 #include <linux/rcupdate.h>
 
 #include "fake_dev.h"
+#include "origin_map.h"
 
 /* Two sections, so that the memmap of one lies in another. */
 #define NR_SECTIONS	2
@@ -23,8 +24,14 @@
 /* So much more than the memmap is on offer that alignment fits as well. */
 #define OFFERED		(MEMMAP_PAGES + PMD_SIZE / PAGE_SIZE)
 
+/*
+ * @nr: page frames of @dev that are mapped, all of them unless a test says otherwise
+ * @offered: how many of them are for the memmap
+ */
 struct mapped_dev {
 	struct fake_dev *dev;
+	unsigned long nr;
+	unsigned long offered;
 	struct dev_pagemap pgmap;
 	void *addr;
 };
@@ -45,7 +52,7 @@ static void unmap_dev_action(void *data)
 static int map_dev(struct mapped_dev *mapped)
 {
 	struct vmem_altmap altmap = fake_dev_altmap(mapped->dev, 0, RESERVE,
-						    OFFERED - OFFERED % 2);
+						    mapped->offered);
 	void *addr;
 
 	memset(&mapped->pgmap, 0, sizeof(mapped->pgmap));
@@ -53,7 +60,7 @@ static int map_dev(struct mapped_dev *mapped)
 	mapped->pgmap.flags = PGMAP_ALTMAP_VALID;
 	mapped->pgmap.nr_range = 1;
 	mapped->pgmap.range.start = mapped->dev->res.start;
-	mapped->pgmap.range.end = mapped->dev->res.end;
+	mapped->pgmap.range.end = mapped->dev->res.start + PFN_PHYS(mapped->nr) - 1;
 	memcpy(&mapped->pgmap.altmap, &altmap, sizeof(altmap));
 
 	addr = memremap_pages(&mapped->pgmap, 0);
@@ -63,21 +70,28 @@ static int map_dev(struct mapped_dev *mapped)
 	return 0;
 }
 
-static struct mapped_dev *get_dev(struct kunit *test)
+static struct mapped_dev *get_sections(struct kunit *test, unsigned long nr_sections)
 {
 	struct mapped_dev *mapped = kunit_kzalloc(test, sizeof(*mapped), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, mapped);
-	mapped->dev = fake_dev_get_memory(test, NR_SECTIONS);
+	mapped->dev = fake_dev_get_memory(test, nr_sections);
+	mapped->nr = mapped->dev->nr;
+	mapped->offered = OFFERED - OFFERED % 2;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unmap_dev_action,
 							   mapped));
 	return mapped;
 }
 
+static struct mapped_dev *get_dev(struct kunit *test)
+{
+	return get_sections(test, NR_SECTIONS);
+}
+
 /* The first page that is not the driver's reserve, nor memmap, nor to be. */
 static unsigned long first_data_pfn(const struct mapped_dev *mapped)
 {
-	return mapped->dev->pfn + RESERVE + OFFERED - OFFERED % 2;
+	return mapped->dev->pfn + RESERVE + mapped->offered;
 }
 
 static struct vmemmap_census linear_census(const struct fake_dev *dev)
@@ -261,6 +275,26 @@ static void memunmap_pages_returns_ram(struct kunit *test)
 			    "free pages of system RAM, after and before");
 }
 
+/*
+ * E1, as a picture. The device ends within a section, which thus has base pages
+ * where blocks are usual. Whoever gave the pages, each address is mapped.
+ */
+static void memremap_pages_draws_origin_map(struct kunit *test)
+{
+	struct mapped_dev *mapped = get_sections(test, NR_SECTIONS + 1);
+	/* As many page frames as fill three pages of memmap, or three subsections. */
+	unsigned long tail = 3 * max_t(unsigned long, PAGES_PER_SUBSECTION,
+				       PAGE_SIZE / sizeof(struct page));
+
+	mapped->nr = NR_SECTIONS * PAGES_PER_SECTION + tail;
+	mapped->offered += tail * sizeof(struct page) / PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	KUNIT_EXPECT_EQ_MSG(test, 0,
+			    origin_map_print(test, mapped->dev, mapped->nr,
+					     &mapped->pgmap.altmap),
+			    "pages of memmap that are not mapped");
+}
+
 static struct kunit_case arm64_memremap_cases[] = {
 	KUNIT_CASE(memremap_pages_memmap_lies_in_device),
 	KUNIT_CASE(memremap_pages_initialises_struct_pages),
@@ -268,6 +302,7 @@ static struct kunit_case arm64_memremap_cases[] = {
 	KUNIT_CASE(memremap_pages_spends_ram_on_tables_only),
 	KUNIT_CASE(memunmap_pages_leaves_nothing_behind),
 	KUNIT_CASE(memunmap_pages_returns_ram),
+	KUNIT_CASE(memremap_pages_draws_origin_map),
 	{}
 };
 
