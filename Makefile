@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check mutants soak clean
+.PHONY: help run tree check mutants soak matrix report pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -16,6 +16,9 @@ help:
 	@echo 'make check   every test of this repository, the ones that CI runs'
 	@echo 'make mutants break the kernel in known ways; the suites must notice each'
 	@echo 'make soak    random sequences of devices with fresh seeds, for SOAK_SECONDS=600'
+	@echo 'make matrix  the suites over translation regimes, CPUs and debug options'
+	@echo 'make report  merge what make matrix SHARD=i/n left, PARTS=DIR says where'
+	@echo 'make check-pipelines   run .gitlab-ci.yml here (needs npm)'
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
 	@echo 'Variables, as in "make run FLAVOUR=stock CONFIG=64k":'
@@ -25,7 +28,8 @@ help:
 	@echo '  BASE=6.12   the linux-source package to start from'
 	@echo '  BUILD=DIR   where trees and kernels are made (default: build)'
 	@echo '  JOBS=N      how many files to compile at a time'
-	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for make check: only these'
+	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for make check and make matrix: only these'
+	@echo '  SHARD=1/4   for make matrix: this part of it'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
 
 run:
@@ -42,6 +46,19 @@ mutants:
 
 soak:
 	@$(PYTHON) $(TOOLS)/soak.py
+
+matrix:
+	@$(PYTHON) $(TOOLS)/matrix.py
+
+report:
+	@$(PYTHON) $(TOOLS)/report.py
+
+# Prints GitLab's child pipeline: one job for each of SHARDS=4 parts of the matrix.
+pipeline:
+	@$(PYTHON) $(TOOLS)/pipeline.py
+
+check-pipelines:
+	@cd $(TOOLS) && $(PYTHON) -m tests.pipelines
 
 clean:
 	@$(PYTHON) $(TOOLS)/clean.py

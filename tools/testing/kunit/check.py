@@ -61,7 +61,7 @@ def main(argv: List[str]) -> int:
             "unset KSRC; kunit.py run tests a tree of yours",
         )
     runs = choose_runs(os.environ)
-    ensure_tools(wanted)
+    ensure_tools(wanted, packages.MYPY)
     out = wanted.build / "results"
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
@@ -98,11 +98,11 @@ def choose_runs(environ: Mapping[str, str]) -> List[Tuple[str, str]]:
     return chosen
 
 
-def ensure_tools(wanted: Settings) -> None:
-    """See to everything that any of the phases needs."""
+def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
+    """See to everything that building and booting needs, and to more."""
     line = options.take_apart(["run"])
     cross = options.needs_cross_package(line)
-    needed = [*packages.for_tree(wanted), *packages.for_build(cross), packages.QEMU, packages.MYPY]
+    needed = [*packages.for_tree(wanted), *packages.for_build(cross), packages.QEMU, *more]
     packages.ensure(needed)
     packages.check_qemu()
 
@@ -184,9 +184,13 @@ def _heading() -> str:
     """On what all this ran."""
     words = [f"make check on {os.cpu_count()} CPUs, {sys.platform}"]
     for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
-        if shutil.which(argv[0]):
-            words.append(proc.run(argv).stdout.partition("\n")[0])
+        words += first_line(argv)
     return "\n".join(words)
+
+
+def first_line(argv: List[str]) -> List[str]:
+    """What a program says of itself, if it is there."""
+    return [proc.run(argv).stdout.partition("\n")[0]] if shutil.which(argv[0]) else []
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import options
 import proc
 from errors import CommandError
 from results import CaseResult
-from settings import PRIVATE_VARIABLES, Settings
+from settings import CPU_VARIABLE, PRIVATE_VARIABLES, Settings
 
 # In seconds. A guest needs a few; a build on a slow machine, half an hour.
 GUEST_TIME = 120
@@ -56,17 +56,20 @@ class Kernel:
         said = compiler_messages(log.read_text(errors="replace"))
         return CaseResult("build", "failed", f"the build failed: see {log}", said)
 
-    def boot(self, timeout: int = GUEST_TIME, arguments: Sequence[str] = ()) -> str:
+    def boot(
+        self, timeout: int = GUEST_TIME, arguments: Sequence[str] = (), cpu: str = ""
+    ) -> str:
         """Run the suites in a guest; return what its console said.
 
-        arguments are further ones for kunit.py exec. A guest that is not done
+        arguments are further ones for kunit.py exec; cpu is a QEMU model other
+        than the usual one. A guest that is not done
         after timeout seconds is ended; its console tells how far it got.
         Raises CommandError when QEMU was not started, proc.TimedOut.
         """
         console = self.build_dir / "test.log"
         console.unlink(missing_ok=True)
         tool = self.log("exec")
-        self._tool(tool, timeout + 60, "exec", f"--timeout={timeout}", *arguments)
+        self._tool(tool, timeout + 60, "exec", f"--timeout={timeout}", *arguments, cpu=cpu)
         if not console.exists():
             raise CommandError(
                 "QEMU was not started",
@@ -77,11 +80,11 @@ class Kernel:
         shutil.copyfile(console, kept)
         return kept.read_text(errors="backslashreplace")
 
-    def _tool(self, log: Path, timeout: float, *args: str) -> int:
+    def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
         given = options.take_apart([*args, "--arch=arm64", *self._options])
         line = options.with_defaults(given, self._wanted)
         argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *line.argv()]
-        env = proc.clean_env(PRIVATE_VARIABLES)
+        env = proc.clean_env(PRIVATE_VARIABLES, **({CPU_VARIABLE: cpu} if cpu else {}))
         return proc.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
 
 

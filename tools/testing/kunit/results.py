@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What "make check" found, for machines (JSON, JUnit XML) and for a mail."""
+"""What was found, by "make check" for one, for machines (JSON, JUnit XML) and for a mail."""
 
 import json
 import xml.etree.ElementTree as ElementTree
@@ -86,18 +86,23 @@ def _printable(text: str) -> str:
 
 def summary(runs: Sequence[RunResult], heading: str) -> str:
     """A summary that pastes into a mail: failures first, one plain line last."""
+    table = [f"{'':20} {'passed':>7} {'failed':>7} {'skipped':>8} {'unexpected':>11} {'s':>6}"]
+    for run in runs:
+        table.append(
+            f"{run.name:20} {run.count('passed'):7} {run.count('failed'):7} "
+            f"{run.count('skipped'):8} {len(run.wrong):11} {run.seconds:6.0f}"
+        )
+    return in_words(runs, heading, table)
+
+
+def in_words(runs: Sequence[RunResult], heading: str, table: Sequence[str]) -> str:
+    """The heading, what is not as expected, the table, and the totals."""
     lines = [*map(_cut, heading.splitlines()), ""]
     for run in runs:
         if run.wrong:
             lines += _failures(run) + [""]
-    lines.append(f"{'':20} {'passed':>7} {'failed':>7} {'skipped':>8} {'unexpected':>11} {'s':>6}")
-    for run in runs:
-        lines.append(
-            f"{run.name:20} {run.count('passed'):7} {run.count('failed'):7} "
-            f"{run.count('skipped'):8} {len(run.wrong):11} {run.seconds:6.0f}"
-        )
     passed, failed = totals(runs)
-    lines += ["", f"{passed} passed, {failed} failed"]
+    lines += [*map(_cut, table), "", f"{passed} passed, {failed} failed"]
     return "\n".join(lines)
 
 

@@ -15,7 +15,10 @@ from ..qemu_config import QemuArchParams
 
 
 def _cpu() -> list[str]:
-    """KVM where there is any, else the emulated CPU that has all features."""
+    """The one asked for, emulated; else KVM where there is any; else one with all features."""
+    wanted = os.environ.get('KUNIT_QEMU_CPU')
+    if wanted:
+        return ['-accel', 'tcg', '-cpu', wanted]
     if platform.machine() == 'aarch64' and os.access('/dev/kvm', os.R_OK | os.W_OK):
         return ['-accel', 'kvm', '-cpu', 'host']
     return ['-cpu', 'max,pauth-impdef=on']

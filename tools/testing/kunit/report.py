@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make report: the parts of a matrix, put together."""
+
+import json
+import os
+import re
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+import proc
+import results
+import settings as settings_module
+import tree
+from errors import ExitStatus, KunitError, UsageError
+from results import CaseResult, RunResult
+from rows import Row, Shard
+
+SCHEMA = 1
+_PART_NAME = re.compile(r"matrix-(\d+)-of-(\d+)\.json")
+WHOLE = "matrix.json"
+
+
+class ResultError(KunitError):
+    """A result file cannot be used, or one is missing."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one shard found.
+
+    matrix: the rows of the whole; runs: the results of the shard's own rows,
+    each by the name of its row.
+    """
+
+    shard: Shard
+    revision: str
+    host: str
+    matrix: Tuple[Row, ...]
+    runs: Tuple[RunResult, ...]
+
+
+def main(argv: List[str]) -> int:
+    """Merge the parts in the directory PARTS; 0 only when all is as expected."""
+    if argv:
+        raise UsageError("make report takes no arguments", "PARTS=DIR says where the parts are")
+    build = settings_module.read().build
+    out = build / "results"
+    parts = find(Path(os.environ.get("PARTS") or out))
+    tree.mark(build)
+    out.mkdir(exist_ok=True)
+    status = tell(parts, out / Path(WHOLE).stem)
+    lost = missing(parts)
+    if lost:
+        of = parts[0].shard.of
+        raise ResultError(
+            f"{len(lost)} of {of} shards missing: {', '.join(f'{n}/{of}' for n in lost)}",
+            f"run make matrix SHARD={lost[0]}/{of}, or see why its job left no result",
+        )
+    return status
+
+
+# --- Result files ---------------------------------------------------------
+
+
+def part_name(shard: Shard) -> str:
+    """The file that a shard writes; without shards, the whole."""
+    return WHOLE if shard.of == 1 else f"matrix-{shard.number}-of-{shard.of}.json"
+
+
+def write_part(part: Part, path: Path) -> None:
+    """Write what a shard found, whole or not at all."""
+    by_name = {row.name: row for row in part.matrix}
+    document = {
+        "schema": SCHEMA,
+        "shard": part.shard.number,
+        "shards": part.shard.of,
+        "revision": part.revision,
+        "host": part.host,
+        "matrix": [asdict(row) for row in part.matrix],
+        "rows": [{**asdict(by_name[run.name]), **asdict(run)} for run in part.runs],
+    }
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def read_part(path: Path) -> Part:
+    """Read what write_part wrote. Raises ResultError."""
+    try:
+        document: Dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema {document['schema']}, not {SCHEMA}")
+        return Part(
+            Shard(int(document["shard"]), int(document["shards"])),
+            str(document["revision"]),
+            str(document["host"]),
+            tuple(Row(**row) for row in document["matrix"]),
+            tuple(_read_run(row) for row in document["rows"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultError(
+            f"{path} is no result of make matrix: {error}", "run that shard again"
+        ) from error
+
+
+def _read_run(row: Dict[str, Any]) -> RunResult:
+    cases = tuple(
+        CaseResult(c["name"], c["status"], c["failure"], tuple(c["log"])) for c in row["cases"]
+    )
+    return RunResult(row["name"], cases, float(row["seconds"]))
+
+
+def find(directory: Path) -> List[Part]:
+    """The parts below a directory; if there is none, the whole. Raises ResultError."""
+    paths = sorted(p for p in directory.rglob("matrix-*.json") if _PART_NAME.fullmatch(p.name))
+    paths = paths or sorted(directory.rglob(WHOLE))[:1]
+    if not paths:
+        raise ResultError(
+            f"{directory} holds no result of make matrix", "PARTS=DIR says where the parts are"
+        )
+    parts = [read_part(path) for path in paths]
+    for path, part in zip(paths, parts):
+        _check_kinship(path, part, paths[0], parts[0])
+    numbers = [part.shard.number for part in parts]
+    for number in numbers:
+        if numbers.count(number) > 1:
+            raise ResultError(
+                f"{directory} holds shard {number} more than once", "remove all but one"
+            )
+    return parts
+
+
+def _check_kinship(path: Path, part: Part, first_path: Path, first: Part) -> None:
+    for what, one, other in (
+        ("counts of shards", part.shard.of, first.shard.of),
+        ("revisions", part.revision, first.revision),
+        ("choices of rows", part.matrix, first.matrix),
+    ):
+        if one != other:
+            raise ResultError(
+                f"{first_path} and {path} are of different {what}",
+                "remove the older ones, or give each run a directory with PARTS=DIR",
+            )
+
+
+def missing(parts: Sequence[Part]) -> List[int]:
+    """The shards that left nothing, or not all of their rows."""
+    found = {run.name for part in parts for run in part.runs}
+    first = parts[0]
+    shards = (Shard(number, first.shard.of) for number in range(1, first.shard.of + 1))
+    present = {part.shard.number for part in parts}
+    return [
+        s.number
+        for s in shards
+        if s.number not in present or any(r.name not in found for r in s.take(first.matrix))
+    ]
+
+
+# --- Telling --------------------------------------------------------------
+
+
+def tell(parts: Sequence[Part], path: Path) -> int:
+    """Print the table, write path with .json and .xml; return the exit status."""
+    runs = _in_order(parts)
+    first = parts[0]
+    shard = first.shard if len(parts) == 1 else Shard()
+    merged = Part(shard, first.revision, first.host, first.matrix, tuple(runs))
+    write_part(merged, path.with_suffix(".json"))
+    results.write_junit(runs, path.with_suffix(".xml"))
+    what = f"make matrix of {first.revision}"
+    if shard.of > 1:
+        what += f", shard {shard.number}/{shard.of}"
+    print(results.in_words(runs, f"{what} on {first.host}", table(first.matrix, runs)))
+    return int(ExitStatus.FAILED if results.totals(runs)[1] else ExitStatus.OK)
+
+
+def _in_order(parts: Sequence[Part]) -> List[RunResult]:
+    found = {run.name: run for part in parts for run in part.runs}
+    return [found[row.name] for row in parts[0].matrix if row.name in found]
+
+
+def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> List[str]:
+    """A line for each row that was run."""
+    layout = "{:8} {:14} {:11} {:11} {:>3} {:>4} {:>4} {:>4} {:>5} {:>5}"
+    heads = ("flavour", "config", "cpu", "arguments", "smp", "pass", "fail", "skip", "unexp", "s")
+    lines = [layout.format(*heads)]
+    rows = {row.name: row for row in matrix}
+    for run in runs:
+        row = rows[run.name]
+        counts = [run.count(status) for status in ("passed", "failed", "skipped")]
+        lines.append(
+            layout.format(
+                row.flavour, row.config, row.cpu, row.arguments or "-", row.cpus,
+                *counts, len(run.wrong), f"{run.seconds:.0f}",
+            )  # fmt: skip
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

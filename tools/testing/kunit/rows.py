@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The matrix as data: which kernels, and the boots that are made with each."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+from errors import UsageError
+from settings import check_config, check_flavour
+
+# The CPU that has all features, and by page size one without the large virtual
+# addresses (LPA2, LVA). Few older cores can do 16K pages.
+MAX = "max"
+OLDER: Dict[str, str] = {"4k": "cortex-a57", "16k": "neoverse-n1", "64k": "cortex-a57"}
+OLD = "old"
+
+
+@dataclass(frozen=True)
+class Boot:
+    """How a kernel is booted: on which CPU (MAX or OLD), with which arguments, on how many."""
+
+    cpu: str
+    arguments: str = ""
+    cpus: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: a flavour with a config, in one boot."""
+
+    flavour: str
+    config: str
+    cpu: str
+    arguments: str = ""
+    cpus: int = 1
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others."""
+        words = [self.flavour, self.config, self.cpu, self.arguments]
+        words.append(f"smp={self.cpus}" if self.cpus > 1 else "")
+        return " ".join(filter(None, words))
+
+    @property
+    def file_name(self) -> str:
+        """The same, for files."""
+        return self.name.replace(" ", "_")
+
+
+_PLAIN = (Boot(MAX),)
+_BOTH = (Boot(MAX), Boot(OLD))
+# rodata= decides whether the linear mapping consists of pages or of blocks.
+_CLOSE = (
+    *_BOTH,
+    Boot(MAX, "rodata=full"),
+    Boot(MAX, "rodata=on"),
+    Boot(MAX, cpus=4),
+    Boot(OLD, "rodata=on", 4),
+)
+_DEBUG = (Boot(MAX), Boot(MAX, cpus=4), Boot(OLD, "rodata=on", 4))
+
+# What the matrix is made of: flavour, config, boots. One line is one build.
+MATRIX: Tuple[Tuple[str, str, Tuple[Boot, ...]], ...] = (
+    ("series", "4k-va39", _BOTH),
+    ("series", "4k-va48", _BOTH),
+    ("series", "4k-va52", _CLOSE),
+    ("series", "16k-va36", _BOTH),
+    ("series", "16k-va47", _BOTH),
+    ("series", "16k-va48", _BOTH),
+    ("series", "16k-va52", _CLOSE),
+    ("series", "64k-va42", _BOTH),
+    ("series", "64k-va48", _BOTH),
+    ("series", "64k-va52", _CLOSE),
+    ("series", "4k-kaslr", _BOTH),
+    ("series", "16k-kaslr", _BOTH),
+    ("series", "64k-kaslr", _BOTH),
+    ("series", "4k-debug", _DEBUG),
+    ("series", "64k-debug", _DEBUG),
+    ("series", "4k-kasan", _DEBUG),
+    ("series", "64k-kasan", _DEBUG),
+    ("fixed", "4k", _PLAIN),
+    ("fixed", "16k", _PLAIN),
+    ("fixed", "64k", _PLAIN),
+    ("stock", "4k", _PLAIN),
+    ("stock", "16k", _PLAIN),
+    ("stock", "64k", _PLAIN),
+)
+
+
+def choose(environ: Mapping[str, str]) -> List[Row]:
+    """The rows that FLAVOURS and CONFIGS ask for; without them, the whole matrix.
+
+    CONFIGS are any that there are, FLAVOURS likewise: alone, a flavour goes
+    through all configs of the default one. Raises UsageError.
+    """
+    flavours = [check_flavour(name) for name in environ.get("FLAVOURS", "").split()]
+    configs = [_sized(check_config(name)) for name in environ.get("CONFIGS", "").split()]
+    if not flavours and not configs:
+        return [row for f, c, boots in MATRIX for row in _rows(f, c, boots)]
+    boots_of = {c: boots for f, c, boots in MATRIX if f == MATRIX[0][0]}
+    configs = configs or list(boots_of)
+    return [
+        row
+        for flavour in dict.fromkeys(flavours or [MATRIX[0][0]])
+        for config in dict.fromkeys(configs)
+        for row in _rows(flavour, config, boots_of.get(config, _BOTH))
+    ]
+
+
+def _sized(config: str) -> str:
+    """Return config, whose first fragment must be a page size: it decides which CPU can."""
+    if config.split("-")[0] not in OLDER:
+        raise UsageError(
+            f"CONFIGS: '{config}' does not begin with a page size",
+            f"begin with one of: {' '.join(OLDER)}; as in 64k-va42-kasan",
+        )
+    return config
+
+
+def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> List[Row]:
+    older = OLDER[config.split("-")[0]]
+    return [
+        Row(flavour, config, older if b.cpu == OLD else b.cpu, b.arguments, b.cpus) for b in boots
+    ]
+
+
+def groups(rows: Sequence[Row]) -> List[List[Row]]:
+    """The rows by build: those of a flavour with a config stay together."""
+    found: Dict[Tuple[str, str], List[Row]] = {}
+    for row in rows:
+        found.setdefault((row.flavour, row.config), []).append(row)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a matrix: number i of n."""
+
+    number: int = 1
+    of: int = 1
+
+    def take(self, rows: Sequence[Row]) -> List[Row]:
+        """Its rows. Builds are dealt out in turn, so that costly neighbours are spread."""
+        return [row for group in groups(rows)[self.number - 1 :: self.of] for row in group]
+
+
+def read_shard(environ: Mapping[str, str]) -> Shard:
+    """What SHARD says, or all of it. Raises UsageError."""
+    given = environ.get("SHARD") or "1/1"
+    number, _, of = given.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise UsageError(f"SHARD={given} is no part of anything",
+                         "give number/count, as in SHARD=1/4 to SHARD=4/4")  # fmt: skip
+    return Shard(int(number), int(of))

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make check-pipelines: run .gitlab-ci.yml, child pipeline included, in the small world.
+
+Not a part of make check: it needs npm and fetches gitlab-ci-local with it. The
+jobs are the real ones, on a clone whose kernel and kernel tool are the tests' own.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+from typing import List
+
+import packages
+import proc
+import settings
+import tree
+from settings import REPO
+from tests.fake import DATA, Ran, World
+from tests.test_judge import CASES
+
+# The last one that Node 20 can run.
+GITLAB_CI_LOCAL = "gitlab-ci-local@4.61.1"
+NPM = packages.Requirement("npm", "npm")
+RSYNC = packages.Requirement("rsync", "rsync")
+
+
+def runner() -> Path:
+    """Where gitlab-ci-local is, or is to be."""
+    return settings.read().build / "npm/node_modules/.bin/gitlab-ci-local"
+
+
+def main(_argv: List[str]) -> int:
+    """Install gitlab-ci-local below BUILD, then run the tests of this file."""
+    packages.ensure([packages.GIT, packages.MAKE, NPM, RSYNC])
+    wanted = settings.read()
+    tree.mark(wanted.build)
+    if not runner().exists():
+        proc.say(f"installing {GITLAB_CI_LOCAL} ...")
+        directory = wanted.build / "npm"
+        directory.mkdir(exist_ok=True)
+        proc.run(["npm", "install", "--no-audit", "--no-fund", GITLAB_CI_LOCAL], cwd=str(directory))
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Pipelines)
+    return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
+
+
+class Pipelines(World):
+    """The GitLab pipeline. FAKE_CONSOLE is what each guest says."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for name in ("Makefile", ".gitlab-ci.yml", ".ci"):
+            if (REPO / name).is_dir():
+                shutil.copytree(REPO / name, self.repo / name)
+            else:
+                shutil.copy(REPO / name, self.repo / name)
+        self.write("tools/testing/kunit/tests/__init__.py", "")
+        self.write(
+            "tools/testing/kunit/tests/test_it.py",
+            "import unittest\nclass T(unittest.TestCase):\n    def test_it(self): pass\n",
+        )
+        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        for name in ("baseline", "stock", "skips"):
+            self.write(f"tools/testing/kunit/expected/{name}", "")
+        self.env["PATH"] += ":" + os.environ["PATH"]
+        self.env["GIT_CONFIG_GLOBAL"] = str(self.write("../gitconfig", "[user]\nname = A\nemail = a@b\n"))
+        for argv in (
+            ["init", "-q", "-b", "main"],
+            ["add", "-A"],
+            ["commit", "-qm", "all"],
+            ["remote", "add", "origin", "https://gitlab.example/mm/altmap.git"],
+        ):
+            self.git(self.repo, *argv)
+
+    def pipeline(self, log: str) -> Ran:
+        """Run all jobs, each in a copy of the clone with what artifacts brought it."""
+        argv = [
+            str(runner()), "--force-shell-executor", "--shell-isolation", "--no-color",
+            "--variable", "CONFIGS=4k 64k", "--variable", "FLAVOURS=series",
+            "--variable", "SHARDS=2",
+        ]  # fmt: skip
+        env = {**self.env, "FAKE_CONSOLE": str(DATA / f"{log}.log")}
+        done = subprocess.run(
+            argv, cwd=self.repo, env=env, capture_output=True, text=True, timeout=300
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def test_all_is_well(self) -> None:
+        ran = self.pipeline("pass")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        for command in ("make check", "make matrix SHARD=1/2", "make matrix SHARD=2/2"):
+            self.assertIn(command, ran.stdout)
+        # Five cases, four boots: two in each shard.
+        self.assertEqual(2, ran.stdout.count(" 10 passed, 0 failed"), ran.stdout)
+        self.assertEqual(1, ran.stdout.count(" 20 passed, 0 failed"), ran.stdout)
+
+    def test_a_case_that_fails(self) -> None:
+        ran = self.pipeline("failure")
+        self.assertNotEqual(0, ran.status)
+        self.assertIn("make report", ran.stdout)
+        self.assertIn(" 16 passed, 4 failed", ran.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

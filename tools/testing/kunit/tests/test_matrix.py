@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make matrix and make report, from end to end in the small world."""
+
+import json
+import unittest
+import xml.etree.ElementTree as ElementTree
+from typing import Any, Dict, List
+
+import report
+import rows
+import settings
+from errors import UsageError
+from report import Part
+from results import CaseResult, RunResult
+from rows import MATRIX, OLDER, Row, Shard
+from tests.fake import DATA, Ran, World
+from tests.test_judge import CASES
+
+
+class Matrix(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        for name in ("baseline", "stock", "skips"):
+            self.write(f"tools/testing/kunit/expected/{name}", "")
+        for name in ("va39", "kasan"):
+            self.write(f"lib/kunit-configs/{name}.config", "")
+        self.results = self.build / "results"
+
+    def matrix(self, log: str = "pass", **env: str) -> Ran:
+        env = {"CONFIGS": "4k 64k", "FLAVOURS": "series", **env}
+        return self.program("matrix.py", FAKE_CONSOLE=str(DATA / f"{log}.log"), **env)
+
+    def report(self, **env: str) -> Ran:
+        return self.program("report.py", **env)
+
+    def document(self) -> Dict[str, Any]:
+        found: Dict[str, Any] = json.loads((self.results / "matrix.json").read_text())
+        return found
+
+    def test_all_is_well(self) -> None:
+        ran = self.matrix()
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertEqual("20 passed, 0 failed", ran.stdout.splitlines()[-1])
+        self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
+        self.assertEqual(["max", "cortex-a57"] * 2, [row["cpu"] for row in self.document()["rows"]])
+        self.assertTrue((self.results / "series_4k_cortex-a57.console.log").exists())
+
+    def test_boots_share_a_build(self) -> None:
+        self.matrix(CONFIGS="4k-va52 4k")
+        logs = sorted(path.name for path in self.results.glob("*.build.log"))
+        self.assertEqual([], logs)  # 4k-va52 is not there: nothing was begun.
+        self.write("lib/kunit-configs/va52.config", "")
+        self.assertEqual(0, self.matrix(CONFIGS="4k-va52").status)
+        self.assertEqual(1, len(list(self.results.glob("*.build.log"))))
+        self.assertEqual(6, len(list(self.results.glob("*.console.log"))))
+
+    def test_what_a_boot_is_given(self) -> None:
+        self.write("lib/kunit-configs/va52.config", "")
+        self.matrix(CONFIGS="16k-va52")  # Its last boot: an older core, four of them.
+        recorded = self.recorded()
+        self.assertEqual("neoverse-n1", recorded["env"]["KUNIT_QEMU_CPU"])
+        self.assertIn("--kernel_args=rodata=on", recorded["argv"])
+        self.assertIn("--qemu_args=-smp 4", recorded["argv"])
+        for name in ("CONFIGS", "FLAVOURS", "SHARD"):
+            self.assertNotIn(name, recorded["env"])
+
+    def test_what_is_said_of_a_page_size_goes_for_its_regimes(self) -> None:
+        self.write("tools/testing/kunit/expected/skips", "vmem_altmap.takes_from_altmap 4k it does not fit\n")
+        self.assertEqual(0, self.matrix("skipped", CONFIGS="4k-va39-kasan").status)
+        self.assertEqual(1, self.matrix("skipped", CONFIGS="64k").status)
+
+    def test_every_row_is_told(self) -> None:
+        ran = self.matrix("panic")
+        self.assertEqual(1, ran.status)
+        self.assertEqual(4, ran.stdout.count("the kernel panicked in vmem_altmap"))
+
+    def test_a_build_that_fails_is_in_each_of_its_rows(self) -> None:
+        ran = self.matrix(FAKE_TOOL="build fails")
+        self.assertEqual(1, ran.status)
+        self.assertEqual("0 passed, 4 failed", ran.stdout.splitlines()[-1])
+        self.assertIn("mm/memory.c:7:3: error: 'x' undeclared", ran.stdout)
+
+    def test_unknown_names(self) -> None:
+        self.assert_error(self.matrix(CONFIGS="5k"), 2, "5k")
+        self.assert_error(self.matrix(CONFIGS="kasan"), 2, "does not begin with a page size")
+        self.assert_error(self.matrix(FLAVOURS="vanilla"), 2, "vanilla")
+        self.assert_error(self.matrix(KSRC=str(self.top)), 2, "not KSRC")
+        for shard in ("0/3", "4/3", "1", "a/b", "-1/2"):
+            self.assert_error(self.matrix(SHARD=shard), 2, f"SHARD={shard}")
+
+    def test_ctrl_c_leaves_no_old_result(self) -> None:
+        self.assertEqual(0, self.matrix().status)
+        env = {"CONFIGS": "4k", "FLAVOURS": "series", "FAKE_TOOL": "guest hangs"}
+        child = self.start("matrix.py", env=env)
+        pids = self.wait_for_hang(child)
+        self.assertEqual(130, self.interrupt(child).status)
+        self.assert_gone(pids)
+        self.assertFalse((self.results / "matrix.json").exists())
+
+    # --- make report ---
+
+    def shards(self, *numbers: int, log: str = "pass") -> None:
+        for number in numbers:
+            self.matrix(log, SHARD=f"{number}/2")
+
+    def test_shards_merge_to_the_whole(self) -> None:
+        self.matrix()
+        whole = self.document()
+        (self.results / "matrix.json").unlink()
+        self.shards(1, 2)
+        ran = self.report()
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertEqual("20 passed, 0 failed", ran.stdout.splitlines()[-1])
+        merged = self.document()
+        for rows_of in (whole, merged):
+            for row in rows_of["rows"]:
+                row.pop("seconds")
+        self.assertEqual(whole, merged)
+        suites = ElementTree.parse(self.results / "matrix.xml").getroot()
+        self.assertEqual(4, len(suites))
+
+    def test_parts_from_elsewhere(self) -> None:
+        self.shards(1, 2)
+        for number in (1, 2):
+            part = self.top / f"parts/{number}"
+            part.mkdir(parents=True)
+            name = f"matrix-{number}-of-2.json"
+            (self.results / name).rename(part / name)
+        self.assertEqual(0, self.report(PARTS=str(self.top / "parts")).status)
+
+    def test_a_failure_in_a_shard(self) -> None:
+        self.shards(1)
+        self.shards(2, log="failure")
+        ran = self.report()
+        self.assertEqual(1, ran.status)
+        self.assertIn("series 64k max: 1 not as expected", ran.stdout)
+
+    def test_a_missing_shard(self) -> None:
+        self.shards(2)
+        ran = self.report()
+        self.assert_error(ran, 2, "1 of 2 shards missing: 1/2", "make matrix SHARD=1/2")
+        self.assertIn("10 passed", ran.stdout)
+
+    def test_parts_that_do_not_belong_together(self) -> None:
+        self.shards(1, 2)
+        self.matrix(SHARD="1/3")
+        self.assert_error(self.report(), 2, "different counts of shards")
+        (self.results / "matrix-1-of-3.json").unlink()
+        self.matrix(SHARD="1/2", CONFIGS="4k")
+        self.assert_error(self.report(), 2, "different choices of rows")
+        self.shards(1)
+        copy = self.results / "again"
+        copy.mkdir()
+        part = (self.results / "matrix-1-of-2.json").read_text()
+        (copy / "matrix-1-of-2.json").write_text(part)
+        self.assert_error(self.report(), 2, "shard 1 more than once")
+        (copy / "matrix-1-of-2.json").write_text(part.replace('"revision": "', '"revision": "x'))
+        self.assert_error(self.report(), 2, "different revisions")
+
+    def test_files_that_are_no_results(self) -> None:
+        self.assert_error(self.report(), 2, "holds no result of make matrix")
+        self.shards(1, 2)
+        path = self.results / "matrix-2-of-2.json"
+        text = path.read_text()
+        for bad in ("", "{", "[]", "{}", text.replace('"schema": 1', '"schema": 9'), text[:200]):
+            path.write_text(bad)
+            self.assert_error(self.report(), 2, "matrix-2-of-2.json is no result of make matrix")
+
+    def test_pipeline(self) -> None:
+        ran = self.program("pipeline.py", SHARDS="9", CONFIGS="4k 64k")
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertIn("make matrix SHARD=2/2", ran.stdout)
+        self.assertNotIn("SHARD=3/", ran.stdout)
+        self.assertIn('CONFIGS: "4k 64k"', ran.stdout)
+        self.assert_error(self.program("pipeline.py", SHARDS="many"), 2, "SHARDS=many")
+        self.assert_error(self.program("pipeline.py", BASE='6.12"'), 2, "does not go into a pipeline")
+
+
+class Data(unittest.TestCase):
+    def test_each_regime_is_there(self) -> None:
+        configs = {config for _, config, _ in MATRIX}
+        regimes = {"4k": (39, 48, 52), "16k": (36, 47, 48, 52), "64k": (42, 48, 52)}
+        for page, sizes in regimes.items():
+            self.assertLessEqual({f"{page}-va{bits}" for bits in sizes}, configs)
+        for config in configs:
+            settings.check_config(config)
+        cpus = {(row.config, row.cpu) for row in rows.choose({})}
+        for page in regimes:
+            self.assertLessEqual({(f"{page}-va52", "max"), (f"{page}-va52", OLDER[page])}, cpus)
+
+    def test_names_are_unique(self) -> None:
+        names = [row.name for row in rows.choose({})]
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_shards_share_the_builds_out(self) -> None:
+        matrix = rows.choose({})
+        for of in (1, 2, 3, 7, 50):
+            shards = [Shard(n + 1, of).take(matrix) for n in range(of)]
+            self.assertEqual(sorted(r.name for s in shards for r in s), sorted(r.name for r in matrix))
+            builds = [len(rows.groups(shard)) for shard in shards]
+            self.assertLessEqual(max(builds) - min(builds), 1)
+            self.assertEqual(sum(builds), len(rows.groups(matrix)))
+
+    def test_a_flavour_goes_through_the_whole_matrix(self) -> None:
+        self.assertEqual({"stock"}, {r.flavour for r in rows.choose({"FLAVOURS": "stock"})})
+        self.assertIn("64k-va42", {r.config for r in rows.choose({"FLAVOURS": "stock"})})
+        self.assertEqual({"series"}, {r.flavour for r in rows.choose({"CONFIGS": "4k"})})
+        with self.assertRaises(UsageError):
+            rows.choose({"CONFIGS": "4k va39"})
+
+    def test_the_widest_row_fits(self) -> None:
+        row = Row("baseline", "16k-va52-kasan", "neoverse-n1", "rodata=full", 4)
+        case = CaseResult("s.c", "passed")
+        run = RunResult(row.name, (case,) * 999, 9999.0)
+        lines: List[str] = report.table([row], [run])
+        self.assertTrue(all(len(line) <= 78 for line in lines), lines)
+
+    def test_a_shard_that_lost_a_row(self) -> None:
+        matrix = tuple(rows.choose({"CONFIGS": "4k"}))
+        run = RunResult(matrix[0].name, (), 1.0)
+        self.assertEqual([1], report.missing([Part(Shard(), "", "", matrix, (run,))]))
+
+
+class Fragments(unittest.TestCase):
+    def fragments(self, config: str) -> List[str]:
+        wanted = settings.read({"CONFIG": config})
+        return [path.stem for path in wanted.kunitconfigs]
+
+    def test_what_is_off_unless_named(self) -> None:
+        self.assertEqual(["base", "no-kaslr", "64k", "va42"], self.fragments("64k-va42"))
+        self.assertEqual(["base", "64k", "kaslr"], self.fragments("64k-kaslr"))
+        self.assertNotIn("no-kaslr", settings.known_configs())
+
+
+if __name__ == "__main__":
+    unittest.main()
