@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check mutants soak matrix report pipeline check-pipelines clean
+.PHONY: help run tree check mutants soak matrix report map pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -18,6 +18,7 @@ help:
 	@echo 'make soak    random sequences of devices with fresh seeds, for SOAK_SECONDS=600'
 	@echo 'make matrix  the suites over translation regimes, CPUs and debug options'
 	@echo 'make report  merge what make matrix SHARD=i/n left, PARTS=DIR says where'
+	@echo 'make map     draw what a memmap is backed by, without the series and with it'
 	@echo 'make check-pipelines   run .gitlab-ci.yml here (needs npm)'
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
@@ -30,6 +31,7 @@ help:
 	@echo '  JOBS=N      how many files to compile at a time'
 	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for make check and make matrix: only these'
 	@echo '  SHARD=1/4   for make matrix: this part of it'
+	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
 
 run:
@@ -52,6 +54,9 @@ matrix:
 
 report:
 	@$(PYTHON) $(TOOLS)/report.py
+
+map:
+	@$(PYTHON) $(TOOLS)/map.py
 
 # Prints GitLab's child pipeline: one job for each of SHARDS=4 parts of the matrix.
 pipeline:

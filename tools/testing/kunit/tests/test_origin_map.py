@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The page-origin map: read from a log, drawn."""
+
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+import origin_map
+from origin_map import DEVICE, HOLE, RAM, MapError
+from tests.fake import DATA, Ran, World
+
+BLOCKS = """\
+    # memremap_pages_draws_origin_map: origin-map: begin page=4096 pfn=0x5e000 pages=67072 offered=0x5e003+1560
+    # memremap_pages_draws_origin_map: origin-map: run at=0 pages=1024 leaf=2097152 from=device pfn=0x5e200
+    # memremap_pages_draws_origin_map: origin-map: run at=1024 pages=23 leaf=4096 from=ram pfn=0x4a000
+[    1.234567]     # memremap_pages_draws_origin_map: origin-map: run at=1047 pages=1 leaf=0 from=hole pfn=0x0
+    # memremap_pages_draws_origin_map: origin-map: end pages=1048 tables=1
+"""
+
+
+class Read(unittest.TestCase):
+    def test_a_map(self) -> None:
+        (found,) = origin_map.read("noise\n" + BLOCKS + "noise\n")
+        self.assertEqual((4096, 0x5E000, 67072, (0x5E003, 1560)),
+                         (found.page, found.pfn, found.pages, found.offered))  # fmt: skip
+        self.assertEqual([DEVICE, RAM, HOLE], [run.origin for run in found.runs])
+        self.assertEqual(1024 * 4096, found.bytes_from(DEVICE))
+        self.assertEqual("2 blocks of 2 MiB and 23 pages of 4 KiB", origin_map.leaves(found))
+
+    def test_none_and_one_cut_short(self) -> None:
+        self.assertEqual([], origin_map.read("nothing\n"))
+        self.assertEqual([], origin_map.read("\n".join(BLOCKS.splitlines()[:3])))
+        self.assertEqual("", origin_map.svg("nothing\n"))
+
+    def test_several(self) -> None:
+        self.assertEqual(2, len(origin_map.read(BLOCKS + BLOCKS)))
+
+    def test_lines_that_mean_nothing(self) -> None:
+        for old, new in (("from=ram", "from=mars"), ("pages=23 ", ""), ("leaf=4096", "leaf=x")):
+            with self.assertRaises(MapError):
+                origin_map.read(BLOCKS.replace(old, new))
+
+
+class Draw(unittest.TestCase):
+    def setUp(self) -> None:
+        (self.map,) = origin_map.read(BLOCKS)
+
+    def test_text(self) -> None:
+        lines = origin_map.ascii_map("4K pages", self.map).splitlines()
+        self.assertIn("4 MiB in the device, 92 KiB in system RAM", lines[0])
+        self.assertEqual("  |DDDDDDDDDDDD|DDDDDDDDDDDD|" + "r" * 23 + "|.|", lines[1])
+        self.assertTrue(all(len(line) <= 78 for line in lines), lines)
+        self.assertIn("0x4a000 to 0x4a016", "\n".join(lines))
+
+    def test_svg_is_well_formed_and_says_what_it_shows(self) -> None:
+        root = ElementTree.fromstring(origin_map.svg(BLOCKS))
+        text = "".join(root.itertext())
+        self.assertIn("92 KiB in system RAM", text)
+        self.assertIn("offered, unused", text)
+        self.assertIn("prefers-color-scheme:dark", text)
+
+    def test_an_entry_is_a_box(self) -> None:
+        """Two blocks and 23 pages, each drawn among the addresses and in memory."""
+        drawn = origin_map.svg(BLOCKS)
+        boxes = [part.count("v26") - 1 for part in drawn.split('class="om-edge" d="')[1:]]
+        self.assertEqual([2, 2, 23, 23, 1], boxes)
+
+    def test_titles_are_escaped(self) -> None:
+        ElementTree.fromstring(origin_map.figure([("a < b & c", self.map)] * 3))
+
+
+class Make(World):
+    def setUp(self) -> None:
+        super().setUp()
+        log = (DATA / "soak.log").read_text()
+        case = "memremap_devices.random_sequence_follows_model"
+        suite, name = case.split(".")
+        new_suite, new_name = "arm64_memremap", "memremap_pages_draws_origin_map"
+        self.assertIn(name, log)
+        self.log = self.top / "console.log"
+        self.log.write_text(log.replace(suite, new_suite).replace(name, new_name))
+
+    def map(self, **env: str) -> Ran:
+        return self.program("map.py", FAKE_CONSOLE=str(self.log), CONFIGS="4k", **env)
+
+    def with_map(self) -> None:
+        head, ok, tail = self.log.read_text().partition("    ok 1")
+        self.log.write_text(head + BLOCKS + ok + tail)
+
+    def test_a_picture_is_written(self) -> None:
+        self.with_map()
+        picture = self.top / "picture.svg"
+        ran = self.map(MAP=str(picture))
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertIn("4K pages, without the series", ran.stdout)
+        self.assertIn("4K pages, with the series", ran.stdout)
+        ElementTree.parse(picture)
+
+    def test_a_log_without_a_map(self) -> None:
+        self.assert_error(self.map(), 2, "baseline 4k tells 0 maps")
+
+    def test_a_kernel_that_does_not_boot(self) -> None:
+        self.log.write_text("")
+        self.assert_error(self.map(), 2, "baseline 4k: the kernel never booted")
+
+
+if __name__ == "__main__":
+    unittest.main()
