@@ -8,12 +8,13 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check mutants soak matrix report map pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report map pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
 	@echo 'make tree    prepare a kernel tree and print its path'
 	@echo 'make check   every test of this repository, the ones that CI runs'
+	@echo 'make revision SERIES=DIR-or-mbox [AGAINST=DIR-or-mbox]   a verdict on each patch'
 	@echo 'make mutants break the kernel in known ways; the suites must notice each'
 	@echo 'make soak    random sequences of devices with fresh seeds, for SOAK_SECONDS=600'
 	@echo 'make matrix  the suites over translation regimes, CPUs and debug options'
@@ -42,6 +43,9 @@ tree:
 
 check:
 	@$(PYTHON) $(TOOLS)/check.py
+
+revision:
+	@$(PYTHON) $(TOOLS)/revision.py
 
 mutants:
 	@$(PYTHON) $(TOOLS)/mutants.py

@@ -39,7 +39,7 @@ RUNS = (
 )
 
 # In seconds.
-HOST_TESTS_TIME = 600
+HOST_TESTS_TIME = 1800
 
 
 @dataclass(frozen=True)

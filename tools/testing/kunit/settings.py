@@ -21,6 +21,9 @@ FLAVOURS: Dict[str, Tuple[str, ...]] = {
     "fixed": (SUITES, "patches/hooks", "patches/fixes"),
 }
 
+# The layers that are no part of a kernel that anybody runs.
+TESTS = (SUITES, "patches/hooks")
+
 DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
@@ -34,6 +37,7 @@ CPU_VARIABLE = "KUNIT_QEMU_CPU"
 PRIVATE_VARIABLES = (
     "FLAVOUR", "FLAVOURS", "CONFIG", "CONFIGS", "KSRC", "BASE", "SOURCES", "BUILD", "JOBS",
     "MUTANTS", "SOAK_SECONDS", "SHARD", "SHARDS", "PARTS", "MAP", CPU_VARIABLE,
+    "SERIES", "AGAINST", "ONTO", "TIP_ONLY", "SHORT",
     "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
 )  # fmt: skip
 
@@ -50,6 +54,8 @@ class Settings:
     sources: Path = Path("/usr/src")
     ksrc: Optional[Path] = None
     jobs: Optional[int] = None
+    # A commit that was made of ksrc, to start from instead of what is there now.
+    start: str = ""
 
     @property
     def tarball(self) -> Path:

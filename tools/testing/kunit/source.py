@@ -248,6 +248,56 @@ def _ignores_all(ksrc: Path) -> bool:
         return False
 
 
+def import_commit(git: Git, ksrc: Path, name: str) -> Base:
+    """Return a commit of ours with the files of a commit of the user's repository.
+
+    Only its files are copied, not its history. Raises SourceError.
+    """
+    check_ksrc(ksrc)
+    env = environment(GIT_OPTIONAL_LOCKS="0")
+    found = proc.run(
+        ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{tree}}"],
+        cwd=str(ksrc), env=env, expect=(0, 1, 128),
+    )  # fmt: skip
+    tree = found.stdout.strip()
+    if found.status != 0:
+        raise SourceError(
+            f"KSRC={ksrc} has no commit {name}",
+            f"see what git -C {ksrc} log knows of it",
+            found.stderr,
+        )
+    ref = BASE_REFS + tree
+    commit = git.refs(ref).get(ref)
+    if commit is None:
+        say(f"copying {name} from {ksrc} ...")
+        _copy_tree(git, ksrc, tree)
+        own = replace(git, extra_env=IDENTITY)
+        commit = own.out("commit-tree", tree, "-m", f"{name} of {ksrc}")
+        git.set_ref(ref, commit)
+    return Base(commit, is_users=True)
+
+
+def _copy_tree(git: Git, ksrc: Path, tree: str) -> None:
+    """Copy a git tree with all that is in it from one repository to another."""
+    pack = ["git", "pack-objects", "--revs", "--stdout", "--quiet"]
+    load = ["git", "index-pack", "--stdin"]
+    env = environment(GIT_OPTIONAL_LOCKS="0")
+    with proc.started(
+        pack, cwd=str(ksrc), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as packer:
+        assert packer.stdin and packer.stdout
+        packer.stdin.write(f"{tree}\n".encode())
+        packer.stdin.close()
+        with proc.started(
+            load, env=git.env(), stdin=packer.stdout,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as loader:  # fmt: skip
+            assert loader.stderr
+            words = loader.stderr.read().decode(errors="replace")
+            if loader.wait() != 0 or packer.wait() != 0:
+                raise proc.failure(load, loader.returncode or packer.returncode, words)
+
+
 def check_ksrc(ksrc: Path) -> None:
     """Raise SourceError unless ksrc is a Linux tree that hooks and suites can go on."""
     advice = "let KSRC name the top directory of a Linux source tree"

@@ -33,7 +33,7 @@ import source
 from errors import CommandError, PatchError, WorkTreeError
 from gitrepo import Git
 from proc import say
-from settings import FLAVOURS, REPO, SUITES, Settings
+from settings import FLAVOURS, REPO, SUITES, TESTS, Settings
 from source import Base
 
 LAYERS = "refs/kunit/layers/"
@@ -98,6 +98,59 @@ def prepare(settings: Settings, name: str = "", more: Sequence["Patch"] = ()) ->
     Raises KunitError of some kind; what is there stays whole.
     """
     name = name or settings.flavour
+    with _opened(settings) as (git, root):
+        commit = _stack(git, settings, more)
+        tree = WorkTree(git, root / name, name)
+        tree.bring_to(commit)
+        return tree.path
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """A commit of the shared repository, and the git tree that it holds."""
+
+    git: Git
+    commit: str
+    tree: str
+
+
+def stack(settings: Settings, more: Sequence["Patch"] = (), with_tests: bool = True) -> Stacked:
+    """Put a flavour and more patches together, without any work tree.
+
+    Without tests, neither suites nor hooks are in it. Raises KunitError of some
+    kind, PatchError among them.
+    """
+    with _opened(settings) as (git, _):
+        commit = _stack(git, settings, more, with_tests)
+        return Stacked(git, commit, git.out("rev-parse", f"{commit}^{{tree}}"))
+
+
+def show(settings: Settings, name: str, stacked: Stacked) -> Path:
+    """Bring the work tree of that name to what was stacked; return its path."""
+    with _opened(settings) as (git, root):
+        tree = WorkTree(git, root / name, name)
+        tree.bring_to(stacked.commit)
+        return tree.path
+
+
+def fix_start(settings: Settings, commit: str = "") -> Settings:
+    """Settings that start from KSRC as it is now, whatever is done there later.
+
+    With a commit of KSRC, they start from that. Raises SourceError.
+    """
+    if not settings.ksrc:
+        return settings
+    with _opened(settings) as (git, _):
+        if commit:
+            base = source.import_commit(git, settings.ksrc, commit)
+        else:
+            base = source.snapshot(git, settings.ksrc)
+    return replace(settings, start=base.commit)
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings) -> Iterator[Tuple[Git, Path]]:
+    """The shared repository, locked, and the directory of its work trees."""
     if settings.ksrc:
         digest = hashlib.sha256(str(settings.ksrc).encode()).hexdigest()[:10]
         root = settings.build / f"ksrc-{digest}"
@@ -105,16 +158,17 @@ def prepare(settings: Settings, name: str = "", more: Sequence["Patch"] = ()) ->
         root = settings.build / f"linux-{settings.base}"
     mark(settings.build)
     with _locked(root):
-        git = _open_repository(root / "git")
-        if settings.ksrc:
-            base = source.snapshot(git, settings.ksrc)
-        else:
-            base = source.import_package(git, settings.tarball)
-        steps = [*read_steps(settings.flavour, git), *more]
-        commit = Stack(git, base).build(steps)
-        tree = WorkTree(git, root / name, name)
-        tree.bring_to(commit)
-        return tree.path
+        yield _open_repository(root / "git"), root
+
+
+def _stack(git: Git, settings: Settings, more: Sequence["Patch"], with_tests: bool = True) -> str:
+    if settings.start:
+        base = Base(settings.start, is_users=True)
+    elif settings.ksrc:
+        base = source.snapshot(git, settings.ksrc)
+    else:
+        base = source.import_package(git, settings.tarball)
+    return Stack(git, base).build([*read_steps(settings.flavour, git, with_tests), *more])
 
 
 def mark(build: Path) -> None:
@@ -180,10 +234,12 @@ def _open_repository(git_dir: Path) -> Git:
 # --- What a flavour is made of --------------------------------------------
 
 
-def read_steps(flavour: str, git: Git) -> List[Step]:
+def read_steps(flavour: str, git: Git, with_tests: bool = True) -> List[Step]:
     """The steps from the base to a flavour, read from this repository's files."""
     steps: List[Step] = []
     for layer in FLAVOURS[flavour]:
+        if layer in TESTS and not with_tests:
+            continue
         if layer == SUITES:
             steps.append(read_overlay(git))
         else:

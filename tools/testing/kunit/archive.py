@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Results by what they are results of, so that nothing is done twice."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Union
+
+_RECORD = "record.json"
+
+
+def key(*parts: Union[str, bytes]) -> str:
+    """A name for what is made of these parts, and of nothing else."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(f"{len(data)} ".encode() + data)
+    return digest.hexdigest()[:40]
+
+
+class Archive:
+    """A directory of results; each has a directory named by its key."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def path(self, name: str) -> Path:
+        """Where the result of that key is, or would be."""
+        return self._directory / name
+
+    def find(self, name: str) -> Optional[Dict[str, Any]]:
+        """The record of a result, or None if there is none that is whole."""
+        try:
+            text = (self.path(name) / _RECORD).read_text(encoding="utf-8")
+            found = json.loads(text)
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    @contextlib.contextmanager
+    def adding(self, name: str) -> Iterator[Path]:
+        """A directory to put a result into; it is kept if the block ends well."""
+        part = self._directory / f"{name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        try:
+            yield part
+            if (part / _RECORD).exists():
+                shutil.rmtree(self.path(name), ignore_errors=True)
+                part.rename(self.path(name))
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def write_record(directory: Path, record: Dict[str, Any]) -> None:
+    """Write the record of a result; with it, the result is whole."""
+    with open(directory / _RECORD, "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())

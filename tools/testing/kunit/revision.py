@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""make revision: a verdict on a revision of a patch series, patch by patch."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+
+import check
+import patchset
+import proc
+import revision_report as report_module
+import revision_html
+import results
+import settings as settings_module
+import tree
+import verdict
+import walk
+from archive import Archive
+from errors import CommandError, ExitStatus, KunitError, UsageError
+from gitrepo import Git
+from patchset import Series
+from proc import say
+from revision_report import Report
+from settings import REPO, Settings
+from walk import Judged, Walk
+
+OUR_SERIES = REPO / "patches/series"
+PATCH_CONFIGS = ("4k",)
+
+
+def tip_configs() -> Tuple[str, ...]:
+    """The configs that the whole series has to pass with."""
+    return ("4k", "16k", "64k")
+
+
+def main(argv: List[str]) -> int:
+    """Judge SERIES; 0 if nothing speaks against it, 1 if something does, 2 if we cannot tell."""
+    if argv:
+        raise UsageError("revision.py takes no arguments", "use variables, as in SERIES=v4.mbox")
+    try:
+        return _main(os.environ)
+    except KunitError as error:
+        # To bisect is for kunit.py; here 125 would mean nothing.
+        print(error, file=sys.stderr)
+        return int(ExitStatus.ERROR)
+
+
+def _main(environ: Mapping[str, str]) -> int:
+    wanted = settings_module.read(environ)
+    given = environ.get("SERIES")
+    if not given:
+        raise UsageError(
+            "SERIES is not set: which revision?",
+            "make revision SERIES=DIR, an mbox, or FROM..TO with KSRC=DIR",
+        )
+    configs = _configs(environ)
+    series = patchset.read(given, wanted.ksrc)
+    against = environ.get("AGAINST") or ""
+    wanted = replace(wanted, flavour=choose_flavour(environ, wanted, series))
+    older = _older(against, wanted, series)
+    check.ensure_tools(wanted)
+    tree.mark(wanted.build)
+    with _alone(wanted.build) as out:
+        kept = Archive(wanted.build / "results/by-tree")
+        with _replacing(out) as part:
+            report = judge(wanted, series, older, kept, configs, bool(environ.get("TIP_ONLY")))
+            write(report, kept, part, wanted.build / "results")
+    text = report_module.short(report) if environ.get("SHORT") else report_module.full(report)
+    print(text)
+    say(f"everything is in {out}: results.json, results.xml, report.html, logs/")
+    return int(ExitStatus.OK if report.is_good else ExitStatus.FAILED)
+
+
+def _configs(environ: Mapping[str, str]) -> Tuple[str, ...]:
+    names = environ.get("CONFIGS", "").split() or PATCH_CONFIGS
+    return tuple(dict.fromkeys(settings_module.check_config(name) for name in names))
+
+
+def choose_flavour(environ: Mapping[str, str], wanted: Settings, series: Series) -> str:
+    """What a series goes onto: ONTO, or what it is made for. Raises UsageError."""
+    onto = environ.get("ONTO")
+    if onto:
+        return settings_module.check_flavour(onto)
+    if wanted.ksrc:
+        return wanted.flavour
+    if is_ours(series):
+        say("this is a revision of patches/series, so it goes onto the baseline (ONTO=...)")
+        return "baseline"
+    return "stock"
+
+
+def is_ours(series: Series) -> bool:
+    """Whether a series shares a title with ours, which stock has in it already."""
+    ours = patchset.titles(patchset.read(str(OUR_SERIES)))
+    return any(member.title in ours for member in series.members)
+
+
+def _older(against: str, wanted: Settings, series: Series) -> Optional[Series]:
+    """The revision to compare with. That of ours is the one in this repository."""
+    if against == "none":
+        return None
+    if against:
+        return patchset.read(against, wanted.ksrc)
+    if wanted.ksrc or wanted.flavour != "baseline" or not is_ours(series):
+        return None
+    ours = patchset.read(str(OUR_SERIES))
+    if [m.patch.data for m in ours.members] == [m.patch.data for m in series.members]:
+        return None
+    say("comparing with patches/series, for it differs (AGAINST=none leaves that out)")
+    return replace(ours, source="patches/series")
+
+
+def judge(
+    wanted: Settings,
+    series: Series,
+    older: Optional[Series],
+    kept: Archive,
+    configs: Tuple[str, ...],
+    tip_only: bool,
+) -> Report:
+    """Do all that is to be done for a verdict. Raises KunitError of some kind."""
+    watch = proc.Stopwatch()
+    tips = tuple(dict.fromkeys((*configs, *tip_configs())))
+    new = Walk(wanted, series, kept)
+    new.apply()
+    if wanted.ksrc:
+        # What fails on the user's own tree is written nowhere.
+        new.try_base(tips)
+    elif not tip_only:
+        new.try_base(configs)
+    if tip_only:
+        for member in series.members[: new.judged.applied]:
+            new.check_style(member)
+    else:
+        new.try_patches(configs)
+    new.try_tip(tips)
+    new.judge_tip()
+    if older is None:
+        return Report(new.judged, configs, tips, tip_only, watch.seconds)
+    old = _judge_older(wanted, older, kept, new.judged, configs, tip_only)
+    changes = {
+        config: verdict.compare(old.tip[config], new.judged.tip[config])
+        for config in tips
+        if config in old.tip and config in new.judged.tip
+    }
+    words = range_diff(wanted, old, new.judged)
+    return Report(new.judged, configs, tips, tip_only, watch.seconds, old, changes, words)
+
+
+def _judge_older(
+    wanted: Settings,
+    older: Series,
+    kept: Archive,
+    new: Judged,
+    configs: Tuple[str, ...],
+    tip_only: bool,
+) -> Judged:
+    """Look at the older revision, as closely as the newer one's faults ask for."""
+    say(f"now {older.source}, to compare with ...")
+    old = Walk(wanted, older, kept)
+    old.apply()
+    if any(f.kind == "case" and f.patch is None for f in new.faults) and not tip_only:
+        old.try_base(configs)
+        old.try_patches(configs)
+        for config in configs:
+            walk.blame(new, old.judged, config)
+    old.try_tip(tuple(new.tip))
+    return old.judged
+
+
+def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:
+    """What git makes of the two revisions, as far as they apply."""
+    if not old.applied or not new.applied:
+        return ""
+    git: Git = tree.stack(wanted).git
+    ranges = [f"{judged.base_commit}..{judged.tip_commit}" for judged in (old, new)]
+    return git.out("range-diff", "--no-color", *ranges)
+
+
+# --- What is left behind --------------------------------------------------
+
+
+@contextlib.contextmanager
+def _alone(build: Path) -> Iterator[Path]:
+    """The directory for results, ours alone for the while. Raises CommandError."""
+    directory = build / "results"
+    directory.mkdir(exist_ok=True)
+    with open(directory / "revision.lock", "a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CommandError(
+                f"another make revision is at work in {build}",
+                "wait for it, or let BUILD=DIR name another place",
+            ) from error
+        yield directory / "revision"
+
+
+@contextlib.contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A new directory that takes the place of out once the block ends well."""
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        yield part
+        with proc.signals_held():
+            shutil.rmtree(out, ignore_errors=True)
+            part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write(report: Report, kept: Archive, out: Path, shared: Path) -> None:
+    """Write everything but the terminal's text; logs of all runs are copied there."""
+    document = json.dumps(report_module.document(report), indent=1) + "\n"
+    (out / "results.json").write_text(document, encoding="utf-8")
+    results.write_junit(report_module.junit_runs(report), out / "results.xml")
+    picture = shared / "map.svg"
+    pictures = [("Where the memmap lies", picture.read_text("utf-8"))] if picture.exists() else []
+    (out / "report.html").write_text(revision_html.page(report, pictures), encoding="utf-8")
+    (out / "summary.txt").write_text(report_module.full(report) + "\n", encoding="utf-8")
+    (out / "short.txt").write_text(report_module.short(report) + "\n", encoding="utf-8")
+    if report.range_diff:
+        (out / "range-diff.txt").write_text(report.range_diff + "\n", encoding="utf-8")
+    logs = out / "logs"
+    logs.mkdir()
+    for name, key in _runs(report).items():
+        for what in ("build", "console"):
+            log = kept.path(key) / f"kernel.{what}.log"
+            if log.exists():
+                shutil.copyfile(log, logs / f"{name}.{what}.log")
+
+
+def _runs(report: Report) -> Dict[str, str]:
+    """The keys of all runs, by the names of their logs."""
+    found: Dict[str, str] = {}
+    for state in report.new.states:
+        for config, outcome in state.outcomes.items():
+            found[f"{state.number:04d}-{config}"] = outcome.run.key
+    for config, outcome in report.new.tip.items():
+        found.setdefault(f"{len(report.new.states) - 1:04d}-{config}", outcome.run.key)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

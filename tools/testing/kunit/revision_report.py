@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A verdict on a revision as text for a mail, as JSON and as JUnit XML."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from results import WIDTH, CaseResult, RunResult
+from verdict import Changes, Fault, Outcome, State
+from walk import Judged
+from workshop import Ending
+
+SCHEMA = "vmemmap-kunit-revision"
+SCHEMA_VERSION = 1
+
+_FEW = 4
+_LOG_LINES = 8
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is told."""
+
+    new: Judged
+    patch_configs: Tuple[str, ...]
+    tip_configs: Tuple[str, ...]
+    tip_only: bool
+    seconds: float
+    old: Optional[Judged] = None
+    changes: Optional[Mapping[str, Changes]] = None
+    range_diff: str = ""
+
+    @property
+    def faults(self) -> List[Fault]:
+        """The faults, patch by patch; those of no single patch last."""
+        return sorted(self.new.faults, key=lambda f: (f.patch is None, f.patch or 0))
+
+    @property
+    def is_good(self) -> bool:
+        return not self.new.faults
+
+
+# --- Text -----------------------------------------------------------------
+
+
+def short(report: Report) -> str:
+    """What goes into a reply: what is wrong, and one line that says it all."""
+    lines: List[str] = []
+    for number in dict.fromkeys(fault.patch for fault in report.faults):
+        lines += _block(report, number)
+    return "\n".join(map(_cut, [*lines, verdict_line(report)]))
+
+
+def verdict_line(report: Report) -> str:
+    """The last line."""
+    new = report.new
+    if report.is_good:
+        return f"Verdict: good: {len(new.series.members)} patches, nothing against them"
+    patches = sorted({fault.patch for fault in new.faults if fault.patch})
+    where = [f"patch {', '.join(map(str, patches))}"] if patches else []
+    where += ["the tip"] if any(f.patch is None for f in new.faults) else []
+    return f"Verdict: at fault: {' and '.join(where)} ({len(new.faults)} findings)"
+
+
+def _block(report: Report, number: Optional[int]) -> List[str]:
+    """The faults of one patch, or of the tip."""
+    total = len(report.new.series.members)
+    title = report.new.states[number].title if number else ""
+    lines = [f'FAIL patch {number}/{total} "{title}"' if number else "FAIL the tip"]
+    grouped: Dict[str, List[Fault]] = {}
+    for fault in report.faults:
+        if fault.patch == number:
+            grouped.setdefault(fault.what, []).append(fault)
+    for count, (what, faults) in enumerate(grouped.items()):
+        if count == 12:
+            lines.append(f"  and {len(grouped) - count} more: see results.json")
+            break
+        configs = " ".join(dict.fromkeys(f.config for f in faults if f.config))
+        lines.append(f"  {configs + ': ' if configs else ''}{what}")
+        lines += [f"    {line}" for line in _told(faults[0])]
+    return [*lines, ""]
+
+
+def _told(fault: Fault) -> List[str]:
+    """The log of a fault, as much of it as a mail can bear."""
+    shown = [line.strip() for line in fault.log if line.strip()]
+    return shown[:_LOG_LINES]
+
+
+def full(report: Report) -> str:
+    """The short form, then the tables."""
+    new = report.new
+    lines = [
+        f"Revision: {new.series.title} ({len(new.series.members)} patches)",
+        f"On Linux {new.version}, {new.onto}; each patch with {_names(report.patch_configs)}, "
+        f"the tip with {_names(report.tip_configs)}",
+        "",
+    ]
+    if not report.is_good:
+        lines += [*short(report).splitlines()[:-1]]
+    if not report.tip_only:
+        lines += [*_patch_table(report), "", _bisectable(new), ""]
+        lines += _remarks(new)
+        lines += _green(report)
+    lines += [*_tip_table(report), ""]
+    lines += _changes(report)
+    lines.append(verdict_line(report))
+    return "\n".join(map(_cut, lines))
+
+
+def _names(configs: Iterable[str]) -> str:
+    return " ".join(configs) or "nothing"
+
+
+def _patch_table(report: Report) -> List[str]:
+    lines = [
+        f"{'':>3} {'patch':22} {'appl':4} {'chkp':4} {'W=1':4} {'config':8} "
+        f"{'build':5} {'boot':5} {'good':>4} {'green':>5} {'broke':>5}"
+    ]
+    for state in report.new.states:
+        for place, config in enumerate(report.patch_configs):
+            lines.append(_row(state, config, first=place == 0).rstrip())
+    return lines
+
+
+def _row(state: State, config: str, first: bool) -> str:
+    outcome = state.outcomes.get(config)
+    build, boot = endings(outcome)
+    good = str(len(outcome.good)) if outcome and outcome.cases else "-"
+    is_base = state.number == 0
+    head = f"{'' if is_base else state.number:>3} {state.title[:22]:22}" if first else " " * 26
+    applies = {"ok": "ok", "failed": "FAIL"}.get(state.applies, "-")
+    cells = ["-", "-"] if is_base else [_style(state), _warned(state, config)]
+    green = "" if is_base or not outcome else f"+{len(state.green.get(config, ()))}"
+    broke = "" if is_base or not outcome else f"-{len(state.broken.get(config, ()))}"
+    return (
+        f"{head} {('-' if is_base else applies) if first else '':4} {cells[0] if first else '':4} "
+        f"{cells[1]:4} {config[:8]:8} {build:5} {boot:5} {good:>4} {green:>5} {broke:>5}"
+    )
+
+
+def _style(state: State) -> str:
+    if state.remarks is None:
+        return "-"
+    errors = sum(remark.is_fault for remark in state.remarks)
+    if errors:
+        return f"{errors}E"
+    return f"{len(state.remarks)}w" if state.remarks else "ok"
+
+
+def _warned(state: State, config: str) -> str:
+    found = state.warnings.get(config)
+    return "-" if found is None else f"+{len(found)}" if found else "ok"
+
+
+def endings(outcome: Optional[Outcome]) -> Tuple[str, str]:
+    """How build and boot went, in a word each."""
+    if outcome is None:
+        return "-", "-"
+    build = {
+        Ending.RAN: "ok", Ending.BUILD_FAILED: "FAIL", Ending.BUILD_HUNG: "HANG",
+        Ending.SUITES_STALE: "SUITE",
+    }[outcome.run.ending]  # fmt: skip
+    if outcome.run.ending is not Ending.RAN:
+        return build, "-"
+    death = outcome.death
+    if death:
+        return build, "PANIC" if "panicked" in death.what else "HANG"
+    return build, "SPLAT" if outcome.findings else "ok"
+
+
+def _bisectable(judged: Judged) -> str:
+    if judged.not_bisectable:
+        return f"Bisectable: no, not at patch {', '.join(map(str, judged.not_bisectable))}"
+    return "Bisectable: yes"
+
+
+def _remarks(judged: Judged) -> List[str]:
+    """What checkpatch said that is no fault."""
+    lines = [
+        f"  {state.number}: {remark}"
+        for state in judged.states
+        for remark in state.remarks or ()
+        if not remark.is_fault
+    ]
+    return ["checkpatch, for information:", *lines[:10], *_more(lines, 10), ""] if lines else []
+
+
+def _green(report: Report) -> List[str]:
+    lines: List[str] = []
+    for state in report.new.states:
+        for config in report.patch_configs:
+            names = state.green.get(config, ())
+            if names:
+                lines.append(f"  patch {state.number}, {config}: {len(names)} cases")
+                lines += [f"    {name}" for name in names[:_FEW]] + _more(names, _FEW, "    ")
+    return ["Turns green:", *lines, ""] if lines else []
+
+
+def _more(names: Sequence[object], shown: int, indent: str = "  ") -> List[str]:
+    return [f"{indent}and {len(names) - shown} more"] if len(names) > shown else []
+
+
+def _tip_table(report: Report) -> List[str]:
+    tip = report.new.tip
+    if not tip:
+        return ["The tip was not tried: not all patches apply."]
+    lines = [f"{'tip with':14} {'build':5} {'boot':5} {'passed':>6} {'failed':>6} "
+             f"{'skipped':>7} {'missing':>7} {'known':>6} {'fault':>6}"]  # fmt: skip
+    for config, outcome in tip.items():
+        build, boot = endings(outcome)
+        counts = [outcome.count(s) for s in ("passed", "failed", "skipped", "missing")]
+        wrong = {f.case for f in report.new.faults if f.config == config and f.case}
+        fault = sum(1 for n in wrong if n in outcome.cases and n not in outcome.good)
+        known = len(outcome.cases) - len(outcome.good) - fault if outcome.cases else 0
+        lines.append(
+            f"{config:14} {build:5} {boot:5} {counts[0]:6} {counts[1]:6} {counts[2]:7} "
+            f"{counts[3]:7} {known:6} {fault:6}"
+        )
+    lines.append("known: fails for a bug of the base that the series does not claim to fix")
+    return lines
+
+
+def _changes(report: Report) -> List[str]:
+    if report.changes is None or report.old is None:
+        return []
+    lines = [f"Against {report.old.series.source}:"]
+    for config, changes in report.changes.items():
+        parts = (("fixed", changes.fixed), ("broken", changes.broken),
+                 ("new", changes.new), ("gone", changes.gone))  # fmt: skip
+        lines.append(f"  {config}: " + ", ".join(f"{what} {len(names)}" for what, names in parts))
+        for what, names in parts:
+            lines += [f"    {what}: {name}" for name in names[:_FEW]] + _more(names, _FEW, "    ")
+    heads = [line for line in report.range_diff.splitlines() if line[:1] not in (" ", "")]
+    heads += [x for x in report.range_diff.splitlines() if x.startswith(" ") and _is_head(x)]
+    if heads:
+        lines += ["  git range-diff:", *(f"    {line.strip()}" for line in heads)]
+    return [*lines, ""]
+
+
+def _is_head(line: str) -> bool:
+    """Whether a line of git range-diff names a pair of commits."""
+    return not line.startswith("    ") and line.lstrip()[:1] in "0123456789-" and ":" in line
+
+
+def _cut(line: str) -> str:
+    line = line.rstrip()
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+
+
+# --- JSON -----------------------------------------------------------------
+
+
+def document(report: Report) -> Dict[str, Any]:
+    """The whole verdict. Documentation/dev-tools/kunit/revision.rst has the schema."""
+    new = report.new
+    return {
+        "schema": SCHEMA,
+        "version": SCHEMA_VERSION,
+        "verdict": "good" if report.is_good else "fault",
+        "bisectable": None if report.tip_only else not new.not_bisectable,
+        "not_bisectable_at": list(new.not_bisectable),
+        "seconds": round(report.seconds, 1),
+        "base": {"linux": new.version, "onto": new.onto},
+        "configs": {"patch": list(report.patch_configs), "tip": list(report.tip_configs)},
+        "series": _series(new),
+        "faults": [_fault(fault) for fault in report.faults],
+        "states": [_state(state) for state in new.states],
+        "tip": {config: _outcome(outcome) for config, outcome in new.tip.items()},
+        "against": _against(report),
+    }
+
+
+def _series(judged: Judged) -> Dict[str, Any]:
+    series = judged.series
+    return {"source": series.source, "title": series.title, "patches": len(series.members)}
+
+
+def _fault(fault: Fault) -> Dict[str, Any]:
+    return {
+        "patch": fault.patch, "kind": fault.kind, "config": fault.config or None,
+        "case": fault.case or None, "what": fault.what, "log": list(fault.log),
+    }  # fmt: skip
+
+
+def _state(state: State) -> Dict[str, Any]:
+    remarks = None if state.remarks is None else [str(remark) for remark in state.remarks]
+    return {
+        "number": state.number,
+        "title": state.title,
+        "applies": state.applies,
+        "checkpatch": remarks,
+        "new_warnings": {c: list(w) for c, w in state.warnings.items()},
+        "runs": {c: _outcome(o) for c, o in state.outcomes.items()},
+        "turns_green": {c: list(names) for c, names in state.green.items()},
+        "breaks": {c: list(names) for c, names in state.broken.items()},
+    }
+
+
+def _outcome(outcome: Outcome) -> Dict[str, Any]:
+    run = outcome.run
+    return {
+        "ending": run.ending.value,
+        "tree": run.tree,
+        "key": run.key,
+        "build_seconds": run.build_seconds,
+        "boot_seconds": run.boot_seconds,
+        "said": list(run.said),
+        "cases": {name: case.status for name, case in sorted(outcome.cases.items())},
+        "findings": [{"what": f.what, "log": list(f.log)} for f in outcome.findings],
+    }
+
+
+def _against(report: Report) -> Optional[Dict[str, Any]]:
+    if report.old is None or report.changes is None:
+        return None
+    changes = {
+        config: {name: list(names) for name, names in asdict(change).items()}
+        for config, change in report.changes.items()
+    }
+    return {**_series(report.old), "changes": changes, "range_diff": report.range_diff}
+
+
+# --- JUnit ----------------------------------------------------------------
+
+
+def junit_runs(report: Report) -> List[RunResult]:
+    """A suite for each state and config, and one for the tip with each config."""
+    runs: List[RunResult] = []
+    for state in report.new.states[1:]:
+        faults = [f for f in report.new.faults if f.patch == state.number]
+        general = [f for f in faults if not f.config]
+        if general or not state.outcomes:
+            cases = [_failed(f) for f in general]
+            name = f"patch {state.number}: {state.title}"
+            runs.append(RunResult(name, tuple(cases or [CaseResult("patch", "skipped")]), 0.0))
+        for config, outcome in state.outcomes.items():
+            own = [f for f in faults if f.config == config]
+            runs.append(_run(f"patch {state.number} {config}: {state.title}", outcome, own))
+    for config, outcome in report.new.tip.items():
+        own = [f for f in report.new.faults if f.config == config]
+        runs.append(_run(f"tip {config}", outcome, own))
+    return runs
+
+
+def _run(name: str, outcome: Outcome, faults: Sequence[Fault]) -> RunResult:
+    at_fault = {fault.case: fault for fault in faults if fault.kind == "case"}
+    cases = [_failed(fault) for fault in faults if fault.kind != "case"]
+    for case, found in outcome.cases.items():
+        fault = None if found.is_good else at_fault.get(case)
+        cases.append(
+            CaseResult(case, found.status, fault.what if fault else "", fault.log if fault else ())
+        )
+    return RunResult(name, tuple(cases), outcome.run.build_seconds + outcome.run.boot_seconds)
+
+
+def _failed(fault: Fault) -> CaseResult:
+    return CaseResult(fault.kind, "failed", fault.what, fault.log)

@@ -1,0 +1,569 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make revision, from end to end in a small world whose kernel obeys its patches."""
+
+import base64
+import json
+import re
+import subprocess
+import unittest
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+from unittest import mock
+
+from tests import fake
+from tests.fake import KERNEL, Ran, World, patch
+from tests.test_judge import CASES
+
+# A kernel whose files say what becomes of it. On the baseline a case fails until
+# patch one is there, and another until patch two is. It counts what it is asked.
+_TOOL = """\
+#!/usr/bin/env python3
+import os, subprocess, sys
+from pathlib import Path
+sub = next(a for a in sys.argv[1:] if not a.startswith("-"))
+out = Path(next(a.split("=", 1)[1] for a in sys.argv if a.startswith("--build_dir=")))
+files = [*Path("mm").glob("*.c"), *Path("arch/arm64/mm").glob("*.c")]
+text = "".join(f.read_text() for f in files)
+with open(os.environ["FAKE_COUNT"], "a") as count:
+    count.write(f"{sub} {out}\\n")
+
+def hang(what):
+    if what in text and not os.environ.get("FAKE_HEALED"):
+        child = subprocess.Popen(["sleep", "1000"])
+        mark = os.environ["FAKE_MARK"]
+        Path(mark + ".tmp").write_text(f"{os.getpid()} {child.pid}")
+        os.rename(mark + ".tmp", mark)
+        child.wait()
+
+if sub == "build":
+    hang("hangs_build")
+    for marker, said in (
+        ("breaks_build", "../mm/memory.c:7:3: error: 'x' undeclared"),
+        ("stale_suites", "../mm/tests/vmemmap_kunit.c:9:2: error: too few arguments"),
+        ("fills_disk", "/tmp/x.s: No space left on device"),
+        ("eats_memory", "gcc: fatal error: Killed signal terminated program cc1"),
+    ):
+        if marker in text:
+            sys.exit(said + "\\nmake: *** [all] Error 2")
+    for f in files:
+        obj = out / f.with_suffix(".o")
+        obj.parent.mkdir(parents=True, exist_ok=True)
+        obj.touch()
+    (out / ".config").write_text("")
+    sys.exit(0)
+suites = {
+    "vmem_altmap": ["takes_from_altmap", "follows_model", "gives_pages_back"],
+    "vmemmap_basepages": ["maps_altmap_pages", "short_altmap"],
+}
+feature = {"takes_from_altmap": "int one;", "maps_altmap_pages": "int two;"}
+lines = ["Linux version 6.12.117", "KTAP version 1", "1..2"]
+for s, (suite, cases) in enumerate(suites.items(), 1):
+    lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(cases)}"]
+    for c, case in enumerate(cases, 1):
+        if f"hangs_in_{case};" in text:
+            (out / "test.log").write_text("\\n".join([*lines, f"    # {case}"]) + "\\n")
+            sys.exit(1)
+        bad = f"fails_{case};" in text or f"fails_{case}_{out.name[7:]};" in text
+        if "int baseline;" in text and feature.get(case, "") not in text:
+            bad = True
+        if bad:
+            lines.append(f"    # {case}: EXPECTATION FAILED at mm/tests/x.c:1")
+        if f"splats_in_{case};" in text:
+            lines += ["WARNING: CPU: 0 PID: 1 at mm/memory.c:7 x+0x1/0x2"]
+        lines.append(f"    {'not ok' if bad else 'ok'} {c} {case}")
+    lines.append(f"{'not ok' if any(x.startswith('    not ok') for x in lines) else 'ok'} {s} {suite}")
+lines.append("reboot: Restarting system")
+(out / "test.log").write_text("\\n".join(lines) + "\\n")
+"""
+
+# Stands for make W=1: a line with "warns" in it does.
+_WARN = """\
+import sys
+for number, line in enumerate(open(sys.argv[1]), 1):
+    if "warns" in line:
+        print(f"../{sys.argv[1]}:{number}:1: warning: unused {line.split()[-1]} [-Wunused]")
+"""
+_CHECKPATCH = """\
+import sys
+text = open(sys.argv[-1]).read()
+found = [(m, k) for m, k in (("bad_style", "ERROR:CODE_INDENT"), ("long_line", "WARNING:LONG_LINE"),
+         ("Because", "ERROR:MISSING_SIGN_OFF")) if m in text]
+for marker, kind in found:
+    print(f"{sys.argv[-1]}:12: {kind}: {marker} was seen")
+sys.exit(1 if found else 0)
+"""
+
+TITLES = ("[PATCH v2 1/2] change vmemmap", "[PATCH v2 2/2] change mmu")
+
+
+def one(new: str = "int one;", subject: str = TITLES[0]) -> str:
+    """A revision of the first patch."""
+    return mail("mm/sparse-vmemmap.c", "vmemmap", new, subject)
+
+
+def two(new: str = "int two;", subject: str = TITLES[1]) -> str:
+    """A revision of the second patch."""
+    return mail("arch/arm64/mm/mmu.c", "mmu", new, subject)
+
+
+def mail(path: str, stem: str, new: str, subject: str) -> str:
+    """A mailed patch with just that subject."""
+    return patch(path, stem, 20, new, "x").replace("[PATCH] x", subject)
+
+
+class Revision(World):
+    def setUp(self) -> None:
+        with mock.patch.object(fake, "_KERNEL_TOOL", _TOOL):
+            super().setUp()
+            rules = (
+                "mm/%.o arch/arm64/mm/%.o: FORCE\n"
+                "\t@python3 scripts/warn.py $(basename $@).c\nFORCE: ;\n"
+            )
+            self.kernel = {
+                **KERNEL,
+                "Makefile": KERNEL["Makefile"] + rules,
+                "scripts/warn.py": _WARN,
+                "scripts/checkpatch.pl": _CHECKPATCH,
+            }
+            self.pack_kernel(self.kernel)
+        self.tool("perl", 'exec python3 "$@"')
+        self.count = self.top / "count"
+        self.env["FAKE_COUNT"] = str(self.count)
+        self.expect("cases", sorted(CASES))
+        for name in ("stock", "skips"):
+            self.expect(name, [])
+
+    def expect(self, name: str, lines: Sequence[str]) -> None:
+        self.write(f"tools/testing/kunit/expected/{name}", "\n".join([*lines, ""]))
+
+    def hook(self, line: str) -> None:
+        """Let the hooks add that line, so that each state has it."""
+        text = patch("mm/memory.c", "memory", 3, line)
+        self.write("patches/hooks/0001-hook.patch", text)
+
+    def revision(self, series: Any = "patches/series", **env: str) -> Ran:
+        return self.program("revision.py", SERIES=str(series), **env)
+
+    def series(self, *patches: str, name: str = "v2") -> Path:
+        """A directory of git format-patch files."""
+        directory = self.top / name
+        directory.mkdir(exist_ok=True)
+        for number, text in enumerate(patches, 1):
+            (directory / f"{number:04d}-x.patch").write_text(text)
+        return directory
+
+    def mbox(self, *messages: str, name: str = "v2.mbx") -> Path:
+        path = self.top / name
+        path.write_text("".join(messages))
+        return path
+
+    def calls(self) -> List[str]:
+        """What the kernel's tool was asked to do since the last time."""
+        found = self.count.read_text().splitlines() if self.count.exists() else []
+        self.count.unlink(missing_ok=True)
+        return found
+
+    def document(self) -> Dict[str, Any]:
+        text = (self.build / "results/revision/results.json").read_text()
+        found: Dict[str, Any] = json.loads(text)
+        return found
+
+    def faults(self, ran: Ran, status: int = 1) -> List[Dict[str, Any]]:
+        self.assertEqual(status, ran.status, ran.stdout + ran.stderr)
+        found: List[Dict[str, Any]] = self.document()["faults"]
+        return found
+
+
+class Verdicts(Revision):
+    def test_our_own_series(self) -> None:
+        ran = self.revision()
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertIn("Verdict: good", ran.stdout.splitlines()[-1])
+        self.assertIn("Bisectable: yes", ran.stdout)
+        self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
+        document = self.document()
+        self.assertEqual("vmemmap-kunit-revision", document["schema"])
+        green = [state["turns_green"].get("4k") for state in document["states"]]
+        self.assertEqual(
+            [None, ["vmem_altmap.takes_from_altmap"], ["vmemmap_basepages.maps_altmap_pages"]], green
+        )
+        self.assertEqual({"4k", "16k", "64k"}, set(document["tip"]))
+        self.assertIn("patch 1, 4k: 1 cases\n    vmem_altmap.takes_from_altmap", ran.stdout)
+
+    def test_nothing_is_done_twice(self) -> None:
+        self.revision()
+        # The base and two patches, and the tip with two more configs.
+        boots = [c for c in self.calls() if c.startswith("exec")]
+        self.assertEqual(5, len(boots))
+        ran = self.revision()
+        self.assertEqual(0, ran.status)
+        self.assertEqual([], self.calls())
+        # Another suite is another tree.
+        self.write("mm/tests/vmemmap_kunit.c", "/* another suite */\n")
+        self.revision()
+        self.assertEqual(5, len([c for c in self.calls() if c.startswith("exec")]))
+
+    def test_a_case_that_a_patch_breaks(self) -> None:
+        series = self.series(one(), two("int two; int fails_short_altmap;"))
+        faults = self.faults(self.revision(series, AGAINST="none"))
+        self.assertEqual(["vmemmap_basepages.short_altmap"] * 3, [f["case"] for f in faults])
+        self.assertEqual({2}, {f["patch"] for f in faults})
+        self.assertEqual([2], self.document()["not_bisectable_at"])
+
+    def test_a_case_that_a_patch_breaks_and_the_next_repairs(self) -> None:
+        series = self.series(one("int one; int fails_short_altmap;"), two())
+        repair = patch("mm/sparse-vmemmap.c", "vmemmap", 20, "int one;", "repair")
+        repair = repair.replace("-int vmemmap_20;", "-int one; int fails_short_altmap;")
+        (series / "0003-x.patch").write_text(repair.replace("[PATCH] repair", "[PATCH v2 3/3] r"))
+        for number in (1, 2):
+            path = series / f"000{number}-x.patch"
+            path.write_text(path.read_text().replace(f"{number}/2]", f"{number}/3]"))
+        ran = self.revision(series, AGAINST="none")
+        faults = self.faults(ran)
+        self.assertEqual([(1, "4k")], [(f["patch"], f["config"]) for f in faults])
+        self.assertIn("Bisectable: no, not at patch 1", ran.stdout)
+
+    def test_a_feature_that_never_comes(self) -> None:
+        series = self.series(one(), two("int too;"))
+        faults = self.faults(self.revision(series, AGAINST="none"))
+        self.assertEqual({None}, {f["patch"] for f in faults})
+        self.assertEqual({"vmemmap_basepages.maps_altmap_pages"}, {f["case"] for f in faults})
+        # The revision in this repository tells at which patch it should have come.
+        ran = self.revision(series)
+        self.assertIn('FAIL patch 2/2 "change mmu"', ran.stdout)
+        self.assertEqual({2}, {f["patch"] for f in self.faults(ran)})
+
+    def test_what_fails_on_stock_too_is_no_fault(self) -> None:
+        self.hook("int hook; int fails_follows_model;")
+        self.expect("stock", ["vmem_altmap.follows_model"])
+        ran = self.revision()
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.expect("stock", [])
+        faults = self.faults(self.revision())
+        self.assertEqual({"vmem_altmap.follows_model"}, {f["case"] for f in faults})
+
+    def test_on_stock_what_fails_on_the_base_is_no_fault(self) -> None:
+        series = self.series(patch("mm/memory.c", "memory", 20, "int x;", "speed"))
+        self.hook("int hook; int fails_follows_model_4k;")
+        ran = self.revision(series)
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.assertIn(", stock;", ran.stdout)
+
+    def test_the_tip_fails_with_one_config(self) -> None:
+        series = self.series(one(), two("int two; int fails_short_altmap_64k;"))
+        faults = self.faults(self.revision(series, AGAINST="none"))
+        self.assertEqual([(None, "64k")], [(f["patch"], f["config"]) for f in faults])
+
+    def test_a_build_that_breaks_in_the_middle(self) -> None:
+        series = self.series(one("int one; int breaks_build;"), two())
+        ran = self.revision(series, AGAINST="none")
+        faults = self.faults(ran)
+        self.assertEqual((1, "build"), (faults[0]["patch"], faults[0]["kind"]))
+        self.assertIn("mm/memory.c:7:3: error: 'x' undeclared", ran.stdout)
+
+    def test_suites_that_no_longer_compile(self) -> None:
+        ran = self.revision(self.series(one(), two("int two; int stale_suites;")), AGAINST="none")
+        faults = self.faults(ran)
+        self.assertEqual((2, "suites"), (faults[0]["patch"], faults[0]["kind"]))
+        self.assertIn("no longer compile against it: mm/tests/vmemmap_kunit.c:9", faults[0]["what"])
+
+    def test_a_machine_at_its_end_is_no_verdict(self) -> None:
+        series = self.series(one(), two("int two; int fills_disk;"))
+        self.assert_error(self.revision(series, AGAINST="none"), 2, "the disk is full")
+        series = self.series(one(), two("int two; int eats_memory;"))
+        self.assert_error(self.revision(series, AGAINST="none"), 2, "not by the patch", "Killed")
+
+    def test_a_guest_that_hangs(self) -> None:
+        series = self.series(one(), two("int two; int hangs_in_follows_model;"))
+        ran = self.revision(series, AGAINST="none")
+        faults = self.faults(ran)
+        self.assertEqual({(2, "run")}, {(f["patch"], f["kind"]) for f in faults if f["patch"]})
+        self.assertIn("hung or died in vmem_altmap", faults[0]["what"])
+        self.assertIn("HANG", ran.stdout)
+
+    def test_a_splat(self) -> None:
+        series = self.series(one("int one; int splats_in_short_altmap;"), two())
+        faults = self.faults(self.revision(series, AGAINST="none"))
+        self.assertEqual((1, "run"), (faults[0]["patch"], faults[0]["kind"]))
+        self.assertIn("splat", faults[0]["what"])
+
+    def test_a_build_that_hangs(self) -> None:
+        path = self.repo / "tools/testing/kunit/workshop.py"
+        text = path.read_text()
+        path.write_text(text.replace("BUILD_FLOOR = 1800.0", "BUILD_FLOOR = 2.0"))
+        ran = self.revision(self.series(one(), two("int two; int hangs_build;")), AGAINST="none")
+        faults = self.faults(ran)
+        self.assertIn((2, "build", "the build hung, and was ended"),
+                      [(f["patch"], f["kind"], f["what"]) for f in faults])  # fmt: skip
+        self.assert_gone([int(pid) for pid in self.mark.read_text().split()])
+
+    def test_new_warnings(self) -> None:
+        self.kernel["arch/arm64/mm/mmu.c"] += "int warns_already;\n"
+        with mock.patch.object(fake, "_KERNEL_TOOL", _TOOL):
+            self.pack_kernel(self.kernel, mtime=2)
+        self.assertEqual(0, self.revision().status)
+        longer = two("int two;\n+int warns_new;").replace("+20,3 @@", "+20,4 @@")
+        faults = self.faults(self.revision(self.series(one(), longer), AGAINST="none"))
+        self.assertEqual([(2, "warnings")], [(f["patch"], f["kind"]) for f in faults])
+        self.assertEqual(1, len(faults[0]["log"]))
+        self.assertIn("warns_new", faults[0]["log"][0])
+
+    def test_checkpatch(self) -> None:
+        series = self.series(one("int one; int long_line;"), two("int two; int bad_style;"))
+        ran = self.revision(series, AGAINST="none")
+        faults = self.faults(ran)
+        self.assertEqual([(2, "checkpatch")], [(f["patch"], f["kind"]) for f in faults])
+        self.assertIn("1: WARNING: long_line was seen", ran.stdout)
+        # A missing sign-off is told, and no more.
+        self.assertIn("MISSING_SIGN_OFF", ran.stdout)
+
+    def test_a_tree_without_checkpatch(self) -> None:
+        del self.kernel["scripts/checkpatch.pl"]
+        with mock.patch.object(fake, "_KERNEL_TOOL", _TOOL):
+            self.pack_kernel(self.kernel, mtime=2)
+        self.assertEqual(0, self.revision().status)
+        self.assertIsNone(self.document()["states"][1]["checkpatch"])
+
+    def test_a_base_that_is_no_good(self) -> None:
+        self.hook("int breaks_build;")
+        self.assert_error(self.revision(), 2, "the base itself (baseline, 4k)", "undeclared")
+
+    def test_tip_only(self) -> None:
+        self.assertEqual(0, self.revision(TIP_ONLY="1").status)
+        self.assertEqual(3, len([c for c in self.calls() if c.startswith("exec")]))
+        self.assertIsNone(self.document()["bisectable"])
+
+    def test_more_configs(self) -> None:
+        self.assertEqual(0, self.revision(CONFIGS="4k 64k").status)
+        self.assertEqual({"4k", "64k"}, set(self.document()["states"][1]["runs"]))
+        self.assert_error(self.revision(CONFIGS="5k"), 2, "5k")
+
+    def test_short(self) -> None:
+        series = self.series(one(), two("int two; int fails_short_altmap;"))
+        lines = self.revision(series, AGAINST="none", SHORT="1").stdout.splitlines()
+        self.assertIn("FAIL patch 2/2", lines[0])
+        self.assertIn("Verdict: at fault: patch 2", lines[-1])
+        self.assertLess(len(lines), 10)
+        self.assertEqual(1, len(self.revision(SHORT="1").stdout.splitlines()))
+
+
+class Against(Revision):
+    def test_what_changed(self) -> None:
+        old = self.series(one("int one; int fails_gives_pages_back;"), two(), name="v1")
+        new = self.series(one(), two("int two; int fails_short_altmap;"))
+        ran = self.revision(new, AGAINST=str(old))
+        self.assertEqual(1, ran.status)
+        changes = self.document()["against"]["changes"]["4k"]
+        self.assertEqual(["vmem_altmap.gives_pages_back"], changes["fixed"])
+        self.assertEqual(["vmemmap_basepages.short_altmap"], changes["broken"])
+        self.assertEqual(([], []), (changes["new"], changes["gone"]))
+        self.assertIn("broken: vmemmap_basepages.short_altmap", ran.stdout)
+        self.assertRegex(ran.stdout, r"1: +[0-9a-f]+ ! 1: +[0-9a-f]+ change vmemmap")
+
+    def test_an_old_revision_that_does_not_apply(self) -> None:
+        old = self.series(one("x").replace("-int vmemmap_20;", "-int nonsense;"), two(), name="v1")
+        ran = self.revision(AGAINST=str(old))
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertEqual({}, self.document()["against"]["changes"])
+
+
+class Inputs(Revision):
+    def test_an_mbox_with_cover_letter_and_replies(self) -> None:
+        head = "From x Mon Jan  1 00:00:00 2024\nFrom: A <a@b>\n"
+        cover = f"{head}Subject: [PATCH v2 0/2] The thing\nMessage-ID: <0@b>\n\nblurb\n"
+        reply = (
+            f"{head}Subject: Re: [PATCH v2 1/2] change\nMessage-ID: <9@b>\n\n"
+            "> diff --git a/x b/x\ndiff --git a/y b/y\n"
+        )
+        ran = self.revision(self.mbox(cover, two(), reply, one()), AGAINST="none")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertIn("Revision: The thing (2 patches)", ran.stdout)
+
+    def test_the_newest_version_counts(self) -> None:
+        v1 = one("int old;", "[PATCH 1/2] change vmemmap")
+        ran = self.revision(self.mbox(v1, one(), two()), AGAINST="none")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertIn("several versions; v2 is taken", ran.stderr)
+
+    def test_a_quilt_directory_of_bare_diffs(self) -> None:
+        directory = self.top / "quilt"
+        directory.mkdir()
+        for name, text in (("b.patch", one()), ("a.diff", two())):
+            (directory / name).write_text(text[text.index("diff --git") : text.index("--\n2.39")])
+        (directory / "series").write_text("# first\nb.patch -p1\na.diff\n")
+        ran = self.revision(directory, ONTO="baseline")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertEqual("b", self.document()["states"][1]["title"])
+
+    def test_encoded_mails(self) -> None:
+        text = one()
+        head, body = text.split("\n\n", 1)
+        coded = base64.encodebytes(body.replace("\n", "\r\n").encode()).decode()
+        head += "\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64"
+        ran = self.revision(self.mbox(f"{head}\n\n{coded}\n", two()), AGAINST="none")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+
+    def test_a_range_of_commits(self) -> None:
+        with mock.patch.object(fake, "_KERNEL_TOOL", _TOOL):
+            tree = self.unpack_kernel()
+        for path, text in self.kernel.items():
+            (tree / path).parent.mkdir(exist_ok=True, parents=True)
+            (tree / path).write_text(text)
+        env = {**self.env, "GIT_CONFIG_GLOBAL": "/dev/null"}
+        who = ["-c", "user.name=Me", "-c", "user.email=me@x"]
+
+        def git(*args: str) -> None:
+            subprocess.run(["git", *who, *args], cwd=tree, env=env, check=True, capture_output=True)
+
+        (tree / ".gitignore").write_text("")
+        git("init", "-q")
+        git("add", ".")
+        git("commit", "-qm", "base")
+        git("tag", "start")
+        for name in ("one", "fails_short_altmap"):
+            changed = tree / "mm/sparse-vmemmap.c"
+            changed.write_text(changed.read_text() + f"int {name};\n")
+            git("commit", "-qam", f"add {name}")
+        before = fake.listing(tree)
+        faults = self.faults(self.revision("start..HEAD", KSRC=str(tree)))
+        self.assertEqual({2}, {f["patch"] for f in faults})
+        self.assertEqual(before, fake.listing(tree))
+        self.assertEqual("add one", self.document()["states"][1]["title"])
+        ran = self.revision("start..nowhere", KSRC=str(tree))
+        self.assert_error(ran, 2, "merge-base", "nowhere")
+        self.assert_error(self.revision("start..HEAD"), 2, "KSRC=DIR")
+        # A series on the tree as it stands, where a case fails already.
+        series = self.series(patch("mm/memory.c", "memory", 20, "int x;", "speed"))
+        ran = self.revision(series, KSRC=str(tree))
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+
+
+class BadInputs(Revision):
+    def test_a_patch_that_does_not_apply_in_the_middle(self) -> None:
+        texts = [one(), two("int x;").replace("-int mmu_20;", "-int nonsense;"), two()]
+        texts = [re.sub(r"\d/2\]", f"{n}/3]", t) for n, t in enumerate(texts, 1)]
+        ran = self.revision(self.series(*texts), AGAINST="none")
+        faults = self.faults(ran)
+        self.assertEqual([(2, "apply")], [(f["patch"], f["kind"]) for f in faults])
+        # What comes before it is judged all the same.
+        states = self.document()["states"]
+        self.assertEqual(["ok", "ok", "failed", "not tried"], [s["applies"] for s in states])
+        self.assertIn("4k", states[1]["runs"])
+        self.assertIn("The tip was not tried", ran.stdout)
+
+    def test_hooks_in_the_way_are_not_the_series_fault(self) -> None:
+        series = self.series(patch("mm/memory.c", "memory", 3, "int x;", "clash"))
+        self.assert_error(self.revision(series), 2, "not beside our patches/hooks")
+
+    def test_a_corrupt_mbox(self) -> None:
+        cut = one()[: one().index("+int one;")]
+        self.assert_error(self.revision(self.mbox(cut, two())), 2, "is damaged", "corrupt patch")
+        self.assert_error(self.revision(self.mbox("\0\1\2 nonsense")), 2, "holds no patch")
+        self.assert_error(self.revision(self.mbox(one())), 2, "not complete: patch 2/2")
+        bad = self.top / "bad.mbox.gz"
+        bad.write_bytes(b"\x1f\x8b\x08 truncated")
+        self.assert_error(self.revision(bad), 2, "bad.mbox.gz cannot be read")
+
+    def test_a_numbered_patch_without_its_diff(self) -> None:
+        bare = two()[: two().index("diff --git")]
+        self.assert_error(self.revision(self.mbox(one(), bare)), 2, "has no diff")
+
+    def test_an_empty_series(self) -> None:
+        self.assert_error(self.revision(self.series()), 2, "holds no patches")
+        self.assert_error(self.revision(self.mbox()), 2, "holds no patch")
+        quilt = self.top / "quilt"
+        quilt.mkdir()
+        (quilt / "series").write_text("# nothing\n")
+        self.assert_error(self.revision(quilt), 2, "holds no patch")
+        (quilt / "series").write_text("gone.patch\n")
+        self.assert_error(self.revision(quilt), 2, "gone.patch cannot be read")
+
+    def test_no_series(self) -> None:
+        self.assert_error(self.revision(""), 2, "SERIES is not set")
+        self.assert_error(self.revision("nowhere"), 2, "no such file")
+        self.assert_error(self.revision(ONTO="vanilla"), 2, "vanilla")
+
+    def test_output_that_cannot_be_written(self) -> None:
+        (self.build / "results").mkdir(parents=True)
+        (self.build / "results/by-tree").write_text("in the way\n")
+        self.assert_error(self.revision(), 2, "by-tree")
+        self.assert_error(self.revision(BUILD=str(self.repo / "patches/tested-on/x")), 2)
+        self.assertEqual([], self.calls())
+
+    def test_changes_in_the_work_tree(self) -> None:
+        self.revision()
+        (self.build / "linux-6.12/revision/mm/memory.c").write_text("mine\n")
+        ran = self.revision(self.series(one("int one; int other;"), two()), AGAINST="none")
+        self.assert_error(ran, 2, "changes of yours")
+        self.assertEqual("mine\n", (self.build / "linux-6.12/revision/mm/memory.c").read_text())
+
+    def test_killed_in_the_middle(self) -> None:
+        series = self.series(one(), two("int two; int hangs_build;"))
+        env = {"SERIES": str(series), "AGAINST": "none"}
+        child = self.start("revision.py", env=env)
+        pids = self.wait_for_hang(child)
+        self.assertEqual(130, self.interrupt(child).status)
+        self.assert_gone(pids)
+        self.assertEqual([], list((self.build / "results").rglob("*.part")))
+        done = len([c for c in self.calls() if c.startswith("exec")])
+        self.assertEqual(2, done)
+        ran = self.revision(series, AGAINST="none", FAKE_HEALED="1")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertEqual(3, len([c for c in self.calls() if c.startswith("exec")]))
+
+    def test_killed_without_warning(self) -> None:
+        series = self.series(one(), two("int two; int hangs_build;"))
+        child = self.start("revision.py", env={"SERIES": str(series), "AGAINST": "none"})
+        pids = self.wait_for_hang(child)
+        child.kill()
+        child.wait()
+        for pid in pids:
+            subprocess.run(["kill", "-9", str(pid)], check=False)
+        self.calls()
+        ran = self.revision(series, AGAINST="none", FAKE_HEALED="1")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertEqual(3, len([c for c in self.calls() if c.startswith("exec")]))
+
+    def test_two_at_a_time(self) -> None:
+        series = self.series(one(), two("int two; int hangs_build;"))
+        child = self.start("revision.py", env={"SERIES": str(series), "AGAINST": "none"})
+        self.wait_for_hang(child)
+        self.assert_error(self.revision(), 2, "another make revision")
+        self.interrupt(child)
+
+
+class Outputs(Revision):
+    def test_files(self) -> None:
+        series = self.series(one(), two("int two; int fails_short_altmap;"))
+        self.revision(series)
+        out = self.build / "results/revision"
+        suites = ElementTree.parse(out / "results.xml").getroot()
+        failures = {s.get("name"): s.get("failures") for s in suites}
+        self.assertEqual("0", failures["patch 1 4k: change vmemmap"])
+        self.assertEqual("1", failures["patch 2 4k: change mmu"])
+        names = {p.name for p in (out / "logs").iterdir()}
+        self.assertIn("0002-64k.console.log", names)
+        page = (out / "report.html").read_text()
+        self.assertNotRegex(page, r"(?:src|href)=\"?(?:https?:|//)|<script")
+        linked = set(re.findall(r'href="#(c[\d-]+)"', page))
+        self.assertEqual(linked, set(re.findall(r'id="(c[\d-]+)"', page)))
+        self.assertIn("EXPECTATION FAILED", page)
+
+    def test_logs_cannot_break_the_page(self) -> None:
+        series = self.series(one(subject="[PATCH v2 1/2] <script>alert(1)</script>"), two())
+        self.revision(series, AGAINST="none")
+        page = (self.build / "results/revision/report.html").read_text()
+        self.assertNotIn("<script>", page)
+
+    def test_an_interrupted_run_leaves_the_last_report(self) -> None:
+        self.revision()
+        series = self.series(one(), two("int two; int hangs_build;"))
+        child = self.start("revision.py", env={"SERIES": str(series), "AGAINST": "none"})
+        self.wait_for_hang(child)
+        self.interrupt(child)
+        self.assertEqual("good", self.document()["verdict"])
+
+
+if __name__ == "__main__":
+    unittest.main()

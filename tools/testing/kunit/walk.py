@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A series from its base to its tip, state by state."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import judge
+import lint
+import proc
+import source
+import tree as tree_module
+import verdict
+from archive import Archive
+from errors import KunitError, PatchError
+from patchset import Member, Series
+from proc import say
+from settings import Settings
+from verdict import Fault, Outcome, Progress, State
+from workshop import Ending, Limits, Workshop, limits
+
+EXPECTED = Path(__file__).resolve().parent / "expected"
+
+
+class BaseError(KunitError):
+    """The base is of no use for a verdict, or our own hooks are in the way."""
+
+
+@dataclass
+class Judged:
+    """A series, and all that was found out about it."""
+
+    series: Series
+    onto: str
+    version: str = ""
+    states: List[State] = field(default_factory=list)
+    tip: Dict[str, Outcome] = field(default_factory=dict)
+    faults: List[Fault] = field(default_factory=list)
+    base_commit: str = ""
+    tip_commit: str = ""
+    # How many patches apply.
+    applied: int = 0
+
+    @property
+    def base(self) -> State:
+        return self.states[0]
+
+    @property
+    def not_bisectable(self) -> Tuple[int, ...]:
+        """The patches after which the tree does not apply, build, boot or pass as before."""
+        kinds = ("apply", "build", "suites", "run", "case")
+        tips = ("at the tip",)
+        return tuple(sorted({
+            f.patch for f in self.faults
+            if f.patch and f.kind in kinds and not f.what.endswith(tips)
+        }))  # fmt: skip
+
+
+class Walk:
+    """Does the work. wanted.flavour is what the series goes onto."""
+
+    def __init__(self, wanted: Settings, series: Series, kept: Archive) -> None:
+        self._wanted = tree_module.fix_start(wanted, series.start)
+        self._series = series
+        self._shop = Workshop(self._wanted, kept)
+        self._watch = proc.Stopwatch()
+        onto = wanted.flavour if not wanted.ksrc else f"{wanted.ksrc}"
+        self.judged = Judged(series, onto)
+        self.judged.states = [State(0, "base", "ok")]
+        self.judged.states += [State(m.number, m.title) for m in series.members]
+
+    def apply(self) -> None:
+        """Apply all patches, as far as that goes. Raises BaseError, KunitError."""
+        judged = self.judged
+        base = self._shop.stack(())
+        judged.base_commit = judged.tip_commit = base.commit
+        judged.version = source.version(base.git, base.commit)
+        for member in self._series.members:
+            state = judged.states[member.number]
+            try:
+                judged.tip_commit = self._shop.stack(self._series.patches(member.number)).commit
+            except PatchError as error:
+                self._require_no_clash(member, error)
+                state.applies = "failed"
+                log = (error.cause, *error.detail.splitlines())
+                judged.faults.append(Fault("apply", "it does not apply", member.number, log=log))
+                return
+            state.applies = "ok"
+            judged.applied = member.number
+
+    def _require_no_clash(self, member: Member, error: PatchError) -> None:
+        """Raise BaseError if it is our hooks that a patch does not go together with."""
+        patches = self._series.patches(member.number)
+        try:
+            tree_module.stack(self._wanted, patches, with_tests=False)
+        except PatchError:
+            return
+        raise BaseError(
+            f"patch {member.number} applies to the kernel, but not beside our patches/hooks",
+            "adapt patches/hooks to what the series changes there",
+            error.detail,
+        ) from error
+
+    def try_base(self, configs: Sequence[str]) -> None:
+        """Build and boot the base. Raises BaseError if it does not."""
+        state = self.judged.base
+        for config in configs:
+            self._tell(state, config)
+            run = self._shop.run((), config, Limits())
+            if run.ending is not Ending.RAN:
+                raise BaseError(
+                    f"the base itself ({self.judged.onto}, {config}): {run.ending.value}",
+                    "no series can be judged on it; see to it first",
+                    "\n".join(run.said),
+                )
+            outcome = verdict.read_outcome(run, EXPECTED)
+            if outcome.death:
+                raise BaseError(
+                    f"on the base ({self.judged.onto}, {config}) {outcome.death.what}",
+                    "no series can be judged on it; see to it first",
+                    "\n".join(outcome.death.log),
+                )
+            state.outcomes[config] = outcome
+
+    def try_patches(self, configs: Sequence[str]) -> None:
+        """Try each state that applies. Faults go to what is judged."""
+        progress = {c: Progress(self.judged.base.outcomes[c]) for c in configs}
+        for member in self._series.members[: self.judged.applied]:
+            state = self.judged.states[member.number]
+            patches = self._series.patches(member.number)
+            for config in configs:
+                self._tell(state, config)
+                # First, so that the work tree goes forward only.
+                before = self._warnings(member, member.number - 1, config)
+                run = self._shop.run(patches, config, self._limit(config))
+                outcome = verdict.read_outcome(run, EXPECTED)
+                self.judged.faults += progress[config].step(state, outcome)
+                self._compare_warnings(member, state, config, before)
+            self.check_style(member)
+
+    def check_style(self, member: Member) -> None:
+        """Ask checkpatch about a patch."""
+        state = self.judged.states[member.number]
+        state.remarks = self._shop.checkpatch(self._series.patches(member.number))
+        errors = [remark for remark in state.remarks or () if remark.is_fault]
+        if errors:
+            log = tuple(map(str, errors))
+            what = f"checkpatch: {len(errors)} errors"
+            self.judged.faults.append(Fault("checkpatch", what, member.number, log=log))
+
+    def _warnings(self, member: Member, count: int, config: str) -> Optional[Tuple[str, ...]]:
+        """What W=1 says about the files of a patch in a state; None if that does not build."""
+        outcome = self.judged.states[count].outcomes.get(config)
+        if outcome is None or outcome.run.ending is not Ending.RAN:
+            return None
+        sources = [f for f in member.files if f.endswith(".c")]
+        if not sources:
+            return ()
+        patches = self._series.patches(count)
+        return self._shop.warnings(patches, config, sources, self._limit(config))
+
+    def _compare_warnings(
+        self, member: Member, state: State, config: str, before: Optional[Tuple[str, ...]]
+    ) -> None:
+        after = self._warnings(member, member.number, config)
+        if before is None or after is None:
+            return
+        new = lint.new_warnings(before, after)
+        state.warnings[config] = new
+        if new:
+            what = f"{len(new)} new warnings with W=1"
+            self.judged.faults.append(Fault("warnings", what, member.number, config, log=new))
+
+    def try_tip(self, configs: Sequence[str]) -> None:
+        """Try the whole series, if all of it applies."""
+        if self.judged.applied < len(self._series.members):
+            return
+        state = self.judged.states[-1]
+        for config in configs:
+            outcome = state.outcomes.get(config)
+            if outcome is None:
+                self._tell(state, config)
+                patches = self._series.patches(len(self._series.members))
+                run = self._shop.run(patches, config, self._limit(config))
+                outcome = verdict.read_outcome(run, EXPECTED)
+            self.judged.tip[config] = outcome
+
+    def judge_tip(self) -> None:
+        """Add the faults of the tip to those of the single patches."""
+        onto = self._wanted.flavour
+        stands_for = "stock" if onto == "baseline" else onto
+        for config, outcome in self.judged.tip.items():
+            base = self.judged.base.outcomes.get(config)
+            expected = judge.read_expectation(EXPECTED, stands_for, config)
+            may_fail = verdict.tolerated(onto, base, expected)
+            self.judged.faults += verdict.judge_tip(outcome, may_fail, base, self.judged.faults)
+
+    def _limit(self, config: str) -> Limits:
+        found = self.judged.base.outcomes
+        nearest = found.get(config) or next(iter(found.values()), None)
+        return limits(nearest.run if nearest else None)
+
+    def _tell(self, state: State, config: str) -> None:
+        total = len(self._series.members)
+        what = f"patch {state.number}/{total}: {state.title}" if state.number else "the base"
+        say(f"[{self._watch.seconds:4.0f} s] {config}: {what} ...")
+
+
+def blame(new: Judged, old: Judged, config: str) -> None:
+    """Lay a case that fails at the tip at the door of a patch.
+
+    It is the patch with which the case turned green in the old revision: the one
+    of the same title, or else of the same number.
+    """
+    turned = {c: s for s in old.states for c in s.green.get(config, ())}
+    numbers = {m.title: m.number for m in new.series.members}
+    same_length = len(new.series.members) == len(old.series.members)
+    for place, fault in enumerate(new.faults):
+        state = turned.get(fault.case)
+        if fault.kind != "case" or fault.patch or state is None:
+            continue
+        number = numbers.get(state.title) or (state.number if same_length else None)
+        if number:
+            what = f"{fault.what}; in AGAINST it turned green with this patch"
+            new.faults[place] = replace(fault, patch=number, what=what)

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0
+"""States of a series, built and booted one after another in one work tree.
+
+What was found out about a git tree with a config is kept, and looked up when
+the same tree comes again. One work tree makes each build an incremental one.
+"""
+
+import enum
+import os
+import platform
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+
+import archive
+import lint
+import options
+import packages
+import proc
+import tree as tree_module
+from archive import Archive
+from errors import CommandError, DiskSpaceError, WorkTreeError
+from gitrepo import Git
+from kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages
+from lint import Remark
+from proc import say
+from settings import BASE_CONFIG, Settings, config_path
+from tree import Patch, Stacked
+
+NAME = "revision"
+# Part of each key: what was kept in another form is not looked at.
+_FORM = "1"
+
+# A build or a boot may take so many times what the base took, and in any case
+# so many seconds.
+FACTOR = 10
+BUILD_FLOOR = 1800.0
+BOOT_FLOOR = 120
+
+_SUITE_ERROR = re.compile(
+    r"^(?:\.\./)*((?:mm|arch/arm64/mm)/tests/\S+?:\d+)(?::\d+)?: (?:fatal )?(error: .*)$", re.M
+)
+_LINK_ERROR = re.compile(r"((?:mm|arch/arm64/mm)/tests/\S+?):.*(undefined reference to .*)$", re.M)
+_ANY_ERROR = re.compile(
+    r"^(\S+?:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference .*)$", re.M
+)
+_MACHINE = re.compile(
+    r"No space left on device|Disk quota exceeded|Killed signal|Cannot allocate memory|"
+    r"virtual memory exhausted|internal compiler error|Input/output error"
+)
+
+
+class Ending(enum.Enum):
+    """How far a state came."""
+
+    RAN = "ran"
+    BUILD_FAILED = "build failed"
+    BUILD_HUNG = "build hung"
+    SUITES_STALE = "suites do not compile"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A state with a config. console is empty unless it was booted."""
+
+    config: str
+    tree: str
+    key: str
+    ending: Ending
+    build_seconds: float
+    boot_seconds: float
+    said: Tuple[str, ...] = ()
+    console: str = ""
+    # Whether it was done now, and not found among what is kept.
+    is_new: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """After so many seconds a build, or a boot, hangs."""
+
+    build: float = BUILD_TIME
+    boot: int = GUEST_TIME
+
+
+def limits(base: Optional[Run]) -> Limits:
+    """What is granted to a state, by what its base took."""
+    if base is None or base.ending is not Ending.RAN:
+        return Limits()
+    return Limits(
+        max(BUILD_FLOOR, FACTOR * base.build_seconds),
+        max(BOOT_FLOOR, int(FACTOR * base.boot_seconds)),
+    )
+
+
+class Workshop:
+    """Where the states of a series on one base are tried."""
+
+    def __init__(self, wanted: Settings, kept: Archive) -> None:
+        self._wanted = wanted
+        self._kept = kept
+        self._tools = _tool_versions()
+        self._stacked: Dict[Tuple[bytes, ...], Stacked] = {}
+
+    def stack(self, patches: Sequence[Patch]) -> Stacked:
+        """The commit of a state. Raises PatchError."""
+        key = tuple(patch.data for patch in patches)
+        if key not in self._stacked:
+            self._stacked[key] = tree_module.stack(self._wanted, patches)
+        return self._stacked[key]
+
+    def run(self, patches: Sequence[Patch], config: str, limit: Limits) -> Run:
+        """Build and boot a state, unless it is known what comes of it.
+
+        Raises KunitError of some kind when the machine is to blame.
+        """
+        stacked = self.stack(patches)
+        name = self._key("run", stacked.tree, config)
+        found = self._kept.find(name)
+        if found is None:
+            return self._do(stacked, config, name, limit)
+        return self._read(name, found, config)
+
+    def warnings(
+        self, patches: Sequence[Patch], config: str, files: Sequence[str], limit: Limits
+    ) -> Tuple[str, ...]:
+        """What W=1 says about some files in a state that builds."""
+        stacked = self.stack(patches)
+        name = self._key("W=1", stacked.tree, config, *sorted(files))
+
+        def ask(part: Path) -> Dict[str, Any]:
+            tree, wanted = self._bring(stacked), replace(self._wanted, config=config)
+            kernel = Kernel(tree, wanted, part, "kernel")
+            try:
+                if kernel.build(limit.build):
+                    return {"warnings": []}
+                log = part / "w1.log"
+                said = lint.warnings(tree, kernel.build_dir, wanted, files, log, limit.build)
+            except proc.TimedOut as error:
+                advice = "see what keeps make W=1 busy; then try again"
+                raise CommandError(str(error), advice) from error
+            return {"warnings": list(said)}
+
+        return tuple(self._cached(name, ask)["warnings"])
+
+    def checkpatch(self, patches: Sequence[Patch]) -> Optional[Tuple[Remark, ...]]:
+        """What the tree's checkpatch says about the last of the patches; None without one."""
+        stacked, patch = self.stack(patches), patches[-1]
+        scripts = stacked.git.run(
+            "rev-parse", "--verify", "--quiet", f"{stacked.commit}:scripts", expect=(0, 1, 128)
+        ).stdout.strip()
+        name = archive.key(_FORM, "checkpatch", scripts, patch.data)
+
+        def ask(part: Path) -> Dict[str, Any]:
+            tree = self._bring(stacked)
+            path = part / "a.patch"
+            path.write_bytes(patch.data)
+            said = lint.checkpatch(tree, path)
+            known = said is not None
+            rows = [[r.level, r.kind, r.text, r.line] for r in said or ()]
+            return {"known": known, "remarks": rows}
+
+        found = self._cached(name, ask)
+        return tuple(Remark(*row) for row in found["remarks"]) if found["known"] else None
+
+    def _cached(self, name: str, ask: Callable[[Path], Dict[str, Any]]) -> Dict[str, Any]:
+        found = self._kept.find(name)
+        if found is None:
+            with self._kept.adding(name) as part:
+                found = ask(part)
+                archive.write_record(part, found)
+        return found
+
+    def _bring(self, stacked: Stacked) -> Path:
+        """Let the work tree show a state. Raises WorkTreeError if it is not just that."""
+        tree = tree_module.show(self._wanted, NAME, stacked)
+        own = Git(tree / ".git", work_tree=tree)
+        clean = own.succeeds("diff", "--quiet", "HEAD")
+        if not clean or own.out("rev-parse", "HEAD^{tree}") != stacked.tree:
+            raise WorkTreeError(
+                f"{tree} has changes of yours, and only patches are judged",
+                f"save them elsewhere; git -C {tree} reset --hard {stacked.commit[:12]} drops them",
+            )
+        return tree
+
+    def _do(self, stacked: Stacked, config: str, name: str, limit: Limits) -> Run:
+        tree = self._bring(stacked)
+        wanted = replace(self._wanted, config=config)
+        with self._kept.adding(name) as part:
+            kernel = Kernel(tree, wanted, part, "kernel")
+            say(f"  building {config} ...")
+            watch = proc.Stopwatch()
+            try:
+                failed = kernel.build(limit.build)
+            except proc.TimedOut as error:
+                # Not kept: a busy machine is no property of a tree.
+                return Run(config, stacked.tree, name, Ending.BUILD_HUNG, watch.seconds, 0.0,
+                           (str(error),), is_new=True)  # fmt: skip
+            record: Dict[str, Any] = {"config": config, "tree": stacked.tree, "said": []}
+            record.update(build_seconds=round(watch.seconds, 1), boot_seconds=0.0)
+            if failed:
+                ending, said = read_failure(kernel.log("build").read_text(errors="replace"))
+                record.update(ending=ending.value, said=said)
+            else:
+                say(f"  built in {watch.seconds:.0f} s; booting {config} ...")
+                record.update(self._boot(kernel, limit))
+            archive.write_record(part, record)
+        return replace(self._read(name, record, config), is_new=True)
+
+    def _boot(self, kernel: Kernel, limit: Limits) -> Dict[str, Any]:
+        watch = proc.Stopwatch()
+        try:
+            kernel.boot(limit.boot)
+        except proc.TimedOut as error:
+            raise CommandError(
+                f"kunit.py did not end a guest that hung: {error}",
+                "see what keeps QEMU from ending; then try again",
+            ) from error
+        return {"ending": Ending.RAN.value, "boot_seconds": round(watch.seconds, 1)}
+
+    def _read(self, name: str, record: Dict[str, Any], config: str) -> Run:
+        console = self._kept.path(name) / "kernel.console.log"
+        text = console.read_text(errors="backslashreplace") if console.exists() else ""
+        return Run(
+            config, record["tree"], name, Ending(record["ending"]), record["build_seconds"],
+            record["boot_seconds"], tuple(record["said"]), text,
+        )  # fmt: skip
+
+    def _key(self, what: str, git_tree: str, config: str, *more: str) -> str:
+        fragments = [config_path(n).read_bytes() for n in (BASE_CONFIG, *config.split("-"))]
+        qemu = options.ARM64_QEMU_CONFIG
+        guest = qemu.read_bytes() if qemu.exists() else b""
+        return archive.key(_FORM, what, git_tree, config, self._tools, guest, *fragments, *more)
+
+
+def read_failure(log: str) -> Tuple[Ending, Tuple[str, ...]]:
+    """Why a build failed: its own fault, or that of suites that are too old for it.
+
+    Raises DiskSpaceError, CommandError when the machine is to blame.
+    """
+    if _MACHINE.search(log):
+        failure = proc.failure(["make"], 2, log)
+        if isinstance(failure, DiskSpaceError):
+            raise failure
+        raise CommandError(
+            "the compiler was stopped by the machine, not by the patch",
+            "free memory or let JOBS be smaller, and try again",
+            "\n".join(line for line in log.splitlines() if _MACHINE.search(line)),
+        )
+    ours = [f"{m[1]} {m[2]}" for m in (*_SUITE_ERROR.finditer(log), *_LINK_ERROR.finditer(log))]
+    others = [
+        line for line in (m[1] for m in _ANY_ERROR.finditer(log))
+        if not _SUITE_ERROR.match(line) and not _LINK_ERROR.search(line)
+    ]  # fmt: skip
+    if ours and not others:
+        return Ending.SUITES_STALE, tuple(ours[:5])
+    return Ending.BUILD_FAILED, compiler_messages(log)
+
+
+def _tool_versions() -> str:
+    """The compiler and the emulator: another one may lead to another result."""
+    line = options.take_apart(["build"])
+    compilers = [options.cross_prefix(line) + "gcc", packages.QEMU.proof]
+    there = [name for name in compilers if shutil.which(name)]
+    said = [proc.run([name, "--version"]).stdout.partition("\n")[0] for name in there]
+    chosen = [f"{n}={os.environ.get(n, '')}" for n in ("LLVM", "CC", "CROSS_COMPILE", "KCFLAGS")]
+    kvm = platform.machine() == "aarch64" and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return "\n".join([*said, *chosen, str(kvm)])
