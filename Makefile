@@ -34,6 +34,7 @@ help:
 	@echo '  SHARD=1/4   for make matrix: this part of it'
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
+	@echo '  AGAINST=DIR-or-mbox, ONTO=flavour, TIP_ONLY=1, SHORT=1   for make revision'
 
 run:
 	@$(PYTHON) $(TOOLS)/kunit.py run --arch=arm64
