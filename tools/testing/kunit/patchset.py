@@ -212,7 +212,7 @@ def _parse(name: str, data: bytes) -> _Mail:
     tag = " ".join(_tags(subject))
     number = _NUMBER.search(tag)
     version = _VERSION.search(tag)
-    has_diff = _DIFF.search(body) is not None and not _REPLY.match(subject)
+    has_diff = _DIFF.search(body) is not None
     return _Mail(
         name=name,
         ident=ident,

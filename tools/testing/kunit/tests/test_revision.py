@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence
 from unittest import mock
 
+import patchset
 from tests import fake
 from tests.fake import KERNEL, Ran, World, patch
 from tests.test_judge import CASES
@@ -227,7 +228,8 @@ class Verdicts(Revision):
     def test_a_feature_that_never_comes(self) -> None:
         series = self.series(one(), two("int too;"))
         faults = self.faults(self.revision(series, AGAINST="none"))
-        self.assertEqual({None}, {f["patch"] for f in faults})
+        where = [(f["patch"], f["config"]) for f in faults]
+        self.assertEqual([(None, "4k"), (None, "16k"), (None, "64k")], where)
         self.assertEqual({"vmemmap_basepages.maps_altmap_pages"}, {f["case"] for f in faults})
         # The revision in this repository tells at which patch it should have come.
         ran = self.revision(series)
@@ -379,6 +381,9 @@ class Inputs(Revision):
         ran = self.revision(self.mbox(cover, two(), reply, one()), AGAINST="none")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         self.assertIn("Revision: The thing (2 patches)", ran.stdout)
+        reply = f"{head}Subject: Re: [PATCH] change\n\n{two()}"
+        alone = patchset.read(str(self.mbox(one(subject="[PATCH] change"), reply)))
+        self.assertEqual(["change"], [member.title for member in alone.members])
 
     def test_the_newest_version_counts(self) -> None:
         v1 = one("int old;", "[PATCH 1/2] change vmemmap")
