@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 import check
+import origin_map
 import patchset
 import proc
 import revision_report as report_module
@@ -25,6 +26,7 @@ import walk
 from archive import Archive
 from errors import CommandError, ExitStatus, KunitError, UsageError
 from gitrepo import Git
+from origin_map import Map, MapError
 from patchset import Series
 from proc import say
 from revision_report import Report
@@ -71,7 +73,7 @@ def _main(environ: Mapping[str, str]) -> int:
         kept = Archive(wanted.build / "results/by-tree")
         with _replacing(out) as part:
             report = judge(wanted, series, older, kept, configs, bool(environ.get("TIP_ONLY")))
-            write(report, kept, part, wanted.build / "results")
+            write(report, kept, part)
     text = report_module.short(report) if environ.get("SHORT") else report_module.full(report)
     print(text)
     say(f"everything is in {out}: results.json, results.xml, report.html, logs/")
@@ -218,14 +220,13 @@ def _replacing(out: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def write(report: Report, kept: Archive, out: Path, shared: Path) -> None:
+def write(report: Report, kept: Archive, out: Path) -> None:
     """Write everything but the terminal's text; logs of all runs are copied there."""
     document = json.dumps(report_module.document(report), indent=1) + "\n"
     (out / "results.json").write_text(document, encoding="utf-8")
     results.write_junit(report_module.junit_runs(report), out / "results.xml")
-    picture = shared / "map.svg"
-    pictures = [("Where the memmap lies", picture.read_text("utf-8"))] if picture.exists() else []
-    (out / "report.html").write_text(revision_html.page(report, pictures), encoding="utf-8")
+    page = revision_html.page(report, origin_figure(report))
+    (out / "report.html").write_text(page, encoding="utf-8")
     (out / "summary.txt").write_text(report_module.full(report) + "\n", encoding="utf-8")
     (out / "short.txt").write_text(report_module.short(report) + "\n", encoding="utf-8")
     if report.range_diff:
@@ -237,6 +238,22 @@ def write(report: Report, kept: Archive, out: Path, shared: Path) -> None:
             log = kept.path(key) / f"kernel.{what}.log"
             if log.exists():
                 shutil.copyfile(log, logs / f"{name}.{what}.log")
+
+
+def origin_figure(report: Report) -> str:
+    """An SVG of where the memmap lies, on the base and at the tip; "" if no suite told."""
+    panels: List[Tuple[str, Map]] = []
+    for config in report.patch_configs:
+        for name, found in (("base", report.new.base.outcomes), ("tip", report.new.tip)):
+            if config not in found:
+                return ""
+            try:
+                maps = origin_map.read(found[config].run.console)
+            except MapError as error:
+                say(f"note: no map of the memmap: {error.cause}")
+                return ""
+            panels += [(f"{config}, {name}", drawn) for drawn in maps[-1:]]
+    return origin_map.figure(panels) if len(panels) == 2 * len(report.patch_configs) else ""
 
 
 def _runs(report: Report) -> Dict[str, str]:

@@ -27,8 +27,8 @@ background: #fff; border: 1px solid #444; padding: 1em 1.5em; box-shadow: 0 0 4e
 _MARK = {"passed": "ok", "failed": "FAIL", "skipped": "skip", "missing": "none"}
 
 
-def page(report: Report, pictures: Sequence[Tuple[str, str]] = ()) -> str:
-    """The page. pictures are titles and SVG elements that go in as they are."""
+def page(report: Report, figure: str = "") -> str:
+    """The page. figure is an SVG of what the memmap is backed by, if there is one."""
     title = f"{report.new.series.title}: {'good' if report.is_good else 'at fault'}"
     columns = _columns(report)
     parts = [
@@ -41,8 +41,8 @@ def page(report: Report, pictures: Sequence[Tuple[str, str]] = ()) -> str:
         "log.</p>",
         *_grid(report, columns),
     ]  # fmt: skip
-    for name, svg in pictures:
-        parts += [f"<h2>{escape(name)}</h2>", svg]
+    if figure:
+        parts += ["<h2>What the memmap is backed by</h2>", figure]
     if report.range_diff:
         parts += ["<h2>git range-diff</h2>", f"<pre>{escape(report.range_diff)}</pre>"]
     parts += _logs(columns)

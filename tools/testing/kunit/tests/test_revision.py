@@ -15,6 +15,7 @@ import patchset
 from tests import fake
 from tests.fake import KERNEL, Ran, World, patch
 from tests.test_judge import CASES
+from tests.test_origin_map import BLOCKS
 
 # A kernel whose files say what becomes of it. On the baseline a case fails until
 # patch one is there, and another until patch two is. It counts what it is asked.
@@ -61,6 +62,7 @@ feature = {"takes_from_altmap": "int one;", "maps_altmap_pages": "int two;"}
 lines = ["Linux version 6.12.117", "KTAP version 1", "1..2"]
 for s, (suite, cases) in enumerate(suites.items(), 1):
     lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(cases)}"]
+    lines += os.environ.get("FAKE_MAP", "").splitlines()
     for c, case in enumerate(cases, 1):
         if f"hangs_in_{case};" in text:
             (out / "test.log").write_text("\\n".join([*lines, f"    # {case}"]) + "\\n")
@@ -381,7 +383,8 @@ class Inputs(Revision):
         ran = self.revision(self.mbox(cover, two(), reply, one()), AGAINST="none")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         self.assertIn("Revision: The thing (2 patches)", ran.stdout)
-        reply = f"{head}Subject: Re: [PATCH] change\n\n{two()}"
+        diff = two()[two().index("diff --git") :]
+        reply = f"{head}Subject: Re: [PATCH] change\n\n{diff}"
         alone = patchset.read(str(self.mbox(one(subject="[PATCH] change"), reply)))
         self.assertEqual(["change"], [member.title for member in alone.members])
 
@@ -554,6 +557,17 @@ class Outputs(Revision):
         linked = set(re.findall(r'href="#(c[\d-]+)"', page))
         self.assertEqual(linked, set(re.findall(r'id="(c[\d-]+)"', page)))
         self.assertIn("EXPECTATION FAILED", page)
+
+    def test_the_map_of_the_memmap(self) -> None:
+        self.revision(FAKE_MAP=BLOCKS)
+        out = self.build / "results/revision"
+        page = (out / "report.html").read_text()
+        self.assertEqual(1, page.count("<svg"))
+        self.assertIn("4k, tip", page)
+        ran = self.revision(CONFIGS="64k", FAKE_MAP="origin-map: begin nonsense")
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.assertIn("no map of the memmap", ran.stderr)
+        self.assertNotIn("<svg", (out / "report.html").read_text())
 
     def test_logs_cannot_break_the_page(self) -> None:
         series = self.series(one(subject="[PATCH v2 1/2] <script>alert(1)</script>"), two())
