@@ -340,6 +340,8 @@ struct fake_dev *fake_dev_get_tail(struct kunit *test, unsigned long nr_sections
 	dev->res.end = PFN_PHYS(dev->pfn + dev->nr) - 1;
 	if (request_resource(&iomem_resource, &dev->res)) {
 		kfree(dev);
+		KUNIT_ASSERT_EQ_MSG(test, nr_abandoned, 0,
+				    "tests before this one had to abandon what follows boot memory");
 		kunit_skip(test, "somebody else claims what follows boot memory");
 	}
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_dev_release, dev));
