@@ -207,7 +207,7 @@ static void failed_add_leaves_tail_free(struct kunit *test)
 
 	tail->offer = tail->nr - 1;
 	KUNIT_EXPECT_NO_WARN(test, err = tail_add(tail));
-	KUNIT_EXPECT_EQ_MSG(test, err, -ENOMEM, "adding with %lu pages of %lu on offer",
+	KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "adding with %lu pages of %lu on offer",
 			    tail->offer, tail->nr);
 	expect_early_memmap_stays(test, tail, "failed add");
 	KUNIT_EXPECT_FALSE_MSG(test, pfn_section_valid(__pfn_to_section(pfn), pfn),
