@@ -19,7 +19,7 @@ from proc import tail
 # What a kernel says when something is wrong with it.
 SPLAT = re.compile(
     r"cut here|\bWARNING: |\bBUG: |\bOops\b|Call [Tt]race:|Kernel panic|Unable to handle|"
-    r"Internal error|\bKASAN: |\bKFENCE: |\bUBSAN: |\bKCSAN: |kmemleak: \d+ new|"
+    r"Internal error|\bKASAN: |\bKFENCE: |\bUBSAN: |\bKCSAN: |"
     r"possible (?:recursive|circular|irq lock|deadlock)|INFO: .*(?:deadlock|stall|lockdep|blocked)|"
     r"detected stall|soft lockup|Bad page state|Bad page map|page allocation failure|"
     r"DEBUG_LOCKS_WARN_ON|suspicious RCU usage|[Rr]efcount_t: |list_(?:add|del) corruption"
