@@ -226,6 +226,9 @@ static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
 	struct vmemmap_census shadow = shadow_census(dev);
 	unsigned long i;
 
+	/* What an earlier case has left would be taken for what was there before. */
+	KUNIT_EXPECT_EQ_MSG(test, linear.holes, dev->nr,
+			    "unmapped pages of the linear mapping, before the device came");
 	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
 	KUNIT_EXPECT_EQ(test, fake_dev_census(dev).device, MEMMAP_PAGES);
 	unmap_dev(mapped);

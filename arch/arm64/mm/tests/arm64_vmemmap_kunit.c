@@ -7,6 +7,7 @@
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
  * cases cite its rules as C1, C2 and so on.
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/io.h>
 #include <linux/memory_hotplug.h>
@@ -460,6 +461,35 @@ static void populate_section_without_altmap_is_ram(struct kunit *test)
 			    SECTION_PAGES / LEAF_PAGES, "leaves for a section");
 }
 
+/* System RAM in which no two free pages are side by side. */
+static void *alloc_no_blocks(unsigned long size, int node)
+{
+	struct page *page;
+
+	if (size > PAGE_SIZE)
+		return NULL;
+	page = alloc_pages_node(node, GFP_KERNEL, 0);
+	return page ? page_address(page) : NULL;
+}
+
+/*
+ * C16: without an altmap, base pages step in for a block that system RAM cannot
+ * give, be it the only one.
+ */
+static void populate_section_without_blocks_has_pages(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span span = section_span(dev, 0);
+	struct vmemmap_census census;
+
+	kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_no_blocks);
+	KUNIT_EXPECT_EQ(test, populate(span, NULL), 0);
+	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+	expect_system_ram(test, dev, span);
+	census = census_of(dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, census.pages, SECTION_PAGES, "base pages for a section");
+}
+
 /* C9: freed entries are gone, and the altmap has its pages back. */
 static void free_section_gives_pages_back(struct kunit *test)
 {
@@ -867,6 +897,7 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(populate_section_short_altmap),
 	KUNIT_CASE(populate_section_without_room_to_align),
 	KUNIT_CASE(populate_section_without_altmap_is_ram),
+	KUNIT_CASE(populate_section_without_blocks_has_pages),
 	KUNIT_CASE(populate_section_spends_ram_on_tables_only),
 	KUNIT_CASE(populate_subsection_spends_ram_on_tables_only),
 	KUNIT_CASE(free_section_gives_pages_back),
