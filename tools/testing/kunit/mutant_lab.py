@@ -54,6 +54,8 @@ class Fate(enum.Enum):
     TIMED_OUT = "timed out"
     SAME = "same code"
     UNVIABLE = "unviable"
+    # As it says nothing about the mutant, this one is never kept.
+    NOT_BUILT = "not built"
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class Lab:
                 self._base_image = _digest(self._kernel.build_dir / IMAGE)
                 say(f"{self.config}: booting the original ...")
                 kernel = self._boot_kernel(0)
-                outcome = self._boot(kernel, GUEST_EXTRA + 100)
+                outcome = boot(kernel, GUEST_EXTRA + 100)
                 self._guest_time = int(GUEST_FACTOR * outcome.seconds + GUEST_EXTRA)
                 self._store.save("original", outcome)
                 return outcome
@@ -243,14 +245,15 @@ class Lab:
                 if outcome:
                     self._keep(mutant, outcome, done)
                     continue
-                task = Task(lambda k=kernel: self._boot(k, self._guest_time))  # type: ignore[misc]
+                task = Task(lambda k=kernel: boot(k, self._guest_time))  # type: ignore[misc]
                 running.append((slots.pop(0), mutant, stack.enter_context(task)))
             finish(0)
 
     def _keep(
         self, mutant: Mutant, outcome: Outcome, done: Callable[[Mutant, Outcome], None]
     ) -> None:
-        self._store.save(mutant.identity, outcome)
+        if outcome.fate is not Fate.NOT_BUILT:
+            self._store.save(mutant.identity, outcome)
         done(mutant, outcome)
 
     def _config_identity(self) -> str:
@@ -269,7 +272,7 @@ class Lab:
             try:
                 status = self._make(self._build_time)
             except proc.TimedOut as error:
-                return Outcome(Fate.UNVIABLE, log=(str(error),), seconds=watch.seconds)
+                return Outcome(Fate.NOT_BUILT, log=(str(error),), seconds=watch.seconds)
             image = self._kernel.build_dir / IMAGE
             if status != 0:
                 log = self._make_log.read_text(errors="replace")
@@ -308,12 +311,15 @@ class Lab:
             self._workshop.tree, self._wanted, directory, f"{NAME}-{slot}", directory
         )
 
-    @staticmethod
-    def _boot(kernel: Kernel, timeout: int) -> Outcome:
+
+def boot(kernel: Kernel, timeout: int) -> Outcome:
+    """Boot a mutant; twice if it hangs, for it may be the machine that stood still."""
+    for _ in range(2):
         watch = proc.Stopwatch()
         console = kernel.boot(timeout, GUEST_ARGUMENTS)
-        late = watch.seconds >= timeout
-        return Outcome(Fate.TIMED_OUT if late else Fate.BOOTED, console, (), watch.seconds)
+        if watch.seconds < timeout:
+            return Outcome(Fate.BOOTED, console, (), watch.seconds)
+    return Outcome(Fate.TIMED_OUT, console, (), watch.seconds)
 
 
 def _digest(path: Path) -> str:

@@ -225,7 +225,7 @@ def judge_outcome(
     outcome: Outcome, expected: judge.Expectation, order: Sequence[str]
 ) -> Finding:
     """What an outcome means. order: the cases as the original runs them."""
-    if outcome.fate is Fate.UNVIABLE:
+    if outcome.fate in (Fate.UNVIABLE, Fate.NOT_BUILT):
         return Finding(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
     if outcome.fate is Fate.SAME:
         return Finding(Verdict.SAME, (), (), outcome.seconds)

@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 import xml.etree.ElementTree as ElementTree
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence, cast
 
 import mutant
 import mutant_trials
@@ -16,8 +16,9 @@ import mutate
 import proc
 from errors import UsageError
 from judge import Expectation
+from kernel import Kernel
 from mutant import Mutant
-from mutant_lab import Fate, Outcome
+from mutant_lab import Fate, Outcome, boot
 from mutant_trials import Finding, Report, Verdict
 from settings import REPO
 from tests.fake import DATA, Ran, World, diff
@@ -305,6 +306,25 @@ class Verdicts(unittest.TestCase):
         self.assertIs(Verdict.CAUGHT, found.verdict)
         self.assertEqual(("vmem_altmap.follows_model",), found.by)
         self.assertIs(Verdict.MISSED, self.judged("pass", Fate.BOOTED).verdict)
+
+
+class Guest:
+    """Stands for a kernel.Kernel."""
+
+    boots = 0
+
+    def boot(self, _timeout: int, _arguments: Sequence[str]) -> str:
+        self.boots += 1
+        return "console"
+
+
+class Boots(unittest.TestCase):
+    def test_a_guest_that_is_late_gets_another_chance(self) -> None:
+        guest = Guest()
+        self.assertIs(Fate.BOOTED, boot(cast(Kernel, guest), 100).fate)
+        self.assertEqual(1, guest.boots)
+        self.assertIs(Fate.TIMED_OUT, boot(cast(Kernel, guest), 0).fate)
+        self.assertEqual(3, guest.boots)
 
 
 class Written(unittest.TestCase):
