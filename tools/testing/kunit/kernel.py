@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
+import image
 import kunit
 import options
 import proc
 from errors import CommandError
 from results import CaseResult
-from settings import CPU_VARIABLE, PRIVATE_VARIABLES, Settings
+from settings import CPU_VARIABLE, Settings
 
 # In seconds. A guest needs a few; a build on a slow machine, half an hour.
 GUEST_TIME = 120
@@ -84,7 +85,7 @@ class Kernel:
         given = options.take_apart([*args, "--arch=arm64", *self._options])
         line = options.with_defaults(given, self._wanted)
         argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *line.argv()]
-        env = proc.clean_env(PRIVATE_VARIABLES, **({CPU_VARIABLE: cpu} if cpu else {}))
+        env = image.build_env(**({CPU_VARIABLE: cpu} if cpu else {}))
         return proc.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
+import image
 import options
 import packages
 import proc
@@ -72,7 +73,7 @@ def _call(line: CommandLine, tree: Path) -> int:
         proc.say(f"$ {shlex.join(argv)}")
     log = _guest_log(line, tree)
     before = _mtime(log)
-    status = proc.hand_over(argv, cwd=str(tree), env=proc.clean_env(PRIVATE_VARIABLES))
+    status = proc.hand_over(argv, cwd=str(tree), env=image.build_env())
     # The tool's status 1 means a failed build as well as a failed test. It opens
     # the guest's log as soon as the guest runs, not earlier.
     built = line.subcommand not in options.BUILDING or _mtime(log) != before

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
+import image
 import options
 import proc
 from errors import CommandError
-from settings import PRIVATE_VARIABLES, Settings
+from settings import Settings
 
 CHECKPATCH = "scripts/checkpatch.pl"
 
@@ -88,7 +89,7 @@ def warnings(
     for name in objects:
         (beside / name).unlink(missing_ok=True)
     argv = ["make", f"O={beside.name}", *make_variables(wanted), "W=1", *objects]
-    env = proc.clean_env(PRIVATE_VARIABLES)
+    env = image.build_env()
     status = proc.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
     text = log.read_text(errors="replace")
     said = read_warnings(text)

@@ -14,20 +14,21 @@ import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
 
+import image as image_module
 import options
 import proc
 import tree as tree_module
 from errors import CommandError, DiskSpaceError, WorkTreeError
 from gitrepo import Git
+from image import IMAGE
 from kernel import Kernel, compiler_messages
 from mutant import Mutant
 from proc import Task, say
-from settings import PRIVATE_VARIABLES, Settings
+from settings import Settings
 
 NAME = "mutants"
-IMAGE = "arch/arm64/boot/Image"
 
 # What an unmutated guest needs, and so often that much on a busy machine; in seconds.
 GUEST_FACTOR, GUEST_EXTRA = 4, 20
@@ -185,6 +186,8 @@ class Lab:
         self._store = Store(self._out, f"{workshop.source()} {self._config_identity()}")
         self._base_image = ""
         self._guest_time, self._build_time = 0, 0.0
+        # What has changed since an image was made: the mutant before, and this one.
+        self._stale: Set[str] = set()
 
     def known(self, mutant: Optional[Mutant]) -> Optional[Outcome]:
         """What is known of a mutant from earlier runs; None stands for the original."""
@@ -269,8 +272,9 @@ class Lab:
         with self._workshop.mutated(mutant) as complaint:
             if complaint:
                 return Outcome(Fate.UNVIABLE, log=tuple(complaint.splitlines()))
+            self._stale |= set(mutant.files)
             try:
-                status = self._make(self._build_time)
+                status = self._make(self._build_time, sorted(self._stale))
             except proc.TimedOut as error:
                 return Outcome(Fate.NOT_BUILT, log=(str(error),), seconds=watch.seconds)
             image = self._kernel.build_dir / IMAGE
@@ -280,6 +284,7 @@ class Lab:
                 if isinstance(failure, DiskSpaceError):
                     raise failure
                 return Outcome(Fate.UNVIABLE, "", compiler_messages(log), watch.seconds)
+            self._stale = set(mutant.files)
             if _digest(image) == self._base_image:
                 return Outcome(Fate.SAME, seconds=watch.seconds)
             shutil.copyfile(image, kernel.build_dir / IMAGE)
@@ -289,16 +294,21 @@ class Lab:
     def _make_log(self) -> Path:
         return self._kernel.log("make")
 
-    def _make(self, timeout: float) -> int:
-        """Bring the image up to date, without the detours of the kernel's tool."""
-        line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), self._wanted)
-        jobs = self._wanted.jobs or os.cpu_count() or 1
-        argv = ["make", f"O={self._kernel.build_dir.name}", "ARCH=arm64", f"--jobs={jobs}"]
-        argv += [f"CROSS_COMPILE={prefix}" for prefix in line.values("--cross_compile")]
-        argv += [*line.values("--make_options"), "Image"]
-        env = proc.clean_env(PRIVATE_VARIABLES, **_BUILD_ENV)
-        return proc.run_logged(
-            argv, str(self._make_log), cwd=str(self._workshop.tree), env=env, timeout=timeout
+    def _make(self, timeout: float, changed: Sequence[str] = ()) -> int:
+        """Bring the image up to date, without the detours of the kernel's tool.
+
+        changed are the only files that can differ from what it was made of, if any.
+        """
+        tree, build_dir = self._workshop.tree, self._kernel.build_dir
+        objects = image_module.objects_of(tree, build_dir, changed) if changed else None
+        return image_module.make(
+            tree,
+            image_module.make_argv(self._wanted, build_dir),
+            build_dir,
+            self._make_log,
+            image_module.build_env(**_BUILD_ENV),
+            timeout,
+            objects,
         )
 
     def _boot_kernel(self, slot: int) -> Kernel:
