@@ -35,6 +35,7 @@ help:
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
 	@echo '  AGAINST=DIR-or-mbox, ONTO=flavour, TIP_ONLY=1, SHORT=1   for make revision'
+	@echo '  TIP_CONFIGS="4k 64k"            for make revision: the whole series with these'
 
 run:
 	@$(PYTHON) $(TOOLS)/kunit.py run --arch=arm64

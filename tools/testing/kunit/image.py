@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-import options
 import proc
-from settings import PRIVATE_VARIABLES, Settings
+from options import CommandLine
+from settings import PRIVATE_VARIABLES
 
 IMAGE = "arch/arm64/boot/Image"
 
@@ -17,7 +17,7 @@ IMAGE = "arch/arm64/boot/Image"
 CCACHE_ENV = {"CCACHE_DEPEND": "1"}
 
 # Where the top Makefile lets itself be told which objects to look at.
-_GOALS = b"need-builtin=1 need-modorder=1 $(single-goals)"
+GOALS = "need-builtin=1 need-modorder=1 $(single-goals)"
 
 
 def build_env(**extra: str) -> Dict[str, str]:
@@ -25,11 +25,12 @@ def build_env(**extra: str) -> Dict[str, str]:
     return proc.clean_env(PRIVATE_VARIABLES, **{**CCACHE_ENV, **extra})
 
 
-def make_argv(wanted: Settings, build_dir: Path) -> List[str]:
-    """The call of make that brings the image in build_dir up to date."""
-    line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), wanted)
-    jobs = wanted.jobs or os.cpu_count() or 1
-    argv = ["make", f"O={build_dir.name}", "ARCH=arm64", f"--jobs={jobs}"]
+def make_argv(line: CommandLine, build_dir: Path, jobs: Optional[int]) -> List[str]:
+    """The call of make that brings the image in build_dir up to date.
+
+    line is a command line of kunit.py, with defaults.
+    """
+    argv = ["make", f"O={build_dir.name}", "ARCH=arm64", f"--jobs={jobs or os.cpu_count() or 1}"]
     argv += [f"CROSS_COMPILE={prefix}" for prefix in line.values("--cross_compile")]
     return [*argv, *line.values("--make_options"), "Image"]
 
@@ -42,7 +43,7 @@ def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> Optional[
     time of a build that has little to do is spent in directories without a change.
     """
     try:
-        goals = _GOALS in (tree / "Makefile").read_bytes()
+        goals = GOALS.encode() in (tree / "Makefile").read_bytes()
         linked = (build_dir / "built-in.a").read_bytes()
     except FileNotFoundError:
         return None
@@ -63,23 +64,20 @@ def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> Optional[
     return sorted(found)
 
 
-def make(
+def make_objects(
     tree: Path,
     argv: Sequence[str],
     build_dir: Path,
     log: Path,
     env: Dict[str, str],
-    timeout: float,
-    objects: Optional[Sequence[str]] = None,
+    timeout: Optional[float],
+    objects: Sequence[str],
 ) -> int:
-    """Call make; return its status. Raises proc.TimedOut.
+    """Call make for all that can be out of date, and the image; return its status.
 
-    objects are all that can be out of date, if that is known.
+    Raises proc.TimedOut.
     """
-    if objects:
-        # Who is to be linked again looks at the archive, whose list of members stays.
-        (build_dir / "built-in.a").touch()
-        narrow = [*argv, f"single-goals={shlex.join(objects)}"]
-        if proc.run_logged(narrow, str(log), cwd=str(tree), env=env, timeout=timeout) == 0:
-            return 0
-    return proc.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
+    # Who is to be linked again looks at the archive, whose list of members stays.
+    (build_dir / "built-in.a").touch()
+    narrow = [*argv, f"single-goals={shlex.join(objects)}"]
+    return proc.run_logged(narrow, str(log), cwd=str(tree), env=env, timeout=timeout)

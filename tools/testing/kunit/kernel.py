@@ -18,6 +18,8 @@ from settings import CPU_VARIABLE, Settings
 # In seconds. A guest needs a few; a build on a slow machine, half an hour.
 GUEST_TIME = 120
 BUILD_TIME = 3600
+# A kernel that watches itself needs so many times more.
+_SLOW, _SLOW_FACTOR = frozenset({"debug", "kasan"}), 3
 
 _COMPILER_MESSAGE = re.compile(
     r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file|^next: "
@@ -87,6 +89,11 @@ class Kernel:
         argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *line.argv()]
         env = image.build_env(**({CPU_VARIABLE: cpu} if cpu else {}))
         return proc.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
+
+
+def slowness(config: str) -> int:
+    """How many times as long as others a guest with this config may take."""
+    return _SLOW_FACTOR if _SLOW & set(config.split("-")) else 1
 
 
 def compiler_messages(log: str) -> Tuple[str, ...]:

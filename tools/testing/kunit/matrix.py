@@ -18,17 +18,15 @@ import rows as rows_module
 import settings as settings_module
 import tree
 from errors import KunitError, UsageError
-from kernel import Kernel
+from kernel import Kernel, slowness
 from proc import say
 from report import Part
 from results import CaseResult, RunResult
 from rows import Row
 from settings import REPO, Settings
 
-# In seconds. A kernel that watches itself needs more.
+# In seconds.
 GUEST_TIME = 300
-DEBUG_GUEST_TIME = 900
-_SLOW = frozenset({"debug", "kasan"})
 # What QEMU calls the CPUs whose name is not enough.
 _MODELS = {rows_module.MAX: "max,pauth-impdef=on"}
 
@@ -100,13 +98,12 @@ class Build:
         return Kernel(directory, self._wanted, self._out, log_name)
 
     def _boot(self, directory: Path, row: Row) -> Tuple[CaseResult, ...]:
-        slow = _SLOW & set(row.config.split("-"))
         arguments = [f"--kernel_args={word}" for word in row.arguments.split()]
         if row.cpus > 1:
             arguments.append(f"--qemu_args=-smp {row.cpus}")
         try:
             console = self._kernel(directory, row.file_name).boot(
-                DEBUG_GUEST_TIME if slow else GUEST_TIME,
+                GUEST_TIME * slowness(row.config),
                 arguments,
                 cpu=_MODELS.get(row.cpu, row.cpu),
             )

@@ -300,16 +300,16 @@ class Lab:
         changed are the only files that can differ from what it was made of, if any.
         """
         tree, build_dir = self._workshop.tree, self._kernel.build_dir
+        line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), self._wanted)
+        argv = image_module.make_argv(line, build_dir, self._wanted.jobs)
+        env = image_module.build_env(**_BUILD_ENV)
+        log = self._make_log
         objects = image_module.objects_of(tree, build_dir, changed) if changed else None
-        return image_module.make(
-            tree,
-            image_module.make_argv(self._wanted, build_dir),
-            build_dir,
-            self._make_log,
-            image_module.build_env(**_BUILD_ENV),
-            timeout,
-            objects,
-        )
+        if objects:
+            narrow = image_module.make_objects
+            if narrow(tree, argv, build_dir, log, env, timeout, objects) == 0:
+                return 0
+        return proc.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
 
     def _boot_kernel(self, slot: int) -> Kernel:
         """A directory with nothing but an image in it, as far as kunit.py exec can tell."""

@@ -10,7 +10,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import check
 import origin_map
@@ -19,6 +19,7 @@ import proc
 import revision_report as report_module
 import revision_html
 import results
+import rows
 import settings as settings_module
 import tree
 import verdict
@@ -35,11 +36,6 @@ from walk import Judged, Walk
 
 OUR_SERIES = REPO / "patches/series"
 PATCH_CONFIGS = ("4k",)
-
-
-def tip_configs() -> Tuple[str, ...]:
-    """The configs that the whole series has to pass with."""
-    return ("4k", "16k", "64k")
 
 
 def main(argv: List[str]) -> int:
@@ -62,7 +58,8 @@ def _main(environ: Mapping[str, str]) -> int:
             "SERIES is not set: which revision?",
             "make revision SERIES=DIR, an mbox, or FROM..TO with KSRC=DIR",
         )
-    configs = _configs(environ)
+    configs = _configs(environ, "CONFIGS", PATCH_CONFIGS)
+    tips = _configs(environ, "TIP_CONFIGS", (*configs, *rows.default_configs()))
     series = patchset.read(given, wanted.ksrc)
     against = environ.get("AGAINST") or ""
     wanted = replace(wanted, flavour=choose_flavour(environ, wanted, series))
@@ -72,7 +69,7 @@ def _main(environ: Mapping[str, str]) -> int:
     with _alone(wanted.build) as out:
         kept = Archive(wanted.build / "results/by-tree")
         with _replacing(out) as part:
-            report = judge(wanted, series, older, kept, configs, bool(environ.get("TIP_ONLY")))
+            report = judge(wanted, series, older, kept, configs, tips, bool(environ.get("TIP_ONLY")))
             write(report, kept, part)
     text = report_module.short(report) if environ.get("SHORT") else report_module.full(report)
     print(text)
@@ -80,8 +77,8 @@ def _main(environ: Mapping[str, str]) -> int:
     return int(ExitStatus.OK if report.is_good else ExitStatus.FAILED)
 
 
-def _configs(environ: Mapping[str, str]) -> Tuple[str, ...]:
-    names = environ.get("CONFIGS", "").split() or PATCH_CONFIGS
+def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> Tuple[str, ...]:
+    names = environ.get(variable, "").split() or usual
     return tuple(dict.fromkeys(settings_module.check_config(name) for name in names))
 
 
@@ -125,11 +122,14 @@ def judge(
     older: Optional[Series],
     kept: Archive,
     configs: Tuple[str, ...],
+    tips: Tuple[str, ...],
     tip_only: bool,
 ) -> Report:
-    """Do all that is to be done for a verdict. Raises KunitError of some kind."""
+    """Do all that is to be done for a verdict. Raises KunitError of some kind.
+
+    Each patch is tried with configs, the whole series with tips.
+    """
     watch = proc.Stopwatch()
-    tips = tuple(dict.fromkeys((*configs, *tip_configs())))
     new = Walk(wanted, series, kept)
     new.apply()
     if wanted.ksrc:

@@ -97,7 +97,7 @@ def choose(environ: Mapping[str, str]) -> List[Row]:
     if not flavours and not configs:
         return [row for f, c, boots in MATRIX for row in _rows(f, c, boots)]
     boots_of = {c: boots for f, c, boots in MATRIX if f == MATRIX[0][0]}
-    configs = configs or list(boots_of)
+    configs = configs or default_configs()
     return [
         row
         for flavour in dict.fromkeys(flavours or [MATRIX[0][0]])
@@ -121,6 +121,11 @@ def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> List[Row]:
     return [
         Row(flavour, config, older if b.cpu == OLD else b.cpu, b.arguments, b.cpus) for b in boots
     ]
+
+
+def default_configs() -> List[str]:
+    """The configs that the matrix has for its first flavour."""
+    return [config for flavour, config, _ in MATRIX if flavour == MATRIX[0][0]]
 
 
 def groups(rows: Sequence[Row]) -> List[List[Row]]:

@@ -23,7 +23,7 @@ import tree as tree_module
 from archive import Archive
 from errors import CommandError, DiskSpaceError, WorkTreeError
 from gitrepo import Git
-from kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages
+from kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
 from lint import Remark
 from proc import say
 from settings import BASE_CONFIG, Settings, config_path
@@ -206,14 +206,14 @@ class Workshop:
                 record.update(ending=ending.value, said=said)
             else:
                 say(f"  built in {watch.seconds:.0f} s; booting {config} ...")
-                record.update(self._boot(kernel, limit))
+                record.update(self._boot(kernel, config, limit))
             archive.write_record(part, record)
         return replace(self._read(name, record, config), is_new=True)
 
-    def _boot(self, kernel: Kernel, limit: Limits) -> Dict[str, Any]:
+    def _boot(self, kernel: Kernel, config: str, limit: Limits) -> Dict[str, Any]:
         watch = proc.Stopwatch()
         try:
-            kernel.boot(limit.boot)
+            kernel.boot(limit.boot * slowness(config))
         except proc.TimedOut as error:
             raise CommandError(
                 f"kunit.py did not end a guest that hung: {error}",

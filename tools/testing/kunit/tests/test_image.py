@@ -10,6 +10,17 @@ from typing import Sequence
 import image
 
 
+def keep_record(build_dir: Path, made: str, source: str, headers: Sequence[str]) -> None:
+    """What Kbuild keeps of how something was made, and of what."""
+    path = build_dir / made
+    path.parent.mkdir(parents=True, exist_ok=True)
+    listing = "".join(f"  ../{header} \\\n" for header in headers)
+    path.with_name(f".{path.name}.cmd").write_text(
+        f"savedcmd_{made} := gcc -o {made} ../{source} \n\n"
+        f"source_{made} := ../{source}\n\ndeps_{made} := \\\n{listing}\n"
+    )
+
+
 class Objects(unittest.TestCase):
     """What the records of an earlier build say of a change."""
 
@@ -18,13 +29,13 @@ class Objects(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.tree)
         self.build_dir = self.tree / ".kunit-4k"
         self.build_dir.mkdir()
-        self.makefile("$(MAKE) $(build)=$@ need-builtin=1 need-modorder=1 $(single-goals)\n")
+        self.makefile(f"$(MAKE) $(build)=$@ {image.GOALS}\n")
         self.linked("mm/rmap.o", "mm/page_alloc.o", "arch/arm64/mm/mmu.o")
-        self.record("mm/rmap.o", "mm/rmap.c", ["mm/internal.h", "include/linux/mm.h"])
-        self.record("mm/page_alloc.o", "mm/page_alloc.c", ["mm/internal.h", "include/linux/mm.h"])
-        self.record("arch/arm64/mm/mmu.o", "arch/arm64/mm/mmu.c", ["include/linux/mm.h"])
-        self.record("lib/ctype.o", "lib/ctype.c", ["lib/only.h"])
-        self.record("kernel/bounds.s", "kernel/bounds.c", ["include/linux/mm.h"])
+        keep_record(self.build_dir, "mm/rmap.o", "mm/rmap.c", ["mm/internal.h", "include/linux/mm.h"])
+        keep_record(self.build_dir, "mm/page_alloc.o", "mm/page_alloc.c", ["mm/internal.h", "include/linux/mm.h"])
+        keep_record(self.build_dir, "arch/arm64/mm/mmu.o", "arch/arm64/mm/mmu.c", ["include/linux/mm.h"])
+        keep_record(self.build_dir, "lib/ctype.o", "lib/ctype.c", ["lib/only.h"])
+        keep_record(self.build_dir, "kernel/bounds.s", "kernel/bounds.c", ["include/linux/mm.h"])
 
     def makefile(self, text: str) -> None:
         (self.tree / "Makefile").write_text(text)
@@ -32,15 +43,6 @@ class Objects(unittest.TestCase):
     def linked(self, *members: str) -> None:
         names = "".join(f"{name}/\n" for name in members)
         (self.build_dir / "built-in.a").write_text(f"!<thin>\n//   {len(names)}  `\n{names}")
-
-    def record(self, made: str, source: str, headers: Sequence[str]) -> None:
-        path = self.build_dir / made
-        path.parent.mkdir(parents=True, exist_ok=True)
-        listing = "".join(f"  ../{header} \\\n" for header in headers)
-        path.with_name(f".{path.name}.cmd").write_text(
-            f"savedcmd_{made} := gcc -o {made} ../{source} \n\n"
-            f"source_{made} := ../{source}\n\ndeps_{made} := \\\n{listing}\n"
-        )
 
     def objects(self, *changed: str) -> object:
         return image.objects_of(self.tree, self.build_dir, changed)

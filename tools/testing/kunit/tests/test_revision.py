@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Sequence
 from unittest import mock
 
 import patchset
+import rows
 from tests import fake
 from tests.fake import KERNEL, Ran, World, patch
 from tests.test_judge import CASES
@@ -133,6 +134,7 @@ class Revision(World):
         self.tool("perl", 'exec python3 "$@"')
         self.count = self.top / "count"
         self.env["FAKE_COUNT"] = str(self.count)
+        self.env["TIP_CONFIGS"] = "4k 16k 64k"
         self.expect("cases", sorted(CASES))
         for name in ("stock", "skips"):
             self.expect(name, [])
@@ -147,6 +149,10 @@ class Revision(World):
 
     def revision(self, series: Any = "patches/series", **env: str) -> Ran:
         return self.program("revision.py", SERIES=str(series), **env)
+
+    def test_the_tip_runs_with_the_matrix(self) -> None:
+        ran = self.revision(TIP_CONFIGS="")
+        self.assert_error(ran, 2, f"'{rows.default_configs()[0].split('-')[1]}'")
 
     def series(self, *patches: str, name: str = "v2") -> Path:
         """A directory of git format-patch files."""
