@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import image
 import options
@@ -14,6 +14,7 @@ import packages
 import proc
 import settings as settings_module
 import tree as tree_module
+import warm
 from errors import ExitStatus
 from options import CommandLine
 from settings import PRIVATE_VARIABLES, Settings
@@ -51,7 +52,7 @@ def main(argv: List[str]) -> int:
     _ensure_packages(line, wanted)
     tree = tree_module.prepare(wanted)
     line = options.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
-    return _call(line, tree)
+    return _call(line, tree, wanted)
 
 
 def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
@@ -66,8 +67,23 @@ def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
         packages.check_qemu()
 
 
-def _call(line: CommandLine, tree: Path) -> int:
+def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
     """Run the tree's kunit.py; return its status, or 125 for a failed build."""
+    build = warm.Build(line, tree)
+    if line.subcommand not in options.BUILDING or not build.is_ours():
+        return _hand_over(line, tree)[0]
+    made = build.look()
+    if line.subcommand == "run" and build.bring_up_to_date(made, wanted.jobs):
+        return _hand_over(warm.just_boot(line), tree)[0]
+    build.forget()
+    status, built = _hand_over(line, tree)
+    if built and line.subcommand == "run":
+        build.remember(made)
+    return status
+
+
+def _hand_over(line: CommandLine, tree: Path) -> Tuple[int, bool]:
+    """Run the tree's kunit.py; return the exit status, and whether it has built the kernel."""
     argv = [sys.executable, str(tree / TOOL), *line.argv()]
     if line.subcommand != "parse":
         proc.say(f"$ {shlex.join(argv)}")
@@ -78,8 +94,8 @@ def _call(line: CommandLine, tree: Path) -> int:
     # the guest's log as soon as the guest runs, not earlier.
     built = line.subcommand not in options.BUILDING or _mtime(log) != before
     if status == ExitStatus.FAILED and not built:
-        return int(ExitStatus.CANNOT_BUILD)
-    return status
+        return int(ExitStatus.CANNOT_BUILD), False
+    return status, built
 
 
 def _guest_log(line: CommandLine, tree: Path) -> Path:

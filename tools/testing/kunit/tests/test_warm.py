@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A run soon after another: what is made, what is not, and when that is left to the tool."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Callable, Dict, List, Sequence
+from unittest import mock
+
+import image
+import options
+import warm
+from tests.test_image import keep_record
+
+OURS = f"--qemu_config={options.ARM64_QEMU_CONFIG}"
+
+
+class Again(unittest.TestCase):
+    """A tree with an image that has just been made."""
+
+    def setUp(self) -> None:
+        self.status = 0
+        patches = ExitStack()
+        self.addCleanup(patches.close)
+        patches.enter_context(mock.patch("image.make_objects", self.make))
+        patches.enter_context(mock.patch("warm.say"))
+        self.start()
+
+    def start(self) -> None:
+        """Make the tree and the image."""
+        self.tree = Path(tempfile.mkdtemp(prefix="kunit-test-"))
+        self.addCleanup(shutil.rmtree, self.tree)
+        self.environ: Dict[str, str] = {}
+        self.made: List[Sequence[str]] = []
+        self.directory = self.tree / ".kunit-4k"
+        self.write("Makefile", image.GOALS + "\n")
+        self.write(".gitignore", ".kunit-4k\n")
+        self.write("mm/rmap.c", "int rmap;\n")
+        self.write("mm/Kconfig", "config RMAP\n")
+        self.write("mine.config", "CONFIG_KUNIT=y\n")
+        self.git("init", "--quiet")
+        self.commit()
+        self.write(".kunit-4k/.config", "CONFIG_KUNIT=y\n")
+        self.write(".kunit-4k/built-in.a", "!<thin>\n//   9  `\nmm/rmap.o/\n")
+        self.write(f".kunit-4k/{image.IMAGE}", "image 1")
+        keep_record(self.directory, "mm/rmap.o", "mm/rmap.c", [])
+        build = self.build()
+        build.remember(build.look())
+
+    def write(self, name: str, text: str) -> None:
+        path = self.tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def git(self, *args: str) -> None:
+        who = ["-c", "user.name=A. Developer", "-c", "user.email=dev@example.org"]
+        subprocess.run(["git", *who, *args], cwd=self.tree, check=True, capture_output=True)
+
+    def write_and_commit(self, name: str, text: str) -> None:
+        self.write(name, text)
+        self.commit()
+
+    def commit(self) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=all")
+
+    def build(self, *words: str) -> warm.Build:
+        given = ["run", "--kunitconfig=mine.config", "--build_dir=.kunit-4k", OURS, *words]
+        return warm.Build(options.take_apart(given), self.tree, self.environ)
+
+    def make(self, *args: object) -> int:
+        objects = args[-1]
+        assert isinstance(objects, list)
+        self.made.append(objects)
+        (self.directory / "kunit-make.log").write_text("CC mm/rmap.o\n")
+        if self.status == 0:
+            self.write(f".kunit-4k/{image.IMAGE}", f"image {len(self.made) + 1}, and longer")
+        return self.status
+
+    def is_up_to_date(self, *words: str) -> bool:
+        build = self.build(*words)
+        return build.bring_up_to_date(build.look(), jobs=2)
+
+    def test_nothing_has_changed(self) -> None:
+        self.assertTrue(self.is_up_to_date())
+        self.assertEqual([], self.made)
+
+    def test_an_edited_file(self) -> None:
+        self.write("mm/rmap.c", "int edited;\n")
+        self.assertTrue(self.is_up_to_date())
+        self.assertEqual([["mm/rmap.o"]], self.made)
+
+    def test_an_edit_taken_back(self) -> None:
+        self.write("mm/rmap.c", "int edited;\n")
+        self.is_up_to_date()
+        self.write("mm/rmap.c", "int rmap;\n")
+        self.assertTrue(self.is_up_to_date())
+        self.assertEqual(2, len(self.made))
+        self.assertTrue(self.is_up_to_date())
+        self.assertEqual(2, len(self.made))
+
+    def test_a_commit(self) -> None:
+        self.write("mm/rmap.c", "int committed;\n")
+        self.commit()
+        self.assertTrue(self.is_up_to_date())
+        self.assertEqual([["mm/rmap.o"]], self.made)
+
+    def test_a_make_that_fails(self) -> None:
+        self.write("mm/rmap.c", "no C\n")
+        self.status = 2
+        self.assertFalse(self.is_up_to_date())
+        # What is on the disk now is unknown.
+        self.write("mm/rmap.c", "int rmap;\n")
+        self.assertFalse(self.is_up_to_date())
+
+    def test_what_is_left_to_the_tool(self) -> None:
+        """Whatever may decide what is built, or is not what it was."""
+        changes: Dict[str, Callable[[], None]] = {
+            "another file": lambda: self.write_and_commit("mm/new.c", "int n;\n"),
+            "a file that git does not know": lambda: self.write("mm/new.h", "int n;\n"),
+            "a Kconfig file": lambda: self.write("mm/Kconfig", "config OTHER\n"),
+            "the config": lambda: self.write(".kunit-4k/.config", "CONFIG_KUNIT=n\n"),
+            "the kunitconfig": lambda: self.write("mine.config", "CONFIG_BUG=y\n"),
+            "a Makefile": lambda: self.write_and_commit("Makefile", "all:\n"),
+            "flags": lambda: self.environ.update(KCFLAGS="-Os"),
+            "another image": lambda: self.write(f".kunit-4k/{image.IMAGE}", "somebody else's"),
+            "a file that is gone": lambda: os.unlink(self.tree / "mm/rmap.c"),
+            "no record": lambda: self.build().forget(),
+        }
+        for what, change in changes.items():
+            with self.subTest(what):
+                self.start()
+                self.assertTrue(self.is_up_to_date())
+                change()
+                self.assertFalse(self.is_up_to_date())
+                self.assertEqual([], self.made)
+
+    def test_another_option(self) -> None:
+        self.assertFalse(self.is_up_to_date("--kconfig_add=CONFIG_KASAN=y"))
+
+    def test_options_that_no_build_depends_on(self) -> None:
+        self.assertTrue(self.is_up_to_date("--timeout=5", "--kernel_args=quiet", "vmem_altmap"))
+
+    def test_which_builds_are_ours(self) -> None:
+        self.assertTrue(self.build().is_ours())
+        self.assertFalse(self.build("--arch=riscv").is_ours())
+        self.assertFalse(self.build("--qemu_config=mine.py").is_ours())
+        self.assertFalse(self.build("--build_dir=/elsewhere").is_ours())
+
+
+class JustBoot(unittest.TestCase):
+    """The command line without the build."""
+
+    def test_it(self) -> None:
+        line = options.take_apart(["run", "--jobs=2", "--timeout", "9", "--", "run"])
+        self.assertEqual(
+            ["exec", "--timeout", "9", "--", "run"], warm.just_boot(line).argv()
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A run soon after another: what has not changed is not looked at again.
+
+The kernel's kunit.py configures and builds all that there is, each time. Once a run
+got as far as a guest, we know what its image was made of. The next run makes the
+objects of what has changed since then, if that can be told, and then the kernel's tool
+has just to boot. Whenever in doubt, it does everything itself.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional
+
+import image
+import options
+from gitrepo import Git
+from image import IMAGE
+from options import CommandLine, Word
+from proc import say
+
+RECORD = ".kunit-image.json"
+
+# What decides how a kernel is built: options, and what make finds in the environment.
+_HOW = ("--kunitconfig", "--kconfig_add", "--cross_compile", "--make_options", "--alltests")
+_ENV = re.compile(r"K[A-Z]*FLAGS|KBUILD_\w+|(HOST)?(CC|CXX|LD|AR|NM)|(HOST)?\w+FLAGS|LLVM\w*|PATH"
+                  r"|ARCH|CROSS_COMPILE|LOCALVERSION|[WVC]")  # fmt: skip
+# A file with another ending may decide what is built at all.
+_SOURCES = (".c", ".h", ".S", ".rst", ".txt")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an image was made of, or would be now.
+
+    tree is git's name of what is committed; edited are the files that differ from
+    it; how is a hash of all that is no file of the tree.
+    """
+
+    tree: str
+    edited: List[str]
+    how: str
+    config: str
+    image: str
+
+
+class Build:
+    """The build that a command line asks for, in a tree."""
+
+    def __init__(
+        self, line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self._line = line
+        self._tree = tree
+        self._environ = environ
+        self._git = Git(tree / ".git", work_tree=tree)
+        self._directory = tree / (line.values("--build_dir") or [".kunit"])[-1]
+        self._record = self._directory / RECORD
+
+    def is_ours(self) -> bool:
+        """Whether it is one that we know how to do: of arm64, started our way."""
+        configs = self._line.values("--qemu_config")
+        known = self._line.arch == "arm64" and configs == [str(options.ARM64_QEMU_CONFIG)]
+        return known and self._directory.parent == self._tree
+
+    def look(self) -> Optional[Made]:
+        """What an image would be made of now; None if that cannot be told."""
+        status = self._git.run("status", "--porcelain", "--no-renames", "-z").stdout
+        entries = status.split("\0")[:-1]
+        edited = [entry[3:] for entry in entries]
+        if any(set(entry[:2]) - set(" M") for entry in entries):
+            return None
+        if not all(name.endswith(_SOURCES) for name in edited):
+            return None
+        try:
+            how = self._how()
+        except OSError:
+            return None
+        tree = self._git.out("rev-parse", "HEAD^{tree}")
+        return Made(tree, edited, how, self._config(), _identity(self._directory / IMAGE))
+
+    def remember(self, made: Optional[Made]) -> None:
+        """The image has just been made, of what there was before that."""
+        if made is None or not (self._directory / IMAGE).exists():
+            return
+        now = {"config": self._config(), "image": _identity(self._directory / IMAGE)}
+        text = json.dumps({**asdict(made), **now})
+        half = self._record.with_suffix(f".{os.getpid()}")
+        half.write_text(text, encoding="utf-8")
+        os.replace(half, self._record)
+
+    def forget(self) -> None:
+        """Somebody is going to build there, and it may go wrong."""
+        self._record.unlink(missing_ok=True)
+
+    def bring_up_to_date(self, now: Optional[Made], jobs: Optional[int]) -> bool:
+        """Make the objects of what has changed; whether the image is up to date then."""
+        then = self._remembered()
+        if then is None or now is None or not self._same_otherwise(then, now):
+            return False
+        changed = self._changed(then, now)
+        if changed is None:
+            return False
+        if not changed:
+            say("the image is up to date")
+            return True
+        objects = image.objects_of(self._tree, self._directory, changed)
+        if not objects:
+            return False
+        say(f"making {objects[0] if len(objects) == 1 else f'{len(objects)} objects'} ...")
+        self.forget()
+        if not self._make(objects, jobs):
+            return False
+        self.remember(now)
+        return True
+
+    def _remembered(self) -> Optional[Made]:
+        try:
+            return Made(**json.loads(self._record.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    @staticmethod
+    def _same_otherwise(then: Made, now: Made) -> bool:
+        return (then.how, then.config, then.image) == (now.how, now.config, now.image)
+
+    def _changed(self, then: Made, now: Made) -> Optional[List[str]]:
+        """The files that may differ; None if more than content has changed."""
+        changed = {*then.edited, *now.edited}
+        if then.tree != now.tree:
+            done = self._git.run(
+                "diff-tree", "-r", "--name-status", "--no-renames", "-z", then.tree, now.tree,
+                expect=(0, 128),
+            )  # fmt: skip
+            words = done.stdout.split("\0")[:-1]
+            if done.status or set(words[::2]) - {"M"}:
+                return None
+            changed |= set(words[1::2])
+        return sorted(changed) if all(name.endswith(_SOURCES) for name in changed) else None
+
+    def _make(self, objects: List[str], jobs: Optional[int]) -> bool:
+        log = self._directory / "kunit-make.log"
+        argv = image.make_argv(self._line, self._directory, jobs)
+        env = image.build_env()
+        done = image.make_objects(self._tree, argv, self._directory, log, env, None, objects)
+        warnings = [x for x in log.read_text(errors="replace").splitlines() if "warning: " in x]
+        if done == 0:
+            for warning in warnings:
+                say(warning)
+        return done == 0
+
+    def _how(self) -> str:
+        """A hash of options, kunitconfigs, environment and compiler. Raises OSError."""
+        digest = hashlib.sha256()
+        for word in self._line.words:
+            if word.option in _HOW:
+                digest.update("\0".join(word.argv).encode())
+        for value in self._line.values("--kunitconfig"):
+            path = self._tree / value
+            digest.update((path / ".kunitconfig" if path.is_dir() else path).read_bytes())
+        for name, value in sorted(self._environ.items()):
+            if _ENV.fullmatch(name):
+                digest.update(f"{name}={value}\0".encode())
+        prefix = (self._line.values("--cross_compile") or [""])[-1]
+        for compiler in (shutil.which(f"{prefix}gcc"), shutil.which(f"{prefix}ld")):
+            if compiler:
+                digest.update(_identity(Path(compiler).resolve()).encode())
+        return digest.hexdigest()
+
+    def _config(self) -> str:
+        try:
+            return hashlib.sha256((self._directory / ".config").read_bytes()).hexdigest()
+        except FileNotFoundError:
+            return ""
+
+
+def just_boot(line: CommandLine) -> CommandLine:
+    """The command line that boots what this one would build first."""
+    words: List[Word] = []
+    for word in line.words:
+        if word.option is None and list(word.argv) == [line.subcommand] and not words:
+            words.append(Word(["exec"]))
+        elif word.option != "--jobs":
+            words.append(word)
+    return CommandLine("exec", words)
+
+
+def _identity(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{path} {stat.st_size} {stat.st_mtime_ns}"
