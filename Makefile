@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report map pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report map bench-verdict pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -20,6 +20,7 @@ help:
 	@echo 'make matrix  the suites over translation regimes, CPUs and debug options'
 	@echo 'make report  merge what make matrix SHARD=i/n left, PARTS=DIR says where'
 	@echo 'make map     draw what a memmap is backed by, without the series and with it'
+	@echo 'make bench-verdict   how long to a verdict, beside the kernel'"'"'s own kunit.py'
 	@echo 'make check-pipelines   run .gitlab-ci.yml here (needs npm)'
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
@@ -34,6 +35,7 @@ help:
 	@echo '  SHARD=1/4   for make matrix: this part of it'
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
+	@echo '  RUNS=3      for make bench-verdict: how often each is measured'
 	@echo '  AGAINST=DIR-or-mbox, ONTO=flavour, TIP_ONLY=1, SHORT=1   for make revision'
 	@echo '  TIP_CONFIGS="4k 64k"            for make revision: the whole series with these'
 
@@ -54,6 +56,9 @@ mutants:
 
 soak:
 	@$(PYTHON) $(TOOLS)/soak.py
+
+bench-verdict:
+	@$(PYTHON) $(TOOLS)/bench_verdict.py
 
 matrix:
 	@$(PYTHON) $(TOOLS)/matrix.py

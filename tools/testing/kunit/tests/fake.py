@@ -98,6 +98,8 @@ if sub in ("run", "exec"):
         log.write(text)
     if what == "guest hangs":
         hang()
+    if what != "no verdict":
+        print("Testing complete.")
 print("stdout of", sub)
 sys.exit(1 if what == "tests fail" else 0)
 '''
