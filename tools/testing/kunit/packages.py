@@ -51,6 +51,8 @@ BUILD = (
     Requirement("perl", "perl"),
     Requirement("ccache", "ccache", optional=True),
 )
+SPHINX = Requirement("sphinx-build", "python3-sphinx")
+DOCS = (SPHINX, Requirement("perl", "perl"))
 
 
 def host_is_arm64() -> bool:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make docs: the pages below Documentation/ as HTML, built by Sphinx without a warning."""
+
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import List, Tuple
+
+import packages
+import proc
+import settings as settings_module
+import tree
+from errors import CommandError, ExitStatus, UsageError
+from proc import say
+from settings import PRIVATE_VARIABLES, REPO
+
+PAGES = REPO / "Documentation"
+# Whose comments the pages quote.
+FLAVOUR = "series"
+
+
+def main(argv: List[str]) -> int:
+    """Build all pages anew; print each warning. 0 if there is none."""
+    if argv:
+        raise UsageError("docs.py takes no arguments", "BUILD=DIR says where the pages go")
+    wanted = settings_module.read()
+    packages.ensure([*packages.for_tree(wanted), *packages.DOCS])
+    prepared = tree.prepare(replace(wanted, flavour=FLAVOUR))
+    found = build(prepared, wanted.build / "docs")
+    for line in found:
+        print(line)
+    if found:
+        return int(ExitStatus.FAILED)
+    say(f"{wanted.build / 'docs/html/index.html'} is written")
+    return int(ExitStatus.OK)
+
+
+def build(prepared: Path, out: Path) -> Tuple[str, ...]:
+    """Make out/html, unless there are warnings; return those. Raises CommandError."""
+    new, work = out / "html.new", out / "doctrees"
+    out.mkdir(parents=True, exist_ok=True)
+    for leftover in (new, work):
+        shutil.rmtree(leftover, ignore_errors=True)
+    say(f"building the pages of {PAGES} ...")
+    argv = [
+        packages.SPHINX.proof, "-q", "-W", "--keep-going", "-b", "html",
+        "-d", str(work), str(PAGES), str(new),
+    ]  # fmt: skip
+    # A file that is compiled for reading it must not be left beside the pages.
+    env = proc.clean_env(PRIVATE_VARIABLES, srctree=str(prepared), PYTHONDONTWRITEBYTECODE="1")
+    done = proc.run(argv, env=env, expect=range(256))
+    said = tuple(line for line in done.stderr.splitlines() if line.strip())
+    if done.status == 0:
+        shutil.rmtree(out / "html", ignore_errors=True)
+        os.rename(new, out / "html")
+        return ()
+    if done.status != 1 or not any("WARNING: " in line or "ERROR: " in line for line in said):
+        raise CommandError(
+            f"{argv[0]} failed with status {done.status}",
+            "see what it says above; make docs can be tried again",
+            proc.tail(done.stderr + done.stdout, 10),
+        )
+    return tuple(line for line in said if not line.startswith("build finished"))
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make docs: when pages are made, and when the old ones stay."""
+
+import unittest
+
+from tests.fake import World
+
+# Writes what it was given where the pages go, which is its last argument.
+SPHINX = 'for last; do :; done\nmkdir -p "$last"\necho "$srctree $*" >"$last/index.html"\n'
+WARNS = SPHINX + 'echo "/x/page.rst:3: WARNING: Title underline too short." >&2\nexit 1'
+
+
+class Docs(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.tool("sphinx-build", SPHINX)
+        self.tool("mkdir", 'exec /bin/mkdir "$@"')
+        self.page = self.build / "docs/html/index.html"
+
+    def test_pages_are_built_strictly_beside_a_prepared_tree(self) -> None:
+        ran = self.program("docs.py")
+        self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
+        tree, *argv = self.page.read_text().split()
+        self.assertEqual(str(self.build / "linux-6.12/series"), tree)
+        self.assertIn("-W", argv)
+        self.assertIn(str(self.repo / "Documentation"), argv)
+
+    def test_a_warning_is_a_fault_and_the_old_pages_stay(self) -> None:
+        self.program("docs.py")
+        before = self.page.read_text()
+        self.tool("sphinx-build", WARNS)
+        ran = self.program("docs.py")
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertEqual("/x/page.rst:3: WARNING: Title underline too short.\n", ran.stdout)
+        self.assertEqual(before, self.page.read_text())
+
+    def test_pages_that_are_gone_leave_nothing(self) -> None:
+        self.program("docs.py")
+        gone = self.page.with_name("gone.html")
+        gone.write_text("")
+        self.program("docs.py")
+        self.assertFalse(gone.exists())
+
+    def test_sphinx_that_breaks_is_no_fault_of_the_pages(self) -> None:
+        self.tool("sphinx-build", 'echo "Extension error: no module kerneldoc" >&2; exit 2')
+        ran = self.program("docs.py")
+        self.assert_error(ran, 2, "sphinx-build failed", "kerneldoc")
+
+    def test_an_interruption_leaves_the_old_pages(self) -> None:
+        self.program("docs.py")
+        before = self.page.read_text()
+        self.hanging("sphinx-build", "*-b*")
+        child = self.start("docs.py")
+        pids = self.wait_for_hang(child)
+        self.assertEqual(130, self.interrupt(child).status)
+        self.assert_gone(pids)
+        self.assertEqual(before, self.page.read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
