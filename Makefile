@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report map bench-verdict docs pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report map bench-verdict export docs pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -21,6 +21,7 @@ help:
 	@echo 'make report  merge what make matrix SHARD=i/n left, PARTS=DIR says where'
 	@echo 'make map     draw what a memmap is backed by, without the series and with it'
 	@echo 'make bench-verdict   how long to a verdict, beside the kernel'"'"'s own kunit.py'
+	@echo 'make export  patches/ as mails with cover letters, in build/outgoing'
 	@echo 'make docs    the pages of Documentation/ as HTML, in build/docs/html'
 	@echo 'make check-pipelines   run .gitlab-ci.yml here (needs npm)'
 	@echo 'make clean   remove what was built: trees, kernels, results'
@@ -69,6 +70,9 @@ report:
 
 map:
 	@$(PYTHON) $(TOOLS)/map.py
+
+export:
+	@$(PYTHON) $(TOOLS)/export.py
 
 docs:
 	@$(PYTHON) $(TOOLS)/docs.py

@@ -37,6 +37,7 @@ class Requirement:
 
 GIT = Requirement("git", "git")
 MAKE = Requirement("make", "make")
+PERL = Requirement("perl", "perl")
 MYPY = Requirement("mypy", "mypy")
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 CROSS_COMPILER = Requirement("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
@@ -48,11 +49,11 @@ BUILD = (
     Requirement("flex", "flex"),
     Requirement("bison", "bison"),
     Requirement("bc", "bc"),
-    Requirement("perl", "perl"),
+    PERL,
     Requirement("ccache", "ccache", optional=True),
 )
 SPHINX = Requirement("sphinx-build", "python3-sphinx")
-DOCS = (SPHINX, Requirement("perl", "perl"))
+DOCS = (SPHINX, PERL)
 
 
 def host_is_arm64() -> bool:

@@ -345,7 +345,7 @@ class Stack:
         return [name for name in listing.split("\0") if name]
 
     def _add_patch(self, parent: str, patch: Patch) -> str:
-        author, message = self._read_mail(patch)
+        author, message = read_mail(self._git, patch)
         if self._apply(patch, "--3way"):
             return self._commit(parent, message, author)
         self._git.run("read-tree", parent)
@@ -371,30 +371,33 @@ class Stack:
         )  # fmt: skip
         return done.status == 0
 
-    def _read_mail(self, patch: Patch) -> Tuple[Dict[str, str], str]:
-        """The author and the message of a mailed patch."""
-        body, diff = self._git.git_dir / "mail.body", self._git.git_dir / "mail.diff"
-        header = self._git.run("mailinfo", str(body), str(diff), data=patch.data).stdout
-        found = dict(re.findall(r"^(Author|Email|Subject|Date): (.*)$", header, re.MULTILINE))
-        if len(found) != 4 or not diff.read_bytes().strip():
-            raise PatchError(
-                f"{patch.name} is not a patch as git format-patch writes it",
-                f"give {patch.path} From:, Date: and Subject: lines and a diff",
-            )
-        author = {
-            **source.IDENTITY,
-            "GIT_AUTHOR_NAME": found["Author"],
-            "GIT_AUTHOR_EMAIL": found["Email"],
-            "GIT_AUTHOR_DATE": found["Date"],
-            "GIT_COMMITTER_DATE": found["Date"],
-        }
-        text = body.read_text(encoding="utf-8", errors="replace").strip()
-        return author, f"{found['Subject']}\n\n{text}".strip() + "\n"
-
     def _commit(self, parent: str, message: str, who: Dict[str, str]) -> str:
         git = replace(self._git, extra_env=who)
         tree = git.out("write-tree")
         return git.out("commit-tree", tree, "-p", parent, data=message.encode())
+
+
+def read_mail(git: Git, patch: Patch) -> Tuple[Dict[str, str], str]:
+    """The author, as git's variables, and the message of a mailed patch. Raises PatchError."""
+    # As private as the index is.
+    stem = git.index or git.git_dir / "mail"
+    body, diff = stem.with_suffix(".body"), stem.with_suffix(".diff")
+    header = git.run("mailinfo", str(body), str(diff), data=patch.data).stdout
+    found = dict(re.findall(r"^(Author|Email|Subject|Date): (.*)$", header, re.MULTILINE))
+    if len(found) != 4 or not diff.read_bytes().strip():
+        raise PatchError(
+            f"{patch.name} is not a patch as git format-patch writes it",
+            f"give {patch.path} From:, Date: and Subject: lines and a diff",
+        )
+    author = {
+        **source.IDENTITY,
+        "GIT_AUTHOR_NAME": found["Author"],
+        "GIT_AUTHOR_EMAIL": found["Email"],
+        "GIT_AUTHOR_DATE": found["Date"],
+        "GIT_COMMITTER_DATE": found["Date"],
+    }
+    text = body.read_text(encoding="utf-8", errors="replace").strip()
+    return author, f"{found['Subject']}\n\n{text}".strip() + "\n"
 
 
 # --- The work tree --------------------------------------------------------

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make export: what the mails say, and that they do what their readers expect."""
+
+import subprocess
+import unittest
+from pathlib import Path
+from typing import List
+
+from tests.fake import KERNEL, World, patch
+
+LETTER = "Subject: [PATCH v3] mm: a title\nBase: {base}\n{more}\nWhy, and who is affected.\n"
+
+# Stands for perl, which is only called for get_maintainer.pl.
+MAINTAINERS = """\
+case "$*" in
+*--nom*) echo linux-mm@kvack.org;;
+*--nor*--nol*) echo 'A. Maintainer <am@example.org>';;
+esac"""
+
+PLAN = """\
+From: A. Developer <dev@example.org>
+Stays: mm/tests/*.private
+# The order is that of the mails.
+%%
+Patch: hooks/0001-hook.patch
+%%
+Subject: mm/tests: add what tests share
+Files: mm/tests/.kunitconfig mm/tests/Makefile
+ mm/tests/lib.c
+Patch: suites/0001-entry.patch
+
+Nothing uses it yet.
+%%
+Subject: mm/tests: test the vmemmap
+Files: mm/tests/vmemmap_kunit.c Documentation/mm/altmap.rst
+
+It was not tested.
+"""
+
+MAKEFILE = """\
+# SPDX
+obj-$(CONFIG_LIB)	+= lib.o
+obj-$(CONFIG_TEST)	+= vmemmap_kunit.o
+
+ifdef CONFIG_TEST
+obj-$(CONFIG_LEAKS)	+= vmemmap_kunit.o
+endif
+"""
+
+
+class Exporting(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.tool("perl", MAINTAINERS)
+        self.identity = self.top / ".gitconfig"
+        self.identity.write_text("[user]\n\tname = S. Ender\n\temail = sender@example.org\n")
+        self.letter("series", "baseline")
+        self.out = self.build / "outgoing"
+
+    def letter(self, name: str, base: str, more: str = "") -> None:
+        self.write(f"patches/{name}/cover-letter", LETTER.format(base=base, more=more))
+
+    def export(self) -> None:
+        ran = self.program("export.py")
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertEqual("", ran.stdout)
+
+    def mails(self, name: str) -> List[Path]:
+        return sorted((self.out / name).glob("*.patch"))
+
+    def add_fixes(self, second: int = 30) -> None:
+        """Two fixes, in lines that are far from each other or not."""
+        self.write("patches/fixes/series", "0001-a.patch\n0002-b.patch\n")
+        self.write("patches/fixes/0001-a.patch", patch("mm/memory.c", "memory", 20, "int a;"))
+        self.write("patches/fixes/0002-b.patch", patch("mm/memory.c", "memory", second, "int b;"))
+
+
+class Mails(Exporting):
+    def test_cover_letter_is_filled_in(self) -> None:
+        self.export()
+        cover, *patches = self.mails("series")
+        self.assertEqual("0000-cover-letter.patch", cover.name)
+        text = cover.read_text()
+        self.assertIn("\nSubject: [PATCH v3 0/2] mm: a title\n", text)
+        self.assertIn('\nFrom: "S. Ender" <sender@example.org>\n', text)
+        self.assertIn("\n\nWhy, and who is affected.\n", text)
+        self.assertIn("change vmemmap", text)
+        self.assertNotIn("***", text)
+        self.assertEqual(2, len(patches))
+
+    def test_base_is_the_package_and_what_lies_between_is_told(self) -> None:
+        tree = self.make_tree()
+        base = self.git(tree, "rev-list", "--max-parents=0", "HEAD")
+        self.export()
+        text = self.mails("series")[0].read_text()
+        self.assertIn(f"\nbase-commit: {base}\n", text)
+        self.assertEqual(1, text.count("\nprerequisite-patch-id: "))
+
+    def test_each_mail_knows_where_it_goes(self) -> None:
+        self.export()
+        for mail in self.mails("series"):
+            text = mail.read_text()
+            self.assertIn("\nTo: A. Maintainer <am@example.org>\n", text)
+            self.assertIn("\nCc: linux-mm@kvack.org\n", text)
+
+    def test_sender_signs_off_and_the_author_stays(self) -> None:
+        self.export()
+        for mail in self.mails("series")[1:]:
+            text = mail.read_text()
+            self.assertIn('\nFrom: "A. Developer" <dev@example.org>\n', text)
+            self.assertIn("\nBecause.\n\nSigned-off-by: S. Ender <sender@example.org>\n---\n", text)
+
+    def test_without_an_identity_nothing_is_written(self) -> None:
+        self.export()
+        before = [mail.read_text() for mail in self.mails("series")]
+        for text, word in (("", "user.name"), ("[user]\n\tname = S. Ender\n", "user.email")):
+            self.identity.write_text(text)
+            self.assert_error(self.program("export.py"), 2, word, "git config --global")
+        self.assertEqual(before, [mail.read_text() for mail in self.mails("series")])
+
+    def test_git_am_makes_of_it_what_the_patches_say(self) -> None:
+        self.add_fixes()
+        self.letter("fixes", "stock", "Order: any\n")
+        self.export()
+        linux = self.unpack_kernel()
+        self.git(linux, "init", "--quiet")
+        self.git(linux, "add", "--force", ".")
+        self.git(linux, "commit", "--quiet", "--message=base")
+        first, second = map(str, self.mails("fixes")[1:])
+        self.git(linux, "am", "--quiet", second, first)
+        text = KERNEL["mm/memory.c"].replace("int memory_20;", "int a;")
+        self.assertEqual(
+            text.replace("int memory_30;", "int b;"), (linux / "mm/memory.c").read_text()
+        )
+
+    def test_a_promise_about_the_order_is_checked(self) -> None:
+        self.add_fixes(second=21)
+        after = patch("mm/memory.c", "memory", 21, "int b;").replace(" int memory_20;", " int a;")
+        self.write("patches/fixes/0002-b.patch", after)
+        self.letter("fixes", "stock")
+        self.export()
+        self.letter("fixes", "stock", "Order: any\n")
+        ran = self.program("export.py")
+        self.assert_error(ran, 2, "0002-change-memory.patch does not apply by itself", "Order: any")
+        self.assertEqual(3, len(self.mails("fixes")))
+
+    def test_bad_letters_are_told(self) -> None:
+        for text, words in (
+            ("Base: stock\n\nText\n", "no subject"),
+            ("Subject: [PATCH] a\n\nText\n", "what it goes onto"),
+            ("Subject: [PATCH] a\nBase: vanilla\n\nText\n", "no such flavour"),
+            ("Subject: [PATCH] \N{LATIN SMALL LETTER E WITH ACUTE}\nBase: stock\n\n", "ASCII"),
+        ):
+            self.write("patches/series/cover-letter", text)
+            self.assert_error(self.program("export.py"), 2, words)
+
+    def test_a_series_that_nobody_would_get_is_told(self) -> None:
+        self.tool("perl", "exit 0")
+        self.assert_error(self.program("export.py"), 2, "knows nobody")
+
+    def test_an_interruption_leaves_the_old_mails(self) -> None:
+        self.export()
+        before = [mail.read_text() for mail in self.mails("series")]
+        self.tool("perl", 'sleep 1000 & echo $$ $! >"$FAKE_MARK"; wait')
+        child = self.start("export.py")
+        pids = self.wait_for_hang(child)
+        self.assertEqual(130, self.interrupt(child).status)
+        self.assert_gone(pids)
+        self.assertEqual(before, [mail.read_text() for mail in self.mails("series")])
+        self.tool("perl", MAINTAINERS)
+        self.export()
+
+
+class Plans(Exporting):
+    def setUp(self) -> None:
+        super().setUp()
+        (self.repo / "patches/series/cover-letter").unlink()
+        self.letter("suites", "stock")
+        self.write("patches/suites/plan", PLAN)
+        self.write(
+            "patches/suites/0001-entry.patch",
+            patch("mm/memory.c", "memory", 30, "/* M: @SENDER@ */"),
+        )
+        self.write("mm/tests/Makefile", MAKEFILE)
+        self.write("mm/tests/lib.c", "/* shared */\n")
+        self.write("mm/tests/notes.private", "not for the kernel\n")
+        self.write("Documentation/mm/altmap.rst", ".. SPDX\n\n:orphan:\n\nA page\n")
+
+    def applied(self, count: int) -> Path:
+        """A kernel of the user's with the first mails applied."""
+        linux = self.unpack_kernel(f"linux-{count}")
+        self.git(linux, "init", "--quiet")
+        self.git(linux, "add", "--force", ".")
+        self.git(linux, "commit", "--quiet", "--message=base")
+        self.git(linux, "am", "--quiet", *map(str, self.mails("suites")[1 : count + 1]))
+        return linux
+
+    def test_files_and_hooks_become_one_series(self) -> None:
+        self.export()
+        linux = self.applied(3)
+        self.assertEqual(
+            ["mm/tests: test the vmemmap", "mm/tests: add what tests share", "change memory"],
+            self.git(linux, "log", "-3", "--format=%s").split("\n"),
+        )
+        self.assertEqual("/* a suite */\n", (linux / "mm/tests/vmemmap_kunit.c").read_text())
+        self.assertEqual(MAKEFILE, (linux / "mm/tests/Makefile").read_text())
+        self.assertTrue((linux / "mm/tests/.kunitconfig").exists())
+        self.assertIn("int hook;", (linux / "mm/memory.c").read_text())
+        self.assertFalse((linux / "mm/tests/notes.private").exists())
+
+    def test_each_state_names_only_what_it_has(self) -> None:
+        self.export()
+        makefile = (self.applied(2) / "mm/tests/Makefile").read_text()
+        self.assertEqual("# SPDX\nobj-$(CONFIG_LIB)\t+= lib.o\n", makefile)
+
+    def test_author_is_the_plans_and_sender_signs_off(self) -> None:
+        self.export()
+        said = self.git(self.applied(3), "log", "-1", "--format=%an|%ae|%b")
+        self.assertIn("A. Developer|dev@example.org|It was not tested.\n", said)
+        self.assertIn("Signed-off-by: S. Ender <sender@example.org>", said)
+
+    def test_sender_is_filled_in(self) -> None:
+        self.export()
+        text = (self.applied(2) / "mm/memory.c").read_text()
+        self.assertIn("/* M: S. Ender <sender@example.org> */", text)
+
+    def test_a_page_is_no_orphan_in_the_kernel(self) -> None:
+        self.export()
+        page = self.applied(3) / "Documentation/mm/altmap.rst"
+        self.assertEqual(".. SPDX\n\nA page\n", page.read_text())
+
+    def test_what_a_plan_leaves_out_is_told(self) -> None:
+        self.write("mm/tests/more_kunit.c", "/* another */\n")
+        ran = self.program("export.py")
+        self.assert_error(ran, 2, "the file mm/tests/more_kunit.c goes out with no patch")
+        (self.repo / "mm/tests/more_kunit.c").unlink()
+        self.write("patches/suites/plan", PLAN.replace("Patch: hooks/0001-hook.patch\n%%\n", ""))
+        self.assert_error(self.program("export.py"), 2, "the hook hooks/0001-hook.patch goes out")
+
+    def test_nonsense_in_a_plan_is_told(self) -> None:
+        for old, new, words in (
+            ("mm/tests/lib.c", "mm/tests/lib.c mm/tests/vmemmap_kunit.c", "is in it twice"),
+            ("mm/tests/lib.c", "mm/tests/lib.c mm/tests/none.c", "no file mm/tests/none.c"),
+            ("0001-entry.patch", "0002-none.patch", "no patch suites/0002-none.patch"),
+            ("It was not tested.", "", "has no message"),
+            ("From: A. Developer <dev@example.org>\n", "", "has no author"),
+            ("Files:", "Flies:", "'Flies:' means nothing"),
+        ):
+            self.write("patches/suites/plan", PLAN.replace(old, new, 1))
+            self.assert_error(self.program("export.py"), 2, words)
+
+    def test_a_patch_that_comes_too_early_is_told(self) -> None:
+        self.write(
+            "patches/suites/0001-entry.patch", patch("mm/tests/lib.c", "lib", 2, "int early;")
+        )
+        self.assert_error(self.program("export.py"), 2, "does not apply where it is to go out")
+
+
+if __name__ == "__main__":
+    unittest.main()
