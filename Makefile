@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report map bench-verdict export docs pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report map bench-verdict export docs bench pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench-verdict   how long to a verdict, beside the kernel'"'"'s own kunit.py'
 	@echo 'make export  patches/ as mails with cover letters, in build/outgoing'
 	@echo 'make docs    the pages of Documentation/ as HTML, in build/docs/html'
+	@echo 'make bench   what adding and removing memory costs the kernel, beside stock'
 	@echo 'make check-pipelines   run .gitlab-ci.yml here (needs npm)'
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
@@ -33,9 +34,11 @@ help:
 	@echo '  BASE=6.12   the linux-source package to start from'
 	@echo '  BUILD=DIR   where trees and kernels are made (default: build)'
 	@echo '  JOBS=N      how many files to compile at a time'
-	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for make check and make matrix: only these'
+	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for make check, matrix and bench: only these'
 	@echo '  SHARD=1/4   for make matrix: this part of it'
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
+	@echo '  PLOTS=DIR   for make bench: the pictures and the table (default: build/results/bench)'
+	@echo '  BARRIERS=0  for make bench: do not count barriers, which takes a boot more'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
 	@echo '  RUNS=3      for make bench-verdict: how often each is measured'
 	@echo '  AGAINST=DIR-or-mbox, ONTO=flavour, TIP_ONLY=1, SHORT=1   for make revision'
@@ -76,6 +79,9 @@ export:
 
 docs:
 	@$(PYTHON) $(TOOLS)/docs.py
+
+bench:
+	@$(PYTHON) $(TOOLS)/bench.py
 
 # Prints GitLab's child pipeline: one job for each of SHARDS=4 parts of the matrix.
 pipeline:

@@ -105,11 +105,16 @@ class Build:
             console = self._kernel(directory, row.file_name).boot(
                 GUEST_TIME * slowness(row.config),
                 arguments,
-                cpu=_MODELS.get(row.cpu, row.cpu),
+                cpu=model(row.cpu),
             )
         except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
             return (_preparation(error),)
         return cell.case_results(judge.judge(console, self._expected))
+
+
+def model(cpu: str) -> str:
+    """What QEMU calls a CPU of the matrix."""
+    return _MODELS.get(cpu, cpu)
 
 
 def _preparation(error: Exception) -> CaseResult:

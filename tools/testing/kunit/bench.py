@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make bench: what adding and removing memory costs, beside the stock kernel."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import bench_plot
+import bench_report
+import bench_rows
+import bench_trace
+import cell
+import check
+import image
+import judge
+import matrix
+import proc
+import results
+import rows as rows_module
+import settings as settings_module
+import tree
+from bench_report import Barriers, Measured
+from bench_rows import BenchError, Costs
+from errors import ExitStatus, KunitError, UsageError
+from kernel import Kernel
+from proc import say
+from results import CaseResult, RunResult
+from settings import Settings, check_config, check_flavour
+
+SUITE = "memmap_bench"
+CASES = frozenset(
+    f"{SUITE}.{name}"
+    for name in (
+        "kernel_is_told", "memremap_pages_by_size", "memremap_pages_by_part",
+        "vmemmap_populate_alone", "add_memory_by_size",
+    )
+)  # fmt: skip
+FRAGMENT = "bench"
+STOCK = "stock"
+FLAVOURS = "stock series fixed"
+CONFIGS = "4k 16k 64k"
+# Whose parts the picture shows.
+PARTS_OF = "series"
+
+# A nanosecond of the guest's time is an instruction, and nothing else lets it pass but idling.
+COUNTING = "-icount shift=0,sleep=off"
+# In seconds.
+GUEST_TIME = 600
+
+
+def main(argv: List[str]) -> int:
+    """Measure FLAVOURS with CONFIGS, tell everything; 0 only if nothing got dearer."""
+    if argv:
+        raise UsageError("make bench takes no arguments", 'narrow it with CONFIGS="4k 64k"')
+    wanted = settings_module.read()
+    if wanted.ksrc:
+        raise UsageError(
+            "make bench compares this repository's own trees, not KSRC",
+            "unset KSRC; CONFIG=4k-bench kunit.py run memmap_bench measures a tree of yours",
+        )
+    flavours, configs = choose(os.environ.get("FLAVOURS", ""), os.environ.get("CONFIGS", ""))
+    check.ensure_tools(wanted)
+    out = wanted.build / "results/bench"
+    tree.mark(wanted.build)
+    out.mkdir(parents=True, exist_ok=True)
+    found = [
+        measure(replace(wanted, flavour=flavour, config=f"{config}-{FRAGMENT}"), out)
+        for config in configs
+        for flavour in flavours
+    ]
+    judged = judge_all(found)
+    heading = f"make bench of {matrix.revision()} on {matrix.heading()}"
+    bench_report.write_json(found, heading, out / "bench.json")
+    results.write_junit(judged, out / "bench.xml")
+    table = bench_report.tables(found)
+    shown = Path(os.environ.get("PLOTS") or out)
+    shown.mkdir(parents=True, exist_ok=True)
+    (shown / "bench.txt").write_text("\n".join(table) + "\n", encoding="utf-8")
+    for config in configs:
+        draw(config, [m for m in found if m.config == config], shown)
+    print(results.in_words(judged, heading, table))
+    return int(ExitStatus.FAILED if results.totals(judged)[1] else ExitStatus.OK)
+
+
+def choose(flavours: str, configs: str) -> Tuple[List[str], List[str]]:
+    """What FLAVOURS and CONFIGS say; stock comes first, always. Raises UsageError."""
+    chosen = [check_flavour(name) for name in (flavours or FLAVOURS).split()]
+    sizes = [check_config(name) for name in (configs or CONFIGS).split()]
+    for name in sizes:
+        if name.split("-")[0] not in rows_module.OLDER:
+            raise UsageError(
+                f"CONFIGS: '{name}' does not begin with a page size",
+                f"begin with one of: {' '.join(rows_module.OLDER)}",
+            )
+    return list(dict.fromkeys([STOCK, *chosen])), list(dict.fromkeys(sizes))
+
+
+def measure(wanted: Settings, out: Path) -> Measured:
+    """Build a kernel, boot it, read what it tells. Whatever goes wrong is in the result."""
+    watch = proc.Stopwatch()
+    config = wanted.config[: -len(FRAGMENT) - 1]
+    name = f"{wanted.flavour} {config}"
+    say(f"{name} ...")
+    costs = Costs.none()
+    barriers: Barriers = {}
+    try:
+        kernel, failed = build(wanted, config, out, name.replace(" ", "-"))
+        if failed:
+            cases: Tuple[CaseResult, ...] = (failed,)
+        else:
+            # An emulator that counts cannot be KVM, not even on a host that has it.
+            console = kernel.boot(
+                GUEST_TIME, [SUITE, f"--qemu_args={COUNTING}"], cpu=matrix.model(rows_module.MAX)
+            )
+            cases = cell.case_results(judge.judge(console, judge.Expectation(CASES)))
+            costs = bench_rows.read(console)
+            if os.environ.get("BARRIERS") != "0":
+                barriers = trace(wanted, kernel.build_dir, costs.facts.section, out)
+    except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+        cause, *detail = str(error).splitlines()
+        cases = (CaseResult("preparation", "failed", cause, tuple(detail)),)
+    say(f"{name}: {len(costs.rows)} measurements in {watch.seconds:.0f} s")
+    return Measured(wanted.flavour, config, RunResult(name, cases, watch.seconds), costs, barriers)
+
+
+def build(
+    wanted: Settings, config: str, out: Path, name: str
+) -> Tuple[Kernel, Optional[CaseResult]]:
+    """Build where other targets build that page size; the failure, if it is one.
+
+    A compiler cache knows nothing of a config that has one symbol more. So the
+    objects are made without it where there are none yet, and then make sees
+    which of them it means: none but the suite.
+    """
+    directory = tree.prepare(wanted)
+    build_dir = directory / f".kunit-{config}"
+    if not (build_dir / image.IMAGE).exists():
+        Kernel(directory, replace(wanted, config=config), out, f"{name}-plain").build()
+    kernel = Kernel(directory, wanted, out, name, build_dir)
+    return kernel, kernel.build()
+
+
+def trace(wanted: Settings, build_dir: Path, section: int, out: Path) -> Barriers:
+    """Boot once more, with devices up to a section, and count barriers by measurement.
+
+    Raises KunitError of some kind.
+    """
+    name = f"{build_dir.parent.name}-{build_dir.name[len('.kunit-'):]}-trace"
+    log = out / f"{name}.qemu.log"
+    system_map = (build_dir / "System.map").read_text(encoding="ascii")
+    functions = bench_trace.watched(
+        system_map, (build_dir / image.IMAGE).read_bytes(), bench_trace.names(build_dir)
+    )
+    arguments = [
+        SUITE, f"--qemu_args={COUNTING} {bench_trace.arguments(functions, log)}",
+        "--kernel_args=memmap_bench.rounds=2",
+        f"--kernel_args=memmap_bench.largest={section >> 20}",
+    ]  # fmt: skip
+    try:
+        console = Kernel(build_dir.parent, wanted, out, name, build_dir).boot(
+            GUEST_TIME, arguments, cpu=matrix.model(rows_module.MAX)
+        )
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            windows = bench_trace.count(lines, functions)
+    finally:
+        log.unlink(missing_ok=True)
+    rows = bench_rows.read(console).rows
+    if max(row.window for row in rows.values()) >= len(windows):
+        raise BenchError(
+            f"the trace shows {len(windows)} measurements, the console more",
+            f"see the logs of {name} in {out}",
+        )
+    return {
+        key: {what: windows[row.window][what] for what in bench_trace.KINDS}
+        for key, row in rows.items()
+    }
+
+
+def draw(config: str, found: Sequence[Measured], directory: Path) -> None:
+    """Write the picture of a page size, if there is anything to show."""
+    kernels = {m.flavour: m.costs for m in found if m.costs.rows}
+    if not kernels:
+        return
+    title = f"What a device costs the kernel, {config.upper()} pages"
+    drawn = PARTS_OF if PARTS_OF in kernels else list(kernels)[-1]
+    path = directory / f"bench-{config}.svg"
+    path.write_text(bench_plot.figure(title, kernels, drawn), encoding="utf-8")
+    say(f"{path} is written")
+
+
+def judge_all(found: Sequence[Measured]) -> List[RunResult]:
+    """The runs, with a case for each measurement that has one of stock to be held against."""
+    stock: Dict[str, Costs] = {m.config: m.costs for m in found if m.flavour == STOCK}
+    return [
+        m.run if m.flavour == STOCK or not m.costs.rows or not stock[m.config].rows
+        else replace(m.run, cases=(*m.run.cases, *_cases(stock[m.config], m.costs)))
+        for m in found
+    ]  # fmt: skip
+
+
+def _cases(stock: Costs, costs: Costs) -> List[CaseResult]:
+    return [
+        CaseResult(c.key.name, "failed", c.fault, (c.numbers,)) if c.fault
+        else CaseResult(c.key.name, "passed")
+        for c in bench_rows.compare(stock, costs)
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

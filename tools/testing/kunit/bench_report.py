@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What make bench found, as tables for people and as JSON."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence
+
+import bench_rows
+from bench_rows import DEVICE, RAM, Costs, Key, Row
+from origin_map import size
+from results import RunResult
+
+SCHEMA = 1
+
+# How many of each kind a call executes.
+Barriers = Mapping[Key, Mapping[str, int]]
+
+_GIB = 1 << 30
+_ORIGINS = {DEVICE: "device", RAM: "RAM"}
+_NAME = 34
+_COLUMN = 14
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A flavour with a page size: how its run went, and what it told."""
+
+    flavour: str
+    config: str
+    run: RunResult
+    costs: Costs
+    barriers: Barriers = field(default_factory=dict)
+
+
+def write_json(found: Sequence[Measured], heading: str, path: Path) -> None:
+    """Write every measurement, each with the growth against stock; whole or not at all."""
+    stock = {m.config: m.costs for m in found if m.flavour == "stock"}
+    document = {
+        "schema": SCHEMA,
+        "heading": heading.splitlines(),
+        "kernels": [
+            {
+                "flavour": m.flavour,
+                "config": m.config,
+                "facts": asdict(m.costs.facts),
+                "seconds": round(m.run.seconds, 1),
+                "rows": [_row(row, stock.get(m.config)) for row in m.costs.rows.values()],
+                "barriers": [{**asdict(key), **counts} for key, counts in m.barriers.items()],
+            }
+            for m in found
+        ],
+    }
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def _row(row: Row, stock: Optional[Costs]) -> Dict[str, object]:
+    fields: Dict[str, object] = {**asdict(row.key), **asdict(row)}
+    del fields["key"]
+    fields["waiting"] = row.waiting
+    before = stock.rows.get(row.key) if stock else None
+    if before and before.work:
+        fields["growth"] = round(row.work / before.work - 1, 5)
+    return fields
+
+
+# --- Tables ---------------------------------------------------------------
+
+
+def tables(found: Sequence[Measured]) -> List[str]:
+    """For each page size: the calls by flavour, what they consist of, what they spend."""
+    lines: List[str] = []
+    for config in dict.fromkeys(m.config for m in found):
+        kernels = [m for m in found if m.config == config and m.costs.rows]
+        if kernels:
+            lines += [*_comparison(config, kernels), "", *_shares(config, kernels[-1]), ""]
+            lines += [*_spent(config, kernels), ""]
+        if kernels and any(m.barriers for m in kernels):
+            lines += [*_barriers(config, kernels), ""]
+    return lines[:-1]
+
+
+def _comparison(config: str, kernels: Sequence[Measured]) -> List[str]:
+    """Instructions, and by how much the others differ from the first kernel."""
+    heads = "".join(f"{m.flavour:>{_COLUMN}}" for m in kernels)
+    lines = [f"{f'{config.upper()} pages: instructions':{_NAME}}{heads}"]
+    first, *others = (m.costs for m in kernels)
+    for key, row in first.rows.items():
+        if not _is_shown(key):
+            continue
+        cells = [f"{row.work:,}", *(_growth(costs, row) for costs in others)]
+        what = f"{_call(key)}, {_ORIGINS[key.origin]}"
+        lines.append(f"{what:{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in cells))
+    return lines
+
+
+def _is_shown(key: Key) -> bool:
+    """The tables have the sizes that tell something; JSON has all."""
+    if key.of in ("device", "dimm"):
+        return key.is_whole and key.bytes in (16 << 20, _GIB)
+    return True
+
+
+def _call(key: Key) -> str:
+    short = {"vmemmap_populate": "populate", "vmemmap_populate_basepages": "populate",
+             "vmemmap_free": "free"}.get(key.call, key.call)  # fmt: skip
+    where = size(key.bytes) if key.is_whole else key.of.replace("_", " ")
+    return f"{short} {where}"
+
+
+def _growth(costs: Costs, before: Row) -> str:
+    row = costs.rows.get(before.key)
+    if row is None or not before.work:
+        return "missing" if row is None else f"{row.work:,}"
+    return f"{row.work / before.work - 1:+.2%}"
+
+
+def _shares(config: str, measured: Measured) -> List[str]:
+    """What adding and removing a device of a GiB consists of."""
+    costs = measured.costs
+    layout = "{:32}{:>13}{:>9}{:>13}{:>9}"
+    lines = []
+    for title, split, call in (
+        ("adding 1 GiB", bench_rows.adding, "memremap_pages"),
+        ("removing 1 GiB", bench_rows.removing, "memunmap_pages"),
+    ):
+        heads = [word for origin in (DEVICE, RAM) for word in (_ORIGINS[origin], "")]
+        lines.append(layout.format(f"{config.upper()} pages, {measured.flavour}: {title}", *heads))
+        parts = {origin: split(costs, origin, _GIB) for origin in (DEVICE, RAM)}
+        for part in parts[DEVICE]:
+            cells: List[str] = []
+            for origin in (DEVICE, RAM):
+                whole = costs.work(call, "device", origin, _GIB)
+                count = parts[origin][part]
+                cells += [f"{count:,}", f"{count / whole:.1%}"]
+            lines.append(layout.format(f"  {part}", *cells))
+        waits = [costs.rows[Key(call, "device", o, _GIB)].waiting for o in (DEVICE, RAM)]
+        cells = [word for wait in waits for word in (f"{wait / 1e6:,.1f} ms", "")]
+        lines.append(layout.format("  waiting", *cells).rstrip())
+    return lines
+
+
+def _spent(config: str, kernels: Sequence[Measured]) -> List[str]:
+    """Pages of system RAM and of the device for each GiB, in bytes."""
+    layout = "{:36}{:8}{:>16}{:>16}"
+    lines = [layout.format(f"{config.upper()} pages: spent on 1 GiB", "", "system RAM", "device")]
+    for m in kernels:
+        for key, row in m.costs.rows.items():
+            if key.call in ("memremap_pages", "add_memory") and key.bytes == _GIB:
+                page = m.costs.facts.page
+                lines.append(
+                    layout.format(
+                        f"  {key.call}, memmap in {_ORIGINS[key.origin]}", m.flavour,
+                        size(row.ram * page), size(row.device * page),
+                    )  # fmt: skip
+                )
+    return lines
+
+
+def _barriers(config: str, kernels: Sequence[Measured]) -> List[str]:
+    """DSB, ISB and TLBI in what writes page tables, as dsb/isb/tlbi."""
+    heads = "".join(f"{m.flavour:>{_COLUMN}}" for m in kernels)
+    lines = [f"{f'{config.upper()} pages: DSB/ISB/TLBI':{_NAME}}{heads}"]
+    section = kernels[0].costs.facts.section
+    for key in next(m.barriers for m in kernels if m.barriers):
+        if key.of in ("device", "dimm") and not (key.is_whole and key.bytes == section):
+            continue
+        what = f"{_call(key)}, {_ORIGINS[key.origin]}"
+        cells = ["/".join(str(n) for n in m.barriers.get(key, {}).values()) for m in kernels]
+        lines.append(f"{what:{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in cells))
+    return lines

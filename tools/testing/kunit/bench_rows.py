@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a kernel's adding and removing of memory costs: read from its console log, compared.
+
+mm/tests/memmap_bench_kunit.c has the format of the lines.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from errors import KunitError
+from origin_map import size
+
+# The calls that a driver, or memory hot-plug, makes. All others are parts of these.
+WHOLE = (
+    "memremap_pages", "memunmap_pages",
+    "add_memory", "device_online", "device_offline", "remove_memory",
+)  # fmt: skip
+# By how much a call may be dearer than in the stock kernel.
+WHOLE_LIMIT = 0.02
+PART_LIMIT = 0.10
+
+DEVICE, RAM = "device", "ram"
+
+_LINE = re.compile(r"bench: (kernel|row) (.*)$")
+_NUMBERS = ("own", "insns", "ns", "ram", "device", "window")
+
+
+class BenchError(KunitError):
+    """A log's measurements cannot be read."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What was measured: a call, on what, where the memmap lies, and how large it is."""
+
+    call: str
+    of: str
+    origin: str
+    bytes: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether that is something that a driver asks for."""
+        return self.call in WHOLE
+
+    @property
+    def limit(self) -> float:
+        """By how much it may be dearer than in the stock kernel."""
+        return WHOLE_LIMIT if self.is_whole else PART_LIMIT
+
+    @property
+    def name(self) -> str:
+        """The same in words."""
+        of = f"{self.of} of {size(self.bytes)}" if self.of in ("device", "dimm") else self.of
+        where = "the device" if self.origin == DEVICE else "system RAM"
+        return f"{self.call} of a {of}, memmap in {where}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measurement: instructions of the calling task and of all, virtual time, pages spent."""
+
+    key: Key
+    own: int
+    insns: int
+    ns: int
+    ram: int
+    device: int
+    window: int
+
+    @property
+    def work(self) -> int:
+        """The instructions that count. What does not sleep is known to the instruction."""
+        return self.own if self.key.is_whole else self.insns
+
+    @property
+    def waiting(self) -> int:
+        """Virtual nanoseconds in which nobody had anything to do."""
+        return max(0, self.ns - self.insns)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The kernel's geometry, in bytes. block: what an entry of a PMD table maps."""
+
+    page: int
+    section: int
+    subsection: int
+    struct_page: int
+    block: int
+
+
+@dataclass(frozen=True)
+class Costs:
+    """All that one kernel told."""
+
+    facts: Facts
+    rows: Mapping[Key, Row]
+
+    @staticmethod
+    def none() -> "Costs":
+        """Those of a kernel that told nothing."""
+        return Costs(Facts(0, 0, 0, 0, 0), {})
+
+    def work(self, call: str, of: str, origin: str, count: int) -> int:
+        """The instructions of a measurement. Raises BenchError if it was not made."""
+        key = Key(call, of, origin, count)
+        if key not in self.rows:
+            raise BenchError(f"no measurement of {key.name}", "see the console log")
+        return self.rows[key].work
+
+    def sizes(self, call: str, origin: str) -> List[int]:
+        """For which sizes a call was measured."""
+        return sorted(k.bytes for k in self.rows if (k.call, k.origin) == (call, origin))
+
+
+def read(log_text: str) -> Costs:
+    """The measurements in a console log. Raises BenchError."""
+    facts: Optional[Facts] = None
+    rows: Dict[Key, Row] = {}
+    for line in log_text.splitlines():
+        match = _LINE.search(line.rstrip())
+        if not match:
+            continue
+        fields = dict(word.split("=", 1) for word in match[2].split() if "=" in word)
+        try:
+            if match[1] == "kernel":
+                facts = Facts(*(int(fields[name]) for name in Facts.__annotations__))
+                continue
+            key = Key(fields["call"], fields["of"], fields["origin"], int(fields["bytes"]))
+            if key.origin not in (DEVICE, RAM) or key in rows:
+                raise ValueError(key.name)
+            rows[key] = Row(key, *(int(fields[name]) for name in _NUMBERS))
+        except (KeyError, ValueError) as error:
+            raise BenchError(
+                f"not a measurement: {line.strip()}",
+                "see mm/tests/memmap_bench_kunit.c for the format; is the log of that suite?",
+            ) from error
+    if facts is None or not rows:
+        raise BenchError("the log tells no measurements", "see the console log for the reason")
+    return Costs(facts, rows)
+
+
+# --- Comparing ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """A measurement in the stock kernel and in another one; None where it is missing."""
+
+    key: Key
+    before: Optional[int]
+    after: Optional[int]
+
+    @property
+    def ratio(self) -> Optional[float]:
+        """The growth: 0.02 is two percent more."""
+        if not self.before or self.after is None:
+            return None
+        return self.after / self.before - 1
+
+    @property
+    def fault(self) -> str:
+        """Why it is too dear, or nothing."""
+        if self.after is None:
+            return f"{self.key.name}: not measured"
+        if self.before is None or self.after <= self.before * (1 + self.key.limit):
+            return ""
+        grown = "from nothing" if self.ratio is None else f"{self.ratio:+.1%}"
+        return f"{self.key.name}: {grown}"
+
+    @property
+    def numbers(self) -> str:
+        """The same in numbers."""
+        before, after = ("none" if n is None else f"{n:,}" for n in (self.before, self.after))
+        return f"{after} instructions for {before} in stock; {self.key.limit:.0%} is the limit"
+
+
+def compare(stock: Costs, other: Costs) -> Tuple[Change, ...]:
+    """Each measurement of either kernel."""
+    keys = [*stock.rows, *(key for key in other.rows if key not in stock.rows)]
+    return tuple(Change(key, _work(stock, key), _work(other, key)) for key in keys)
+
+
+def _work(costs: Costs, key: Key) -> Optional[int]:
+    row = costs.rows.get(key)
+    return row.work if row else None
+
+
+# --- What it consists of --------------------------------------------------
+
+
+def adding(costs: Costs, origin: str, count: int) -> Dict[str, int]:
+    """The parts of memremap_pages() of a device of count bytes, in instructions."""
+
+    def of(call: str) -> int:
+        return costs.work(call, "device", origin, count)
+
+    pages = of("memmap_init_zone_device") + of("move_pfn_range_to_zone")
+    return {
+        "struct pages": pages,
+        "linear mapping": of("arch_add_memory") - of("__add_pages"),
+        "vmemmap mapping": of("vmemmap_populate"),
+        "the rest": of("memremap_pages") - of("arch_add_memory") - pages
+        + of("__add_pages") - of("vmemmap_populate"),
+    }  # fmt: skip
+
+
+def removing(costs: Costs, origin: str, count: int) -> Dict[str, int]:
+    """The parts of memunmap_pages(), likewise. Nobody has anything to do with struct pages."""
+
+    def of(call: str) -> int:
+        return costs.work(call, "device", origin, count)
+
+    return {
+        "struct pages": 0,
+        "linear mapping": of("arch_remove_memory") - of("__remove_pages"),
+        "vmemmap mapping": of("vmemmap_free"),
+        "the rest": of("memunmap_pages") - of("arch_remove_memory")
+        + of("__remove_pages") - of("vmemmap_free"),
+    }  # fmt: skip

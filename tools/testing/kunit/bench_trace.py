@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Barriers and TLB invalidations that a kernel executes, counted in a trace of QEMU's.
+
+Instruction counts do not show what these cost: on an emulator they are instructions
+like others. QEMU tells in a log which translated blocks it executes ("-d exec"), and
+what is in them ("-d in_asm"). Only functions that have such instructions are told
+of ("-dfilter"), and those with which the suite begins and ends a measurement.
+"""
+
+import re
+import shlex
+import sys
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+import options
+import proc
+from errors import KunitError
+
+DSB, ISB, TLBI = "dsb", "isb", "tlbi"
+KINDS = (DSB, ISB, TLBI)
+
+# Where a measurement begins and ends: in mm/tests/memmap_bench_kunit.c.
+BEGIN, END = "cost_begin", "cost_end"
+
+# What page tables are written by. Other barriers belong to timers, to the scheduler
+# and so on, and depend on what else goes on.
+OBJECTS = ("mm/sparse-vmemmap.o", "mm/memory.o", "arch/arm64/mm/mmu.o")
+
+_SYMBOL = re.compile(r"^([0-9a-f]+) [tT] (\S+)$")
+_ASM = re.compile(r"^0x([0-9a-f]+):  ([0-9a-f]{8}) ")
+_EXEC = re.compile(r"^Trace 0: (0x[0-9a-f]+) \[[0-9a-f]+/([0-9a-f]+)/")
+_STOPPED = re.compile(r"^Stopped execution of TB chain before (0x[0-9a-f]+) \[")
+
+
+class TraceError(KunitError):
+    """A trace cannot be made or read."""
+
+
+def kind(word: int) -> Optional[str]:
+    """What an A64 instruction is, of what we look for."""
+    if word & 0xFFFFF0FF == 0xD503309F:
+        return DSB
+    if word & 0xFFFFF0FF == 0xD50330DF:
+        return ISB
+    if word & 0xFFF8F000 == 0xD5088000:
+        return TLBI
+    return None
+
+
+class Function(NamedTuple):
+    """A function of the kernel: its addresses."""
+
+    name: str
+    start: int
+    end: int
+
+
+def functions(system_map: str) -> List[Function]:
+    """All of them, each up to the next one."""
+    found = [(int(m[1], 16), m[2]) for m in map(_SYMBOL.match, system_map.splitlines()) if m]
+    found.sort()
+    return [
+        Function(name, start, end)
+        for (start, name), (end, _) in zip(found, found[1:]) if end > start
+    ]  # fmt: skip
+
+
+def names(build_dir: Path) -> List[str]:
+    """The functions of OBJECTS."""
+    nm = options.cross_prefix(options.take_apart(["build"])) + "nm"
+    said = proc.run([nm, "--defined-only", *OBJECTS], cwd=str(build_dir)).stdout
+    return [words[2] for words in map(str.split, said.splitlines()) if words[1:2] in (["t"], ["T"])]
+
+
+def watched(system_map: str, image: bytes, among: Iterable[str]) -> List[Function]:
+    """The functions to tell of: those among which have such instructions, and the marks.
+
+    Raises TraceError when there are no marks.
+    """
+    known = functions(system_map)
+    text = next((f.start for f in known if f.name == "_text"), known[0].start if known else 0)
+    words = array("I", image[: len(image) // 4 * 4])
+    if sys.byteorder == "big":
+        words.byteswap()
+    wanted = set(among)
+    found: List[Function] = []
+    for function in known:
+        if function.name in (BEGIN, END):
+            found.append(function._replace(end=function.start + 4))
+        elif function.name in wanted:
+            first, last = (function.start - text) // 4, (function.end - text) // 4
+            if any(kind(word) for word in words[first:last]):
+                found.append(function)
+    if not {BEGIN, END} <= {function.name for function in found}:
+        raise TraceError(
+            f"this kernel has no {BEGIN}() and {END}()",
+            "see whether CONFIG_MEMMAP_BENCH_KUNIT_TEST is on, and what the compiler made of them",
+        )
+    return found
+
+
+def arguments(found: Iterable[Function], log: Path) -> str:
+    """What QEMU is to be told."""
+    ranges = ",".join(f"{f.start:#x}..{f.end - 1:#x}" for f in found)
+    return f"-d in_asm,exec,nochain -D {shlex.quote(str(log))} -dfilter {ranges}"
+
+
+@dataclass
+class _Reader:
+    """What was read so far.
+
+    code: the instructions of the block last translated at an address, as far as they
+    count; blocks: what each block has, by QEMU's own address of it.
+    """
+
+    begin: int
+    end: int
+    code: Dict[int, Tuple[str, ...]] = field(default_factory=dict)
+    fresh: Dict[int, bool] = field(default_factory=dict)
+    blocks: Dict[str, Tuple[int, Tuple[str, ...]]] = field(default_factory=dict)
+    windows: List["Counter[str]"] = field(default_factory=list)
+    is_open: bool = False
+
+    def executed(self, block: str, pc: int, times: int) -> None:
+        """A block is executed, or (times=-1) was not after all."""
+        known = self.blocks.get(block)
+        if known is None or known[0] != pc or self.fresh.get(pc):
+            known = (pc, self.code.get(pc, ()))
+            self.blocks[block] = known
+            self.fresh[pc] = False
+        if pc == self.begin:
+            if times > 0:
+                self.windows.append(Counter())
+            else:
+                self.windows.pop()
+            self.is_open = times > 0
+        elif pc == self.end:
+            self.is_open = times < 0
+        elif self.is_open:
+            for name in known[1]:
+                self.windows[-1][name] += times
+
+
+def count(lines: Iterable[str], found: Iterable[Function]) -> List["Counter[str]"]:
+    """What was executed in each window, the first one first. Raises TraceError if none was."""
+    marks = {function.name: function.start for function in found}
+    reader = _Reader(marks[BEGIN], marks[END])
+    start, words = 0, []  # type: int, List[str]
+    for line in lines:
+        asm = _ASM.match(line)
+        if asm:
+            start = start or int(asm[1], 16)
+            what = kind(int(asm[2], 16))
+            words += [what] if what else []
+            continue
+        if start:
+            reader.code[start] = tuple(words)
+            reader.fresh[start] = True
+            start, words = 0, []
+        ran = _EXEC.match(line)
+        if ran:
+            reader.executed(ran[1], int(ran[2], 16), 1)
+            continue
+        stopped = _STOPPED.match(line)
+        if stopped and stopped[1] in reader.blocks:
+            reader.executed(stopped[1], reader.blocks[stopped[1]][0], -1)
+    if not reader.windows:
+        raise TraceError("the trace shows no measurement", "see the console log for the reason")
+    return reader.windows

@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make bench: measurements read, compared, told; from end to end in the small world."""
+
+import json
+import re
+import unittest
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, Iterable, List, Tuple
+
+import bench
+import bench_plot
+import bench_report
+import bench_rows
+import bench_trace
+from bench_rows import BenchError, Costs, Key
+from bench_trace import TraceError
+from errors import UsageError
+from results import RunResult
+from tests import fake
+from tests.fake import KERNEL, Ran, World
+
+GIB = 1 << 30
+FACTS = "bench: kernel page=4096 section=134217728 subsection=2097152 struct_page=64 block=2097152"
+
+# What memremap_pages() of a GiB takes, in thousands of instructions.
+COSTS: Dict[Tuple[str, str], int] = {
+    ("memremap_pages", "device"): 13000,
+    ("memunmap_pages", "device"): 9000,
+    ("arch_add_memory", "device"): 2500,
+    ("__add_pages", "device"): 500,
+    ("vmemmap_populate", "device"): 300,
+    ("move_pfn_range_to_zone", "device"): 200,
+    ("memmap_init_zone_device", "device"): 10000,
+    ("remove_pfn_range_from_zone", "device"): 10,
+    ("arch_remove_memory", "device"): 8500,
+    ("__remove_pages", "device"): 500,
+    ("vmemmap_free", "device"): 400,
+    ("add_memory", "dimm"): 3000,
+}
+
+
+def row(call: str, of: str, origin: str, count: int, own: int) -> str:
+    ram, device = (3, 4096) if origin == "device" else (4099, 0)
+    return (
+        f"bench: row call={call} of={of} origin={origin} bytes={count} own={own} "
+        f"insns={own + 7} ns={own + 5007} ram={ram} device={device} window=1"
+    )
+
+
+def lines() -> List[str]:
+    found = [FACTS]
+    for origin in ("device", "ram"):
+        found += [row(call, of, origin, GIB, n * 1000) for (call, of), n in COSTS.items()]
+        found += [row("vmemmap_populate", "page", origin, 4096, 264)]
+        found += [row("vmemmap_free", "page", origin, 4096, 74)]
+    return found
+
+
+def log(rows: Iterable[str]) -> str:
+    """A console that tells these rows, in the suite's last case."""
+    cases = sorted(name.split(".")[1] for name in bench.CASES)
+    text = ["Booting Linux", "KTAP version 1", "1..1", "    KTAP version 1",
+            f"    # Subtest: {bench.SUITE}", f"    1..{len(cases)}"]  # fmt: skip
+    text += [f"    ok {n} {name}" for n, name in enumerate(cases[:-1], 1)]
+    text += [f"    # {cases[-1]}: {line}" for line in rows]
+    text += [f"    ok {len(cases)} {cases[-1]}", f"ok 1 {bench.SUITE}", "reboot: System halted"]
+    return "\n".join(text) + "\n"
+
+
+class Read(unittest.TestCase):
+    def test_measurements(self) -> None:
+        found = bench_rows.read(log(lines()))
+        self.assertEqual((4096, 134217728), (found.facts.page, found.facts.section))
+        got = found.rows[Key("memremap_pages", "device", "ram", GIB)]
+        self.assertEqual((13000000, 13000000, 5000), (got.own, got.work, got.waiting))
+        self.assertEqual(4099, got.ram)
+
+    def test_what_does_not_sleep_is_known_to_the_instruction(self) -> None:
+        self.assertEqual(271, bench_rows.read(log(lines())).work("vmemmap_populate", "page",
+                                                                 "device", 4096))  # fmt: skip
+
+    def test_lines_that_mean_nothing(self) -> None:
+        good = row("add_memory", "dimm", "ram", GIB, 5)
+        for bad in (
+            good.replace("bytes=1073741824", ""), good.replace("origin=ram", "origin=mars"),
+            good.replace("own=5", "own=many"), good + "\n" + good, FACTS.replace("page=4096", ""),
+        ):  # fmt: skip
+            with self.assertRaises(BenchError, msg=bad):
+                bench_rows.read(f"{FACTS}\n{bad}\n" if bad is not FACTS else bad)
+
+    def test_a_log_without_any(self) -> None:
+        for text in ("", FACTS, row("add_memory", "dimm", "ram", GIB, 5)):
+            with self.assertRaisesRegex(BenchError, "no measurements"):
+                bench_rows.read(text)
+
+
+class Compare(unittest.TestCase):
+    def costs(self, *changed: Tuple[str, str]) -> Costs:
+        text = "\n".join(lines())
+        for old, new in changed:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        return bench_rows.read(text)
+
+    def faults(self, *changed: Tuple[str, str]) -> List[str]:
+        changes = bench_rows.compare(self.costs(), self.costs(*changed))
+        return [change.fault for change in changes if change.fault]
+
+    def test_limits(self) -> None:
+        self.assertEqual([], self.faults())
+        self.assertEqual([], self.faults(("own=13000000", "own=13260000")))
+        (first, second) = self.faults(("own=13000000", "own=13260001"))
+        self.assertIn("memremap_pages of a device of 1 GiB, memmap in the device", first)
+        self.assertIn("memmap in the device: +2.0%", first)
+        self.assertIn("system RAM", second)
+
+    def test_a_part_may_grow_more(self) -> None:
+        self.assertEqual([], self.faults(("insns=271", "insns=298")))
+        self.assertEqual(2, len(self.faults(("insns=271", "insns=299"))))
+
+    def test_what_is_cheaper_is_well(self) -> None:
+        self.assertEqual([], self.faults(("own=13000000", "own=10")))
+
+    def test_what_is_not_measured_any_more(self) -> None:
+        stock = self.costs()
+        rows = dict(stock.rows)
+        gone = rows.popitem()[0]
+        (fault,) = [c.fault for c in bench_rows.compare(stock, Costs(stock.facts, rows)) if c.fault]
+        self.assertIn(f"{gone.name}: not measured", fault)
+        new = [c for c in bench_rows.compare(Costs(stock.facts, rows), stock) if not c.before]
+        self.assertEqual([gone], [c.key for c in new])
+        self.assertEqual("", new[0].fault)
+
+    def test_parts_add_up(self) -> None:
+        costs = self.costs()
+        added = bench_rows.adding(costs, "device", GIB)
+        self.assertEqual(costs.work("memremap_pages", "device", "device", GIB),
+                         sum(added.values()))  # fmt: skip
+        # The parts sleep nowhere and are taken by all instructions, hence 14 more.
+        self.assertEqual(10200014, added["struct pages"])
+        self.assertEqual(2000000, added["linear mapping"])
+        removed = bench_rows.removing(costs, "ram", GIB)
+        self.assertEqual(9000000, sum(removed.values()))
+        self.assertEqual(400007, removed["vmemmap mapping"])
+
+    def test_a_part_that_is_missing(self) -> None:
+        with self.assertRaisesRegex(BenchError, "no measurement of memmap_init"):
+            bench_rows.adding(self.costs(), "device", 2 * GIB)
+
+
+class Tell(unittest.TestCase):
+    def test_tables_fit_a_mail(self) -> None:
+        costs = bench_rows.read(log(lines()))
+        found = [
+            bench_report.Measured(flavour, "4k", RunResult(flavour, (), 1.0), costs)
+            for flavour in ("stock", "series", "fixed")
+        ]
+        table = bench_report.tables(found)
+        self.assertTrue(all(len(line) <= 78 for line in table), "\n".join(table))
+        text = "\n".join(table)
+        self.assertRegex(text, r"memremap_pages 1 GiB, device +13,000,000 +\+0\.00% +\+0\.00%")
+        self.assertRegex(text, r"struct pages +10,200,014 +78\.5% +10,200,014 +78\.5%")
+        self.assertRegex(text, r"memmap in RAM +series +16 MiB +0 bytes")
+
+    def test_a_kernel_that_told_nothing_has_no_column(self) -> None:
+        none = bench_report.Measured("series", "4k", RunResult("series", (), 1.0), Costs.none())
+        self.assertEqual([], bench_report.tables([none]))
+
+
+class Draw(unittest.TestCase):
+    def setUp(self) -> None:
+        text = "\n".join(lines())
+        small = text.replace(str(GIB), str(GIB // 2)).replace("000000 ", "00000 ")
+        rows = {**bench_rows.read(text).rows, **bench_rows.read(small).rows}
+        self.costs = Costs(bench_rows.read(text).facts, rows)
+
+    def test_svg_is_well_formed_and_says_what_it_shows(self) -> None:
+        drawn = bench_plot.figure("a < b", {"stock": self.costs, "series": self.costs}, "series")
+        text = "".join(ElementTree.fromstring(drawn).itertext())
+        self.assertIn("13,000,000 instructions for 1 GiB", text)
+        for words in ("struct pages", "linear mapping", "all of it, stock", "those of series"):
+            self.assertIn(words, text)
+        # Two kernels, two sizes, four panels, and two marks in the legend.
+        self.assertEqual(18, drawn.count('class="bp-mark"'))
+        self.assertIn("prefers-color-scheme:dark", drawn)
+
+    def test_the_axis_ends_above_all(self) -> None:
+        drawn = bench_plot.figure("t", {"stock": self.costs}, "stock")
+        self.assertIn(">15<", drawn)
+        self.assertNotIn("-", "".join(re.findall(r"translate\([0-9.]+,(-)", drawn)))
+
+    def test_a_part_below_nothing(self) -> None:
+        """The calls are measured one by one; what is cheap may come out so."""
+        key = Key("vmemmap_populate", "device", "ram", GIB)
+        rows = dict(self.costs.rows)
+        rows[key] = replace(rows[key], insns=10**9)
+        costs = Costs(self.costs.facts, rows)
+        self.assertLess(bench_rows.adding(costs, "ram", GIB)["the rest"], 0)
+        ElementTree.fromstring(bench_plot.figure("t", {"stock": costs}, "stock"))
+
+
+MAP = """\
+ffff800080000000 T _text
+ffff800080000010 t set_table
+ffff800080000020 T plain
+ffff800080000030 t cost_begin
+ffff800080000040 t cost_end
+ffff800080000050 T set_table_elsewhere
+ffff800080000060 T _etext
+"""
+NOP, DSB_ISHST, ISB_SY, TLBI_VAALE1IS = 0xD503201F, 0xD5033A9F, 0xD5033FDF, 0xD50883E0
+
+
+def executed(block: int, pc: int) -> str:
+    return f"Trace 0: {block:#x} [0000000000000000/{pc:016x}/00000402/ff280000] set_table"
+
+
+def translated(pc: int, *words: int) -> str:
+    lines = [f"{pc + 4 * n:#x}:  {word:08x}          what" for n, word in enumerate(words)]
+    return "\n".join(["----------------", "IN: set_table", *lines, ""])
+
+
+class Trace(unittest.TestCase):
+    TEXT = 0xFFFF800080000000
+    TABLE, BEGIN, END = TEXT + 0x10, TEXT + 0x30, TEXT + 0x40
+    BODY = (DSB_ISHST, ISB_SY, NOP, TLBI_VAALE1IS)
+
+    def setUp(self) -> None:
+        words = [NOP] * 4 + list(self.BODY) + [NOP] * 12 + [DSB_ISHST] * 4
+        self.image = b"".join(word.to_bytes(4, "little") for word in words)
+        self.found = bench_trace.watched(MAP, self.image, ["set_table", "plain"])
+
+    def count(self, *lines: str) -> List[Dict[str, int]]:
+        marks = [translated(self.BEGIN, NOP), translated(self.END, NOP)]
+        text = "\n".join([*marks, *lines]).splitlines()
+        return [dict(window) for window in bench_trace.count(text, self.found)]
+
+    def begin(self) -> str:
+        return executed(0x7F01, self.BEGIN)
+
+    def end(self) -> str:
+        return executed(0x7F02, self.END)
+
+    def test_which_functions_are_told_of(self) -> None:
+        """Those of the objects that have such an instruction; of the marks, the first one."""
+        self.assertEqual(["set_table", "cost_begin", "cost_end"], [f.name for f in self.found])
+        said = bench_trace.arguments(self.found, Path("/tmp/a log"))
+        self.assertIn("-D '/tmp/a log' -dfilter 0xffff800080000010..0xffff80008000001f,", said)
+        self.assertIn("0xffff800080000030..0xffff800080000033", said)
+
+    def test_no_marks(self) -> None:
+        with self.assertRaisesRegex(TraceError, "no cost_begin"):
+            bench_trace.watched(MAP.replace("cost_end", "cost_fin"), self.image, [])
+        with self.assertRaisesRegex(TraceError, "no cost_begin"):
+            bench_trace.watched("", b"", [])
+
+    def test_what_is_executed_between_the_marks(self) -> None:
+        table = executed(0x7F03, self.TABLE)
+        found = self.count(translated(self.TABLE, *self.BODY), table, self.begin(), table, table,
+                           self.end(), table, self.begin(), self.end())  # fmt: skip
+        self.assertEqual([{"dsb": 2, "isb": 2, "tlbi": 2}, {}], found)
+
+    def test_a_block_that_was_left_before_it_began(self) -> None:
+        table = executed(0x7F03, self.TABLE)
+        stopped = f"Stopped execution of TB chain before 0x7f03 [{self.TABLE:016x}] set_table"
+        found = self.count(translated(self.TABLE, *self.BODY), self.begin(), table, stopped, table,
+                           self.end())  # fmt: skip
+        self.assertEqual([{"dsb": 1, "isb": 1, "tlbi": 1}], found)
+        at_mark = f"Stopped execution of TB chain before 0x7f01 [{self.BEGIN:016x}] cost_begin"
+        found = self.count(self.begin(), at_mark, self.begin(), self.end())
+        self.assertEqual([{}], found)
+
+    def test_a_block_of_another_length(self) -> None:
+        """When QEMU's budget of instructions ends, it makes a shorter one of the same address."""
+        whole, part = executed(0x7F03, self.TABLE), executed(0x7F04, self.TABLE)
+        found = self.count(
+            translated(self.TABLE, *self.BODY), self.begin(), whole,
+            translated(self.TABLE, *self.BODY[:2]), part, whole, part, self.end(),
+        )  # fmt: skip
+        self.assertEqual([{"dsb": 4, "isb": 4, "tlbi": 2}], found)
+
+    def test_a_trace_of_nothing(self) -> None:
+        with self.assertRaisesRegex(TraceError, "no measurement"):
+            self.count()
+
+
+class Choose(unittest.TestCase):
+    def test_stock_comes_first_always(self) -> None:
+        self.assertEqual((["stock", "series", "fixed"], ["4k", "16k", "64k"]), bench.choose("", ""))
+        self.assertEqual((["stock", "series"], ["64k"]), bench.choose("series stock", "64k 64k"))
+
+    def test_unknown_names(self) -> None:
+        for flavours, configs in (("nosuch", ""), ("", "nosuch"), ("", "debug-4k")):
+            with self.assertRaises(UsageError):
+                bench.choose(flavours, configs)
+
+
+class Make(World):
+    """The console is a file of the kernel, so that each flavour has its own."""
+
+    CONSOLE = "mm/console.log"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("lib/kunit-configs/bench.config", "")
+        self.old = row("memremap_pages", "device", "device", GIB, 13000000)
+        self.console(log(lines()))
+
+    def console(self, text: str) -> None:
+        self.text = text.splitlines()
+        self.pack_kernel({**KERNEL, self.CONSOLE: text}, mtime=len(self.text))
+
+    def series_says(self, new: str) -> None:
+        at = next(n for n, line in enumerate(self.text) if line.endswith(self.old))
+        before, old, after = self.text[at - 1 : at + 2]
+        new = old.replace(self.old, new)
+        body = fake.diff(self.CONSOLE, old, new, before, after).replace(
+            "@@ -1,3 +1,3 @@", f"@@ -{at},3 +{at},3 @@"
+        )
+        mail = fake.MAIL.format(author="A. Developer", subject="dearer", diff=body)
+        self.write("patches/series/0001-one.patch", mail)
+
+    def bench(self, **env: str) -> Ran:
+        return self.program(
+            "bench.py", FAKE_CONSOLE=self.CONSOLE, **{"CONFIGS": "4k", "BARRIERS": "0", **env}
+        )
+
+    def test_all_is_well(self) -> None:
+        ran = self.bench()
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertRegex(ran.stdout, r"4K pages: instructions +stock +series +fixed")
+        # Five cases in each of three runs; 28 measurements compared in two of them.
+        self.assertEqual("71 passed, 0 failed", ran.stdout.splitlines()[-1])
+
+    def test_the_guest_counts_instructions(self) -> None:
+        self.bench(FLAVOURS="stock")
+        recorded = self.recorded()
+        self.assertIn("--qemu_args=-icount shift=0,sleep=off", recorded["argv"])
+        self.assertIn("memmap_bench", recorded["argv"])
+        self.assertEqual("max,pauth-impdef=on", recorded["env"]["KUNIT_QEMU_CPU"])
+
+    def test_a_series_that_is_dearer(self) -> None:
+        self.series_says(row("memremap_pages", "device", "device", GIB, 14000000))
+        ran = self.bench()
+        self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
+        self.assertIn("series 4k: 1 not as expected", ran.stdout)
+        self.assertIn("memmap in the device: +7.7%\n", ran.stdout)
+        self.assertIn("14,000,000 instructions for 13,000,000 in stock; 2% is", ran.stdout)
+        self.assertRegex(ran.stdout, r"memremap_pages 1 GiB, device +13,000,000 +\+7\.69% +\+0\.00%")
+        self.assertEqual("70 passed, 1 failed", ran.stdout.splitlines()[-1])
+
+    def test_results_for_machines(self) -> None:
+        self.series_says(row("memremap_pages", "device", "device", GIB, 14000000))
+        self.bench(FLAVOURS="series")
+        out = self.build / "results/bench"
+        document = json.loads((out / "bench.json").read_text())
+        stock, series = document["kernels"]
+        self.assertEqual(("stock", "series", "4k"),
+                         (stock["flavour"], series["flavour"], series["config"]))  # fmt: skip
+        self.assertEqual(4096, series["facts"]["page"])
+        self.assertEqual(0.07692, series["rows"][0]["growth"])
+        self.assertEqual(5000, series["rows"][0]["waiting"])
+        suites = ElementTree.parse(out / "bench.xml").getroot()
+        self.assertEqual(["0", "1"], [suite.get("failures") for suite in suites])
+        self.assertTrue((out / "series-4k.console.log").exists())
+        self.assertIn("memremap_pages", (out / "bench.txt").read_text())
+        ElementTree.parse(out / "bench-4k.svg")
+
+    def test_pictures_go_where_they_are_wanted(self) -> None:
+        shown = self.top / "docs/mm"
+        ran = self.bench(FLAVOURS="stock", PLOTS=str(shown))
+        self.assertEqual(0, ran.status, ran.stderr)
+        names = sorted(path.name for path in shown.iterdir())
+        self.assertEqual(["bench-4k.svg", "bench.txt"], names)
+
+    def test_a_kernel_that_measures_nothing(self) -> None:
+        text = log(lines()).replace("bench: ", "")
+        self.console(text)
+        ran = self.bench(FLAVOURS="stock")
+        self.assertEqual(1, ran.status)
+        self.assertIn("the log tells no measurements", ran.stdout)
+
+    def test_a_skipped_case_is_a_failure(self) -> None:
+        self.console(log(lines()).replace("memremap_pages_by_size", "memremap_pages_by_size # SKIP no"))
+        ran = self.bench(FLAVOURS="stock")
+        self.assertEqual(1, ran.status)
+        self.assertIn("memremap_pages_by_size", ran.stdout)
+
+    def test_a_build_that_fails(self) -> None:
+        ran = self.bench(FLAVOURS="stock", FAKE_TOOL="build fails")
+        self.assertEqual(1, ran.status)
+        self.assertIn("error: 'x' undeclared", ran.stdout)
+
+    def test_what_it_is_not_for(self) -> None:
+        self.assert_error(self.program("bench.py", "4k"), 2, "no arguments")
+        self.assert_error(self.bench(KSRC="/nowhere"), 2, "not KSRC")
+        self.assert_error(self.bench(CONFIGS="5k"), 2, "5k")
+
+    def test_an_interruption(self) -> None:
+        child = self.start("bench.py", env={"CONFIGS": "4k", "FAKE_TOOL": "build hangs"})
+        pids = self.wait_for_hang(child)
+        self.assertEqual(130, self.interrupt(child).status)
+        self.assert_gone(pids)
+        self.assertFalse((self.build / "results/bench/bench.json").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
