@@ -81,6 +81,7 @@ class Program(World):
         self.write("mm/tests/vmem_altmap_kunit.c", "int altmap;\n")
         self.tool("tar", 'exec /bin/tar "$@"')
         self.git(self.repo, "init", "--quiet")
+        self.env["FAKE_SAYS"] = "Testing complete. Ran 0 tests"
 
     def test_it(self) -> None:
         ran = self.program("bench_verdict.py", RUNS="2")
@@ -93,7 +94,7 @@ class Program(World):
         self.assertFalse((self.build / "bench-verdict").exists())
 
     def test_a_run_without_a_verdict(self) -> None:
-        ran = self.program("bench_verdict.py", FAKE_TOOL="no verdict")
+        ran = self.program("bench_verdict.py", FAKE_SAYS="none")
         self.assert_error(ran, 2, "ours kunit.py ended with status 0, and no verdict")
         self.assertFalse((self.build / "bench-verdict").exists())
 

@@ -3,7 +3,6 @@
 
 import os
 import signal
-import time
 import unittest
 
 from tests.fake import World, patch
@@ -13,9 +12,7 @@ class CtrlC(World):
     def assert_interruptible(self, *args: str, signum: int = signal.SIGINT, **env: str) -> None:
         child = self.start("kunit.py", *args, env=env)
         pids = self.wait_for_hang(child)
-        began = time.monotonic()
         ran = self.interrupt(child, signum)
-        self.assertLess(time.monotonic() - began, 10)
         self.assertEqual(128 + signum, ran.status, ran.stderr)
         self.assertIn("interrupted", ran.stderr)
         self.assert_gone(pids)

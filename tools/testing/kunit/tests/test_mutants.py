@@ -21,7 +21,7 @@ from mutant import Mutant
 from mutant_lab import Fate, Outcome, boot
 from mutant_trials import Finding, Report, Verdict
 from settings import REPO
-from tests.fake import DATA, Ran, World, diff
+from tests.fake import DATA, PATIENCE, Ran, World, diff
 from tests.test_judge import CASES
 
 CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
@@ -162,9 +162,7 @@ class Mutants(World):
         self.mutant("a-caught", "int console_failure;")
         child = self.start("mutants.py", env={"FAKE_MUTANT": what})
         pids = self.wait_for_hang(child)
-        began = time.monotonic()
         ran = self.interrupt(child)
-        self.assertLess(time.monotonic() - began, 15)
         self.assertEqual(130, ran.status, ran.stderr)
         self.assert_gone(pids)
         self.assert_clean()
@@ -366,7 +364,7 @@ class Tasks(unittest.TestCase):
             while task.child is None:
                 time.sleep(0.01)
             child = task.child
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, PATIENCE)
         self.assertIsNotNone(child.poll())
         with self.assertRaises(proc.CommandFailed):
             task.result()

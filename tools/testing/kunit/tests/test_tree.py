@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from typing import Dict
 
-from tests.fake import KERNEL, World, listing, patch
+from tests.fake import KERNEL, PATIENCE, World, listing, patch
 
 
 def mtimes(tree: Path) -> Dict[str, int]:
@@ -165,7 +165,7 @@ class Repair(World):
         child.kill()
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        child.communicate(timeout=30)
+        child.communicate(timeout=PATIENCE)
         self.healthy(tool)
         self.mark.unlink()
 
