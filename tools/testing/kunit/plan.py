@@ -167,9 +167,9 @@ class Chain:
             if path.suffix == ".rst":
                 data = listed_page(data)
             self._store(path, data)
-        # What a Makefile names depends on what else is there by now.
+        # What Makefile and Kconfig name depends on what else is there by now.
         for path in self._makefiles(change):
-            self._store(path, self._makefile(path))
+            self._store_partial(path)
         who, message = self._head(change)
         git = replace(self._git, extra_env=who)
         return git.out(
@@ -180,10 +180,17 @@ class Chain:
         near = {path.parent / "Makefile" for path in change.files}
         return sorted(near & set(self._overlay.files) & (self._present() | set(change.files)))
 
-    def _makefile(self, path: Path) -> bytes:
-        text = (self._overlay.root / path).read_text()
-        sources = frozenset(p.name for p in self._present() if p.parent == path.parent)
-        return partial_makefile(text, sources).encode()
+    def _store_partial(self, path: Path) -> None:
+        there = self._present()
+        sources = frozenset(p.name for p in there if p.parent == path.parent)
+        whole = (self._overlay.root / path).read_text()
+        part = partial_makefile(whole, sources)
+        self._store(path, part.encode())
+        kconfig = path.with_name("Kconfig")
+        if kconfig in there:
+            unused = symbols(whole) - symbols(part)
+            text = (self._overlay.root / kconfig).read_text()
+            self._store(kconfig, partial_kconfig(text, unused).encode())
 
     def _present(self) -> Set[Path]:
         """The new files that are there by now."""
@@ -213,7 +220,20 @@ def partial_makefile(text: str, there: FrozenSet[str]) -> str:
         objects = re.findall(r"(\S+)\.o\b", line) if "+=" in line else []
         if all(f"{PurePosixPath(name).name}.c" in there for name in objects):
             kept.append(line)
-    return re.sub(r"\n?^ifdef [^\n]*\nendif\n", "", "".join(kept), flags=re.M)
+    left = re.sub(r"^ifdef [^\n]*\nendif\n", "", "".join(kept), flags=re.M)
+    return left.rstrip("\n") + "\n"
+
+
+def symbols(makefile: str) -> FrozenSet[str]:
+    """The config symbols that decide about an object."""
+    return frozenset(re.findall(r"^obj-\$\(CONFIG_(\w+)\)", makefile, re.MULTILINE))
+
+
+def partial_kconfig(text: str, unused: FrozenSet[str]) -> str:
+    """A Kconfig file without the symbols that decide about nothing yet."""
+    block = r"(?:^#[^\n]*\n)*^config (\w+)\n(?:[ \t][^\n]*\n|\n)*"
+    kept = re.sub(block, lambda m: "" if m[1] in unused else m[0], text, flags=re.MULTILINE)
+    return kept.rstrip("\n") + "\n"
 
 
 def listed_page(data: bytes) -> bytes:

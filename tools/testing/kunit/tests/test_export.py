@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """make export: what the mails say, and that they do what their readers expect."""
 
-import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 from typing import List
 
+import plan
+import tree
+from gitrepo import Git
+from settings import REPO
 from tests.fake import KERNEL, World, patch
 
 LETTER = "Subject: [PATCH v3] mm: a title\nBase: {base}\n{more}\nWhy, and who is affected.\n"
@@ -26,7 +30,7 @@ Patch: hooks/0001-hook.patch
 %%
 Subject: mm/tests: add what tests share
 Files: mm/tests/.kunitconfig mm/tests/Makefile
- mm/tests/lib.c
+ mm/tests/Kconfig mm/tests/lib.c
 Patch: suites/0001-entry.patch
 
 Nothing uses it yet.
@@ -45,6 +49,24 @@ obj-$(CONFIG_TEST)	+= vmemmap_kunit.o
 ifdef CONFIG_TEST
 obj-$(CONFIG_LEAKS)	+= vmemmap_kunit.o
 endif
+"""
+
+KCONFIG = """\
+# SPDX
+
+config TEST
+	bool "Test"
+	help
+	  One.
+
+	  If unsure, say N.
+
+# Shared.
+config LIB
+	def_bool TEST
+
+config LEAKS
+	bool
 """
 
 
@@ -182,6 +204,7 @@ class Plans(Exporting):
             patch("mm/memory.c", "memory", 30, "/* M: @SENDER@ */"),
         )
         self.write("mm/tests/Makefile", MAKEFILE)
+        self.write("mm/tests/Kconfig", KCONFIG)
         self.write("mm/tests/lib.c", "/* shared */\n")
         self.write("mm/tests/notes.private", "not for the kernel\n")
         self.write("Documentation/mm/altmap.rst", ".. SPDX\n\n:orphan:\n\nA page\n")
@@ -204,14 +227,18 @@ class Plans(Exporting):
         )
         self.assertEqual("/* a suite */\n", (linux / "mm/tests/vmemmap_kunit.c").read_text())
         self.assertEqual(MAKEFILE, (linux / "mm/tests/Makefile").read_text())
+        self.assertEqual(KCONFIG, (linux / "mm/tests/Kconfig").read_text())
         self.assertTrue((linux / "mm/tests/.kunitconfig").exists())
         self.assertIn("int hook;", (linux / "mm/memory.c").read_text())
         self.assertFalse((linux / "mm/tests/notes.private").exists())
 
     def test_each_state_names_only_what_it_has(self) -> None:
         self.export()
-        makefile = (self.applied(2) / "mm/tests/Makefile").read_text()
+        linux = self.applied(2)
+        makefile = (linux / "mm/tests/Makefile").read_text()
         self.assertEqual("# SPDX\nobj-$(CONFIG_LIB)\t+= lib.o\n", makefile)
+        kconfig = (linux / "mm/tests/Kconfig").read_text()
+        self.assertEqual("# SPDX\n\n# Shared.\nconfig LIB\n\tdef_bool TEST\n", kconfig)
 
     def test_author_is_the_plans_and_sender_signs_off(self) -> None:
         self.export()
@@ -254,6 +281,21 @@ class Plans(Exporting):
             "patches/suites/0001-entry.patch", patch("mm/tests/lib.c", "lib", 2, "int early;")
         )
         self.assert_error(self.program("export.py"), 2, "does not apply where it is to go out")
+
+
+class Ours(unittest.TestCase):
+    def test_every_new_file_and_every_hook_goes_out_or_stays(self) -> None:
+        with tempfile.TemporaryDirectory() as top:
+            git = Git(Path(top))
+            git.run("init", "--quiet", "--bare", top)
+            overlay = tree.read_overlay(git)
+        plans = sorted(REPO.glob("patches/*/plan"))
+        self.assertEqual([REPO / "patches/suites/plan"], plans)
+        for path in plans:
+            for change in plan.read(path.parent, overlay):
+                with self.subTest(change.title):
+                    lines = change.message.splitlines()
+                    self.assertLessEqual(max(map(len, lines), default=0), 75)
 
 
 if __name__ == "__main__":
