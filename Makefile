@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report map bench-verdict export docs bench pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report map bench-verdict export lint docs bench pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -22,6 +22,7 @@ help:
 	@echo 'make map     draw what a memmap is backed by, without the series and with it'
 	@echo 'make bench-verdict   how long to a verdict, beside the kernel'"'"'s own kunit.py'
 	@echo 'make export  patches/ as mails with cover letters, in build/outgoing'
+	@echo 'make lint    checkpatch, W=1, sparse, clang, coccinelle and more on what goes out'
 	@echo 'make docs    the pages of Documentation/ as HTML, in build/docs/html'
 	@echo 'make bench   what adding and removing memory costs the kernel, beside stock'
 	@echo 'make check-pipelines   run .gitlab-ci.yml here (needs npm)'
@@ -76,6 +77,9 @@ map:
 
 export:
 	@$(PYTHON) $(TOOLS)/export.py
+
+lint:
+	@$(PYTHON) $(TOOLS)/lint_all.py
 
 docs:
 	@$(PYTHON) $(TOOLS)/docs.py

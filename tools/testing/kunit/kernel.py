@@ -48,16 +48,23 @@ class Kernel:
         self.build_dir = build_dir or tree / f".kunit-{wanted.config}"
 
     def log(self, what: str) -> Path:
-        """Where a log is kept: "build", "exec" or "console"."""
+        """Where a log is kept: "config", "build", "exec" or "console"."""
         return self._out / f"{self._name}.{what}.log"
+
+    def configure(self, timeout: float = BUILD_TIME, *more: str) -> Optional[CaseResult]:
+        """Make a .config, as kunit.py does it; None when that worked. Raises proc.TimedOut."""
+        return self._made("config", timeout, *more)
 
     def build(self, timeout: float = BUILD_TIME) -> Optional[CaseResult]:
         """Configure and build; None when that worked. Raises proc.TimedOut."""
-        log = self.log("build")
-        if self._tool(log, timeout, "build") == 0:
+        return self._made("build", timeout)
+
+    def _made(self, what: str, timeout: float, *more: str) -> Optional[CaseResult]:
+        log = self.log(what)
+        if self._tool(log, timeout, what, *more) == 0:
             return None
         said = compiler_messages(log.read_text(errors="replace"))
-        return CaseResult("build", "failed", f"the build failed: see {log}", said)
+        return CaseResult(what, "failed", f"the {what} failed: see {log}", said)
 
     def boot(
         self, timeout: int = GUEST_TIME, arguments: Sequence[str] = (), cpu: str = ""

@@ -86,15 +86,32 @@ def warnings(
     config = build_dir / ".config"
     if config.exists() and not _same(config, beside / ".config"):
         shutil.copyfile(config, beside / ".config")
+    return compile_objects(tree, beside, [*make_variables(wanted), "W=1"], objects, log, timeout)
+
+
+def compile_objects(
+    tree: Path,
+    build_dir: Path,
+    variables: Sequence[str],
+    objects: Sequence[str],
+    log: Path,
+    timeout: float,
+) -> Tuple[str, ...]:
+    """What is said when these objects are made anew in a directory that is configured.
+
+    Raises CommandError, proc.TimedOut.
+    """
     for name in objects:
-        (beside / name).unlink(missing_ok=True)
-    argv = ["make", f"O={beside.name}", *make_variables(wanted), "W=1", *objects]
+        (build_dir / name).unlink(missing_ok=True)
+    argv = ["make", f"O={build_dir.name}", *variables, *objects]
     env = image.build_env()
     status = proc.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
     text = log.read_text(errors="replace")
     said = read_warnings(text)
     if status != 0 and not any("error: " in line for line in said):
-        raise CommandError("make W=1 failed", f"see {log}", proc.tail(text, 5))
+        raise CommandError(
+            f"make {' '.join(variables[-1:])} failed", f"see {log}", proc.tail(text, 5)
+        )
     return said
 
 
@@ -117,9 +134,9 @@ def new_warnings(before: Sequence[str], after: Sequence[str]) -> Tuple[str, ...]
     return tuple(found)
 
 
-def make_variables(wanted: Settings) -> List[str]:
-    """The variables with which kunit.py would call make."""
-    line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), wanted)
+def make_variables(wanted: Settings, *more: str) -> List[str]:
+    """The variables with which kunit.py, given more options, would call make."""
+    line = options.with_defaults(options.take_apart(["build", "--arch=arm64", *more]), wanted)
     found = ["ARCH=arm64"]
     found += [f"CROSS_COMPILE={value}" for value in line.values("--cross_compile")]
     found += line.values("--make_options")

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make lint: what the kernel's checkers, and ours, have to say about what goes out.
+
+Silent when all is well: a finding is a line on stdout, and what runs is told on stderr.
+"""
+
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Dict, List, Sequence, Set, Tuple
+
+import check
+import export
+import lint
+import options
+import packages
+import proc
+import settings as settings_module
+import tree
+from errors import CommandError, ExitStatus, UsageError
+from export import Exported
+from gitrepo import Git, environment
+from kernel import Kernel
+from packages import Requirement
+from proc import say
+from settings import REPO, Settings
+
+# All that is touched is in it: fault injection, kmemleak and the rest.
+CONFIG = "4k-debug-kmemleak"
+# In seconds, for what is compiled by one of the checks.
+COMPILE_TIME = 1800
+# The oldest clang that Linux 6.12 takes.
+CLANG_NEEDED = (13, 0)
+# What a compiler for arm64 can make.
+_OURS = re.compile(r"(?!arch/)|arch/arm64/")
+
+# What checkpatch cannot know, by the kind of its remark.
+_NOT_KNOWN_TO_CHECKPATCH: Dict[str, str] = {
+    "UNKNOWN_COMMIT_ID": "a prepared tree has not the kernel's history",
+    "FILE_PATH_CHANGES": "another patch of the series adds the entry to MAINTAINERS",
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is looked at: a tree, the commit that it started from, and what goes out."""
+
+    wanted: Settings
+    tree: Path
+    origin: str
+    series: Tuple[Exported, ...]
+    out: Path
+
+    def touched(self, *suffixes: str) -> List[str]:
+        """The files that the series touch, with one of these suffixes."""
+        names = {n for s in self.series for m in s.mails for n in export.touched(s.git, m)}
+        return sorted(n for n in names if n.endswith(suffixes) and (self.tree / n).exists())
+
+    def is_ours(self, line: str) -> bool:
+        """Whether a compiler's message is about a file that is touched."""
+        return line.partition(":")[0] in self.touched(".c", ".h")
+
+    def lines(self, names: Sequence[str]) -> Set[Tuple[str, int]]:
+        """The lines, with their files, that are not the kernel's own."""
+        git = Git(self.tree / ".git", work_tree=self.tree)
+        text = git.out("diff", "-U0", "--no-renames", self.origin, "--", *names)
+        found: Set[Tuple[str, int]] = set()
+        name = ""
+        for line in text.splitlines():
+            if line.startswith("+++ b/"):
+                name = line[len("+++ b/") :]
+            hunk = re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line)
+            if hunk:
+                start, count = int(hunk[1]), int(hunk[2] or 1)
+                found |= {(name, number) for number in range(start, start + count)}
+        return found
+
+    @property
+    def objects(self) -> List[str]:
+        """What a compiler for arm64 makes of the touched files."""
+        return [f"{name[:-2]}.o" for name in self.touched(".c") if _OURS.match(name)]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One of the checkers: it returns findings, a line each."""
+
+    name: str
+    do: Callable[[Scene], List[str]]
+    needs: Tuple[Requirement, ...] = ()
+
+
+def main(argv: List[str]) -> int:
+    """Run all checks; 0 if none of them has a remark."""
+    if argv:
+        raise UsageError("make lint takes no arguments", "BUILD=DIR says where things are built")
+    wanted = replace(settings_module.read(), flavour="series", config=CONFIG)
+    cross = options.needs_cross_package(options.take_apart(["build"]))
+    needs = [*packages.for_tree(wanted), *packages.for_build(cross)]
+    packages.ensure([*needs, *(need for one in CHECKS for need in one.needs)])
+    out = wanted.build / "results/lint"
+    origin = tree.stack(replace(wanted, flavour="stock"), with_tests=False).commit
+    scene = Scene(wanted, tree.prepare(wanted), origin, export.export(wanted), out)
+    scene.out.mkdir(parents=True, exist_ok=True)
+    found = 0
+    watch = proc.Stopwatch()
+    for number, one in enumerate(CHECKS, 1):
+        say(f"[{watch.seconds:4.0f} s] {number}/{len(CHECKS)}: {one.name} ...")
+        for line in one.do(scene):
+            print(f"{one.name}: {line}", flush=True)
+            found += 1
+    say(f"[{watch.seconds:4.0f} s] {found or 'no'} findings")
+    return int(ExitStatus.FAILED if found else ExitStatus.OK)
+
+
+# --- Patches and text -----------------------------------------------------
+
+
+def checkpatch(scene: Scene) -> List[str]:
+    """Ask the tree's checkpatch.pl about each mail."""
+    found: List[str] = []
+    for series in scene.series:
+        entry = any("MAINTAINERS" in export.touched(series.git, mail) for mail in series.mails)
+        for mail in series.mails:
+            for remark in lint.checkpatch(scene.tree, mail) or ():
+                excused = remark.kind in _NOT_KNOWN_TO_CHECKPATCH
+                if remark.kind == "FILE_PATH_CHANGES" and not entry:
+                    excused = False
+                if not excused:
+                    found.append(f"{series.name}/{mail.name}: {remark}")
+    return found
+
+
+def kernel_doc(scene: Scene) -> List[str]:
+    """Let kernel-doc read the comments in what is touched."""
+    argv = ["perl", "scripts/kernel-doc", "-none", *scene.touched(".c", ".h")]
+    done = proc.run(argv, cwd=str(scene.tree), expect=range(256))
+    return _lines(done.stderr + done.stdout, r"^\S+:\d+: (?:warning|error): ")
+
+
+def codespell(scene: Scene) -> List[str]:
+    """Look for words that are often misspelt, in all that is here but captured logs."""
+    files = [f for f in _tracked() if "/tests/data/" not in f and f != "COPYING"]
+    covers = [str(s.directory / export.COVER) for s in scene.series]
+    done = proc.run(
+        ["codespell", "--quiet-level=3", *files, *covers], cwd=str(REPO), expect=range(256)
+    )
+    return _lines(done.stdout, r"==>")
+
+
+def shellcheck(_: Scene) -> List[str]:
+    """Check each shell script."""
+    scripts = [f for f in _tracked() if f.endswith(".sh") or _is_shell(REPO / f)]
+    argv = ["shellcheck", "--format=gcc", *scripts]
+    return _lines(proc.run(argv, cwd=str(REPO), expect=(0, 1)).stdout, ".")
+
+
+def mypy(_: Scene) -> List[str]:
+    """The check of types that make check does as well."""
+    return [line for case in check.type_check().cases for line in case.log]
+
+
+def _tracked() -> List[str]:
+    """The files of this repository, new ones too."""
+    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
+    names = proc.run(argv, cwd=str(REPO), env=environment()).stdout.split("\0")
+    return [name for name in names if name and (REPO / name).is_file()]
+
+
+def _is_shell(path: Path) -> bool:
+    with open(path, "rb") as file:
+        first = file.readline(80)
+    return re.match(rb"#!\s*/(?:usr/)?bin/(?:env )?(?:ba|da)?sh\b", first) is not None
+
+
+def _lines(text: str, pattern: str) -> List[str]:
+    """The lines that are findings."""
+    return [line for line in text.splitlines() if re.search(pattern, line)]
+
+
+# --- Code -----------------------------------------------------------------
+
+
+def gcc(scene: Scene) -> List[str]:
+    """Compile what is touched with W=1."""
+    return _compile(scene, "gcc", "W=1")
+
+
+def sparse(scene: Scene) -> List[str]:
+    """Let sparse read it. The kernel's own code is not free of what it complains of."""
+    said = _compile(scene, "gcc", "C=2")
+    lines = scene.lines(scene.touched(".c", ".h"))
+    places = {line: tuple(line.split(":")[:2]) for line in said}
+    return [line for line, (name, number) in places.items() if (name, int(number)) in lines]
+
+
+def clang(scene: Scene) -> List[str]:
+    """Compile it with clang and W=1, if there is one that the kernel takes."""
+    said = proc.run(["clang", "--version"]).stdout
+    version = re.search(r"version (\d+)\.(\d+)", said)
+    if not version or (int(version[1]), int(version[2])) < CLANG_NEEDED:
+        say("  clang is older than the kernel wants, and is left out")
+        return []
+    return _compile(scene, "clang", "W=1", "--make_options=LLVM=1")
+
+
+def _compile(scene: Scene, name: str, what: str, *more: str) -> List[str]:
+    """What is said when the objects are made, in a directory of the compiler's name."""
+    build_dir = scene.tree / f".lint-{name}"
+    kernel = Kernel(scene.tree, scene.wanted, scene.out, name, build_dir)
+    failed = kernel.configure(COMPILE_TIME, *more)
+    if failed:
+        raise CommandError(failed.failure, "see there", "\n".join(failed.log))
+    variables = [*lint.make_variables(scene.wanted, *more), what]
+    said = lint.compile_objects(
+        scene.tree, build_dir, variables, scene.objects, kernel.log(what), COMPILE_TIME
+    )
+    return [line for line in said if scene.is_ours(line)]
+
+
+def coccinelle(scene: Scene) -> List[str]:
+    """Apply the kernel's semantic patches that can report."""
+    files = [name for name in scene.touched(".c") if _OURS.match(name)]
+    found: List[str] = []
+    for rule in sorted((scene.tree / "scripts/coccinelle").rglob("*.cocci")):
+        text = rule.read_text(errors="replace")
+        if "virtual report" not in text:
+            continue
+        given = re.search(r"^// Options: (.*)$", text, re.MULTILINE)
+        argv = [
+            "spatch", "-D", "report", "--no-show-diff", "--very-quiet",
+            *(given[1].split() if given else ()), "--cocci-file", str(rule), *files,
+        ]  # fmt: skip
+        done = proc.run(argv, cwd=str(scene.tree), expect=range(256))
+        found += [f"{rule.name}: {line}" for line in _lines(done.stdout, r"^\S+:\d+")]
+    return found
+
+
+CHECKS: Tuple[Check, ...] = (
+    Check("checkpatch", checkpatch, (packages.PERL,)),
+    Check("kernel-doc", kernel_doc, (packages.PERL,)),
+    Check("codespell", codespell, (Requirement("codespell", "codespell"),)),
+    Check("shellcheck", shellcheck, (Requirement("shellcheck", "shellcheck"),)),
+    Check("mypy", mypy, (packages.MYPY,)),
+    Check("gcc", gcc),
+    Check("sparse", sparse, (Requirement("sparse", "sparse"),)),
+    Check("clang", clang, (
+        Requirement("clang", "clang"), Requirement("ld.lld", "lld"),
+        Requirement("llvm-nm", "llvm"),
+    )),
+    Check("coccinelle", coccinelle, (Requirement("spatch", "coccinelle"),)),
+)  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

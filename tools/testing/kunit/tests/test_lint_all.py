@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make lint: every checker has its say, and none is heard for nothing."""
+
+import unittest
+
+from tests.fake import KERNEL, World
+
+PERL = """\
+case "$1" in
+scripts/get_maintainer.pl) case "$*" in *--nom*) ;; *) echo am@example.org;; esac;;
+scripts/checkpatch.pl) {checkpatch};;
+scripts/kernel-doc) {doc};;
+esac"""
+
+CLANG = 'echo "Debian clang version {version}"'
+
+# Says what the compiler, or sparse, would: on line 21 the series has changed something.
+MAKEFILE = KERNEL["Makefile"] + (
+    "%.o:\n"
+    "\t@if [ 'C=$(C)$(LLVM)' = '$(FAKE_C)' ]; then echo '../$(FAKE_AT): warning: $(FAKE_C)'; fi\n"
+)
+OURS = "mm/sparse-vmemmap.c:21:1"
+REMARK = 'echo "x.patch:9: WARNING:{kind}: said"; exit 1'
+
+
+class Lint(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.pack_kernel({
+            **KERNEL, "Makefile": MAKEFILE, "scripts/checkpatch.pl": "",
+            "scripts/coccinelle/a.cocci": "// Options: --no-includes\nvirtual report\n",
+            "scripts/coccinelle/b.cocci": "virtual patch\n",
+        })  # fmt: skip
+        self.perl()
+        self.tool("clang", CLANG.format(version="14.0.6"))
+        for name in ("codespell", "shellcheck", "sparse", "ld.lld", "llvm-nm", "spatch"):
+            self.tool(name, "exit 0")
+        (self.top / ".gitconfig").write_text("[user]\n\tname = S\n\temail = s@example.org\n")
+        letter = "Subject: [PATCH] mm: a title\nBase: baseline\n\nWhy.\n"
+        self.write("patches/series/cover-letter", letter)
+        self.write(".ci/run", "#!/bin/bash\n")
+        self.write("lib/kunit-configs/kmemleak.config", "")
+        self.git(self.repo, "init", "--quiet")
+
+    def perl(self, checkpatch: str = "exit 0", doc: str = "exit 0") -> None:
+        self.tool("perl", PERL.format(checkpatch=checkpatch, doc=doc))
+
+    def findings(self, **env: str) -> str:
+        ran = self.program("lint_all.py", **env)
+        self.assertEqual(1 if ran.stdout else 0, ran.status, ran.stderr)
+        return ran.stdout
+
+    def test_silent_when_all_is_well(self) -> None:
+        ran = self.program("lint_all.py")
+        self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
+        for name in ("checkpatch", "sparse", "clang", "coccinelle", "no findings"):
+            self.assertIn(name, ran.stderr)
+
+    def test_texts_are_checked(self) -> None:
+        self.tool("codespell", 'echo "README.md:3: teh ==> the"; exit 1')
+        self.tool("shellcheck", 'case "$*" in *.ci/run*) echo ".ci/run:1:1: note: hm"; exit 1;; esac')
+        self.tool("mypy", 'echo "lint.py:1: error: no type"; exit 1')
+        self.perl(REMARK.format(kind="LONG_LINE"), 'echo "mm/x.c:1: warning: no description" >&2')
+        mail = "series/0001-change-vmemmap.patch"
+        said = self.findings()
+        for line in (
+            f"checkpatch: {mail}: WARNING: said (LONG_LINE, line 9)",
+            "kernel-doc: mm/x.c:1: warning: no description",
+            "codespell: README.md:3: teh ==> the",
+            "shellcheck: .ci/run:1:1: note: hm",
+            "mypy: lint.py:1: error: no type",
+        ):
+            self.assertIn(f"{line}\n", said)
+
+    def test_code_is_checked_by_each_compiler(self) -> None:
+        for variables, name in (("C=", "gcc"), ("C=2", "sparse"), ("C=1", "clang")):
+            said = self.findings(FAKE_C=variables, FAKE_AT=OURS)
+            self.assertEqual(f"{name}: {OURS}: warning: {variables}\n", said)
+
+    def test_what_the_kernel_itself_is_told_is_no_finding(self) -> None:
+        self.assertEqual("", self.findings(FAKE_C="C=2", FAKE_AT="mm/sparse-vmemmap.c:3:1"))
+        self.assertEqual("", self.findings(FAKE_C="C=", FAKE_AT="mm/memory.h:3:1"))
+
+    def test_semantic_patches_that_can_report_do(self) -> None:
+        self.tool("spatch", 'echo "mm/x.c:7:1-2: WARNING: $*"')
+        said = self.findings()
+        self.assertEqual(1, said.count("\n"), said)
+        self.assertIn("coccinelle: a.cocci: mm/x.c:7:1-2: WARNING: ", said)
+        self.assertIn(" --no-includes ", said)
+        self.assertIn(" mm/sparse-vmemmap.c", said)
+
+    def test_a_clang_that_is_too_old_is_left_out(self) -> None:
+        self.tool("clang", CLANG.format(version="11.0.1"))
+        ran = self.program("lint_all.py", FAKE_C="C=1")
+        self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
+        self.assertIn("clang is older", ran.stderr)
+
+    def test_what_checkpatch_cannot_know_is_no_finding(self) -> None:
+        self.perl(REMARK.format(kind="UNKNOWN_COMMIT_ID"))
+        self.assertEqual("", self.findings())
+
+    def test_a_new_file_wants_an_entry_in_the_same_series(self) -> None:
+        self.perl(REMARK.format(kind="FILE_PATH_CHANGES"))
+        self.assertIn("(FILE_PATH_CHANGES, line 9)", self.findings())
+
+
+if __name__ == "__main__":
+    unittest.main()
