@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import bench_plot
 import bench_report
@@ -21,8 +21,8 @@ import results
 import rows as rows_module
 import settings as settings_module
 import tree
-from bench_report import Barriers, Measured
-from bench_rows import BenchError, Costs
+from bench_report import Measured
+from bench_rows import Barriers, BenchError, Costs
 from errors import ExitStatus, KunitError, UsageError
 from kernel import Kernel
 from proc import say
@@ -191,20 +191,23 @@ def draw(config: str, found: Sequence[Measured], directory: Path) -> None:
 
 
 def judge_all(found: Sequence[Measured]) -> List[RunResult]:
-    """The runs, with a case for each measurement that has one of stock to be held against."""
-    stock: Dict[str, Costs] = {m.config: m.costs for m in found if m.flavour == STOCK}
+    """The runs, with a case for each count that has one of stock to be held against."""
+    stock = {m.config: m for m in found if m.flavour == STOCK}
     return [
-        m.run if m.flavour == STOCK or not m.costs.rows or not stock[m.config].rows
-        else replace(m.run, cases=(*m.run.cases, *_cases(stock[m.config], m.costs)))
+        m.run if m.flavour == STOCK or not m.costs.rows or not stock[m.config].costs.rows
+        else replace(m.run, cases=(*m.run.cases, *_cases(stock[m.config], m)))
         for m in found
     ]  # fmt: skip
 
 
-def _cases(stock: Costs, costs: Costs) -> List[CaseResult]:
+def _cases(stock: Measured, other: Measured) -> List[CaseResult]:
+    changes = [*bench_rows.compare(stock.costs, other.costs)]
+    if other.barriers:
+        changes += bench_rows.compare_barriers(stock.barriers, other.barriers)
     return [
-        CaseResult(c.key.name, "failed", c.fault, (c.numbers,)) if c.fault
-        else CaseResult(c.key.name, "passed")
-        for c in bench_rows.compare(stock, costs)
+        CaseResult(c.name, "failed", c.fault, (c.numbers,)) if c.fault
+        else CaseResult(c.name, "passed")
+        for c in changes
     ]  # fmt: skip
 
 

@@ -154,7 +154,7 @@ def _legend(y: int, kernels: Mapping[str, Costs], drawn: str) -> Iterator[str]:
     for number, part in enumerate(_SPLITS[call](costs, origin, costs.sizes(call, origin)[0])):
         yield f'<rect class="bp-{number}" x="{x:.0f}.5" y="{y}.5" width="18" height="13"/>'
         yield _text(x + 25, y + 11, part, 12)
-        x += 25 + 7.1 * len(part) + 14
+        x += 25 + 7.6 * len(part) + 14
     x, y = float(_MARGIN), y + 24
     for flavour, mark in zip(kernels, _MARKS):
         yield f'<path class="bp-mark" transform="translate({x + 9:.0f},{y + 7})" d="{mark}"/>'

@@ -4,17 +4,14 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import bench_rows
-from bench_rows import DEVICE, RAM, Costs, Key, Row
+from bench_rows import DEVICE, RAM, Barriers, Costs, Key, Row
 from origin_map import size
 from results import RunResult
 
 SCHEMA = 1
-
-# How many of each kind a call executes.
-Barriers = Mapping[Key, Mapping[str, int]]
 
 _GIB = 1 << 30
 _ORIGINS = {DEVICE: "device", RAM: "RAM"}
@@ -127,14 +124,15 @@ def _shares(config: str, measured: Measured) -> List[str]:
         ("removing 1 GiB", bench_rows.removing, "memunmap_pages"),
     ):
         heads = [word for origin in (DEVICE, RAM) for word in (_ORIGINS[origin], "")]
-        lines.append(layout.format(f"{config.upper()} pages, {measured.flavour}: {title}", *heads))
+        head = layout.format(f"{config.upper()} pages, {measured.flavour}: {title}", *heads)
+        lines.append(head.rstrip())
         parts = {origin: split(costs, origin, _GIB) for origin in (DEVICE, RAM)}
         for part in parts[DEVICE]:
             cells: List[str] = []
             for origin in (DEVICE, RAM):
                 whole = costs.work(call, "device", origin, _GIB)
                 count = parts[origin][part]
-                cells += [f"{count:,}", f"{count / whole:.1%}"]
+                cells += [f"{count:,}", f"{count / whole:.2%}"]
             lines.append(layout.format(f"  {part}", *cells))
         waits = [costs.rows[Key(call, "device", o, _GIB)].waiting for o in (DEVICE, RAM)]
         cells = [word for wait in waits for word in (f"{wait / 1e6:,.1f} ms", "")]

@@ -26,6 +26,10 @@ _LINE = re.compile(r"bench: (kernel|row) (.*)$")
 _NUMBERS = ("own", "insns", "ns", "ram", "device", "window")
 
 
+# How many barriers of each kind a measurement executes.
+Barriers = Mapping["Key", Mapping[str, int]]
+
+
 class BenchError(KunitError):
     """A log's measurements cannot be read."""
 
@@ -147,11 +151,17 @@ def read(log_text: str) -> Costs:
 
 @dataclass(frozen=True)
 class Change:
-    """A measurement in the stock kernel and in another one; None where it is missing."""
+    """A count in the stock kernel and in another one; None where it is missing."""
 
     key: Key
     before: Optional[int]
     after: Optional[int]
+    unit: str = "instructions"
+
+    @property
+    def name(self) -> str:
+        """What is counted."""
+        return self.key.name if self.unit == "instructions" else f"{self.unit} in {self.key.name}"
 
     @property
     def ratio(self) -> Optional[float]:
@@ -164,23 +174,32 @@ class Change:
     def fault(self) -> str:
         """Why it is too dear, or nothing."""
         if self.after is None:
-            return f"{self.key.name}: not measured"
+            return f"{self.name}: not measured"
         if self.before is None or self.after <= self.before * (1 + self.key.limit):
             return ""
         grown = "from nothing" if self.ratio is None else f"{self.ratio:+.1%}"
-        return f"{self.key.name}: {grown}"
+        return f"{self.name}: {grown}"
 
     @property
     def numbers(self) -> str:
         """The same in numbers."""
         before, after = ("none" if n is None else f"{n:,}" for n in (self.before, self.after))
-        return f"{after} instructions for {before} in stock; {self.key.limit:.0%} is the limit"
+        return f"{after} {self.unit} for {before} in stock; {self.key.limit:.0%} is the limit"
 
 
 def compare(stock: Costs, other: Costs) -> Tuple[Change, ...]:
     """Each measurement of either kernel."""
     keys = [*stock.rows, *(key for key in other.rows if key not in stock.rows)]
     return tuple(Change(key, _work(stock, key), _work(other, key)) for key in keys)
+
+
+def compare_barriers(stock: Barriers, other: Barriers) -> Tuple[Change, ...]:
+    """Each count of barriers and TLB invalidations that stock has."""
+    return tuple(
+        Change(key, before, other.get(key, {}).get(unit), unit)
+        for key, counts in stock.items()
+        for unit, before in counts.items()
+    )
 
 
 def _work(costs: Costs, key: Key) -> Optional[int]:

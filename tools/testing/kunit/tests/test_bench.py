@@ -133,6 +133,18 @@ class Compare(unittest.TestCase):
         self.assertEqual([gone], [c.key for c in new])
         self.assertEqual("", new[0].fault)
 
+    def test_barriers_are_held_against_those_of_stock(self) -> None:
+        key = Key("vmemmap_free", "page", "ram", 4096)
+        stock = {key: {"dsb": 20, "isb": 10, "tlbi": 0}}
+        for now, fault in (
+            ({"dsb": 22, "isb": 10, "tlbi": 0}, ""),
+            ({"dsb": 23, "isb": 10, "tlbi": 0}, "dsb in vmemmap_free of a page, memmap in system RAM: +15.0%"),
+            ({"dsb": 20, "isb": 10, "tlbi": 1}, "tlbi in vmemmap_free of a page, memmap in system RAM: from nothing"),
+            ({"dsb": 20, "isb": 10}, "tlbi in vmemmap_free of a page, memmap in system RAM: not measured"),
+        ):  # fmt: skip
+            changes = bench_rows.compare_barriers(stock, {key: now})
+            self.assertEqual(fault, "".join(change.fault for change in changes))
+
     def test_parts_add_up(self) -> None:
         costs = self.costs()
         added = bench_rows.adding(costs, "device", GIB)
@@ -153,15 +165,19 @@ class Compare(unittest.TestCase):
 class Tell(unittest.TestCase):
     def test_tables_fit_a_mail(self) -> None:
         costs = bench_rows.read(log(lines()))
+        key = Key("vmemmap_free", "page", "device", 4096)
+        barriers = {key: {"dsb": 4, "isb": 2, "tlbi": 2}}
         found = [
-            bench_report.Measured(flavour, "4k", RunResult(flavour, (), 1.0), costs)
+            bench_report.Measured(flavour, "4k", RunResult(flavour, (), 1.0), costs, barriers)
             for flavour in ("stock", "series", "fixed")
         ]
         table = bench_report.tables(found)
         self.assertTrue(all(len(line) <= 78 for line in table), "\n".join(table))
         text = "\n".join(table)
         self.assertRegex(text, r"memremap_pages 1 GiB, device +13,000,000 +\+0\.00% +\+0\.00%")
-        self.assertRegex(text, r"struct pages +10,200,014 +78\.5% +10,200,014 +78\.5%")
+        self.assertRegex(text, r"struct pages +10,200,014 +78\.46% +10,200,014 +78\.46%")
+        self.assertEqual([], [line for line in table if line != line.rstrip()])
+        self.assertRegex(text, r"free page, device +4/2/2 +4/2/2 +4/2/2")
         self.assertRegex(text, r"memmap in RAM +series +16 MiB +0 bytes")
 
     def test_a_kernel_that_told_nothing_has_no_column(self) -> None:
