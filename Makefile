@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report map bench-verdict export lint docs bench pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report map bench-verdict export lint docs bench e2e pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -25,6 +25,7 @@ help:
 	@echo 'make lint    checkpatch, W=1, sparse, clang, coccinelle and more on what goes out'
 	@echo 'make docs    the pages of Documentation/ as HTML, in build/docs/html'
 	@echo 'make bench   what adding and removing memory costs the kernel, beside stock'
+	@echo 'make e2e     a real driver with ndctl and daxctl in a booted guest'
 	@echo 'make check-pipelines   run .gitlab-ci.yml here (needs npm)'
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
@@ -35,11 +36,12 @@ help:
 	@echo '  BASE=6.12   the linux-source package to start from'
 	@echo '  BUILD=DIR   where trees and kernels are made (default: build)'
 	@echo '  JOBS=N      how many files to compile at a time'
-	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for make check, matrix and bench: only these'
+	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for check, matrix, bench, e2e'
 	@echo '  SHARD=1/4   for make matrix: this part of it'
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
 	@echo '  PLOTS=DIR   for make bench: the pictures and the table (default: build/results/bench)'
 	@echo '  BARRIERS=0  for make bench: do not count barriers, which takes a boot more'
+	@echo '  SCENARIOS="ram-* geometry-pair/2M,16M"   for make e2e: only these'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
 	@echo '  RUNS=3      for make bench-verdict: how often each is measured'
 	@echo '  AGAINST=DIR-or-mbox, ONTO=flavour, TIP_ONLY=1, SHORT=1   for make revision'
@@ -86,6 +88,9 @@ docs:
 
 bench:
 	@$(PYTHON) $(TOOLS)/bench.py
+
+e2e:
+	@$(PYTHON) $(TOOLS)/e2e.py
 
 # Prints GitLab's child pipeline: one job for each of SHARDS=4 parts of the matrix.
 pipeline:

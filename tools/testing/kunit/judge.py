@@ -94,7 +94,7 @@ def judge(log: str, expected: Expectation) -> Verdict:
     report = ktap.read(lines)
     findings = _death(log, report)
     findings += [Finding(f"KTAP: {p}") for p in report.problems if p != ktap.CUT_SHORT]
-    findings += _splats(lines)
+    findings += splats(lines)
     ran = _cases(report)
     for name in sorted({n for n, _ in ran if [m for m, _ in ran].count(n) > 1}):
         findings.append(Finding(f"{name} reports more than once"))
@@ -164,7 +164,7 @@ def _death(log: str, report: Report) -> List[Finding]:
     return []
 
 
-def _splats(lines: Iterable[str]) -> List[Finding]:
+def splats(lines: Iterable[str]) -> List[Finding]:
     """Each report of the kernel about itself, with the lines that follow it."""
     plain = [ktap.strip_timestamp(line.rstrip()) for line in lines]
     findings: List[Finding] = []

@@ -40,6 +40,8 @@ MAKE = Requirement("make", "make")
 PERL = Requirement("perl", "perl")
 MYPY = Requirement("mypy", "mypy")
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
+# What makes a guest with a user space, and its devices.
+GUEST = (Requirement("dtc", "device-tree-compiler"), Requirement("dpkg-deb", "dpkg"))
 CROSS_COMPILER = Requirement("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
 # Only a package that has the header proves a C library to build host tools with.
 BUILD = (

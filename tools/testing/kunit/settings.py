@@ -27,6 +27,8 @@ TESTS = (SUITES, "patches/hooks")
 DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
+# Fragments that stand in its place: kernels with a user space instead of suites.
+OTHER_BASES = ("e2e",)
 # What is off unless a fragment of that name turns it on: no-kaslr, for one.
 _NO = "no-"
 
@@ -36,7 +38,8 @@ CPU_VARIABLE = "KUNIT_QEMU_CPU"
 # Ours, or make's: none of them may reach the kernel's own build.
 PRIVATE_VARIABLES = (
     "FLAVOUR", "FLAVOURS", "CONFIG", "CONFIGS", "KSRC", "BASE", "SOURCES", "BUILD", "JOBS",
-    "MUTANTS", "SOAK_SECONDS", "SHARD", "SHARDS", "PARTS", "MAP", "PLOTS", "BARRIERS", CPU_VARIABLE,
+    "MUTANTS", "SOAK_SECONDS", "SHARD", "SHARDS", "PARTS", "MAP", "PLOTS", "BARRIERS",
+    "SCENARIOS", CPU_VARIABLE,
     "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT", "RUNS",
     "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
 )  # fmt: skip
@@ -67,11 +70,12 @@ class Settings:
         """The kunitconfig fragments that CONFIG stands for.
 
         With the base one, and NO_FRAGMENT for each fragment that has such a
-        counterpart and is not named.
+        counterpart and is not named. A fragment may stand in the base one's place.
         """
         names = self.config.split("-")
         off = [p for p in _counterparts() if p.stem[len(_NO) :] not in names]
-        return [config_path(BASE_CONFIG), *off, *map(config_path, names)]
+        base = [] if set(names) & set(OTHER_BASES) else [config_path(BASE_CONFIG)]
+        return [*base, *off, *map(config_path, names)]
 
 
 def config_path(name: str) -> Path:

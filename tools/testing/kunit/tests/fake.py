@@ -29,7 +29,8 @@ PATIENCE = 180
 # Real programs that the fake PATH leads to.
 _REAL_TOOLS = ("git", "xz", "sh", "sleep", "env", "touch", "cat", "python3", "make")
 # Programs that only have to be there.
-_IDLE_TOOLS = ("gcc", "flex", "bison", "bc", "perl", "ccache", "aarch64-linux-gnu-gcc", "mypy")
+_IDLE_TOOLS = ("gcc", "flex", "bison", "bc", "perl", "ccache", "aarch64-linux-gnu-gcc", "mypy",
+               "dtc", "dpkg-deb")  # fmt: skip
 
 NO_ENV: Mapping[str, str] = {}
 
@@ -232,7 +233,7 @@ class World(unittest.TestCase):
         shutil.copytree(
             TOOLS,
             self.repo / "tools/testing/kunit",
-            ignore=shutil.ignore_patterns("tests", "mutants", ".mypy_cache"),
+            ignore=shutil.ignore_patterns("tests", "mutants", "scenarios", ".mypy_cache"),
         )
         self.write(".gitignore", "/build/\n__pycache__/\n*~\n")
         self.write("patches/tested-on", "6.12.117\n")

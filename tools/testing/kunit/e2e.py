@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make e2e: a real driver and Debian's own tools in a booted guest."""
+
+import fnmatch
+import os
+import sys
+from typing import Dict, List, Mapping, Sequence
+
+import check
+import e2e_run
+import e2e_scenario
+import packages
+import proc
+import results
+import settings as settings_module
+import tree
+from e2e_run import STATUSES, Plan
+from e2e_scenario import Scenario
+from errors import ExitStatus, UsageError
+from results import RunResult
+from settings import check_flavour
+
+# What is run unless FLAVOURS or CONFIGS say otherwise.
+RUNS = (
+    ("series", "4k"),
+    ("series", "64k"),
+    ("baseline", "4k"),
+    ("stock", "4k"),
+    ("fixed", "4k"),
+)
+
+
+def main(argv: List[str]) -> int:
+    """Run the scenarios, tell everything; 0 only when all is as expected."""
+    if argv:
+        raise UsageError("make e2e takes no arguments", 'narrow it with SCENARIOS="ram-*"')
+    wanted = settings_module.read()
+    if wanted.ksrc:
+        raise UsageError(
+            "make e2e judges this repository's own trees, not KSRC",
+            "unset KSRC, and choose among them with FLAVOURS",
+        )
+    plans = choose(e2e_scenario.load(), os.environ)
+    check.ensure_tools(wanted, *packages.GUEST)
+    out = wanted.build / "results"
+    tree.mark(wanted.build)
+    (out / "e2e").mkdir(parents=True, exist_ok=True)
+    found = [result for plan in plans for result in e2e_run.run(wanted, plan, out / "e2e")]
+    results.write_json(found, out / "e2e.json")
+    results.write_junit(found, out / "e2e.xml")
+    print(results.in_words(found, heading(), table(found)))
+    if lines := figures(found):
+        print("\n" + "\n".join(lines))
+    return int(ExitStatus.FAILED if results.totals(found)[1] else ExitStatus.OK)
+
+
+def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Plan]:
+    """What SCENARIOS, FLAVOURS and CONFIGS leave. Raises UsageError."""
+    patterns = environ.get("SCENARIOS", "").split() or ["*"]
+    chosen = [
+        s
+        for s in scenarios
+        if any(fnmatch.fnmatch(n, p) for n in (s.name, s.variant) for p in patterns)
+    ]
+    if not chosen:
+        names = dict.fromkeys(s.name for s in scenarios)
+        raise UsageError(
+            f"SCENARIOS={' '.join(patterns)} names no scenario", f"choose from: {' '.join(names)}"
+        )
+    flavours = [check_flavour(name) for name in environ.get("FLAVOURS", "").split()]
+    pages = environ.get("CONFIGS", "").split()
+    for page in pages:
+        if page not in e2e_scenario.PAGES:
+            raise UsageError(f"CONFIGS: make e2e has no '{page}'",
+                             f"choose from: {' '.join(e2e_scenario.PAGES)}")  # fmt: skip
+    runs = [r for r in RUNS if r[0] in (flavours or [r[0]]) and r[1] in (pages or [r[1]])]
+    if flavours or pages:
+        # Any pair may be asked for.
+        asked = [(f, p) for f in flavours or ["series"] for p in pages or ["4k"]]
+        runs = asked if flavours and pages else runs or asked
+    plans = (Plan(f, p, tuple(s for s in chosen if p in s.pages)) for f, p in runs)
+    return [plan for plan in plans if plan.scenarios]
+
+
+# --- Telling --------------------------------------------------------------
+
+
+def table(runs: Sequence[RunResult]) -> List[str]:
+    """A line for each scenario with each kernel."""
+    layout = "{:34} {:>6} {:>6} {:>6} {:>5} {:>10} {:>4}"
+    lines = [layout.format("", *STATUSES, "unexpected", "s")]
+    for found in runs:
+        counts = [found.count(status) for status in STATUSES]
+        lines.append(layout.format(found.name, *counts, len(found.wrong), f"{found.seconds:.0f}"))
+    return lines
+
+
+def figures(runs: Sequence[RunResult]) -> List[str]:
+    """What was measured: a line for each figure, a column for each kernel."""
+    found: Dict[str, Dict[str, str]] = {}
+    columns: Dict[str, None] = {}
+    for result in runs:
+        column = " ".join(result.name.split()[:2])
+        for case in result.cases:
+            for line in case.log:
+                word, _, rest = line.partition(" ")
+                if word == "figure":
+                    what, value = rest.rsplit(" ", 1)
+                    scenario = case.name.partition(":")[0]
+                    found.setdefault(f"{scenario} {what}", {})[column] = value
+                    columns[column] = None
+    if not found:
+        return []
+    lines = [" ".join([f"{'':38}", *(f"{c:>12}" for c in columns)])]
+    for what, values in found.items():
+        lines.append(" ".join([f"{what:38}", *(f"{values.get(c, '-'):>12}" for c in columns)]))
+    return lines
+
+
+def heading() -> str:
+    """On what all this ran."""
+    words = [f"make e2e on {os.cpu_count()} CPUs, {sys.platform}"]
+    for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
+        words += check.first_line(argv)
+    return "\n".join(words)
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

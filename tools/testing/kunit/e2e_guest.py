@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest with real devices: booted, watched, helped where it asks, and ended.
+
+Its devices are RAM that the kernel is told not to use (mem=) and that the device tree
+calls persistent memory. No firmware is involved.
+"""
+
+import contextlib
+import os
+import platform
+import selectors
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Callable, Iterator, List, Optional
+
+import packages
+import proc
+from e2e_scenario import RAM_START, Device, Scenario
+from errors import CommandError
+
+# What the guest prints when it wants something of the host.
+CALL = "E2E-HOST "
+
+# A guest may take that many times as long as it may be silent.
+_IN_ALL = 10
+
+_MACHINE = "virt,memory-backend=ram"
+# oops=panic, for a kernel that has oopsed may hang instead of dying.
+_ARGUMENTS = "console=ttyAMA0 rdinit=/init oops=panic panic=-1"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a boot ended. timed_out: the host ended it."""
+
+    console: str
+    timed_out: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The guest's RAM with all its devices: a sparse file, from RAM_START on.
+
+    Without looks, there is none, and nothing outlives a boot.
+    """
+
+    directory: Path
+    looks: bool
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.directory / "ram"
+
+    def read(self, device: Device, size: int) -> bytes:
+        """The first bytes of a device, as they are now."""
+        with open(self.path, "rb") as file:
+            file.seek(device.address - RAM_START)
+            return file.read(size)
+
+
+# Answers what the guest asks for; None ends the guest, as a power cut does.
+Answer = Callable[[str, Memory], Optional[str]]
+
+
+class Guest:
+    """A kernel image and a user space, for the boots of one scenario.
+
+    work is a directory for what is needed while a guest runs.
+    """
+
+    def __init__(self, image: Path, root: Path, scenario: Scenario, work: Path) -> None:
+        self._image = image
+        self._root = root
+        self._scenario = scenario
+        self._work = work
+
+    @contextlib.contextmanager
+    def memory(self) -> Iterator[Memory]:
+        """RAM and devices, empty. What is in there outlives a boot, and the block not."""
+        with tempfile.TemporaryDirectory(prefix="e2e-", dir=self._work) as directory:
+            memory = Memory(Path(directory), self._scenario.looks_from_outside)
+            if memory.looks:
+                with open(memory.path, "wb") as file:
+                    file.truncate(self._size)
+            yield memory
+
+    @property
+    def _size(self) -> int:
+        ends = [device.end for device in self._scenario.devices]
+        return max([RAM_START + self._scenario.memory, *ends]) - RAM_START
+
+    def boot(self, overlay: bytes, memory: Memory, log: Path, answer: Answer) -> Ended:
+        """Run the guest until it ends or its time is over; its console goes to log.
+
+        Raises CommandError when QEMU or dtc refuse.
+        """
+        work = memory.directory
+        initrd, tree = work / "initrd", work / "tree.dtb"
+        initrd.write_bytes(self._root.read_bytes() + overlay)
+        argv = [*self._argv(memory), "-kernel", str(self._image), "-initrd", str(initrd)]
+        argv += ["-append", self._command_line()]
+        self._make_tree(argv, tree)
+        argv += ["-dtb", str(tree)]
+        complaints = work / "stderr"
+        with open(log, "w", encoding="utf-8") as console, open(complaints, "wb") as errors:
+            with proc.started(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            ) as child:
+                watch = _Watch(child, console, memory, answer)
+                timed_out = not watch.until_end(self._scenario.seconds)
+        text = log.read_text(encoding="utf-8", errors="backslashreplace")
+        said = complaints.read_text(errors="replace")
+        if not text and said:
+            raise CommandError("QEMU did not start the guest", "see what it says above", said)
+        return Ended(text, timed_out)
+
+    def _argv(self, memory: Memory) -> List[str]:
+        size = self._size
+        backend = f"memory-backend-ram,id=ram,size={size}"
+        if memory.looks:
+            backend = f"memory-backend-file,id=ram,size={size},mem-path={memory.path},share=on"
+        return [
+            packages.QEMU.proof, "-machine", _MACHINE, *_cpu(),
+            "-smp", str(self._scenario.cpus), "-m", f"{size >> 20}M", "-object", backend,
+            "-nodefaults", "-nic", "none", "-display", "none", "-serial", "stdio", "-no-reboot",
+        ]  # fmt: skip
+
+    def _command_line(self) -> str:
+        return f"{_ARGUMENTS} mem={self._scenario.memory >> 20}M {self._scenario.arguments}".strip()
+
+    def _make_tree(self, argv: List[str], path: Path) -> None:
+        """Add the devices to the device tree that QEMU would make."""
+        dump = path.with_suffix(".dump")
+        text = _checked([f"{_MACHINE},dumpdtb={dump}" if a == _MACHINE else a for a in argv])
+        if not dump.exists():
+            raise CommandError("QEMU wrote no device tree", "see what it says above", text)
+        source = path.with_suffix(".dts")
+        _checked(["dtc", "-q", "-I", "dtb", "-O", "dts", "-o", str(source), str(dump)])
+        nodes = "".join(_node(device) for device in self._scenario.devices)
+        with open(source, "a", encoding="utf-8") as file:
+            file.write(f"/ {{\n{nodes}}};\n")
+        _checked(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(path), str(source)])
+
+
+def _node(device: Device) -> str:
+    cells = [device.address >> 32, device.address, device.size >> 32, device.size]
+    reg = " ".join(f"{cell & 0xFFFFFFFF:#x}" for cell in cells)
+    return (
+        f'\tpmem@{device.address:x} {{\n\t\tcompatible = "pmem-region";\n'
+        f"\t\treg = <{reg}>;\n\t\tnuma-node-id = <0>;\n\t}};\n"
+    )
+
+
+def _checked(argv: List[str]) -> str:
+    try:
+        done = proc.run(argv)
+    except proc.CommandFailed as error:
+        raise CommandError(
+            f"{argv[0]} failed with status {error.status}",
+            "see what it says above",
+            proc.tail(error.output),
+        ) from error
+    return done.stdout + done.stderr
+
+
+def _cpu() -> List[str]:
+    """KVM where there is any; else the CPU with all features."""
+    if platform.machine() == "aarch64" and os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return ["-accel", "kvm", "-cpu", "host"]
+    return ["-cpu", "max,pauth-impdef=on"]
+
+
+class _Watch:
+    """What comes from a guest's console while it runs."""
+
+    def __init__(
+        self,
+        child: "subprocess.Popen[bytes]",
+        console: IO[str],
+        memory: Memory,
+        answer: Answer,
+    ) -> None:
+        self._child = child
+        self._console = console
+        self._memory = memory
+        self._answer = answer
+        self._line = b""
+
+    def until_end(self, seconds: float) -> bool:
+        """Read until the guest ends; False when it hung first.
+
+        That is when it says nothing for that many seconds, or comes to no end at all.
+        """
+        assert self._child.stdout
+        whole, watch = proc.Stopwatch(), proc.Stopwatch()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._child.stdout, selectors.EVENT_READ)
+            while watch.seconds < seconds and whole.seconds < _IN_ALL * seconds:
+                if not selector.select(timeout=1.0):
+                    continue
+                watch = proc.Stopwatch()
+                data = os.read(self._child.stdout.fileno(), 65536)
+                if not data or not self._take(data):
+                    return True
+        return False
+
+    def _take(self, data: bytes) -> bool:
+        """Keep what was said; False if the guest shall be ended."""
+        text = data.replace(b"\r", b"")
+        self._console.write(text.decode("utf-8", "backslashreplace"))
+        self._console.flush()
+        *lines, self._line = (self._line + text).split(b"\n")
+        return all(self._help(line.decode(errors="replace")) for line in lines)
+
+    def _help(self, line: str) -> bool:
+        _, call, wish = line.partition(CALL)
+        if not call:
+            return True
+        said = self._answer(wish, self._memory)
+        if said is None:
+            return False
+        assert self._child.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.write(f"{said}\n".encode())
+            self._child.stdin.flush()
+        return True

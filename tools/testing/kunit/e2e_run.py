@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs scenarios: a kernel is built once and booted for each of them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+import e2e_host
+import e2e_judge
+import e2e_root
+import e2e_scenario
+import image
+import proc
+import tree
+from e2e_guest import Guest, Memory
+from e2e_judge import DIED, FAILED, PASSED, SPLAT, Outcome
+from e2e_scenario import Case, Scenario
+from errors import KunitError
+from kernel import Kernel
+from proc import say
+from results import CaseResult, RunResult
+from settings import Settings
+
+FRAGMENT = "e2e"
+STATUSES = (PASSED, FAILED, SPLAT, DIED)
+
+# What make check runs.
+SMOKE = "e2e, the smoke test"
+SMOKE_PAGE = "4k"
+SMOKE_SCENARIO = "ram-spent"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A kernel and the scenarios that it is booted for."""
+
+    flavour: str
+    page: str
+    scenarios: Tuple[Scenario, ...]
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others."""
+        return f"{self.flavour} {self.page}"
+
+
+def run(wanted: Settings, plan: Plan, out: Path) -> Iterator[RunResult]:
+    """Build a kernel and boot it for each scenario; whatever goes wrong is in the results."""
+    watch = proc.Stopwatch()
+    say(f"{plan.name}: building the kernel ...")
+    wanted = replace(wanted, flavour=plan.flavour, config=f"{plan.page}-{FRAGMENT}")
+    name = plan.name.replace(" ", "-")
+    try:
+        kernel = Kernel(tree.prepare(wanted), wanted, out, name)
+        failed = kernel.build()
+        root, mapped = e2e_root.base(wanted), e2e_root.compile_mapped(wanted)
+    except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+        failed = _preparation(error)
+    if failed:
+        yield RunResult(plan.name, (failed,), watch.seconds)
+        return
+    say(f"{plan.name}: the kernel is there after {watch.seconds:.0f} s")
+    logs = out / name
+    logs.mkdir(exist_ok=True)
+    for title, variants in _by_name(plan.scenarios).items():
+        watch = proc.Stopwatch()
+        cases: List[CaseResult] = []
+        for scenario in variants:
+            guest = Guest(kernel.build_dir / image.IMAGE, root, scenario, wanted.build / "e2e")
+            cases += Trial(guest, scenario, plan, mapped, logs).run()
+        result = RunResult(f"{plan.name} {title}", tuple(cases), watch.seconds)
+        say(f"{result.name}: {_in_short(cases)} ({watch.seconds:.0f} s)")
+        for case in result.wrong:
+            say(f"    {case.failure}")
+        yield result
+
+
+def _by_name(scenarios: Sequence[Scenario]) -> Dict[str, List[Scenario]]:
+    found: Dict[str, List[Scenario]] = {}
+    for scenario in scenarios:
+        found.setdefault(scenario.name, []).append(scenario)
+    return found
+
+
+def _in_short(cases: Sequence[CaseResult]) -> str:
+    counts = {status: sum(c.status == status for c in cases) for status in STATUSES}
+    return ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+
+
+def _preparation(error: Exception) -> CaseResult:
+    cause, *detail = str(error).splitlines()
+    return CaseResult("preparation", FAILED, cause, tuple(detail))
+
+
+class Trial:
+    """One scenario with one kernel: all its boots."""
+
+    def __init__(
+        self, guest: Guest, scenario: Scenario, plan: Plan, mapped: Path, logs: Path
+    ) -> None:
+        self._guest = guest
+        self._scenario = scenario
+        self._plan = plan
+        self._mapped = mapped
+        self._logs = logs
+        self._boots = 0
+        self._judged = plan.flavour not in scenario.recorded
+
+    def run(self) -> List[CaseResult]:
+        """A result for each case; what belongs to none is told beside them."""
+        try:
+            with self._guest.memory() as memory:
+                return self._run(memory)
+        except (KunitError, proc.CommandFailed) as error:
+            return [_preparation(error)]
+
+    def _run(self, memory: Memory) -> List[CaseResult]:
+        found: List[CaseResult] = []
+        boots = self._scenario.boots(self._plan.page)
+        for number, cases in enumerate(boots):
+            rest = cases
+            while rest:
+                seen = self._boot(memory, rest, cut=number + 1 < len(boots))
+                found += [self._verdict(outcome) for outcome in seen.outcomes]
+                found += [
+                    CaseResult(f"{self._scenario.variant}: the boot", FAILED if self._judged else SPLAT,
+                               f.what if self._judged else "", f.log)
+                    for f in seen.trouble
+                ]  # fmt: skip
+                if not seen.outcomes:
+                    break
+                # A case that took the guest down does not hide those behind it.
+                rest = rest[len(seen.outcomes) :]
+        return found
+
+    def _boot(self, memory: Memory, cases: Sequence[Case], cut: bool) -> e2e_judge.Seen:
+        self._boots += 1
+        name = self._scenario.variant.replace("/", "_")
+        log = self._logs / f"{name}.{self._boots}.console.log"
+        script = e2e_scenario.script(self._scenario, cases, cut)
+        overlay = e2e_root.overlay(script, self._mapped)
+
+        def answer(wish: str, memory: Memory) -> Optional[str]:
+            return e2e_host.answer(self._scenario, wish, memory)
+
+        return e2e_judge.look(self._guest.boot(overlay, memory, log, answer), cases)
+
+    def _verdict(self, outcome: Outcome) -> CaseResult:
+        name = self._scenario.variant + ": " + outcome.name
+        figures = tuple(f"figure {what} {value}" for what, value in outcome.figures)
+        if not self._judged:
+            return CaseResult(name, outcome.status, "", outcome.log or figures)
+        must_fail = outcome.name in self._scenario.failing.get(self._plan.flavour, ())
+        if must_fail and outcome.status == PASSED:
+            return CaseResult(name, PASSED, f"{name} passed, and should have failed")
+        if outcome.status == PASSED or (must_fail and outcome.status == FAILED):
+            return CaseResult(name, outcome.status, "", figures)
+        return CaseResult(name, outcome.status, f"{self._scenario.variant}: {outcome.what}", outcome.log)
+
+
+def smoke(wanted: Settings) -> RunResult:
+    """One scenario with one kernel, the part of make e2e that make check can afford."""
+    watch = proc.Stopwatch()
+    path = e2e_scenario.DIRECTORY / f"{SMOKE_SCENARIO}{e2e_scenario.SUFFIX}"
+    if not path.exists():
+        return RunResult(SMOKE, (), 0.0)
+    out = wanted.build / "results/e2e"
+    out.mkdir(parents=True, exist_ok=True)
+    plan = Plan("series", SMOKE_PAGE, tuple(e2e_scenario.read(path)))
+    cases = [case for result in run(wanted, plan, out) for case in result.cases]
+    return RunResult(SMOKE, tuple(cases), watch.seconds)

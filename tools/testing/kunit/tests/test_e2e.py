@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Scenarios: how they are read, run and judged."""
+
+import json
+import os
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+import e2e
+import e2e_host
+import e2e_judge
+import e2e_root
+import e2e_scenario
+from e2e_guest import Ended, Memory
+from e2e_scenario import Case, Line, Scenario, ScenarioError
+from errors import UsageError
+from tests.fake import Ran, World
+
+GOOD = """\
+# A comment.
+title   Two devices
+memory  512M
+device  $size at 4G      # the first
+device  2M at 4G+64M
+each    size 2M 16M
+pages   4k 64k
+fails   baseline second
+record  stock
+
+case first
+    # Another comment.
+    $ ndctl list
+    > "dev"
+    ! error
+
+case second on 4k
+    $ spent=$(spent $before) # not a comment of ours
+"""
+
+
+class Reading(unittest.TestCase):
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.path = self.directory / "two-devices.scenario"
+
+    def read(self, text: str) -> List[Scenario]:
+        self.path.write_text(text)
+        return e2e_scenario.read(self.path)
+
+    def test_a_scenario(self) -> None:
+        small, large = self.read(GOOD)
+        self.assertEqual(["two-devices/2M", "two-devices/16M"], [small.variant, large.variant])
+        self.assertEqual((16 << 20, 4 << 30), (large.devices[0].size, large.devices[0].address))
+        self.assertEqual((4 << 30) + (64 << 20), small.devices[1].address)
+        self.assertEqual(["first", "second"], [case.name for case in small.cases("4k")])
+        self.assertEqual(["first"], [case.name for case in small.cases("64k")])
+        first, second = small.cases("4k")
+        self.assertEqual(("run", "see", "unseen"), tuple(line.kind for line in first.lines))
+        self.assertEqual("spent=$(spent $before) # not a comment of ours", second.lines[0].text)
+        self.assertEqual({"baseline": ("second",)}, small.failing)
+        self.assertEqual(("stock",), small.recorded)
+
+    def test_the_script(self) -> None:
+        small = self.read(GOOD)[0]
+        text = e2e_scenario.script(small, small.cases("4k"), cut=False)
+        self.assertTrue(text.startswith("size=2M\nplan two-devices 2\nbegin first\nrun 'ndctl list'\n"))
+        self.assertIn("see '\"dev\"'\nunseen error\nfinish\n", text)
+        self.assertTrue(text.endswith("finish\nend\n"))
+
+    def test_power_cuts_divide_boots(self) -> None:
+        scenario = self.read(GOOD.replace("case second on 4k", "power cut\n\ncase second"))[0]
+        self.assertEqual([["first"], ["second"]], [[c.name for c in b] for b in scenario.boots("4k")])
+        self.assertTrue(scenario.looks_from_outside)
+
+    def assert_refused(self, old: str, new: str, line: int, *words: str) -> None:
+        self.assertIn(old, GOOD)
+        with self.assertRaises(ScenarioError) as caught:
+            self.read(GOOD.replace(old, new))
+        self.assertIn(f"{self.path}:{line}: ", caught.exception.cause)
+        for word in words:
+            self.assertIn(word, str(caught.exception))
+
+    def test_errors_have_a_line(self) -> None:
+        for old, new, line, words in (
+            ("memory  512M", "memroy  512M", 3, ("'memroy' means nothing", "memory")),
+            ("memory  512M", "memory  half", 3, ("'half' is no size",)),
+            ("memory  512M", "memory  8G", 4, ("does not fit", "0x240000000")),
+            ("memory  512M", "memory 1G\nmemory 2G", 4, ("a second 'memory'", "line 3")),
+            ("title   Two devices\n", "", 1, ("no 'title'",)),
+            ("at 4G+64M", "at 4G+1M", 5, ("whole 2 MiB",)),
+            ("at 4G+64M", "at 4G", 5, ("lies on that of line 4",)),
+            ("at 4G+64M", "at 64G", 5, ("does not fit", "64G")),
+            ("at 4G+64M", "", 5, ("lacks a size or an address",)),
+            ("each    size 2M 16M", "each", 6, ("lacks a name",)),
+            ("each    size 2M 16M", "each    size", 6, ("lacks a name",)),
+            ("each    size", "each    seize", 4, ("nothing says what $size is",)),
+            ("pages   4k 64k", "pages   8k", 7, ("'8k' is no page size",)),
+            ("baseline second", "baseline third", 8, ("no case 'third'", "first second")),
+            ("fails   baseline", "fails   base", 8, ("'base' is no flavour",)),
+            ("record  stock", "record  stick", 9, ("'stick' is no flavour",)),
+            ("case first", "$ ls\ncase first", 11, ("outside of any case",)),
+            ("case first", "case First", 11, ("'First' is no name",)),
+            ("    $ ndctl list", "    $", 13, ("nothing behind the sign",)),
+            ("    $ ndctl list\n", "", 13, ("nothing was run",)),
+            ("case second on 4k", "case second on 5k", 17, ("'5k'",)),
+            ("case second on 4k", "case first", 17, ("a second case 'first'",)),
+            ("case second on 4k", "case empty\ncase second", 18, ("'empty' does nothing",)),
+            ("case second on 4k", "cpus 4\ncase second", 17, ("below the first case",)),
+            ("\ncase first", "power cut\ncase first", 10, ("before the first case",)),
+        ):
+            with self.subTest(new=new):
+                self.assert_refused(old, new, line, *words)
+
+    def test_numbers(self) -> None:
+        self.assert_refused("pages   4k 64k", "cpus    many", 7, "'many' is no number")
+
+    def test_no_case(self) -> None:
+        with self.assertRaisesRegex(ScenarioError, ":1: there is no case"):
+            self.read("title nothing\n")
+
+    def test_files_that_cannot_be_read(self) -> None:
+        with self.assertRaisesRegex(UsageError, "nowhere.scenario"):
+            e2e_scenario.read(self.directory / "nowhere.scenario")
+        with self.assertRaisesRegex(UsageError, "holds no scenario"):
+            e2e_scenario.load(self.directory)
+
+    def test_ours_can_be_read(self) -> None:
+        ours = e2e_scenario.load()
+        names = [scenario.variant for scenario in ours]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertIn("ram-spent", names)
+
+
+CONSOLE = """\
+[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x000f0510]
+KTAP version 1
+1..1
+    KTAP version 1
+    # Subtest: two-devices
+    1..2
+    # first
+    # $ ndctl list
+    #   WARNING: this is only what a command says
+    #   figure spent-kB 112
+    ok 1 first
+    # second
+    # $ about 1 2 0
+    #   1 is not within 0 of 2
+    # failed: exit status 1
+    not ok 2 second
+not ok 1 two-devices
+[    1.000000] reboot: Power down
+"""
+WARN = """\
+[    0.900000] ------------[ cut here ]------------
+[    0.900000] WARNING: CPU: 0 PID: 9 at arch/arm64/mm/mmu.c:900 unmap_hotplug_range
+"""
+CASES = (Case("first", (Line("run", "ndctl list"),)), Case("second", (Line("run", "about 1 2 0"),)))
+
+
+class Judging(unittest.TestCase):
+    def look(self, console: str, timed_out: bool = False) -> List[Tuple[str, str]]:
+        self.seen = e2e_judge.look(Ended(console, timed_out), CASES)
+        return [(outcome.name, outcome.status) for outcome in self.seen.outcomes]
+
+    def test_a_pass_and_a_failure(self) -> None:
+        self.assertEqual([("first", "passed"), ("second", "failed")], self.look(CONSOLE))
+        self.assertEqual((), self.seen.trouble)
+        self.assertEqual((("spent-kB", 112),), self.seen.outcomes[0].figures)
+        self.assertEqual("second: exit status 1", self.seen.outcomes[1].what)
+        self.assertIn("    #   1 is not within 0 of 2", self.seen.outcomes[1].log)
+
+    def test_a_splat_counts_for_its_case(self) -> None:
+        text = CONSOLE.replace("    ok 1 first", f"{WARN}    ok 1 first")
+        self.assertEqual([("first", "splat"), ("second", "failed")], self.look(text))
+        self.assertIn("mmu.c:900", "\n".join(self.seen.outcomes[0].log))
+
+    def test_splats_outside_of_cases(self) -> None:
+        self.look(WARN + CONSOLE)
+        self.assertEqual(1, len(self.seen.trouble))
+        self.look(CONSOLE + WARN)
+        self.assertEqual(1, len(self.seen.trouble))
+
+    def test_a_panic(self) -> None:
+        text = CONSOLE[: CONSOLE.index("    # second")]
+        text += "[    2.0] Unable to handle kernel paging request at virtual address fffffdff\n"
+        text += "[    2.0] Kernel panic - not syncing: Oops: Fatal exception\n"
+        self.assertEqual([("first", "passed"), ("second", "died")], self.look(text))
+        self.assertIn("Unable to handle kernel paging request", self.seen.outcomes[1].what)
+
+    def test_a_hang(self) -> None:
+        text = CONSOLE[: CONSOLE.index("    #   1 is not within")]
+        self.assertEqual([("first", "passed"), ("second", "died")], self.look(text, True))
+        self.assertEqual("second: the guest hung and was ended", self.seen.outcomes[1].what)
+        self.assertIn("    # $ about 1 2 0", self.seen.outcomes[1].log)
+
+    def test_a_log_that_is_cut(self) -> None:
+        self.assertEqual([("first", "passed"), ("second", "died")], self.look(CONSOLE[:-140]))
+        self.look(CONSOLE[: CONSOLE.index("not ok 1 two-devices")])
+        self.assertIn("died behind its last case", self.seen.trouble[0].what)
+
+    def test_no_report_at_all(self) -> None:
+        for text, timed_out, what in (
+            ("", True, "never booted"),
+            ("[    0.000000] Booting Linux\n", True, "hung before the first case"),
+            ("[    0.000000] Booting Linux\n", False, "died before the first case"),
+        ):
+            self.assertEqual([], self.look(text, timed_out))
+            self.assertIn(what, self.seen.trouble[0].what)
+
+    def test_another_case_than_was_asked_for(self) -> None:
+        self.assertEqual("failed", self.look(CONSOLE.replace("ok 1 first", "ok 1 other"))[0][1])
+
+
+class Host(unittest.TestCase):
+    def test_struct_pages_are_counted(self) -> None:
+        page = (0x1000001234).to_bytes(8, "little") + (0xFFFF0000C1234500).to_bytes(8, "little")
+        other = (0x1000001274).to_bytes(8, "little") + (0xFFFF0000C1234600).to_bytes(8, "little")
+        text = b"no page but 64 bytes of something that is not one, not at all.\n\n"
+        self.assertEqual(64, len(text[:64]))
+        pages = page.ljust(64, b"\1") * 5 + other.ljust(64, b"\2") * 2
+        self.assertEqual(5, e2e_host.struct_pages(text[:64] + pages + text[:64] + b"rest"))
+        self.assertEqual(0, e2e_host.struct_pages(bytes(6400)))
+
+    def test_wishes(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "two-devices.scenario"
+            path.write_text(GOOD)
+            scenario = e2e_scenario.read(path)[0]
+            memory = Memory(Path(directory), looks=True)
+            memory.path.write_bytes(b"")
+            self.assertEqual("0", e2e_host.answer(scenario, "struct-pages 1 640", memory))
+            self.assertIsNone(e2e_host.answer(scenario, "power cut", memory))
+            for wish in ("struct-pages 2 640", "struct-pages x 640", "struct-pages 0", "sing", ""):
+                said = str(e2e_host.answer(scenario, wish, memory))
+                self.assertTrue(said.startswith("error: the host cannot"), said)
+
+
+class Choosing(unittest.TestCase):
+    def plans(self, **environ: str) -> List[str]:
+        return [plan.name for plan in e2e.choose(e2e_scenario.load(), environ)]
+
+    def test_what_is_run(self) -> None:
+        self.assertEqual([f"{f} {p}" for f, p in e2e.RUNS], self.plans())
+        self.assertEqual(["stock 4k"], self.plans(FLAVOURS="stock"))
+        self.assertEqual(["stock 64k"], self.plans(FLAVOURS="stock", CONFIGS="64k"))
+        self.assertEqual(["series 16k"], self.plans(CONFIGS="16k"))
+
+    def test_mistakes(self) -> None:
+        for environ, words in (
+            ({"SCENARIOS": "nothing"}, "names no scenario"),
+            ({"FLAVOURS": "vanilla"}, "no such flavour"),
+            ({"CONFIGS": "4k-e2e"}, "has no '4k-e2e'"),
+        ):
+            with self.assertRaisesRegex(UsageError, words):
+                self.plans(**environ)
+
+
+class Archives(unittest.TestCase):
+    def read(self, data: bytes) -> Dict[str, Tuple[int, bytes]]:
+        """Read cpio's "newc" format the way its description has it."""
+        found: Dict[str, Tuple[int, bytes]] = {}
+        at = 0
+        while at < len(data):
+            self.assertEqual(b"070701", data[at : at + 6])
+            fields = [int(data[at + 6 + 8 * n : at + 14 + 8 * n], 16) for n in range(13)]
+            name = data[at + 110 : at + 110 + fields[11] - 1].decode()
+            at += (110 + fields[11] + 3) // 4 * 4
+            found[name] = (fields[1], data[at : at + fields[6]])
+            at += (fields[6] + 3) // 4 * 4
+        return found
+
+    def test_overlay(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            program = Path(directory) / "mapped"
+            program.write_bytes(b"ELF")
+            found = self.read(e2e_root.overlay("plan x 1\n", program))
+        self.assertEqual((0o100644, b"plan x 1\n"), found["scenario"])
+        self.assertEqual((0o100755, b"ELF"), found["bin/mapped"])
+        self.assertEqual(0o100755, found["init"][0])
+        self.assertIn("TRAILER!!!", found)
+
+
+class Running(World):
+    """The whole of it, with tools that obey."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("lib/kunit-configs/e2e.config", "")
+        self.scenario(GOOD.replace("each    size 2M 16M\n", "").replace("$size", "2M"))
+        self.tool("dtc", 'while [ "$1" != -o ]; do shift; done; echo >"$2"')
+        self.tool("dpkg-deb", '/bin/mkdir -p "$3/bin"; echo >"$3/bin/busybox"')
+        self.tool(
+            "apt-get",
+            'echo "$@" >>"$FAKE_MARK.apt"; while [ $# -gt 0 ] && [ "$1" != download ]; do shift; done\n'
+            '[ "$FAKE_APT" != fails ] || { echo "E: no network" >&2; exit 100; }\n'
+            'while [ $# -gt 1 ]; do shift; echo >"$1.deb"; done',
+        )
+        self.tool(
+            "aarch64-linux-gnu-gcc",
+            'while [ $# -gt 0 ] && [ "$1" != -o ]; do shift; done; [ $# -eq 0 ] || echo >"$2"',
+        )
+        self.console(CONSOLE)
+
+    def scenario(self, text: str) -> None:
+        self.write("tools/testing/kunit/scenarios/two-devices.scenario", text)
+
+    def console(self, *texts: str) -> None:
+        """What the guest says in each boot; it dumps a device tree when asked to."""
+        path = self.top / "console"
+        for number, text in enumerate(texts, 1):
+            path.with_suffix(f".{number}").write_text(text)
+        self.tool(
+            "qemu-system-aarch64",
+            'case "$*" in --version) echo QEMU emulator version 7.2.0;;\n'
+            '*dumpdtb=*) for a; do case $a in *dumpdtb=*) echo >"${a##*dumpdtb=}";; esac; done;;\n'
+            '*) echo "$@" >>"$FAKE_MARK.qemu"; n=$(/usr/bin/wc -l <"$FAKE_MARK.qemu")\n'
+            f'cat {path}.$n 2>/dev/null || cat {path}.1; $FAKE_GUEST;; esac',
+        )
+
+    choice = {"FLAVOURS": "series", "CONFIGS": "4k", "FAKE_APT": "", "FAKE_GUEST": ""}
+
+    def e2e(self, **env: str) -> Ran:
+        return self.program("e2e.py", **{**self.choice, **env})
+
+    def test_a_failure(self) -> None:
+        ran = self.e2e()
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("two-devices: second: exit status 1", ran.stdout)
+        self.assertIn("1 passed, 1 failed", ran.stdout)
+        self.assertRegex(ran.stdout, r"two-devices spent-kB +112")
+        document = json.loads((self.build / "results/e2e.json").read_text())
+        self.assertEqual(1, document["failed"])
+        self.assertIn("second", (self.build / "results/e2e.xml").read_text())
+
+    def test_what_must_fail(self) -> None:
+        ran = self.e2e(FLAVOURS="baseline")
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.console(CONSOLE.replace("not ok", "ok"))
+        ran = self.e2e(FLAVOURS="baseline")
+        self.assertEqual(1, ran.status)
+        self.assertIn("second passed, and should have failed", ran.stdout)
+
+    def test_what_is_only_recorded(self) -> None:
+        ran = self.e2e(FLAVOURS="stock")
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.assertIn('"status": "failed"', (self.build / "results/e2e.json").read_text())
+
+    def test_what_took_the_guest_down_hides_nothing(self) -> None:
+        died = CONSOLE[: CONSOLE.index("    ok 1")] + "Kernel panic - not syncing: Oops\n"
+        rest = CONSOLE.replace(CONSOLE[CONSOLE.index("    1..2") : CONSOLE.index("    # second")], "    1..1\n")
+        self.console(died, rest.replace("not ok 2", "ok 1").replace("not ok 1", "ok 1"))
+        ran = self.e2e()
+        self.assertEqual(1, ran.status)
+        self.assertIn("first: the kernel died: Kernel panic", ran.stdout)
+        self.assertIn("1 passed, 1 failed", ran.stdout)
+
+    def test_a_power_cut(self) -> None:
+        text = GOOD.replace("each    size 2M 16M\n", "").replace("$size", "2M")
+        self.scenario(text.replace("case second on 4k", "power cut\n\ncase second"))
+        one = CONSOLE.replace("1..2", "1..1")
+        before = one[: one.index("    # second")] + "ok 1 two-devices\nE2E-HOST power cut\n"
+        after = one.replace(one[one.index("    # first") : one.index("    # second")], "")
+        self.console(before, after.replace("not ok 2", "ok 1").replace("not ok 1", "ok 1"))
+        ran = self.e2e(FAKE_GUEST="sleep 3")
+        self.assertIn("2 passed, 0 failed", ran.stdout)
+        boots = Path(f"{self.mark}.qemu").read_text().splitlines()
+        self.assertEqual(2, len(boots))
+        ram = [word for word in boots[0].split() if "mem-path=" in word]
+        self.assertEqual(ram, [word for word in boots[1].split() if "mem-path=" in word])
+        self.assertEqual(1, len(ram))
+
+    def test_a_hang_is_ended_with_all_that_it_started(self) -> None:
+        self.scenario(GOOD.replace("each    size 2M 16M\n", "seconds 5\n").replace("$size", "2M"))
+        self.console(CONSOLE[: CONSOLE.index("    ok 1")])
+        ran = self.e2e(FAKE_GUEST="sleep 1000")
+        self.assertEqual(1, ran.status)
+        self.assertIn("the guest hung and was ended", ran.stdout)
+
+    def test_the_guest_is_made_once_and_without_the_system(self) -> None:
+        self.e2e()
+        self.e2e()
+        calls = Path(f"{self.mark}.apt").read_text().splitlines()
+        self.assertEqual(2, len(calls), calls)
+        for call in calls:
+            self.assertIn(f"Dir::State={self.build}/e2e/", call)
+            self.assertIn("APT::Architectures=arm64", call)
+
+    def test_no_packages(self) -> None:
+        ran = self.e2e(FAKE_APT="fails")
+        self.assertEqual(1, ran.status)
+        self.assertIn("apt-get could not get the arm64 packages", ran.stdout)
+        self.assertIn("E: no network", ran.stdout)
+        self.assertEqual(0, len(list((self.build / "e2e").glob("*.part"))))
+
+    def test_a_scenario_with_an_error(self) -> None:
+        self.scenario(GOOD.replace("case first", "cases first"))
+        self.assert_error(self.e2e(), 2, "two-devices.scenario:11: 'cases' means nothing")
+
+    def test_interrupted_while_the_guest_runs(self) -> None:
+        self.tool(
+            "hang",
+            'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait',
+        )
+        child = self.start("e2e.py", env={**self.choice, "FAKE_GUEST": "hang"})
+        pids = self.wait_for_hang(child)
+        ran = self.interrupt(child)
+        self.assertEqual(130, ran.status, ran.stderr)
+        self.assert_gone(pids)
+        self.assertEqual([], [n for n in os.listdir(self.build / "e2e") if n.startswith("e2e-")])
+
+
+if __name__ == "__main__":
+    unittest.main()
