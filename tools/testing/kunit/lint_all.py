@@ -223,10 +223,14 @@ def coccinelle(scene: Scene) -> List[str]:
     """Apply the kernel's semantic patches that can report."""
     files = [name for name in scene.touched(".c") if _OURS.match(name)]
     found: List[str] = []
-    for rule in sorted((scene.tree / "scripts/coccinelle").rglob("*.cocci")):
-        text = rule.read_text(errors="replace")
-        if "virtual report" not in text:
-            continue
+    rules = [
+        (rule, rule.read_text(errors="replace"))
+        for rule in sorted((scene.tree / "scripts/coccinelle").rglob("*.cocci"))
+    ]
+    rules = [(rule, text) for rule, text in rules if "virtual report" in text]
+    for number, (rule, text) in enumerate(rules, 1):
+        if number % 10 == 1:
+            say(f"  rule {number} of {len(rules)} ...")
         given = re.search(r"^// Options: (.*)$", text, re.MULTILINE)
         argv = [
             "spatch", "-D", "report", "--no-show-diff", "--very-quiet",
