@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, List, Mapping, Sequence, Tuple
 
+import e2e_run
 import mutant_trials
 import options
 import packages
@@ -61,7 +62,7 @@ def main(argv: List[str]) -> int:
             "unset KSRC; kunit.py run tests a tree of yours",
         )
     runs = choose_runs(os.environ)
-    ensure_tools(wanted, packages.MYPY)
+    ensure_tools(wanted, packages.MYPY, *packages.GUEST)
     out = wanted.build / "results"
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
@@ -71,6 +72,8 @@ def main(argv: List[str]) -> int:
         phases.append(Phase(cell.name, cell.run))
     if ("series", mutant_trials.FAST_CONFIG) in runs:
         phases.append(Phase(mutant_trials.FAST_NAME, lambda: mutant_trials.fast(wanted)))
+    if ("series", e2e_run.SMOKE_PAGE) in runs:
+        phases.append(Phase(e2e_run.SMOKE, lambda: e2e_run.smoke(wanted)))
     found = run_phases(Phase("host tests", lambda: host_tests(out)), phases)
     results.write_json(found, out / "check.json")
     results.write_junit(found, out / "check.xml")

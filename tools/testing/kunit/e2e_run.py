@@ -159,7 +159,10 @@ class Trial:
 
 
 def smoke(wanted: Settings) -> RunResult:
-    """One scenario with one kernel, the part of make e2e that make check can afford."""
+    """One scenario with one kernel, the part of make e2e that make check can afford.
+
+    A copy of this repository without scenarios, as the host tests make it, has none.
+    """
     watch = proc.Stopwatch()
     path = e2e_scenario.DIRECTORY / f"{SMOKE_SCENARIO}{e2e_scenario.SUFFIX}"
     if not path.exists():

@@ -13,6 +13,7 @@ import e2e
 import e2e_host
 import e2e_judge
 import e2e_root
+import e2e_run
 import e2e_scenario
 from e2e_guest import Ended, Memory
 from e2e_scenario import Case, Line, Scenario, ScenarioError
@@ -127,6 +128,11 @@ class Reading(unittest.TestCase):
             e2e_scenario.read(self.directory / "nowhere.scenario")
         with self.assertRaisesRegex(UsageError, "holds no scenario"):
             e2e_scenario.load(self.directory)
+
+    def test_the_smoke_test_is_there(self) -> None:
+        found = [s for s in e2e_scenario.load() if s.name == e2e_run.SMOKE_SCENARIO]
+        self.assertTrue(found)
+        self.assertTrue(all(e2e_run.SMOKE_PAGE in s.pages for s in found))
 
     def test_ours_can_be_read(self) -> None:
         ours = e2e_scenario.load()
