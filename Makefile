@@ -33,7 +33,7 @@ help:
 	@echo '  FLAVOUR=series|baseline|stock|fixed   the kernel tree (default: series)'
 	@echo '  CONFIG=4k|16k|64k               kunitconfig fragments, joined by "-"'
 	@echo '  KSRC=DIR    a kernel tree of yours, as it stands; it is not written to'
-	@echo '  BASE=6.12   the linux-source package to start from'
+	@echo '  BASE=6.12   the linux-source package to start from; BASE=sid: the newest in a suite'
 	@echo '  BUILD=DIR   where trees and kernels are made (default: build)'
 	@echo '  JOBS=N      how many files to compile at a time'
 	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for check, matrix, bench, e2e'

@@ -71,7 +71,7 @@ def main(argv: List[str]) -> int:
         for flavour in flavours
     ]
     judged = judge_all(found)
-    heading = f"make bench of {matrix.revision()} on {matrix.heading()}"
+    heading = f"make bench of {matrix.revision()} on {matrix.heading(wanted)}"
     bench_report.write_json(found, heading, out / "bench.json")
     results.write_junit(judged, out / "bench.xml")
     table = bench_report.tables(found)

@@ -6,6 +6,7 @@ from typing import Optional, Sequence, Tuple
 
 import judge
 import proc
+import rebased
 import tree
 from errors import KunitError
 from kernel import GUEST_TIME, Kernel
@@ -32,7 +33,9 @@ class Cell:
     ) -> None:
         self._wanted = wanted
         self._out = out
-        self._expected = expected or judge.read_expectation(EXPECTED, wanted.flavour, wanted.config)
+        self._expected = expected or judge.read_expectation(
+            EXPECTED, wanted.flavour, wanted.config, rebased.parse(wanted.base)
+        )
         self._arguments = arguments
         self._guest_time = guest_time
         self.name = f"{wanted.flavour} {wanted.config}"

@@ -21,7 +21,7 @@ from cell import Cell
 from errors import UsageError
 from proc import say
 from results import CaseResult, RunResult
-from settings import PRIVATE_VARIABLES, Settings
+from settings import HOME_BASE, PRIVATE_VARIABLES, Settings, flavours_of
 
 HERE = Path(__file__).resolve().parent
 
@@ -61,7 +61,7 @@ def main(argv: List[str]) -> int:
             "make check judges this repository's own trees, not KSRC",
             "unset KSRC; kunit.py run tests a tree of yours",
         )
-    runs = choose_runs(os.environ)
+    runs = choose_runs(os.environ, wanted.base)
     ensure_tools(wanted, packages.MYPY, *packages.GUEST)
     out = wanted.build / "results"
     tree.mark(wanted.build)
@@ -81,9 +81,9 @@ def main(argv: List[str]) -> int:
     return 1 if results.totals(found)[1] else 0
 
 
-def choose_runs(environ: Mapping[str, str]) -> List[Tuple[str, str]]:
-    """The runs that CONFIGS and FLAVOURS leave. Raises UsageError if one is unknown."""
-    chosen = list(RUNS)
+def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Tuple[str, str]]:
+    """The runs that CONFIGS, FLAVOURS and the base leave. Raises UsageError if one is unknown."""
+    chosen = [run for run in RUNS if run[0] in flavours_of(base)]
     for variable, position in (("FLAVOURS", 0), ("CONFIGS", 1)):
         names = environ.get(variable, "").split()
         known = sorted({run[position] for run in RUNS})

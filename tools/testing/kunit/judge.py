@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
 import ktap
+import rebased
 from errors import UsageError
 from ktap import Report, Status, Test
 from proc import tail
@@ -185,18 +186,25 @@ _SPLAT_LINES = 12
 # --- The files of expected/ -----------------------------------------------
 
 
-def read_expectation(directory: Path, flavour: str, config: str) -> Expectation:
+def read_expectation(
+    directory: Path, flavour: str, config: str, version: rebased.Version = ()
+) -> Expectation:
     """Read what a flavour must show with a config from the files of expected/.
 
     cases: all cases; FLAVOUR: those that fail there; either may be followed by the
     configs in which it is so, if not in all; skips: "suite.case config reason". What is said
-    of a config goes for all that have its fragments: 16k for 16k-va36 too.
+    of a config goes for all that have its fragments: 16k for 16k-va36 too. A file for
+    kernels from some version on is in a subdirectory: see rebased.py.
     Raises UsageError.
     """
+
+    def find(name: str) -> Path:
+        return rebased.find(directory, name, version)
+
     return Expectation(
-        frozenset(_read_names(_read_list(directory / "cases", must_exist=True), config)),
-        frozenset(_read_names(_read_list(directory / flavour), config)),
-        _read_skips(directory / "skips", config),
+        frozenset(_read_names(_read_list(find("cases"), must_exist=True), config)),
+        frozenset(_read_names(_read_list(find(flavour)), config)),
+        _read_skips(find("skips"), config),
     )
 
 

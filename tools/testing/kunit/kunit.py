@@ -30,7 +30,8 @@ compiler aarch64-linux-gnu-gcc. Environment variables:
   FLAVOUR=NAME  the tree: series (default), baseline, stock or fixed
   CONFIG=NAME   kunitconfig fragments, joined by '-': 4k (default), 64k, ...
   KSRC=DIR      test this kernel tree, as it stands; DIR is not written to
-  BASE=6.12     the linux-source package to start from
+  BASE=6.12     the linux-source package to start from; BASE=sid: the newest in
+                that suite of Debian
   SOURCES=DIR   where that package's archive is (default: /usr/src)
   BUILD=DIR     where trees and kernels are made (default: build/)
   JOBS=N        compile N files at a time

@@ -13,6 +13,7 @@ import check
 import judge
 import packages
 import proc
+import rebased
 import report
 import rows as rows_module
 import settings as settings_module
@@ -23,7 +24,7 @@ from proc import say
 from report import Part
 from results import CaseResult, RunResult
 from rows import Row
-from settings import REPO, Settings
+from settings import HOME_BASE, REPO, Settings
 
 # In seconds.
 GUEST_TIME = 300
@@ -41,7 +42,7 @@ def main(argv: List[str]) -> int:
             "make matrix judges this repository's own trees, not KSRC",
             "unset KSRC; CONFIG=64k-va42 kunit.py run tests a tree of yours",
         )
-    matrix = rows_module.choose(os.environ)
+    matrix = rows_module.choose(os.environ, wanted.base)
     shard = rows_module.read_shard(os.environ)
     check.ensure_tools(wanted)
     out = wanted.build / "results"
@@ -50,7 +51,7 @@ def main(argv: List[str]) -> int:
     kernels = [Build(wanted, group, out) for group in rows_module.groups(shard.take(matrix))]
     path = out / report.part_name(shard)
     path.unlink(missing_ok=True)  # An old one must not pass for ours if we are ended.
-    part = Part(shard, revision(), heading(), tuple(matrix), tuple(run_all(kernels)))
+    part = Part(shard, revision(), heading(wanted), tuple(matrix), tuple(run_all(kernels)))
     report.write_part(part, path)
     return report.tell([part], out / path.stem)
 
@@ -78,7 +79,9 @@ class Build:
         self._out = out
         first = group[0]
         self._wanted = replace(wanted, flavour=first.flavour, config=first.config)
-        self._expected = judge.read_expectation(cell.EXPECTED, first.flavour, first.config)
+        self._expected = judge.read_expectation(
+            cell.EXPECTED, first.flavour, first.config, rebased.parse(wanted.base)
+        )
         self.name = f"{first.flavour} {first.config}"
 
     def run(self) -> Iterator[RunResult]:
@@ -130,9 +133,11 @@ def revision() -> str:
     return described.stdout.strip() or "unknown"
 
 
-def heading() -> str:
+def heading(wanted: Settings) -> str:
     """On what all this ran."""
     words = [f"{platform.machine()}, {os.cpu_count()} CPUs"]
+    if wanted.base != HOME_BASE:
+        words.append(f"Linux {wanted.base}" + (f" of {wanted.suite}" if wanted.suite else ""))
     for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
         words += check.first_line(argv)
     return "\n".join(words)

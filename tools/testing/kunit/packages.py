@@ -36,6 +36,7 @@ class Requirement:
 
 
 GIT = Requirement("git", "git")
+XZ = Requirement("xz", "xz-utils")
 MAKE = Requirement("make", "make")
 PERL = Requirement("perl", "perl")
 MYPY = Requirement("mypy", "mypy")
@@ -67,8 +68,10 @@ def for_tree(settings: Settings) -> Tuple[Requirement, ...]:
     """What preparing a tree needs."""
     if settings.ksrc:
         return (GIT,)
+    if settings.suite:
+        return GIT, XZ
     package = settings.tarball.name[: -len(".tar.xz")]
-    return GIT, Requirement("xz", "xz-utils"), Requirement(str(settings.tarball), package)
+    return GIT, XZ, Requirement(str(settings.tarball), package)
 
 
 def for_build(cross: bool) -> Tuple[Requirement, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from errors import UsageError
-from settings import check_config, check_flavour
+from settings import HOME_BASE, check_config, check_flavour, flavours_of
 
 # The CPU that has all features, and by page size one without the large virtual
 # addresses (LPA2, LVA). Few older cores can do 16K pages.
@@ -86,24 +86,33 @@ MATRIX: Tuple[Tuple[str, str, Tuple[Boot, ...]], ...] = (
 )
 
 
-def choose(environ: Mapping[str, str]) -> List[Row]:
+def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Row]:
     """The rows that FLAVOURS and CONFIGS ask for; without them, the whole matrix.
 
     CONFIGS are any that there are, FLAVOURS likewise: alone, a flavour goes
-    through all configs of the default one. Raises UsageError.
+    through all configs of the default one. On another base than the series' own,
+    both default to what there is of the flavours that it has. Raises UsageError.
     """
-    flavours = [check_flavour(name) for name in environ.get("FLAVOURS", "").split()]
+    flavours = [check_flavour(name, base) for name in environ.get("FLAVOURS", "").split()]
+    there = flavours_of(base)
     configs = [_sized(check_config(name)) for name in environ.get("CONFIGS", "").split()]
     if not flavours and not configs:
-        return [row for f, c, boots in MATRIX for row in _rows(f, c, boots)]
+        return [row for f, c, boots in MATRIX if f in there for row in _rows(f, c, boots)]
     boots_of = {c: boots for f, c, boots in MATRIX if f == MATRIX[0][0]}
     configs = configs or default_configs()
     return [
         row
-        for flavour in dict.fromkeys(flavours or [MATRIX[0][0]])
+        for flavour in dict.fromkeys(flavours or _default_flavours(there))
         for config in dict.fromkeys(configs)
         for row in _rows(flavour, config, boots_of.get(config, _BOTH))
     ]
+
+
+def _default_flavours(there: Sequence[str]) -> List[str]:
+    """The matrix's first flavour, or all that it has of those that are there."""
+    if MATRIX[0][0] in there:
+        return [MATRIX[0][0]]
+    return [flavour for flavour, _, _ in MATRIX if flavour in there]
 
 
 def _sized(config: str) -> str:

@@ -2,10 +2,12 @@
 """What the user says through the environment: FLAVOUR, CONFIG, KSRC and so on."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
+import suite as suite_module
 from errors import UsageError
 
 REPO = Path(__file__).resolve().parents[3]
@@ -20,6 +22,10 @@ FLAVOURS: Dict[str, Tuple[str, ...]] = {
     "stock": (SUITES, "patches/hooks"),
     "fixed": (SUITES, "patches/hooks", "patches/fixes"),
 }
+
+# The base that the series is made for: only there is the merged form of it taken out.
+HOME_BASE = "6.12"
+_HOME_LAYER = "patches/baseline"
 
 # The layers that are no part of a kernel that anybody runs.
 TESTS = (SUITES, "patches/hooks")
@@ -57,6 +63,8 @@ class Settings:
     sources: Path = Path("/usr/src")
     ksrc: Optional[Path] = None
     jobs: Optional[int] = None
+    # The Debian suite whose newest package is the base, if BASE names one.
+    suite: str = ""
     # A commit that was made of ksrc, to start from instead of what is there now.
     start: str = ""
 
@@ -105,13 +113,37 @@ def check_config(config: str) -> str:
     return config
 
 
-def check_flavour(flavour: str) -> str:
-    """Return flavour. Raises UsageError if it is unknown."""
+def flavours_of(base: str) -> List[str]:
+    """The flavours that there are of a base."""
+    return [f for f, layers in FLAVOURS.items() if base == HOME_BASE or _HOME_LAYER not in layers]
+
+
+def check_flavour(flavour: str, base: str = HOME_BASE) -> str:
+    """Return flavour. Raises UsageError if it is unknown, or if the base has none such."""
     if flavour not in FLAVOURS:
         raise UsageError(
             f"FLAVOUR={flavour}: there is no such flavour", f"choose from: {' '.join(FLAVOURS)}"
         )
+    if flavour not in flavours_of(base):
+        raise UsageError(
+            f"FLAVOUR={flavour} is there for Linux {HOME_BASE} only, and BASE is {base}",
+            f"choose from: {' '.join(flavours_of(base))}",
+        )
     return flavour
+
+
+def _read_base(given: str, build: Path, environ: Mapping[str, str]) -> Tuple[str, Path, str]:
+    """What BASE stands for: a kernel version, where its archive is, a suite or ""."""
+    if re.fullmatch(r"\d+\.\d+", given):
+        return given, Path(os.path.abspath(environ.get("SOURCES") or "/usr/src")), ""
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", given):
+        raise UsageError(
+            f"BASE={given} is no kernel version and no suite of Debian",
+            "name a linux-source package, as in BASE=6.12, or a suite, as in BASE=sid; "
+            "KSRC=DIR is for a tree",
+        )
+    found = suite_module.newest(given, build)
+    return found.base, suite_module.sources(given, build, found), given
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -124,18 +156,22 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     jobs = environ.get("JOBS")
     if jobs and not (jobs.isdigit() and int(jobs) > 0):
         raise UsageError(f"JOBS={jobs} is no number of jobs", "give a number, as in JOBS=4")
-    base = environ.get("BASE") or "6.12"
-    if "/" in base:
-        raise UsageError(
-            f"BASE={base} is no kernel version",
-            "BASE names a linux-source package, as in BASE=6.12; KSRC=DIR is for a tree",
-        )
+    build = Path(os.path.abspath(environ.get("BUILD") or REPO / "build"))
+    base, sources, suite = HOME_BASE, Path("/usr/src"), ""
+    if not ksrc:
+        base, sources, suite = _read_base(environ.get("BASE") or HOME_BASE, build, environ)
     return Settings(
-        flavour=check_flavour(environ.get("FLAVOUR") or ("stock" if ksrc else "series")),
+        flavour=check_flavour(environ.get("FLAVOUR") or default_flavour(ksrc, base), base),
         config=environ.get("CONFIG") or DEFAULT_CONFIG,
         base=base,
-        build=Path(os.path.abspath(environ.get("BUILD") or REPO / "build")),
-        sources=Path(os.path.abspath(environ.get("SOURCES") or "/usr/src")),
+        build=build,
+        sources=sources,
         ksrc=Path(os.path.abspath(ksrc)) if ksrc else None,
         jobs=int(jobs) if jobs else None,
+        suite=suite,
     )
+
+
+def default_flavour(ksrc: Optional[str], base: str) -> str:
+    """The product where it can be had, else the kernel as it is."""
+    return "series" if not ksrc and base == HOME_BASE else "stock"

@@ -343,10 +343,15 @@ def parse_version(makefile: str) -> Optional[Tuple[int, ...]]:
     return tuple(int(found[name]) for name in names)
 
 
+def numbers(git: Git, commit: str) -> Tuple[int, ...]:
+    """The kernel version of a commit, as in (6, 12, 117); () if it tells none."""
+    makefile = git.run("cat-file", "blob", f"{commit}:Makefile", expect=(0, 128)).stdout
+    return parse_version(makefile) or ()
+
+
 def version(git: Git, commit: str) -> str:
     """The kernel version of a commit, as in 6.12.117."""
-    makefile = git.run("cat-file", "blob", f"{commit}:Makefile", expect=(0, 128)).stdout
-    return ".".join(map(str, parse_version(makefile) or ("of", "unknown", "version")))
+    return ".".join(map(str, numbers(git, commit) or ("of", "unknown", "version")))
 
 
 def require_space(directory: Path, need: int) -> None:

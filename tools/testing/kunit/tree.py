@@ -28,12 +28,16 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import packages
 import proc
+import rebased
 import settings as settings_module
 import source
+import suite
 from errors import CommandError, PatchError, WorkTreeError
 from gitrepo import Git
+from marker import MARKER as MARKER
+from marker import mark as mark
 from proc import say
-from settings import FLAVOURS, REPO, SUITES, TESTS, Settings
+from settings import FLAVOURS, REPO, SUITES, TESTS, Settings, check_flavour
 from source import Base
 
 LAYERS = "refs/kunit/layers/"
@@ -45,9 +49,6 @@ MOVING = "refs/kunit/moving/"
 # Documentation/ serve our own Sphinx run; the kernel has its own of those names.
 OVERLAY = ("mm", "arch", "Documentation")
 TESTED_ON = "patches/tested-on"
-
-# A directory with this file in it was made here, and "make clean" may remove it.
-MARKER = ".made-by-kunit"
 
 
 @dataclass(frozen=True)
@@ -167,15 +168,12 @@ def _stack(git: Git, settings: Settings, more: Sequence["Patch"], with_tests: bo
     elif settings.ksrc:
         base = source.snapshot(git, settings.ksrc)
     else:
+        check_flavour(settings.flavour, settings.base)
+        if settings.suite:
+            suite.fetch(settings.suite, settings.build, settings.tarball)
         base = source.import_package(git, settings.tarball)
-    return Stack(git, base).build([*read_steps(settings.flavour, git, with_tests), *more])
-
-
-def mark(build: Path) -> None:
-    """Make the directory for all that is built. An older one is left unmarked."""
-    if not build.exists():
-        build.mkdir(parents=True)
-        (build / MARKER).touch()
+    version = source.numbers(git, base.commit)
+    return Stack(git, base).build([*read_steps(settings.flavour, git, with_tests, version), *more])
 
 
 def has_own_work(path: Path) -> bool:
@@ -234,8 +232,10 @@ def _open_repository(git_dir: Path) -> Git:
 # --- What a flavour is made of --------------------------------------------
 
 
-def read_steps(flavour: str, git: Git, with_tests: bool = True) -> List[Step]:
-    """The steps from the base to a flavour, read from this repository's files."""
+def read_steps(
+    flavour: str, git: Git, with_tests: bool = True, version: Tuple[int, ...] = ()
+) -> List[Step]:
+    """The steps from a base of that version to a flavour, read from this repository's files."""
     steps: List[Step] = []
     for layer in FLAVOURS[flavour]:
         if layer in TESTS and not with_tests:
@@ -243,16 +243,20 @@ def read_steps(flavour: str, git: Git, with_tests: bool = True) -> List[Step]:
         if layer == SUITES:
             steps.append(read_overlay(git))
         else:
-            steps.extend(read_patches(REPO / layer))
+            steps.extend(read_patches(REPO / layer, version))
     return steps
 
 
-def read_patches(directory: Path) -> List[Patch]:
-    """The patches that a quilt series file lists. Raises PatchError."""
+def read_patches(directory: Path, version: Tuple[int, ...] = ()) -> List[Patch]:
+    """The patches that a quilt series file lists. Raises PatchError.
+
+    Those for a kernel of some version may be different ones: see rebased.py.
+    """
     try:
-        lines = (directory / "series").read_text(encoding="utf-8").splitlines()
-        names = [line.split("#")[0].strip() for line in lines]
-        return [Patch(directory / n, (directory / n).read_bytes()) for n in names if n]
+        listing = rebased.find(directory, "series", version)
+        names = [line.split("#")[0].strip() for line in listing.read_text("utf-8").splitlines()]
+        paths = [rebased.find(directory, name, version) for name in names if name]
+        return [Patch(path, path.read_bytes()) for path in paths]
     except OSError as error:
         raise PatchError(
             f"{error.filename} cannot be read: {error.strerror}",
@@ -355,7 +359,7 @@ class Stack:
         words = self._git.run(
             "apply", "--cached", "--check", data=patch.data, expect=(0, 1, 128)
         ).stderr
-        tested = (REPO / TESTED_ON).read_text(encoding="ascii").strip()
+        tested = " and ".join((REPO / TESTED_ON).read_text(encoding="ascii").split())
         found = source.version(self._git, parent)
         raise PatchError(
             f"{patch.name} does not apply to Linux {found} (tested on {tested})",

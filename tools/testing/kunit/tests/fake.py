@@ -267,23 +267,24 @@ class World(unittest.TestCase):
         full.write_text(text)
         return full
 
-    def pack_kernel(self, files: Dict[str, str], mtime: int = 1) -> Path:
+    def pack_kernel(
+        self, files: Dict[str, str], mtime: int = 1, directory: str = "src", base: str = "6.12"
+    ) -> Path:
         """Make the package of a kernel."""
-        directory = self.top / "src"
-        directory.mkdir(exist_ok=True)
-        path = directory / "linux-source-6.12.tar.xz"
+        path = self.top / directory / f"linux-source-{base}.tar.xz"
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(path, "w:xz") as tar:
             tool = {
                 "tools/testing/kunit/kunit.py": _KERNEL_TOOL,
                 "tools/testing/kunit/fake_image.py": _KERNEL_IMAGE,
             }
             for name, text in {**files, **tool}.items():
-                member = tarfile.TarInfo(f"linux-source-6.12/{name}")
+                member = tarfile.TarInfo(f"linux-source-{base}/{name}")
                 data = text.encode()
                 member.size = len(data)
                 member.mode = 0o755 if name.endswith("kunit.py") else 0o644
                 tar.addfile(member, io.BytesIO(data))
-            link = tarfile.TarInfo("linux-source-6.12/mm/link")
+            link = tarfile.TarInfo(f"linux-source-{base}/mm/link")
             link.type, link.linkname = tarfile.SYMTYPE, "memory.c"
             tar.addfile(link)
         os.utime(path, (mtime, mtime))
