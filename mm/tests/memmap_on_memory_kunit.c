@@ -56,20 +56,23 @@ static int dimm_remove(struct dimm *dimm)
 	return request_resource(&iomem_resource, &dev->res);
 }
 
+static int online_movable(struct memory_block *mem, void *nr)
+{
+	mem->online_type = MMOP_ONLINE_MOVABLE;
+	++*(int *)nr;
+	return device_online(&mem->dev);
+}
+
 static int dimm_online(const struct dimm *dimm)
 {
-	struct memory_block *mem;
+	int nr = 0;
 	int err;
 
-	mem = find_memory_block(pfn_to_section_nr(dimm->dev->pfn));
-	if (!mem)
-		return -ENODEV;
 	lock_device_hotplug();
-	mem->online_type = MMOP_ONLINE_MOVABLE;
-	err = device_online(&mem->dev);
+	err = walk_memory_blocks(PFN_PHYS(dimm->dev->pfn), memory_block_size_bytes(),
+				 &nr, online_movable);
 	unlock_device_hotplug();
-	put_device(&mem->dev);
-	return err;
+	return err ?: nr == 1 ? 0 : -ENODEV;
 }
 
 static void dimm_put(void *data)

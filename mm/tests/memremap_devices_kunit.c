@@ -346,7 +346,7 @@ static bool arena_check(struct kunit *test, struct arena *arena,
 		for (j = 0; j < ARRAY_SIZE(sample); j++) {
 			struct page *page = pfn_to_page(sample[j]);
 
-			if (is_zone_device_page(page) && page->pgmap == &slot->pgmap)
+			if (is_zone_device_page(page) && adapt_page_pgmap(page) == &slot->pgmap)
 				continue;
 			KUNIT_FAIL(test,
 				   "step %u, %s: the struct page of page frame %#lx is not what it was",

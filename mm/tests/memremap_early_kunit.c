@@ -16,6 +16,7 @@
 #include <linux/mm.h>
 
 #include "fake_dev.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 /**
@@ -134,7 +135,7 @@ static void tail_uses_memmap_of_boot(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0,
 			    "pages that the altmap gave for a memmap that was there");
 	for (pfn += tail->offer; pfn < tail->dev->pfn + tail->dev->nr; pfn++)
-		KUNIT_ASSERT_PTR_EQ_MSG(test, pfn_to_page(pfn)->pgmap, &tail->pgmap,
+		KUNIT_ASSERT_PTR_EQ_MSG(test, adapt_page_pgmap(pfn_to_page(pfn)), &tail->pgmap,
 					"device of page frame %#lx", pfn);
 
 	tail_remove(tail);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
+ * All that differs between the kernels that the tests are built in.
+ *
  * The functions under test gain a struct vmem_altmap argument in the course
  * of a series, and the tests build at every patch of it. The wrappers here
  * take the altmap always and choose by the type that the function has in this
@@ -9,6 +11,7 @@
 #ifndef _MM_TESTS_VMEMMAP_ADAPT_H
 #define _MM_TESTS_VMEMMAP_ADAPT_H
 
+#include <kunit/test.h>
 #include <linux/compiler_types.h>
 #include <linux/mm.h>
 
@@ -59,5 +62,40 @@ static inline void adapt_unmap(void *fn, bool takes_altmap, unsigned long addr,
 	else
 		((unmap_plain_fn)fn)(addr, end, free_mapped);
 }
+
+/*
+ * A device's page tells its pgmap. The member of that name has moved from
+ * struct page to struct folio, but is where it was.
+ */
+static inline struct dev_pagemap *adapt_page_pgmap(const struct page *page)
+{
+	return (struct dev_pagemap *)page->lru.next;
+}
+
+/*
+ * The text of a WARN() is printed before the WARN is reported. What keeps it
+ * away is of the kernel's own where there is kunit_warning_suppress(), and of
+ * the hooks before that.
+ */
+#ifdef kunit_warning_suppress
+static inline void *adapt_hush_warn(struct kunit *test)
+{
+	return kunit_start_suppress_warning(test);
+}
+
+static inline void adapt_unhush_warn(struct kunit *test, void *hushed)
+{
+	kunit_end_suppress_warning(test, hushed);
+}
+#else
+static inline void *adapt_hush_warn(struct kunit *test)
+{
+	return NULL;
+}
+
+static inline void adapt_unhush_warn(struct kunit *test, void *hushed)
+{
+}
+#endif
 
 #endif /* _MM_TESTS_VMEMMAP_ADAPT_H */

@@ -11,6 +11,7 @@
 #include <linux/kallsyms.h>
 #include <linux/string.h>
 
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 #define WARN_LOG_ENTRIES	8
@@ -19,6 +20,7 @@
 static struct {
 	unsigned int total;
 	unsigned long addr[WARN_LOG_ENTRIES];	/* of the first ones */
+	void *hushed;
 } warn_log;
 
 static bool is_logged(unsigned long addr)
@@ -60,6 +62,7 @@ static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
 void warn_log_begin(struct kunit *test)
 {
 	memset(&warn_log, 0, sizeof(warn_log));
+	warn_log.hushed = adapt_hush_warn(test);
 	kunit_activate_static_stub(test, report_bug, warn_log_report_bug);
 }
 
@@ -84,6 +87,7 @@ void warn_log_expect(struct kunit *test, unsigned int nr, const char *func)
 	unsigned int i;
 
 	kunit_deactivate_static_stub(test, report_bug);
+	adapt_unhush_warn(test, warn_log.hushed);
 
 	KUNIT_EXPECT_EQ_MSG(test, warn_log.total, nr, "WARNs, the first one at %pS",
 			    (void *)warn_log.addr[0]);

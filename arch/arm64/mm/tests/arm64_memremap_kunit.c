@@ -15,6 +15,7 @@
 
 #include "fake_dev.h"
 #include "origin_map.h"
+#include "vmemmap_adapt.h"
 
 /* Two sections, so that the memmap of one lies in another. */
 #define NR_SECTIONS	2
@@ -161,7 +162,7 @@ static void memremap_pages_initialises_struct_pages(struct kunit *test)
 				    pfn - mapped->dev->pfn);
 		KUNIT_ASSERT_TRUE_MSG(test, is_zone_device_page(page),
 				      "page frame %#lx is not in ZONE_DEVICE", pfn);
-		KUNIT_ASSERT_PTR_EQ_MSG(test, page->pgmap, &mapped->pgmap,
+		KUNIT_ASSERT_PTR_EQ_MSG(test, adapt_page_pgmap(page), &mapped->pgmap,
 					"device of page frame %#lx", pfn);
 	}
 }
@@ -182,7 +183,7 @@ static void memremap_pages_data_can_be_written(struct kunit *test)
 
 		KUNIT_ASSERT_EQ_MSG(test, *(u64 *)page_address(page), (u64)pfn,
 				    "what page frame %#lx holds", pfn);
-		KUNIT_ASSERT_PTR_EQ_MSG(test, page->pgmap, &mapped->pgmap,
+		KUNIT_ASSERT_PTR_EQ_MSG(test, adapt_page_pgmap(page), &mapped->pgmap,
 					"device of page frame %#lx, after the data were written",
 					pfn);
 	}

@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/pgalloc.h>
 #include <linux/pgtable.h>
 
 #include <asm/tlbflush.h>
@@ -168,6 +169,68 @@ static void no_altmap_without_free_does_not_warn(struct kunit *test)
 	}
 }
 
+/* Tables for an address down to the level asked for; NULL when there is no memory. */
+static void *new_table(void)
+{
+	void *table = vmemmap_alloc_block(PAGE_SIZE, 0);
+
+	return table ? memset(table, 0, PAGE_SIZE) : NULL;
+}
+
+static pud_t *make_pud(unsigned long addr)
+{
+	pgd_t *pgdp = pgd_offset_k(addr);
+	p4d_t *p4dp;
+	void *table;
+
+	if (pgd_none(READ_ONCE(*pgdp))) {
+		table = new_table();
+		if (!table)
+			return NULL;
+		pgd_populate(&init_mm, pgdp, table);
+	}
+	p4dp = p4d_offset(pgdp, addr);
+	if (p4d_none(READ_ONCE(*p4dp))) {
+		table = new_table();
+		if (!table)
+			return NULL;
+		p4d_populate(&init_mm, p4dp, table);
+	}
+	return pud_offset(p4dp, addr);
+}
+
+static pmd_t *make_pmd(unsigned long addr)
+{
+	pud_t *pudp = make_pud(addr);
+	void *table;
+
+	if (!pudp)
+		return NULL;
+	if (pud_none(READ_ONCE(*pudp))) {
+		table = new_table();
+		if (!table)
+			return NULL;
+		pud_populate(&init_mm, pudp, table);
+	}
+	return pmd_offset(pudp, addr);
+}
+
+static pte_t *make_pte(unsigned long addr)
+{
+	pmd_t *pmdp = make_pmd(addr);
+	void *table;
+
+	if (!pmdp)
+		return NULL;
+	if (pmd_none(READ_ONCE(*pmdp))) {
+		table = new_table();
+		if (!table)
+			return NULL;
+		pmd_populate_kernel(&init_mm, pmdp, table);
+	}
+	return pte_offset_kernel(pmdp, addr);
+}
+
 /*
  * D3: a block of the largest size that there is goes back to the altmap as a
  * whole. The vmemmap has none that large yet, so the test makes one, where the
@@ -182,20 +245,19 @@ static void altmap_with_free_takes_largest_block(struct kunit *test)
 	unsigned long start = ALIGN_DOWN(fake_dev_memmap(dev, 0), size);
 	struct vmemmap_walk walk;
 	bool done = false;
-	p4d_t *p4dp;
 	pud_t *pudp;
 	pmd_t *pmdp;
 
 	assert_free_takes_altmap(test, dev);
 	mem_hotplug_begin();
-	p4dp = vmemmap_p4d_populate(vmemmap_pgd_populate(start, 0), start, 0);
-	pudp = p4dp ? pud_offset(p4dp, start) : NULL;
-	if (pudp && size == PUD_SIZE && pud_none(*pudp)) {
-		set_pud(pudp, pfn_pud(dev->pfn, mk_pud_sect_prot(PAGE_KERNEL)));
-		done = true;
-	} else if (pudp && size == PMD_SIZE && vmemmap_pud_populate(p4dp, start, 0)) {
-		pmdp = pmd_offset(pudp, start);
-		done = pmd_none(*pmdp);
+	if (size == PUD_SIZE) {
+		pudp = make_pud(start);
+		done = pudp && pud_none(*pudp);
+		if (done)
+			set_pud(pudp, pfn_pud(dev->pfn, mk_pud_sect_prot(PAGE_KERNEL)));
+	} else {
+		pmdp = make_pmd(start);
+		done = pmdp && pmd_none(*pmdp);
 		if (done)
 			set_pmd(pmdp, pmd_mkhuge(pfn_pmd(dev->pfn, PAGE_KERNEL)));
 	}
@@ -223,9 +285,8 @@ static struct fake_dev *get_contiguous(struct kunit *test, unsigned long size,
 	struct fake_dev *dev = fake_dev_get(test, sections ?: 1, sections ?: 1);
 	bool done;
 	unsigned int i;
-	p4d_t *p4dp;
-	pud_t *pudp;
 	pmd_t *pmdp;
+	pte_t *ptep;
 
 	*start = fake_dev_memmap(dev, 0);
 	mem_hotplug_begin();
@@ -234,21 +295,18 @@ static struct fake_dev *get_contiguous(struct kunit *test, unsigned long size,
 		unsigned long pfn = dev->pfn + i * (size / PAGE_SIZE);
 
 		/* Tables only; freed with the device. */
-		p4dp = vmemmap_p4d_populate(vmemmap_pgd_populate(addr, 0), addr, 0);
-		pudp = p4dp ? vmemmap_pud_populate(p4dp, addr, 0) : NULL;
-		if (!pudp)
-			break;
-		pmdp = pmd_offset(pudp, addr);
 		if (size == PMD_SIZE) {
+			pmdp = make_pmd(addr);
+			if (!pmdp)
+				break;
 			set_pmd(pmdp, pmd_mkhuge(pmd_mkcont(pfn_pmd(pfn, PAGE_KERNEL))));
 			continue;
 		}
-		pmdp = vmemmap_pmd_populate(pudp, addr, 0);
-		if (!pmdp)
+		ptep = make_pte(addr);
+		if (!ptep)
 			break;
 		/* Not set_pte(): it takes the contiguous bit away. */
-		__set_pte(pte_offset_kernel(pmdp, addr),
-			  pte_mkcont(pfn_pte(pfn, PAGE_KERNEL)));
+		__set_pte(ptep, pte_mkcont(pfn_pte(pfn, PAGE_KERNEL)));
 	}
 	done = i == nr;
 	mem_hotplug_done();
