@@ -41,6 +41,11 @@ _NOT_KNOWN_TO_CHECKPATCH: Dict[str, str] = {
     "FILE_PATH_CHANGES": "another patch of the series adds the entry to MAINTAINERS",
 }
 
+# Likewise, by rule and file.
+_NOT_KNOWN_TO_COCCINELLE: Dict[Tuple[str, str], str] = {
+    ("kfree.cocci", "mm/tests/fake_dev.c"): "kunit_skip(), after a kfree(), does not return",
+}
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -61,8 +66,14 @@ class Scene:
         """Whether a compiler's message is about a file that is touched."""
         return line.partition(":")[0] in self.touched(".c", ".h")
 
-    def lines(self, names: Sequence[str]) -> Set[Tuple[str, int]]:
-        """The lines, with their files, that are not the kernel's own."""
+    def about_our_lines(self, said: Sequence[str]) -> List[str]:
+        """Those of the messages that are about lines that are not the kernel's own."""
+        ours = self._our_lines()
+        places = [(line, line.split(":")) for line in said]
+        return [line for line, place in places if (place[0], int(place[1])) in ours]
+
+    def _our_lines(self) -> Set[Tuple[str, int]]:
+        names = self.touched(".c", ".h")
         git = Git(self.tree / ".git", work_tree=self.tree)
         text = git.out("diff", "-U0", "--no-renames", self.origin, "--", *names)
         found: Set[Tuple[str, int]] = set()
@@ -140,8 +151,9 @@ def kernel_doc(scene: Scene) -> List[str]:
 
 
 def codespell(scene: Scene) -> List[str]:
-    """Look for words that are often misspelt, in all that is here but captured logs."""
-    files = [f for f in _tracked() if "/tests/data/" not in f and f != "COPYING"]
+    """Look for words that are often misspelt. Host tests misspell some on purpose."""
+    tests = "tools/testing/kunit/tests/"
+    files = [f for f in _tracked() if not f.startswith(tests) and f != "COPYING"]
     covers = [str(s.directory / export.COVER) for s in scene.series]
     done = proc.run(
         ["codespell", "--quiet-level=3", *files, *covers], cwd=str(REPO), expect=range(256)
@@ -152,7 +164,8 @@ def codespell(scene: Scene) -> List[str]:
 def shellcheck(_: Scene) -> List[str]:
     """Check each shell script."""
     scripts = [f for f in _tracked() if f.endswith(".sh") or _is_shell(REPO / f)]
-    argv = ["shellcheck", "--format=gcc", *scripts]
+    # What dash and busybox have may be used: SC3043 is about "local".
+    argv = ["shellcheck", "--format=gcc", "--severity=warning", "--exclude=SC3043", *scripts]
     return _lines(proc.run(argv, cwd=str(REPO), expect=(0, 1)).stdout, ".")
 
 
@@ -189,10 +202,7 @@ def gcc(scene: Scene) -> List[str]:
 
 def sparse(scene: Scene) -> List[str]:
     """Let sparse read it. The kernel's own code is not free of what it complains of."""
-    said = _compile(scene, "gcc", "C=2")
-    lines = scene.lines(scene.touched(".c", ".h"))
-    places = {line: tuple(line.split(":")[:2]) for line in said}
-    return [line for line, (name, number) in places.items() if (name, int(number)) in lines]
+    return scene.about_our_lines(_compile(scene, "gcc", "C=2"))
 
 
 def clang(scene: Scene) -> List[str]:
@@ -237,7 +247,9 @@ def coccinelle(scene: Scene) -> List[str]:
             *(given[1].split() if given else ()), "--cocci-file", str(rule), *files,
         ]  # fmt: skip
         done = proc.run(argv, cwd=str(scene.tree), expect=range(256))
-        found += [f"{rule.name}: {line}" for line in _lines(done.stdout, r"^\S+:\d+")]
+        for line in scene.about_our_lines(_lines(done.stdout, r"^[^\s:]+:\d+:")):
+            if (rule.name, line.partition(":")[0]) not in _NOT_KNOWN_TO_COCCINELLE:
+                found.append(f"{rule.name}: {line}")
     return found
 
 

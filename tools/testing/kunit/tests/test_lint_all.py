@@ -82,10 +82,11 @@ class Lint(World):
         self.assertEqual("", self.findings(FAKE_C="C=", FAKE_AT="mm/memory.h:3:1"))
 
     def test_semantic_patches_that_can_report_do(self) -> None:
-        self.tool("spatch", 'echo "mm/x.c:7:1-2: WARNING: $*"')
+        theirs = "echo mm/sparse-vmemmap.c:7:1-2: WARNING: not ours"
+        self.tool("spatch", f'echo "{OURS}-2: WARNING: $*"\n{theirs}')
         said = self.findings()
         self.assertEqual(1, said.count("\n"), said)
-        self.assertIn("coccinelle: a.cocci: mm/x.c:7:1-2: WARNING: ", said)
+        self.assertIn(f"coccinelle: a.cocci: {OURS}-2: WARNING: ", said)
         self.assertIn(" --no-includes ", said)
         self.assertIn(" mm/sparse-vmemmap.c", said)
 
