@@ -40,6 +40,7 @@ help:
 	@echo '  SHARD=1/4   for make matrix: this part of it'
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
 	@echo '  PLOTS=DIR   for make bench: the pictures and the table (default: build/results/bench)'
+	@echo '  KERNEL_ARGS="rodata=on"         for make bench: further arguments for the kernels'
 	@echo '  BARRIERS=0  for make bench: do not count barriers, which takes a boot more'
 	@echo '  SCENARIOS="ram-* geometry-pair/2M,16M"   for make e2e: only these'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'

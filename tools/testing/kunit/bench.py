@@ -72,6 +72,8 @@ def main(argv: List[str]) -> int:
     ]
     judged = judge_all(found)
     heading = f"make bench of {matrix.revision()} on {matrix.heading(wanted)}"
+    if kernel_arguments():
+        heading += f"\nkernel arguments: {' '.join(kernel_arguments())}"
     bench_report.write_json(found, heading, out / "bench.json")
     results.write_junit(judged, out / "bench.xml")
     table = bench_report.tables(found)
@@ -110,10 +112,7 @@ def measure(wanted: Settings, out: Path) -> Measured:
         if failed:
             cases: Tuple[CaseResult, ...] = (failed,)
         else:
-            # An emulator that counts cannot be KVM, not even on a host that has it.
-            console = kernel.boot(
-                GUEST_TIME, [SUITE, f"--qemu_args={COUNTING}"], cpu=matrix.model(rows_module.MAX)
-            )
+            console = boot(kernel, COUNTING)
             cases = cell.case_results(judge.judge(console, judge.Expectation(CASES)))
             costs = bench_rows.read(console)
             if os.environ.get("BARRIERS") != "0":
@@ -142,6 +141,21 @@ def build(
     return kernel, kernel.build()
 
 
+def kernel_arguments() -> List[str]:
+    """What KERNEL_ARGS says."""
+    return os.environ.get("KERNEL_ARGS", "").split()
+
+
+def boot(kernel: Kernel, qemu: str, *arguments: str) -> str:
+    """Run the suite; return what the console said.
+
+    An emulator that counts cannot be KVM, not even on a host that has it.
+    """
+    given = [f"--kernel_args={word}" for word in (*arguments, *kernel_arguments())]
+    model = matrix.model(rows_module.MAX)
+    return kernel.boot(GUEST_TIME, [SUITE, f"--qemu_args={qemu}", *given], cpu=model)
+
+
 def trace(wanted: Settings, build_dir: Path, section: int, out: Path) -> Barriers:
     """Boot once more, with devices up to a section, and count barriers by measurement.
 
@@ -153,15 +167,10 @@ def trace(wanted: Settings, build_dir: Path, section: int, out: Path) -> Barrier
     functions = bench_trace.watched(
         system_map, (build_dir / image.IMAGE).read_bytes(), bench_trace.names(build_dir)
     )
-    arguments = [
-        SUITE, f"--qemu_args={COUNTING} {bench_trace.arguments(functions, log)}",
-        "--kernel_args=memmap_bench.rounds=2",
-        f"--kernel_args=memmap_bench.largest={section >> 20}",
-    ]  # fmt: skip
+    kernel = Kernel(build_dir.parent, wanted, out, name, build_dir)
+    few = ["memmap_bench.rounds=2", f"memmap_bench.largest={section >> 20}"]
     try:
-        console = Kernel(build_dir.parent, wanted, out, name, build_dir).boot(
-            GUEST_TIME, arguments, cpu=matrix.model(rows_module.MAX)
-        )
+        console = boot(kernel, f"{COUNTING} {bench_trace.arguments(functions, log)}", *few)
         with log.open(encoding="utf-8", errors="replace") as lines:
             windows = bench_trace.count(lines, functions)
     finally:

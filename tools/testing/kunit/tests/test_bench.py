@@ -357,6 +357,14 @@ class Make(World):
         self.assertIn("memmap_bench", recorded["argv"])
         self.assertEqual("max,pauth-impdef=on", recorded["env"]["KUNIT_QEMU_CPU"])
 
+    def test_arguments_for_the_kernel(self) -> None:
+        ran = self.bench(FLAVOURS="stock", KERNEL_ARGS="rodata=on nokaslr")
+        self.assertIn("kernel arguments: rodata=on nokaslr\n", ran.stdout)
+        recorded = self.recorded()
+        for word in ("rodata=on", "nokaslr"):
+            self.assertIn(f"--kernel_args={word}", recorded["argv"])
+        self.assertNotIn("KERNEL_ARGS", recorded["env"])
+
     def test_a_series_that_is_dearer(self) -> None:
         self.series_says(row("memremap_pages", "device", "device", GIB, 14000000))
         ran = self.bench()
