@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import struct
 import tempfile
 import unittest
 from pathlib import Path
@@ -289,6 +290,34 @@ class Archives(unittest.TestCase):
         self.assertEqual((0o100755, b"ELF"), found["bin/mapped"])
         self.assertEqual(0o100755, found["init"][0])
         self.assertIn("TRAILER!!!", found)
+
+
+class ModuleIndex(unittest.TestCase):
+    def find(self, data: bytes, word: str) -> bool:
+        """Look a word up the way libkmod does."""
+        magic, version, node = struct.unpack_from(">III", data)
+        self.assertEqual((0xB007F457, 0x00020001), (magic, version))
+        for letter in word + "\0":
+            at = node & 0x0FFFFFFF
+            first, last = -1, -2
+            if node & 0x20000000:
+                first, last = data[at], data[at + 1]
+                at += 2
+            if letter == "\0":
+                after = at + 4 * (last - first + 1)
+                return bool(node & 0x40000000) and struct.unpack_from(">I", data, after) == (1,)
+            if not first <= ord(letter) <= last:
+                return False
+            (node,) = struct.unpack_from(">I", data, at + 4 * (ord(letter) - first))
+            if node == 0:
+                return False
+        return False
+
+    def test_what_is_in_it_is_found(self) -> None:
+        data = e2e_root.module_index(("device_dax", "kmem", "km"))
+        for word, there in (("kmem", True), ("km", True), ("kmemo", False), ("device_dax", True),
+                            ("k", False), ("", False), ("zlib", False)):  # fmt: skip
+            self.assertEqual(there, self.find(data, word), word)
 
 
 class Running(World):
