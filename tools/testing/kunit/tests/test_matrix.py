@@ -174,7 +174,9 @@ class Matrix(World):
         self.assertNotIn("SHARD=3/", ran.stdout)
         self.assertIn('CONFIGS: "4k 64k"', ran.stdout)
         self.assert_error(self.program("pipeline.py", SHARDS="many"), 2, "SHARDS=many")
-        self.assert_error(self.program("pipeline.py", BASE='6.12"'), 2, "does not go into a pipeline")
+        for name in ("BASE", "CONFIGS", "FLAVOURS"):
+            with self.subTest(name):
+                self.assert_error(self.program("pipeline.py", **{name: '4k"'}), 2, '4k"')
 
 
 class Data(unittest.TestCase):
