@@ -155,9 +155,9 @@ def codespell(scene: Scene) -> List[str]:
     tests = "tools/testing/kunit/tests/"
     files = [f for f in _tracked() if not f.startswith(tests) and f != "COPYING"]
     covers = [str(s.directory / export.COVER) for s in scene.series]
-    done = proc.run(
-        ["codespell", "--quiet-level=3", *files, *covers], cwd=str(REPO), expect=range(256)
-    )
+    # mm/damon, and the devices of libnvdimm.
+    argv = ["codespell", "--quiet-level=3", "--ignore-words-list=damon,nd", *files, *covers]
+    done = proc.run(argv, cwd=str(REPO), expect=range(256))
     return _lines(done.stdout, r"==>")
 
 
