@@ -454,6 +454,7 @@ static const struct geometry {
 	{ "48, 32 and 48 MiB, altmaps", 0, { 48, 32, 48 }, true },
 	{ "three of 2 MiB from 6 MiB on, altmaps", 6, { 2, 2, 2 }, true },
 	{ "66, 2 and 10 MiB from 2 MiB on, altmaps", 2, { 66, 2, 10 }, true },
+	{ "62 and 2 MiB, altmaps", 0, { 62, 2 }, true },
 	{ "three of 64 MiB, altmaps", 0, { 64, 64, 64 }, true },
 	{ "130 and 30 MiB from 94 MiB on, altmaps", 94, { 130, 30 }, true },
 };
