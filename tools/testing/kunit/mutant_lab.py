@@ -323,11 +323,11 @@ class Lab:
 
 
 def boot(kernel: Kernel, timeout: int) -> Outcome:
-    """Boot a mutant; twice if it hangs, for it may be the machine that stood still."""
-    for _ in range(2):
+    """Boot a mutant; again, and longer, if it hangs: it may be the machine that stood still."""
+    for limit in (timeout // 2, timeout):
         watch = proc.Stopwatch()
-        console = kernel.boot(timeout, GUEST_ARGUMENTS)
-        if watch.seconds < timeout:
+        console = kernel.boot(limit, GUEST_ARGUMENTS)
+        if watch.seconds < limit:
             return Outcome(Fate.BOOTED, console, (), watch.seconds)
     return Outcome(Fate.TIMED_OUT, console, (), watch.seconds)
 
