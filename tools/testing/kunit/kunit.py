@@ -25,7 +25,8 @@ OUR_HELP = """\
 This is a front end: it prepares a kernel tree, then calls that tree's own
 kunit.py, with every option of the user's. Defaults: --arch=arm64, kunitconfigs
 from lib/kunit-configs, tools/testing/kunit/qemu_configs/arm64.py, and the cross
-compiler aarch64-linux-gnu-gcc. Environment variables:
+compiler aarch64-linux-gnu-gcc; for --arch=x86_64 and --arch=riscv likewise, without
+what is arm64's. Environment variables:
 
   FLAVOUR=NAME  the tree: series (default), baseline, stock or fixed
   CONFIG=NAME   kunitconfig fragments, joined by '-': 4k (default), 64k, ...
@@ -63,6 +64,12 @@ def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
     boots_arm64 = line.subcommand in options.BOOTING and line.arch == "arm64"
     if boots_arm64:
         needed.append(packages.QEMU)
+    needed += packages.for_other(
+        line.arch,
+        build=line.subcommand in options.BUILDING,
+        boot=line.subcommand in options.BOOTING,
+        cross=not line.has("--cross_compile"),
+    )
     packages.ensure(needed)
     if boots_arm64:
         packages.check_qemu()

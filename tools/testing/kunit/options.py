@@ -13,7 +13,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence
 
 import packages
 from errors import UsageError
-from settings import REPO, Settings, check_config
+from settings import ARCH_CONFIGS, REPO, Settings, arch_kunitconfigs, check_config
 
 CONFIGURING = frozenset({"run", "config", "build", "exec"})
 BUILDING = frozenset({"run", "config", "build"})
@@ -51,7 +51,8 @@ _FLAGS = {
 }
 _KNOWN = {**_VALUED, **_OPTIONAL_VALUE, **_FLAGS}
 
-ARM64_QEMU_CONFIG = REPO / "tools/testing/kunit/qemu_configs/arm64.py"
+_QEMU_CONFIGS = REPO / "tools/testing/kunit/qemu_configs"
+ARM64_QEMU_CONFIG = _QEMU_CONFIGS / "arm64.py"
 ARM64_PREFIX = "aarch64-linux-gnu-"
 OWN_CONFIG_DIR = ".kunit-custom"
 
@@ -190,7 +191,7 @@ def _require(word: Word, cwd: Path, tree: Optional[Path]) -> None:
 
 def _require_arch(line: CommandLine, tree: Path) -> None:
     configs = tree / "tools/testing/kunit/qemu_configs"
-    known = sorted(["um", "arm64", *(p.stem for p in configs.glob("[!_]*.py"))])
+    known = sorted(["um", *ARCH_CONFIGS, *(p.stem for p in configs.glob("[!_]*.py"))])
     if line.arch not in known and not line.has("--qemu_config"):
         raise UsageError(
             f"--arch={line.arch}: kunit.py knows no such architecture",
@@ -226,6 +227,8 @@ def with_defaults(
     own_config = line.has("--kunitconfig") or line.has("--alltests")
     if line.arch == "arm64":
         _arm64_defaults(line, settings, environ, own_config, added)
+    elif line.arch in ARCH_CONFIGS:
+        _arch_defaults(line, environ, own_config, added)
     elif not own_config:
         added["--kunitconfig"] = ["mm/tests"]
     if settings.jobs and line.subcommand in COMPILING and not line.has("--jobs"):
@@ -257,6 +260,28 @@ def _arm64_defaults(
     prefix = cross_prefix(line, environ)
     if prefix and not line.has("--cross_compile"):
         added["--cross_compile"] = [prefix]
+    _ccache_default(line, environ, prefix, added)
+
+
+def _arch_defaults(
+    line: CommandLine, environ: Mapping[str, str], own_config: bool, added: Dict[str, List[str]]
+) -> None:
+    """What an architecture gets that is not the one that this is about: CONFIG is arm64's."""
+    if not own_config:
+        added["--kunitconfig"] = [str(path) for path in arch_kunitconfigs(line.arch)]
+    if not line.has("--build_dir"):
+        added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{line.arch}"]
+    if not line.has("--qemu_config"):
+        added["--qemu_config"] = [str(_QEMU_CONFIGS / f"{line.arch}.py")]
+    compiler = packages.other_compiler(line.arch)
+    if compiler and not _names_toolchain(line, environ) and not line.has("--cross_compile"):
+        added["--cross_compile"] = [compiler.proof[: -len("gcc")]]
+    _ccache_default(line, environ, (added.get("--cross_compile") or [""])[-1], added)
+
+
+def _ccache_default(
+    line: CommandLine, environ: Mapping[str, str], prefix: str, added: Dict[str, List[str]]
+) -> None:
     if shutil.which("ccache") and not _names_compiler(line, environ):
         compiler = (line.values("--cross_compile") or [prefix])[-1] + "gcc"
         added["--make_options"] = [f"CC=ccache {compiler}", "HOSTCC=ccache gcc"]

@@ -9,7 +9,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 import proc
 from errors import MissingToolError
@@ -45,6 +45,19 @@ QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 GUEST = (Requirement("dtc", "device-tree-compiler"), Requirement("dpkg-deb", "dpkg"))
 CROSS_COMPILER = Requirement("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
 # Only a package that has the header proves a C library to build host tools with.
+# The other architectures that there are suites for: an emulator, a compiler.
+_OTHERS = {
+    "riscv": (
+        Requirement("qemu-system-riscv64", "qemu-system-misc"),
+        Requirement("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu"),
+    ),
+    "x86_64": (
+        Requirement("qemu-system-x86_64", "qemu-system-x86"),
+        Requirement("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
+    ),
+}
+# x86 checks what it has compiled with a tool that is built first.
+LIBELF = Requirement("/usr/include/libelf.h", "libelf-dev")
 BUILD = (
     MAKE,
     Requirement("gcc", "gcc"),
@@ -77,6 +90,22 @@ def for_tree(settings: Settings) -> Tuple[Requirement, ...]:
 def for_build(cross: bool) -> Tuple[Requirement, ...]:
     """What building a kernel needs; cross: for arm64, with Debian's cross compiler."""
     return (*BUILD, CROSS_COMPILER) if cross else BUILD
+
+
+def other_compiler(arch: str) -> Optional[Requirement]:
+    """The cross compiler for an architecture that is not arm64, if we know of one to use."""
+    compiler = _OTHERS[arch][1] if arch in _OTHERS else None
+    native = compiler and compiler.proof.startswith(f"{platform.machine()}-")
+    return None if native else compiler
+
+
+def for_other(arch: str, build: bool, boot: bool, cross: bool) -> List[Requirement]:
+    """What it takes to build and boot a kernel of an architecture that is not arm64."""
+    needed = [_OTHERS[arch][0]] if boot and arch in _OTHERS else []
+    compiler = other_compiler(arch)
+    if build and cross and compiler:
+        needed.append(compiler)
+    return [*needed, LIBELF] if build and arch == "x86_64" else needed
 
 
 def ensure(requirements: Iterable[Requirement]) -> None:

@@ -33,6 +33,8 @@ TESTS = (SUITES, "patches/hooks")
 DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
+# What an architecture adds to it, by the name that kunit.py has for the architecture.
+ARCH_CONFIGS = ("arm64", "riscv", "x86_64")
 # Fragments that stand in its place: kernels with a user space instead of suites.
 OTHER_BASES = ("e2e",)
 # What is off unless a fragment of that name turns it on: no-kaslr, for one.
@@ -44,7 +46,7 @@ CPU_VARIABLE = "KUNIT_QEMU_CPU"
 # Ours, or make's: none of them may reach the kernel's own build.
 PRIVATE_VARIABLES = (
     "FLAVOUR", "FLAVOURS", "CONFIG", "CONFIGS", "KSRC", "BASE", "SOURCES", "BUILD", "JOBS",
-    "MUTANTS", "SOAK_SECONDS", "SHARD", "SHARDS", "PARTS", "MAP", "PLOTS", "BARRIERS",
+    "ARCHES", "MUTANTS", "SOAK_SECONDS", "SHARD", "SHARDS", "PARTS", "MAP", "PLOTS", "BARRIERS",
     "KERNEL_ARGS", "SCENARIOS", CPU_VARIABLE,
     "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT", "RUNS",
     "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
@@ -77,12 +79,12 @@ class Settings:
     def kunitconfigs(self) -> List[Path]:
         """The kunitconfig fragments that CONFIG stands for.
 
-        With the base one, and NO_FRAGMENT for each fragment that has such a
-        counterpart and is not named. A fragment may stand in the base one's place.
+        With the base one and arm64's, and NO_FRAGMENT for each fragment that has such
+        a counterpart and is not named. A fragment may stand in the place of the first two.
         """
         names = self.config.split("-")
         off = [p for p in _counterparts() if p.stem[len(_NO) :] not in names]
-        base = [] if set(names) & set(OTHER_BASES) else [config_path(BASE_CONFIG)]
+        base = [] if set(names) & set(OTHER_BASES) else arch_kunitconfigs("arm64")
         return [*base, *off, *map(config_path, names)]
 
 
@@ -91,10 +93,15 @@ def config_path(name: str) -> Path:
     return CONFIG_DIR / f"{name}.config"
 
 
+def arch_kunitconfigs(arch: str) -> List[Path]:
+    """What any kernel of an architecture in ARCH_CONFIGS has."""
+    return [config_path(BASE_CONFIG), config_path(arch)]
+
+
 def known_configs() -> List[str]:
     """The fragments that CONFIG can be made of."""
     stems = {p.stem for p in CONFIG_DIR.glob("*.config")}
-    return sorted(stems - {BASE_CONFIG} - {p.stem for p in _counterparts()})
+    return sorted(stems - {BASE_CONFIG, *ARCH_CONFIGS} - {p.stem for p in _counterparts()})
 
 
 def _counterparts() -> List[Path]:

@@ -26,7 +26,7 @@ from gitrepo import Git
 from kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
 from lint import Remark
 from proc import say
-from settings import BASE_CONFIG, Settings, config_path
+from settings import Settings
 from tree import Patch, Stacked
 
 NAME = "revision"
@@ -230,7 +230,8 @@ class Workshop:
         )  # fmt: skip
 
     def _key(self, what: str, git_tree: str, config: str, *more: str) -> str:
-        fragments = [config_path(n).read_bytes() for n in (BASE_CONFIG, *config.split("-"))]
+        wanted = replace(self._wanted, config=config)
+        fragments = [path.read_bytes() for path in wanted.kunitconfigs]
         qemu = options.ARM64_QEMU_CONFIG
         guest = qemu.read_bytes() if qemu.exists() else b""
         return archive.key(_FORM, what, git_tree, config, self._tools, guest, *fragments, *more)

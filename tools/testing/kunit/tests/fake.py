@@ -257,7 +257,7 @@ class World(unittest.TestCase):
         self.write("mm/tests/vmemmap_kunit.c", "/* a suite */\n")
         self.write("Documentation/index.rst", "ours\n")
         self.write("Documentation/mm/altmap.rst", "a page\n")
-        for name in ("base", "4k", "16k", "64k", "debug"):
+        for name in ("base", "arm64", "riscv", "4k", "16k", "64k", "debug"):
             self.write(f"lib/kunit-configs/{name}.config", "")
 
     def write(self, path: str, text: str) -> Path:

@@ -23,6 +23,7 @@ class PassThrough(World):
                 "run",
                 "--arch=arm64",
                 f"--kunitconfig={configs}/base.config",
+                f"--kunitconfig={configs}/arm64.config",
                 f"--kunitconfig={configs}/4k.config",
                 "--build_dir=.kunit-4k",
                 f"--qemu_config={self.repo}/tools/testing/kunit/qemu_configs/arm64.py",
@@ -33,6 +34,25 @@ class PassThrough(World):
             self.given("run"),
         )
 
+    def test_defaults_of_another_architecture(self) -> None:
+        configs = self.repo / "lib/kunit-configs"
+        self.tool("riscv64-linux-gnu-gcc", "exit 0")
+        self.tool("qemu-system-riscv64", "exit 0")
+        self.assertEqual(
+            [
+                "run",
+                f"--kunitconfig={configs}/base.config",
+                f"--kunitconfig={configs}/riscv.config",
+                "--build_dir=.kunit-riscv",
+                f"--qemu_config={self.repo}/tools/testing/kunit/qemu_configs/riscv.py",
+                "--cross_compile=riscv64-linux-gnu-",
+                "--make_options=CC=ccache riscv64-linux-gnu-gcc",
+                "--make_options=HOSTCC=ccache gcc",
+                "--arch=riscv",
+            ],
+            self.given("run", "--arch=riscv"),
+        )
+
     def test_it_runs_in_the_prepared_tree(self) -> None:
         self.given("run")
         self.assertEqual(str(self.build / "linux-6.12/series"), self.recorded()["cwd"])
@@ -41,7 +61,7 @@ class PassThrough(World):
         (self.repo / "lib/kunit-configs/kasan.config").write_text("")
         argv = self.given("build", CONFIG="64k-kasan")
         configs = [a.rsplit("/", 1)[1] for a in argv if a.startswith("--kunitconfig=")]
-        self.assertEqual(["base.config", "64k.config", "kasan.config"], configs)
+        self.assertEqual(["base.config", "arm64.config", "64k.config", "kasan.config"], configs)
         self.assertIn("--build_dir=.kunit-64k-kasan", argv)
 
     def test_options_go_only_to_those_that_know_them(self) -> None:
