@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report map bench-verdict export lint docs bench e2e pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report arches map bench-verdict export lint docs bench e2e pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -19,6 +19,7 @@ help:
 	@echo 'make soak    random sequences of devices with fresh seeds, for SOAK_SECONDS=600'
 	@echo 'make matrix  the suites over translation regimes, CPUs and debug options'
 	@echo 'make report  merge what make matrix SHARD=i/n left, PARTS=DIR says where'
+	@echo 'make arches  compile the series, patch by patch, for the other architectures'
 	@echo 'make map     draw what a memmap is backed by, without the series and with it'
 	@echo 'make bench-verdict   how long to a verdict, beside the kernel'"'"'s own kunit.py'
 	@echo 'make export  patches/ as mails with cover letters, in build/outgoing'
@@ -38,6 +39,7 @@ help:
 	@echo '  JOBS=N      how many files to compile at a time'
 	@echo '  FLAVOURS="series stock" CONFIGS="4k 64k"   for check, matrix, bench, e2e'
 	@echo '  SHARD=1/4   for make matrix: this part of it'
+	@echo '  ARCHES="x86_64 s390x"   for make arches: only these'
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
 	@echo '  PLOTS=DIR   for make bench: the pictures and the table (default: build/results/bench)'
 	@echo '  KERNEL_ARGS="rodata=on"         for make bench: further arguments for the kernels'
@@ -74,6 +76,9 @@ matrix:
 
 report:
 	@$(PYTHON) $(TOOLS)/report.py
+
+arches:
+	@$(PYTHON) $(TOOLS)/arches.py
 
 map:
 	@$(PYTHON) $(TOOLS)/map.py

@@ -30,6 +30,7 @@ class Cell:
         expected: Optional[judge.Expectation] = None,
         arguments: Sequence[str] = (),
         guest_time: int = GUEST_TIME,
+        arch: str = "arm64",
     ) -> None:
         self._wanted = wanted
         self._out = out
@@ -38,7 +39,8 @@ class Cell:
         )
         self._arguments = arguments
         self._guest_time = guest_time
-        self.name = f"{wanted.flavour} {wanted.config}"
+        self._arch = arch
+        self.name = f"{wanted.flavour} {wanted.config if arch == 'arm64' else arch}"
 
     def run(self) -> RunResult:
         """Build, boot, judge. Whatever goes wrong is in the result."""
@@ -51,8 +53,9 @@ class Cell:
         return RunResult(self.name, cases, watch.seconds)
 
     def _run(self) -> Tuple[CaseResult, ...]:
-        name = f"{self._wanted.flavour}-{self._wanted.config}"
-        kernel = Kernel(tree.prepare(self._wanted), self._wanted, self._out, name)
+        name = self.name.replace(" ", "-")
+        prepared = tree.prepare(self._wanted)
+        kernel = Kernel(prepared, self._wanted, self._out, name, arch=self._arch)
         failed = kernel.build()
         if failed:
             return (failed,)

@@ -208,6 +208,19 @@ def read_expectation(
     )
 
 
+def read_arch_expectation(directory: Path, arch: str, flavour: str) -> Expectation:
+    """What another architecture must show: arm64's own suites are not there, and what
+    fails stands in the file of its name, with the flavours in which it does.
+
+    Raises UsageError.
+    """
+    cases = _read_names(_read_list(directory / "cases", must_exist=True), arch)
+    fails = _read_names(_read_list(directory / arch), flavour)
+    return Expectation(
+        frozenset(name for name in cases if not name.startswith("arm64_")), frozenset(fails), {}
+    )
+
+
 def _read_names(lines: List[str], config: str) -> List[str]:
     """The first word of each line that is for the config, or for all."""
     words = [line.split() for line in lines]

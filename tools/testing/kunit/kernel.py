@@ -29,7 +29,8 @@ _COMPILER_MESSAGE = re.compile(
 class Kernel:
     """A tree, to be built in its directory .kunit-CONFIG, or in build_dir.
 
-    name is what the logs in the directory out are called by.
+    name is what the logs in the directory out are called by. With another
+    architecture than arm64, CONFIG says nothing, and its name stands in its place.
     """
 
     def __init__(
@@ -39,13 +40,16 @@ class Kernel:
         out: Path,
         name: str,
         build_dir: Optional[Path] = None,
+        arch: str = "arm64",
     ) -> None:
         self._tree = tree
         self._wanted = wanted
         self._out = out
         self._name = name
         self._options = [f"--build_dir={build_dir}"] if build_dir else []
-        self.build_dir = build_dir or tree / f".kunit-{wanted.config}"
+        self._arch = arch
+        config = wanted.config if arch == "arm64" else arch
+        self.build_dir = build_dir or tree / f".kunit-{config}"
 
     def log(self, what: str) -> Path:
         """Where a log is kept: "config", "build", "exec" or "console"."""
@@ -91,7 +95,7 @@ class Kernel:
         return kept.read_text(errors="backslashreplace")
 
     def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
-        given = options.take_apart([*args, "--arch=arm64", *self._options])
+        given = options.take_apart([*args, f"--arch={self._arch}", *self._options])
         line = options.with_defaults(given, self._wanted)
         argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *line.argv()]
         env = image.build_env(**({CPU_VARIABLE: cpu} if cpu else {}))

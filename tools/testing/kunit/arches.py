@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make arches: the other architectures that the series touches.
+
+For each of them every patch compiles, and where the suites of mm/ run, they do.
+"""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+
+import image
+import judge as judge_module
+import lint
+import packages
+import proc
+import results
+import settings as settings_module
+import tree as tree_module
+from cell import EXPECTED, Cell
+from errors import CommandError, UsageError
+from packages import Requirement
+from proc import say
+from results import CaseResult, RunResult
+from settings import ARCH_CONFIGS, CONFIG_DIR, REPO, Settings
+from tree import Patch
+
+NAME = "arches"
+# What the series goes onto, and what is put on it when it is complete.
+ONTO = "baseline"
+SERIES, FIXES = REPO / "patches/series", REPO / "patches/fixes"
+# What the suites run on.
+FLAVOURS = ("stock", "series")
+# In seconds, for one make.
+TIME = 1800
+_GENERIC = "mm/sparse-vmemmap.o"
+
+
+@dataclass(frozen=True)
+class Arch:
+    """An architecture: what the kernel calls it, its compiler, the objects of interest.
+
+    A compiler that Debian 12 has not may be missing: missing says so.
+    """
+
+    name: str
+    arch: str
+    prefix: str
+    objects: Tuple[str, ...]
+    missing: str = ""
+
+    @property
+    def compiler(self) -> Requirement:
+        """Debian's package of its compiler."""
+        proof = f"{self.prefix}gcc"
+        return Requirement(proof, f"gcc-{self.prefix.rstrip('-').replace('_', '-')}")
+
+    @property
+    def config(self) -> Path:
+        """What must be on; all else is off."""
+        return CONFIG_DIR / "arch" / f"{self.name}.config"
+
+
+ARCHES = (
+    Arch("x86_64", "x86_64", "x86_64-linux-gnu-", (_GENERIC, "arch/x86/mm/init_64.o")),
+    Arch("riscv64", "riscv", "riscv64-linux-gnu-", (_GENERIC, "arch/riscv/mm/init.o")),
+    Arch("s390x", "s390", "s390x-linux-gnu-", (_GENERIC, "arch/s390/mm/vmem.o")),
+    Arch(
+        "powerpc64le", "powerpc", "powerpc64le-linux-gnu-",
+        (_GENERIC, "arch/powerpc/mm/init_64.o", "arch/powerpc/mm/book3s64/radix_pgtable.o"),
+    ),
+    Arch(
+        "loongarch64", "loongarch", "loongarch64-linux-gnu-",
+        (_GENERIC, "arch/loongarch/mm/init.o"), "Debian 12 has no compiler for it",
+    ),
+)  # fmt: skip
+
+
+def main(argv: List[str]) -> int:
+    """Compile, tell what there is to tell; 0 if nothing new is warned of."""
+    if argv:
+        raise UsageError("make arches takes no arguments", 'narrow it with ARCHES="x86_64 s390x"')
+    wanted = replace(settings_module.read(), flavour=ONTO)
+    if wanted.ksrc:
+        raise UsageError("make arches is about patches/series, not KSRC", "unset KSRC")
+    settings_module.check_flavour(ONTO, wanted.base)
+    chosen = choose(os.environ)
+    needed = [arch.compiler for arch in chosen if not arch.missing]
+    for arch in chosen:
+        needed += packages.for_other(arch.arch, build=True, boot=True, cross=False)
+    packages.ensure([*packages.for_tree(wanted), *packages.BUILD, *needed])
+    out = wanted.build / "results" / NAME
+    tree_module.mark(wanted.build)
+    out.mkdir(parents=True, exist_ok=True)
+    found = compile_all(wanted, chosen, out)
+    found += run_suites(wanted, chosen, out)
+    results.write_json(found, out / "arches.json")
+    results.write_junit(found, out / "arches.xml")
+    print(results.summary(found, "\n".join(_compilers(chosen))))
+    return 1 if results.totals(found)[1] else 0
+
+
+def choose(environ: Mapping[str, str]) -> List[Arch]:
+    """The architectures that ARCHES names, all without it. Raises UsageError."""
+    known = {arch.name: arch for arch in ARCHES}
+    names = environ.get("ARCHES", "").split() or list(known)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"ARCHES: there is no '{name}'", f"choose from: {' '.join(known)}")
+    return [known[name] for name in names]
+
+
+def states() -> Iterator[Tuple[str, List[Patch]]]:
+    """What is compiled: the base, the series patch by patch, and the fixes on top of it."""
+    series = tree_module.read_patches(SERIES)
+    yield ONTO, []
+    for count, patch in enumerate(series, 1):
+        yield f"patch {count}: {patch.path.stem}", series[:count]
+    yield "with the fixes", [*series, *tree_module.read_patches(FIXES)]
+
+
+def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[RunResult]:
+    """Compile each state for each architecture; a state's files are written once."""
+    cases: Dict[str, List[CaseResult]] = {arch.name: [] for arch in chosen}
+    seconds = {arch.name: 0.0 for arch in chosen}
+    before: Dict[str, Tuple[str, ...]] = {}
+    there = [arch for arch in chosen if not arch.missing or arch.compiler.is_met()]
+    for arch in chosen:
+        if arch not in there:
+            cases[arch.name].append(CaseResult(arch.missing, "skipped"))
+    for number, (title, patches) in enumerate(states()):
+        tree = tree_module.prepare(wanted, NAME, patches)
+        for arch in there:
+            say(f"{arch.name}: {title} ...")
+            watch = proc.Stopwatch()
+            log = out / f"{arch.name}-{number}.log"
+            said, worked = Build(wanted, tree, arch, log).make()
+            if not worked and number == 0:
+                raise CommandError(
+                    f"{arch.name}: {title} itself does not compile",
+                    f"see {log}; the header that a tool of the kernel's wants may be missing",
+                    "\n".join(line for line in said if "error: " in line),
+                )
+            new = lint.new_warnings(before.setdefault(arch.name, said), said)
+            cases[arch.name].append(judge(title, new, worked))
+            seconds[arch.name] += watch.seconds
+    return [RunResult(a.name, tuple(cases[a.name]), seconds[a.name]) for a in chosen]
+
+
+def run_suites(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[RunResult]:
+    """Build and boot what can be booted; the suites must show what expected/ARCH says."""
+    found = []
+    for arch in chosen:
+        for flavour in FLAVOURS if arch.arch in ARCH_CONFIGS else ():
+            say(f"{arch.name}: the suites on {flavour} ...")
+            expected = judge_module.read_arch_expectation(EXPECTED, arch.arch, flavour)
+            cell = Cell(replace(wanted, flavour=flavour), out, expected, arch=arch.arch)
+            found.append(cell.run())
+    return found
+
+
+def judge(title: str, new: Sequence[str], worked: bool) -> CaseResult:
+    """A state passes if it compiles, with no warning that the base has not."""
+    if not worked:
+        return CaseResult(title, "failed", f"{title}: it does not compile", tuple(new))
+    if new:
+        return CaseResult(title, "failed", f"{title}: {len(new)} new warnings", tuple(new))
+    return CaseResult(title, "passed")
+
+
+class Build:
+    """A state of the tree, for one architecture."""
+
+    def __init__(self, wanted: Settings, tree: Path, arch: Arch, log: Path) -> None:
+        self._tree = tree
+        self._arch = arch
+        self._log = log
+        self._dir = tree / f".kunit-{arch.name}"
+        compiler = f"{arch.prefix}gcc"
+        ccache = bool(shutil.which("ccache"))
+        self._make = [
+            "make", f"O={self._dir.name}", f"ARCH={arch.arch}", f"CROSS_COMPILE={arch.prefix}",
+            *([f"CC=ccache {compiler}", "HOSTCC=ccache gcc"] if ccache else []),
+            f"--jobs={wanted.jobs or os.cpu_count() or 1}",
+        ]  # fmt: skip
+
+    def make(self) -> Tuple[Tuple[str, ...], bool]:
+        """Compile the objects with W=1; what the compiler says, and whether it worked.
+
+        Raises CommandError, proc.TimedOut.
+        """
+        self._dir.mkdir(exist_ok=True)
+        self._configure()
+        for name in self._arch.objects:
+            (self._dir / name).unlink(missing_ok=True)
+        status = self._run("W=1", *self._arch.objects)
+        text = self._log.read_text(errors="replace")
+        said = lint.read_warnings(text)
+        if status != 0 and not any("error: " in line for line in said):
+            raise CommandError(f"make failed for {self._arch.name}", f"see {self._log}",
+                               proc.tail(text, 5))  # fmt: skip
+        return said, status == 0
+
+    def _configure(self) -> None:
+        """Turn on what the fragment says. Raises CommandError if that is not possible."""
+        wanted = self._arch.config.read_text(encoding="utf-8")
+        kept = self._dir / "kunit.fragment"
+        if kept.exists() and kept.read_text(encoding="utf-8") == wanted:
+            return
+        if self._run(f"KCONFIG_ALLCONFIG={self._arch.config}", "allnoconfig") != 0:
+            raise CommandError("make allnoconfig failed", f"see {self._log}")
+        there = set((self._dir / ".config").read_text(encoding="utf-8").splitlines())
+        lost = [x for x in wanted.splitlines() if x.startswith("CONFIG_") and x not in there]
+        if lost:
+            raise CommandError(
+                f"{self._arch.name} cannot have {lost[0]}",
+                f"see what it depends on, and put that into {self._arch.config}",
+            )
+        kept.write_text(wanted, encoding="utf-8")
+
+    def _run(self, *args: str) -> int:
+        return proc.run_logged(
+            [*self._make, *args], str(self._log), cwd=str(self._tree), env=image.build_env(),
+            timeout=TIME,
+        )  # fmt: skip
+
+
+def _compilers(chosen: Sequence[Arch]) -> Iterator[str]:
+    for arch in chosen:
+        if arch.compiler.is_met():
+            yield proc.run([arch.compiler.proof, "--version"]).stdout.partition("\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(proc.main_guard(main, sys.argv[1:]))

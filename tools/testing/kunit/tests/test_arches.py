@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make arches: what is compiled, and what counts as a failure."""
+
+import re
+import unittest
+
+import arches
+from errors import UsageError
+from settings import REPO
+from tests.fake import DATA, Ran, World
+from tests.test_judge import CASES
+
+# Stands for make: allnoconfig does as it is told, anything else says what FAKE_CC is.
+_MAKE = """\
+echo "$*" >>"$FAKE_CALLS"
+for word in "$@"; do case $word in
+O=*) out=${word#O=};;
+KCONFIG_ALLCONFIG=*) config=${word#*=};;
+esac; done
+if [ -n "$config" ]; then cat "$config" >"$out/.config"; exit 0; fi
+grep -q "int two;" arch/arm64/mm/mmu.c && eval "$FAKE_CC"
+exit 0
+"""
+
+
+class Arches(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.write(
+            "tools/testing/kunit/expected/cases", "\n".join([*sorted(CASES), "arm64_only.case"])
+        )
+        self.tool("s390x-linux-gnu-gcc", "echo a compiler")
+        self.tool("make", _MAKE)
+        (self.bin / "grep").symlink_to("/bin/grep")
+        self.env["FAKE_CALLS"] = str(self.top / "calls")
+        self.env["FAKE_CC"] = ""
+        for name in ("s390x", "loongarch64"):
+            self.write(f"lib/kunit-configs/arch/{name}.config", "CONFIG_ZONE_DEVICE=y\n")
+
+    def arches(self, names: str = "s390x", **env: str) -> Ran:
+        return self.program("arches.py", ARCHES=names, **env)
+
+    def test_each_state_is_compiled(self) -> None:
+        ran = self.arches()
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertIn("4 passed, 0 failed", ran.stdout)
+        calls = (self.top / "calls").read_text().splitlines()
+        compiled = [line for line in calls if "W=1" in line]
+        self.assertEqual(4, len(compiled))
+        for line in compiled:
+            self.assertIn("ARCH=s390 CROSS_COMPILE=s390x-linux-gnu-", line)
+            self.assertIn("mm/sparse-vmemmap.o arch/s390/mm/vmem.o", line)
+
+    def test_a_new_warning_is_laid_at_its_patch(self) -> None:
+        ran = self.arches(FAKE_CC='echo "../arch/s390/mm/vmem.c:7:3: warning: unused [-Wunused]"')
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("patch 2: 0002-two: 1 new warnings", ran.stdout)
+        self.assertNotIn("patch 1", ran.stdout)
+
+    def test_what_does_not_compile(self) -> None:
+        ran = self.arches(FAKE_CC='echo "../mm/sparse-vmemmap.c:1:1: error: no"; exit 2')
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("patch 2: 0002-two: it does not compile", ran.stdout)
+        self.assertIn("mm/sparse-vmemmap.c:1:1: error: no", ran.stdout)
+
+    def test_a_make_that_fails_by_itself(self) -> None:
+        self.assert_error(self.arches(FAKE_CC="echo no rule; exit 2"), 2, "no rule")
+
+    def test_a_base_that_does_not_compile(self) -> None:
+        self.tool("make", _MAKE.replace("grep -q", "true ||"))
+        ran = self.arches(FAKE_CC='echo "elf.h:1:1: error: gelf.h: No such file"; exit 2')
+        self.assert_error(ran, 2, "s390x: baseline itself does not compile", "gelf.h")
+
+    def test_a_fragment_that_cannot_be_had(self) -> None:
+        self.tool("make", _MAKE.replace('cat "$config"', "echo CONFIG_OTHER=y"))
+        self.assert_error(self.arches(), 2, "cannot have CONFIG_ZONE_DEVICE=y")
+
+    def test_a_compiler_that_debian_has_not(self) -> None:
+        ran = self.arches("loongarch64")
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertRegex(ran.stdout, r"loongarch64 +0 +0 +1 ")
+
+    def riscv(self, log: str, fails: str = "") -> Ran:
+        for name in ("riscv64-linux-gnu-gcc", "qemu-system-riscv64"):
+            self.tool(name, "echo it")
+        self.write("lib/kunit-configs/arch/riscv64.config", "CONFIG_ZONE_DEVICE=y\n")
+        self.write("tools/testing/kunit/expected/riscv", fails)
+        return self.arches("riscv64", FAKE_CONSOLE=str(DATA / f"{log}.log"))
+
+    def test_the_suites_run_where_they_can(self) -> None:
+        ran = self.riscv("pass")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertRegex(ran.stdout, r"stock riscv +5 +0 ")
+        self.assertRegex(ran.stdout, r"series riscv +5 +0 ")
+        calls = (self.top / "calls").read_text().splitlines()
+        self.assertEqual(4, sum("ARCH=riscv" in line and "W=1" in line for line in calls))
+
+    def test_what_fails_there_is_known(self) -> None:
+        known = "vmemmap_basepages.maps_altmap_pages"
+        self.assertEqual(0, self.riscv("failure", known).status)
+        ran = self.riscv("failure", f"{known} stock")
+        self.assertEqual(1, ran.status)
+        self.assertIn(f"{known} failed", ran.stdout)
+        self.assertRegex(ran.stdout, r"stock riscv +4 +1 +0 +0 ")
+
+    def test_unknown(self) -> None:
+        self.assert_error(self.arches("vax"), 2, "'vax'", "x86_64")
+        self.assert_error(self.arches(KSRC=str(self.top)), 2, "KSRC")
+
+
+class Data(unittest.TestCase):
+    def test_each_architecture_has_its_fragment(self) -> None:
+        for arch in arches.ARCHES:
+            self.assertTrue(arch.config.exists(), arch.config)
+
+    def test_no_file_of_the_series_is_forgotten(self) -> None:
+        touched = set()
+        for path in (REPO / "patches/series").glob("*.patch"):
+            touched |= set(re.findall(r"^\+\+\+ b/(\S+)\.c$", path.read_text(), re.MULTILINE))
+        compiled = {name[: -len(".o")] for arch in arches.ARCHES for name in arch.objects}
+        # arm64's are what all the rest is about.
+        self.assertEqual(set(), {x for x in touched if not x.startswith("arch/arm64")} - compiled)
+
+    def test_choosing(self) -> None:
+        self.assertEqual(list(arches.ARCHES), arches.choose({}))
+        with self.assertRaises(UsageError):
+            arches.choose({"ARCHES": "vax"})
+
+
+if __name__ == "__main__":
+    unittest.main()
