@@ -217,7 +217,9 @@ def read_arch_expectation(directory: Path, arch: str, flavour: str) -> Expectati
     cases = _read_names(_read_list(directory / "cases", must_exist=True), arch)
     fails = _read_names(_read_list(directory / arch), flavour)
     return Expectation(
-        frozenset(name for name in cases if not name.startswith("arm64_")), frozenset(fails), {}
+        frozenset(name for name in cases if not name.startswith("arm64_")),
+        frozenset(fails),
+        _read_skips(directory / "skips", arch),
     )
 
 
