@@ -642,28 +642,34 @@ static bool fail_each_allocation(struct kunit *test, struct arena *arena,
 	return false;
 }
 
-/* F4: and it costs no system RAM, but for what a first time does. */
+/*
+ * F4: and it costs no system RAM, but for what a first time does. Others may
+ * take or free a few pages meanwhile; a leak costs one in each try at least.
+ */
 static void each_allocation_can_fail(struct kunit *test)
 {
 	const typeof(memory_params[0]) *param = test->param_value;
 	struct arena *arena = arena_get(test, 2);
 	struct slot *slot = &arena->slot[0];
-	unsigned long before, after;
+	long lost = 0, lost_now;
 	int try;
 
 	slot_set_astride(slot, param->has_altmap);
 	for (try = 0; try < 8; try++) {
 		rcu_barrier();
-		before = free_ram_pages();
+		lost_now = free_ram_pages();
 		if (!fail_each_allocation(test, arena, slot))
 			return;
 		rcu_barrier();
-		after = free_ram_pages();
-		if (before == after)
-			break;
+		lost_now -= free_ram_pages();
+		if (!lost_now)
+			return;
+		if (try)
+			lost += lost_now;
 	}
-	KUNIT_EXPECT_EQ_MSG(test, after, before,
-			    "free pages of system RAM, after and before adds that failed");
+	KUNIT_EXPECT_LT_MSG(test, lost, try - 1,
+			    "pages of system RAM that went while adds failed, in %d tries",
+			    try - 1);
 }
 
 static bool is_free(const struct arena *arena, unsigned long start,
