@@ -97,7 +97,7 @@ class Report:
             return ""
         if verdict is Verdict.MISSED:
             return f"{mutant.name} is missed: {mutant.title}"
-        if verdict is Verdict.UNVIABLE:
+        if verdict is Verdict.UNVIABLE and mutant.everywhere:
             return f"{mutant.name} does not build"
         if verdict is Verdict.SAME and mutant.everywhere:
             return f"{mutant.name} changes nothing in the code"

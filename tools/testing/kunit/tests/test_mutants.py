@@ -284,6 +284,13 @@ class Verdicts(unittest.TestCase):
         report = self.report(one, _4k=Verdict.SAME, _64k=Verdict.SAME)
         self.assertEqual("", report.complaint(one))
 
+    def test_what_does_not_compile(self) -> None:
+        written, by_rote = Mutant("m", "t", b""), Mutant("m", "t", b"", everywhere=False)
+        for one, complaint in (written, "m does not build"), (by_rote, ""):
+            report = self.report(one, _4k=Verdict.UNVIABLE, _64k=Verdict.UNVIABLE)
+            self.assertEqual(complaint, report.complaint(one))
+            self.assertIs(Verdict.UNVIABLE, report.verdict(one))
+
     def judged(self, name: str, fate: Fate) -> Finding:
         expected = Expectation(CASES)
         order = [
