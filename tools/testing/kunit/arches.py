@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make arches: the other architectures that the series touches.
-
-For each of them every patch compiles, and where the suites of mm/ run, they do.
-"""
+"""make arches: every patch compiles for the other architectures that the series touches."""
 
 import os
 import shutil
@@ -12,27 +9,23 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import image
-import judge as judge_module
 import lint
 import packages
 import proc
 import results
 import settings as settings_module
 import tree as tree_module
-from cell import EXPECTED, Cell
 from errors import CommandError, UsageError
 from packages import Requirement
 from proc import say
 from results import CaseResult, RunResult
-from settings import ARCH_CONFIGS, CONFIG_DIR, REPO, Settings
+from settings import CONFIG_DIR, REPO, Settings
 from tree import Patch
 
 NAME = "arches"
 # What the series goes onto, and what is put on it when it is complete.
 ONTO = "baseline"
 SERIES, FIXES = REPO / "patches/series", REPO / "patches/fixes"
-# What the suites run on.
-FLAVOUR = "series"
 # In seconds, for one make.
 TIME = 1800
 _GENERIC = "mm/sparse-vmemmap.o"
@@ -89,13 +82,12 @@ def main(argv: List[str]) -> int:
     chosen = choose(os.environ)
     needed = [arch.compiler for arch in chosen if not arch.missing]
     for arch in chosen:
-        needed += packages.for_other(arch.arch, build=True, boot=True, cross=False)
+        needed += packages.for_other(arch.arch, build=True, boot=False, cross=False)
     packages.ensure([*packages.for_tree(wanted), *packages.BUILD, *needed])
     out = wanted.build / "results" / NAME
     tree_module.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)
     found = compile_all(wanted, chosen, out)
-    found += run_suites(wanted, chosen, out)
     results.write_json(found, out / "arches.json")
     results.write_junit(found, out / "arches.xml")
     print(results.summary(found, "\n".join(_compilers(chosen))))
@@ -147,18 +139,6 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[Run
             cases[arch.name].append(judge(title, new, worked))
             seconds[arch.name] += watch.seconds
     return [RunResult(a.name, tuple(cases[a.name]), seconds[a.name]) for a in chosen]
-
-
-def run_suites(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[RunResult]:
-    """Build and boot what can be booted; the suites must show what expected/ARCH says."""
-    found = []
-    for arch in chosen:
-        if arch.arch in ARCH_CONFIGS:
-            say(f"{arch.name}: the suites on {FLAVOUR} ...")
-            expected = judge_module.read_arch_expectation(EXPECTED, arch.arch, FLAVOUR)
-            cell = Cell(replace(wanted, flavour=FLAVOUR), out, expected, arch=arch.arch)
-            found.append(cell.run())
-    return found
 
 
 def judge(title: str, new: Sequence[str], worked: bool) -> CaseResult:

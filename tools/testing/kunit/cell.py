@@ -30,17 +30,13 @@ class Cell:
         expected: Optional[judge.Expectation] = None,
         arguments: Sequence[str] = (),
         guest_time: int = GUEST_TIME,
-        arch: str = "arm64",
     ) -> None:
         self._wanted = wanted
         self._out = out
-        self._expected = expected or judge.read_expectation(
-            EXPECTED, wanted.flavour, wanted.config, rebased.parse(wanted.base)
-        )
+        self._expected = expected or expectation(wanted)
         self._arguments = arguments
         self._guest_time = guest_time
-        self._arch = arch
-        self.name = f"{wanted.flavour} {wanted.config if arch == 'arm64' else arch}"
+        self.name = f"{wanted.flavour} {wanted.config}"
 
     def run(self) -> RunResult:
         """Build, boot, judge. Whatever goes wrong is in the result."""
@@ -55,12 +51,20 @@ class Cell:
     def _run(self) -> Tuple[CaseResult, ...]:
         name = self.name.replace(" ", "-")
         prepared = tree.prepare(self._wanted)
-        kernel = Kernel(prepared, self._wanted, self._out, name, arch=self._arch)
+        kernel = Kernel(prepared, self._wanted, self._out, name)
         failed = kernel.build()
         if failed:
             return (failed,)
         console = kernel.boot(self._guest_time, self._arguments)
         return case_results(judge.judge(console, self._expected))
+
+
+def expectation(wanted: Settings, arch: str = "arm64") -> judge.Expectation:
+    """What a flavour must show, as the files of expected/ say. Raises UsageError."""
+    if arch != "arm64":
+        return judge.read_arch_expectation(EXPECTED, arch, wanted.flavour)
+    version = rebased.parse(wanted.base)
+    return judge.read_expectation(EXPECTED, wanted.flavour, wanted.config, version)
 
 
 def case_results(verdict: judge.Verdict) -> Tuple[CaseResult, ...]:

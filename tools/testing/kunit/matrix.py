@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """make matrix: the suites over translation regimes, CPUs and debug options."""
 
+import contextlib
 import os
 import platform
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, List, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import cell
 import check
 import judge
 import packages
 import proc
-import rebased
 import report
 import rows as rows_module
 import settings as settings_module
@@ -24,7 +24,7 @@ from proc import say
 from report import Part
 from results import CaseResult, RunResult
 from rows import Row
-from settings import HOME_BASE, REPO, Settings
+from settings import HOME_BASE, OTHER_ARCHES, REPO, Settings
 
 # In seconds.
 GUEST_TIME = 300
@@ -44,28 +44,54 @@ def main(argv: List[str]) -> int:
         )
     matrix = rows_module.choose(os.environ, wanted.base)
     shard = rows_module.read_shard(os.environ)
-    check.ensure_tools(wanted)
+    ours = shard.take(matrix)
+    check.ensure_tools(wanted, *other_tools(ours))
     out = wanted.build / "results"
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
-    kernels = [Build(wanted, group, out) for group in rows_module.groups(shard.take(matrix))]
+    kernels = [Build(wanted, group, out) for group in rows_module.groups(ours)]
     path = out / report.part_name(shard)
     path.unlink(missing_ok=True)  # An old one must not pass for ours if we are ended.
-    part = Part(shard, revision(), heading(wanted), tuple(matrix), tuple(run_all(kernels)))
+    part = Part(shard, revision(wanted), heading(), tuple(matrix), tuple(run_all(kernels)))
     report.write_part(part, path)
     return report.tell([part], out / path.stem)
 
 
-def run_all(kernels: Sequence["Build"]) -> Iterator[RunResult]:
-    """Build each kernel, boot it in all its ways, whatever the outcome of each."""
+def other_tools(matrix: Sequence[Row]) -> List[packages.Requirement]:
+    """What it takes to build and boot the rows of other architectures."""
+    return [
+        tool
+        for arch in OTHER_ARCHES
+        if any(row.arch == arch for row in matrix)
+        for tool in packages.for_other(arch, build=True, boot=True, cross=True)
+    ]
+
+
+def run_all(kernels: Sequence["Build"]) -> List[RunResult]:
+    """Build each kernel, boot it in all its ways, whatever the outcome of each.
+
+    The boots of one go on while the next is built, for a guest keeps one CPU busy.
+    """
     watch = proc.Stopwatch()
-    for number, kernel in enumerate(kernels, 1):
-        say(f"[{watch.seconds:5.0f} s] {number}/{len(kernels)}: {kernel.name} ...")
-        for result in kernel.run():
-            say(f"[{watch.seconds:5.0f} s]   {result.name}: {len(result.wrong)} unexpected")
-            for case in result.wrong:
-                say(f"    {case.failure}")
-            yield result
+
+    def tell(result: RunResult) -> None:
+        say(f"[{watch.seconds:5.0f} s]   {result.name}: {len(result.wrong)} unexpected")
+        for case in result.wrong:
+            say(f"    {case.failure}")
+
+    found: List[RunResult] = []
+    with contextlib.ExitStack() as stack:
+        booting: List[proc.Task[List[RunResult]]] = []
+        for number, kernel in enumerate(kernels, 1):
+            say(f"[{watch.seconds:5.0f} s] {number}/{len(kernels)}: {kernel.name} ...")
+            kernel.build()
+            if booting:
+                found += booting.pop().result()
+            task = proc.Task(lambda built=kernel: built.boots(tell))  # type: ignore[misc]
+            booting.append(stack.enter_context(task))
+        for task in booting:
+            found += task.result()
+    return found
 
 
 class Build:
@@ -79,33 +105,43 @@ class Build:
         self._out = out
         first = group[0]
         self._wanted = replace(wanted, flavour=first.flavour, config=first.config)
-        self._expected = judge.read_expectation(
-            cell.EXPECTED, first.flavour, first.config, rebased.parse(wanted.base)
-        )
+        self._arch = first.arch
+        self._expected = cell.expectation(self._wanted, first.arch)
         self.name = f"{first.flavour} {first.config}"
+        self._directory = Path()
+        self._failed: Optional[CaseResult] = None
+        self._seconds = 0.0
 
-    def run(self) -> Iterator[RunResult]:
-        """One result for each row. Whatever goes wrong is in there; the first has the build's time."""
+    def build(self) -> None:
+        """Make the kernel. What goes wrong is told by boots()."""
         watch = proc.Stopwatch()
         try:
-            directory = tree.prepare(self._wanted)
-            failed = self._kernel(directory, self.name.replace(" ", "-")).build()
+            self._directory = tree.prepare(self._wanted)
+            self._failed = self._kernel(self.name.replace(" ", "-")).build()
         except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-            failed = _preparation(error)
+            self._failed = _preparation(error)
+        self._seconds = watch.seconds
+
+    def boots(self, tell: Callable[[RunResult], None]) -> List[RunResult]:
+        """One result for each row, the first with the build's time; each is told at once."""
+        found = []
         for row in self._rows:
-            cases = (failed,) if failed else self._boot(directory, row)
-            yield RunResult(row.name, cases, watch.seconds)
             watch = proc.Stopwatch()
+            cases = (self._failed,) if self._failed else self._boot(row)
+            seconds = watch.seconds + (0.0 if found else self._seconds)
+            found.append(RunResult(row.name, cases, seconds))
+            tell(found[-1])
+        return found
 
-    def _kernel(self, directory: Path, log_name: str) -> Kernel:
-        return Kernel(directory, self._wanted, self._out, log_name)
+    def _kernel(self, log_name: str) -> Kernel:
+        return Kernel(self._directory, self._wanted, self._out, log_name, arch=self._arch)
 
-    def _boot(self, directory: Path, row: Row) -> Tuple[CaseResult, ...]:
+    def _boot(self, row: Row) -> Tuple[CaseResult, ...]:
         arguments = [f"--kernel_args={word}" for word in row.arguments.split()]
         if row.cpus > 1:
             arguments.append(f"--qemu_args=-smp {row.cpus}")
         try:
-            console = self._kernel(directory, row.file_name).boot(
+            console = self._kernel(row.file_name).boot(
                 GUEST_TIME * slowness(row.config),
                 arguments,
                 cpu=model(row.cpu),
@@ -125,19 +161,21 @@ def _preparation(error: Exception) -> CaseResult:
     return CaseResult("preparation", "failed", cause, tuple(detail))
 
 
-def revision() -> str:
-    """What of this repository is tested: parts of different ones do not belong together."""
+def revision(wanted: Settings) -> str:
+    """What of this repository is tested, and on what if not on the usual base: parts of
+    different ones do not belong together."""
     described = proc.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=str(REPO), expect=(0, 128)
     )
-    return described.stdout.strip() or "unknown"
+    ours = described.stdout.strip() or "unknown"
+    if wanted.base == HOME_BASE:
+        return ours
+    return f"{ours} with Linux {wanted.base}" + (f" of {wanted.suite}" if wanted.suite else "")
 
 
-def heading(wanted: Settings) -> str:
+def heading() -> str:
     """On what all this ran."""
     words = [f"{platform.machine()}, {os.cpu_count()} CPUs"]
-    if wanted.base != HOME_BASE:
-        words.append(f"Linux {wanted.base}" + (f" of {wanted.suite}" if wanted.suite else ""))
     for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
         words += check.first_line(argv)
     return "\n".join(words)

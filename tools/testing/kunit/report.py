@@ -192,7 +192,7 @@ def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> List[str]:
         counts = [run.count(status) for status in ("passed", "failed", "skipped")]
         lines.append(
             layout.format(
-                row.flavour, row.config, row.cpu, row.arguments or "-", row.cpus,
+                row.flavour, row.config, row.cpu or "-", row.arguments or "-", row.cpus,
                 *counts, len(run.wrong), f"{run.seconds:.0f}",
             )  # fmt: skip
         )

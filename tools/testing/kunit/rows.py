@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from errors import UsageError
-from settings import HOME_BASE, check_config, check_flavour, flavours_of
+from settings import HOME_BASE, OTHER_ARCHES, check_config, check_flavour, flavours_of
 
 # The CPU that has all features, and by page size one without the large virtual
 # addresses (LPA2, LVA). Few older cores can do 16K pages.
@@ -25,13 +25,21 @@ class Boot:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: a flavour with a config, in one boot."""
+    """A row of the table: a flavour with a config, in one boot.
+
+    The name of another architecture than arm64 stands for its config, and no CPU then.
+    """
 
     flavour: str
     config: str
     cpu: str
     arguments: str = ""
     cpus: int = 1
+
+    @property
+    def arch(self) -> str:
+        """What kunit.py calls its architecture."""
+        return self.config if self.config in OTHER_ARCHES else "arm64"
 
     @property
     def name(self) -> str:
@@ -85,19 +93,28 @@ MATRIX: Tuple[Tuple[str, str, Tuple[Boot, ...]], ...] = (
     ("stock", "64k", _PLAIN),
 )
 
+# What it has of other architectures, for the suites in mm/: flavour, architecture.
+OTHERS: Tuple[Tuple[str, str], ...] = (
+    ("series", "x86_64"),
+    ("stock", "x86_64"),
+    ("series", "riscv"),
+    ("stock", "riscv"),
+)
+
 
 def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Row]:
     """The rows that FLAVOURS and CONFIGS ask for; without them, the whole matrix.
 
     CONFIGS are any that there are, FLAVOURS likewise: alone, a flavour goes
-    through all configs of the default one. On another base than the series' own,
+    through all of arm64's configs of the default one. On another base than the series' own,
     both default to what there is of the flavours that it has. Raises UsageError.
     """
     flavours = [check_flavour(name, base) for name in environ.get("FLAVOURS", "").split()]
     there = flavours_of(base)
-    configs = [_sized(check_config(name)) for name in environ.get("CONFIGS", "").split()]
+    configs = [_bootable(name) for name in environ.get("CONFIGS", "").split()]
     if not flavours and not configs:
-        return [row for f, c, boots in MATRIX if f in there for row in _rows(f, c, boots)]
+        chosen = [row for f, c, boots in MATRIX if f in there for row in _rows(f, c, boots)]
+        return chosen + [Row(f, arch, "") for f, arch in OTHERS if f in there]
     boots_of = {c: boots for f, c, boots in MATRIX if f == MATRIX[0][0]}
     configs = configs or default_configs()
     return [
@@ -115,17 +132,23 @@ def _default_flavours(there: Sequence[str]) -> List[str]:
     return [flavour for flavour, _, _ in MATRIX if flavour in there]
 
 
-def _sized(config: str) -> str:
-    """Return config, whose first fragment must be a page size: it decides which CPU can."""
-    if config.split("-")[0] not in OLDER:
+def _bootable(config: str) -> str:
+    """Return config: another architecture, or fragments of which the first must be a
+    page size, for that decides which CPU can."""
+    if config in OTHER_ARCHES:
+        return config
+    if check_config(config).split("-")[0] not in OLDER:
         raise UsageError(
             f"CONFIGS: '{config}' does not begin with a page size",
-            f"begin with one of: {' '.join(OLDER)}; as in 64k-va42-kasan",
+            f"begin with one of: {' '.join(OLDER)}; as in 64k-va42-kasan; "
+            f"or name an architecture: {' '.join(OTHER_ARCHES)}",
         )
     return config
 
 
 def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> List[Row]:
+    if config in OTHER_ARCHES:
+        return [Row(flavour, config, "")]
     older = OLDER[config.split("-")[0]]
     return [
         Row(flavour, config, older if b.cpu == OLD else b.cpu, b.arguments, b.cpus) for b in boots

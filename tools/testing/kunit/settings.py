@@ -34,7 +34,8 @@ DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
 # What an architecture adds to it, by the name that kunit.py has for the architecture.
-ARCH_CONFIGS = ("arm64", "riscv", "x86_64")
+OTHER_ARCHES = ("riscv", "x86_64")
+ARCH_CONFIGS = ("arm64", *OTHER_ARCHES)
 # Fragments that stand in its place: kernels with a user space instead of suites.
 OTHER_BASES = ("e2e",)
 # What is off unless a fragment of that name turns it on: no-kaslr, for one.

@@ -7,8 +7,7 @@ import unittest
 import arches
 from errors import UsageError
 from settings import REPO
-from tests.fake import DATA, Ran, World
-from tests.test_judge import CASES
+from tests.fake import Ran, World
 
 # Stands for make: allnoconfig does as it is told, anything else says what FAKE_CC is.
 _MAKE = """\
@@ -26,10 +25,6 @@ exit 0
 class Arches(World):
     def setUp(self) -> None:
         super().setUp()
-        self.write(
-            "tools/testing/kunit/expected/cases", "\n".join([*sorted(CASES), "arm64_only.case"])
-        )
-        self.write("tools/testing/kunit/expected/skips", "")
         self.tool("s390x-linux-gnu-gcc", "echo a compiler")
         self.tool("make", _MAKE)
         (self.bin / "grep").symlink_to("/bin/grep")
@@ -80,28 +75,6 @@ class Arches(World):
         ran = self.arches("loongarch64")
         self.assertEqual(0, ran.status, ran.stderr)
         self.assertRegex(ran.stdout, r"loongarch64 +0 +0 +1 ")
-
-    def riscv(self, log: str, fails: str = "") -> Ran:
-        for name in ("riscv64-linux-gnu-gcc", "qemu-system-riscv64"):
-            self.tool(name, "echo it")
-        self.write("lib/kunit-configs/arch/riscv64.config", "CONFIG_ZONE_DEVICE=y\n")
-        self.write("tools/testing/kunit/expected/riscv", fails)
-        return self.arches("riscv64", FAKE_CONSOLE=str(DATA / f"{log}.log"))
-
-    def test_the_suites_run_where_they_can(self) -> None:
-        ran = self.riscv("pass")
-        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        self.assertRegex(ran.stdout, r"series riscv +5 +0 ")
-        calls = (self.top / "calls").read_text().splitlines()
-        self.assertEqual(4, sum("ARCH=riscv" in line and "W=1" in line for line in calls))
-
-    def test_what_fails_there_is_known(self) -> None:
-        known = "vmemmap_basepages.maps_altmap_pages"
-        self.assertEqual(0, self.riscv("failure", known).status)
-        ran = self.riscv("failure", f"{known} stock")  # Not on series.
-        self.assertEqual(1, ran.status)
-        self.assertIn(f"{known} failed", ran.stdout)
-        self.assertRegex(ran.stdout, r"series riscv +4 +1 +0 +1 ")
 
     def test_unknown(self) -> None:
         self.assert_error(self.arches("vax"), 2, "'vax'", "x86_64")

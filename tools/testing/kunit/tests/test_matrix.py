@@ -70,6 +70,31 @@ class Matrix(World):
         self.assertEqual(0, self.matrix("skipped", CONFIGS="4k-va39-kasan").status)
         self.assertEqual(1, self.matrix("skipped", CONFIGS="64k").status)
 
+    def riscv(self, log: str, fails: str = "", **env: str) -> Ran:
+        for name in ("riscv64-linux-gnu-gcc", "qemu-system-riscv64"):
+            self.tool(name, "echo it")
+        cases = "\n".join([*sorted(CASES), "arm64_only.case"])
+        self.write("tools/testing/kunit/expected/cases", cases)
+        self.write("tools/testing/kunit/expected/riscv", fails)
+        return self.matrix(log, CONFIGS="riscv", **env)
+
+    def test_another_architecture(self) -> None:
+        ran = self.riscv("pass")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertRegex(ran.stdout, r"series +riscv +- +- +1 +5 +0 ")
+        self.assertIn("--arch=riscv", self.recorded()["argv"])
+        [row] = self.document()["rows"]
+        self.assertEqual(("riscv", ""), (row["config"], row["cpu"]))
+
+    def test_what_fails_on_another_architecture(self) -> None:
+        known = "vmemmap_basepages.maps_altmap_pages"
+        self.assertEqual(0, self.riscv("failure", known).status)
+        ran = self.riscv("failure", f"{known} stock")  # Not on series.
+        self.assertEqual(1, ran.status)
+        self.assertIn(f"{known} failed", ran.stdout)
+        ran = self.riscv("failure", f"{known} stock", FLAVOURS="stock")
+        self.assertEqual(0, ran.status, ran.stdout)
+
     def test_every_row_is_told(self) -> None:
         ran = self.matrix("panic")
         self.assertEqual(1, ran.status)
