@@ -71,7 +71,7 @@ def main(argv: List[str]) -> int:
         for flavour in flavours
     ]
     judged = judge_all(found)
-    heading = f"make bench of {matrix.revision()} on {matrix.heading(wanted)}"
+    heading = f"make bench of {matrix.revision(wanted)} on {matrix.heading()}"
     if kernel_arguments():
         heading += f"\nkernel arguments: {' '.join(kernel_arguments())}"
     bench_report.write_json(found, heading, out / "bench.json")

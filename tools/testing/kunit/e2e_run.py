@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs scenarios: a kernel is built once and booted for each of them."""
 
+import itertools
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import e2e_host
 import e2e_judge
 import e2e_root
 import e2e_scenario
 import image
+import lock
 import proc
 import tree
 from e2e_guest import Guest, Memory
 from e2e_judge import DIED, FAILED, PASSED, SPLAT, Outcome
 from e2e_scenario import Case, Scenario
-from errors import KunitError
+from errors import KunitError, WorkTreeError
 from kernel import Kernel
 from proc import say
 from results import CaseResult, RunResult
@@ -46,6 +49,14 @@ class Plan:
 
 def run(wanted: Settings, plan: Plan, out: Path) -> Iterator[RunResult]:
     """Build a kernel and boot it for each scenario; whatever goes wrong is in the results."""
+    try:
+        with lock.alone(out / "lock", "make e2e"):
+            yield from _run(wanted, plan, out)
+    except WorkTreeError as error:
+        yield RunResult(plan.name, (_preparation(error),), 0.0)
+
+
+def _run(wanted: Settings, plan: Plan, out: Path) -> Iterator[RunResult]:
     watch = proc.Stopwatch()
     say(f"{plan.name}: building the kernel ...")
     wanted = replace(wanted, flavour=plan.flavour, config=f"{plan.page}-{FRAGMENT}")
@@ -62,24 +73,28 @@ def run(wanted: Settings, plan: Plan, out: Path) -> Iterator[RunResult]:
     say(f"{plan.name}: the kernel is there after {watch.seconds:.0f} s")
     logs = out / name
     logs.mkdir(exist_ok=True)
-    for title, variants in _by_name(plan.scenarios).items():
-        watch = proc.Stopwatch()
+    guests = (
+        Guest(kernel.build_dir / image.IMAGE, root, scenario, wanted.build / "e2e")
+        for scenario in plan.scenarios
+    )
+    trials = [
+        Trial(guest, scenario, plan, mapped, logs)
+        for guest, scenario in zip(guests, plan.scenarios)
+    ]
+    # A guest keeps one CPU busy, most of the time.
+    runs = proc.in_turn([t.run for t in trials], wanted.jobs or os.cpu_count() or 1)
+    told = zip(plan.scenarios, runs)
+    for title, variants in itertools.groupby(told, key=lambda entry: entry[0].name):
         cases: List[CaseResult] = []
-        for scenario in variants:
-            guest = Guest(kernel.build_dir / image.IMAGE, root, scenario, wanted.build / "e2e")
-            cases += Trial(guest, scenario, plan, mapped, logs).run()
-        result = RunResult(f"{plan.name} {title}", tuple(cases), watch.seconds)
-        say(f"{result.name}: {_in_short(cases)} ({watch.seconds:.0f} s)")
+        seconds = 0.0
+        for _, ran in variants:
+            cases += ran.cases
+            seconds += ran.seconds
+        result = RunResult(f"{plan.name} {title}", tuple(cases), seconds)
+        say(f"[{watch.seconds:4.0f} s] {result.name}: {_in_short(cases)}")
         for case in result.wrong:
             say(f"    {case.failure}")
         yield result
-
-
-def _by_name(scenarios: Sequence[Scenario]) -> Dict[str, List[Scenario]]:
-    found: Dict[str, List[Scenario]] = {}
-    for scenario in scenarios:
-        found.setdefault(scenario.name, []).append(scenario)
-    return found
 
 
 def _in_short(cases: Sequence[CaseResult]) -> str:
@@ -106,13 +121,15 @@ class Trial:
         self._boots = 0
         self._judged = plan.flavour not in scenario.recorded
 
-    def run(self) -> List[CaseResult]:
+    def run(self) -> RunResult:
         """A result for each case; what belongs to none is told beside them."""
+        watch = proc.Stopwatch()
         try:
             with self._guest.memory() as memory:
-                return self._run(memory)
+                cases = self._run(memory)
         except (KunitError, proc.CommandFailed) as error:
-            return [_preparation(error)]
+            cases = [_preparation(error)]
+        return RunResult(self._scenario.variant, tuple(cases), watch.seconds)
 
     def _run(self, memory: Memory) -> List[CaseResult]:
         found: List[CaseResult] = []

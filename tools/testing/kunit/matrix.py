@@ -124,7 +124,7 @@ class Build:
 
     def boots(self, tell: Callable[[RunResult], None]) -> List[RunResult]:
         """One result for each row, the first with the build's time; each is told at once."""
-        found = []
+        found: List[RunResult] = []
         for row in self._rows:
             watch = proc.Stopwatch()
             cases = (self._failed,) if self._failed else self._boot(row)

@@ -7,7 +7,6 @@ what went in, so that an interrupted run carries on and nothing is done twice.
 
 import contextlib
 import enum
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
 
 import image as image_module
+import lock
 import options
 import proc
 import tree as tree_module
@@ -115,13 +115,7 @@ class Workshop:
         """Prepare the tree, and keep other runs out. Raises WorkTreeError."""
         tree_module.mark(self.wanted.build)
         self.out.mkdir(parents=True, exist_ok=True)
-        with open(self.out / "lock", "w", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise WorkTreeError(
-                    f"another run makes mutants in {self.tree}", "wait for its end, or end it"
-                ) from error
+        with lock.alone(self.out / "lock", "make mutants"):
             if self.tree.exists():
                 self.repair()
             tree_module.prepare(self.wanted, NAME)

@@ -5,6 +5,7 @@ Each program leads its own session, so that it and all that it starts can be
 ended as a whole: on a timeout, on Ctrl-C and on SIGTERM. Nothing outlives us.
 """
 
+import collections
 import contextlib
 import os
 import shlex
@@ -16,7 +17,8 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 from typing import (
-    IO, Any, Callable, Dict, Generic, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union,
+    IO, Any, Callable, Deque, Dict, Generic, Iterable, Iterator, List, Mapping, Optional,
+    Sequence, TypeVar, Union,
 )  # fmt: skip
 
 from errors import CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
@@ -240,6 +242,18 @@ class Task(Generic[T]):
             self._error = error
         finally:
             self._done.set()
+
+
+def in_turn(functions: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
+    """Call functions in tasks, so many at once; what they return, in their order."""
+    with contextlib.ExitStack() as stack:
+        running: Deque[Task[T]] = collections.deque()
+        for function in functions:
+            if len(running) == at_once:
+                yield running.popleft().result()
+            running.append(stack.enter_context(Task(function)))
+        while running:
+            yield running.popleft().result()
 
 
 def end(child: "subprocess.Popen[bytes]", first_signal: int = signal.SIGTERM) -> None:

@@ -3,7 +3,6 @@
 """make revision: a verdict on a revision of a patch series, patch by patch."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import check
+import lock
 import origin_map
 import patchset
 import proc
@@ -25,7 +25,7 @@ import tree
 import verdict
 import walk
 from archive import Archive
-from errors import CommandError, ExitStatus, KunitError, UsageError
+from errors import ExitStatus, KunitError, UsageError
 from gitrepo import Git
 from origin_map import Map, MapError
 from patchset import Series
@@ -191,17 +191,9 @@ def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:
 
 @contextlib.contextmanager
 def _alone(build: Path) -> Iterator[Path]:
-    """The directory for results, ours alone for the while. Raises CommandError."""
+    """The directory for results, ours alone for the while. Raises WorkTreeError."""
     directory = build / "results"
-    directory.mkdir(exist_ok=True)
-    with open(directory / "revision.lock", "a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CommandError(
-                f"another make revision is at work in {build}",
-                "wait for it, or let BUILD=DIR name another place",
-            ) from error
+    with lock.alone(directory / "revision.lock", "make revision"):
         yield directory / "revision"
 
 

@@ -432,6 +432,29 @@ class Running(World):
         self.assertIn("E: no network", ran.stdout)
         self.assertEqual(0, len(list((self.build / "e2e").glob("*.part"))))
 
+    def test_variants_run_side_by_side(self) -> None:
+        self.scenario(GOOD)
+        # Each guest waits until there are two of them.
+        both = 'while [ "$(/usr/bin/wc -l <"$FAKE_MARK.qemu")" -lt 2 ]; do sleep 0.1; done'
+        self.tool("both", both)
+        ran = self.e2e(FAKE_GUEST="both", JOBS="2")
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("2 passed, 2 failed", ran.stdout)
+        for size in ("2M", "16M"):
+            self.assertIn(f"two-devices/{size}: second: exit status 1", ran.stdout)
+
+    def test_two_runs_at_once(self) -> None:
+        self.tool(
+            "hang",
+            'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait',
+        )
+        first = self.start("e2e.py", env={**self.choice, "FAKE_GUEST": "hang"})
+        self.wait_for_hang(first)
+        second = self.e2e()
+        self.assertEqual(1, second.status, second.stderr)
+        self.assertIn("another make e2e is at work", second.stdout)
+        self.assertEqual(130, self.interrupt(first).status)
+
     def test_a_scenario_with_an_error(self) -> None:
         self.scenario(GOOD.replace("case first", "cases first"))
         self.assert_error(self.e2e(), 2, "two-devices.scenario:11: 'cases' means nothing")
