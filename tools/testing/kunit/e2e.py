@@ -4,7 +4,7 @@
 import fnmatch
 import os
 import sys
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import check
 import e2e_run
@@ -14,6 +14,7 @@ import proc
 import results
 import settings as settings_module
 import tree
+from e2e_judge import PASSED
 from e2e_run import STATUSES, Plan
 from e2e_scenario import Scenario
 from errors import ExitStatus, UsageError
@@ -49,8 +50,9 @@ def main(argv: List[str]) -> int:
     results.write_json(found, out / "e2e.json")
     results.write_junit(found, out / "e2e.xml")
     print(results.in_words(found, heading(), table(found)))
-    if lines := figures(found):
-        print("\n" + "\n".join(lines))
+    for lines in (figures(found), grids(found)):
+        if lines:
+            print("\n" + "\n".join(lines))
     return int(ExitStatus.FAILED if results.totals(found)[1] else ExitStatus.OK)
 
 
@@ -115,6 +117,38 @@ def figures(runs: Sequence[RunResult]) -> List[str]:
     for what, values in found.items():
         lines.append(" ".join([f"{what:38}", *(f"{values.get(c, '-'):>12}" for c in columns)]))
     return lines
+
+
+def grids(runs: Sequence[RunResult]) -> List[str]:
+    """Of scenarios with variants, not all of which passed: the worst of each variant.
+
+    The last value that tells variants apart goes across, those before it down.
+    """
+    lines: List[str] = []
+    for found in runs:
+        worst: Dict[Tuple[str, str], str] = {}
+        for case in found.cases:
+            name, _, values = case.name.partition(": ")[0].partition("/")
+            down, _, across = values.rpartition(",")
+            known = worst.get((down, across), PASSED)
+            if values:
+                worst[down, across] = max(known, case.status, key=STATUSES.index)
+        if set(worst.values()) <= {PASSED}:
+            continue
+        columns = list(dict.fromkeys(across for _, across in worst))
+        lines += [*([""] if lines else []), f"{found.name}, the worst of each variant:"]
+        lines.append(" ".join([f"{'':14}", *(f"{c:>7}" for c in columns)]))
+        for row in dict.fromkeys(down for down, _ in worst):
+            cells = (worst.get((row, c), "-") for c in columns)
+            lines.append(" ".join([f"{row:14}", *(f"{cell:>7}" for cell in cells)]))
+        lines.append(f'to see one: make e2e {_choice(found.name)} SCENARIOS="{name}/VALUES"')
+    return lines
+
+
+def _choice(run: str) -> str:
+    """The variables that choose the kernel of a run."""
+    flavour, page = run.split()[:2]
+    return f"FLAVOURS={flavour} CONFIGS={page}"
 
 
 def heading() -> str:

@@ -49,10 +49,11 @@ def main(argv: List[str]) -> int:
     out = wanted.build / "results"
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
+    tested = revision(wanted)
     kernels = [Build(wanted, group, out) for group in rows_module.groups(ours)]
     path = out / report.part_name(shard)
     path.unlink(missing_ok=True)  # An old one must not pass for ours if we are ended.
-    part = Part(shard, revision(wanted), heading(), tuple(matrix), tuple(run_all(kernels)))
+    part = Part(shard, tested, heading(), tuple(matrix), tuple(run_all(kernels)))
     report.write_part(part, path)
     return report.tell([part], out / path.stem)
 

@@ -221,18 +221,21 @@ class Lab:
 
         original() comes first.
         """
-        slots = list(range(self._wanted.jobs or os.cpu_count() or 1))
+        # With one more than can be busy, a guest that hangs holds nobody up.
+        slots = list(range((self._wanted.jobs or os.cpu_count() or 1) + 1))
         running: List[Tuple[int, Mutant, Task[Outcome]]] = []
 
         def finish(most: int) -> None:
             """Tell what is done, and wait until no more than most are running."""
-            for entry in list(running):
-                slot, mutant, task = entry
-                if task.is_done or len(running) > most:
-                    outcome = task.result()
+            while True:
+                for entry in [e for e in running if e[2].is_done]:
+                    slot, mutant, task = entry
                     running.remove(entry)
                     slots.append(slot)
-                    self._keep(mutant, outcome, done)
+                    self._keep(mutant, task.result(), done)
+                if len(running) <= most:
+                    return
+                proc.wait_for_any([task for _, _, task in running])
 
         with contextlib.ExitStack() as stack:
             for mutant in mutants:

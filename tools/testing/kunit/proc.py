@@ -26,6 +26,9 @@ from errors import CommandError, DiskSpaceError, ExitStatus, KunitError, Missing
 # A guest or a compiler that was asked to end gets this long, in seconds.
 GRACE = 5.0
 
+# How often it is looked who is done first, in seconds.
+_POLL = 0.05
+
 _CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # Files that children hold open too. With a lock among them, what an untimely
@@ -247,13 +250,21 @@ class Task(Generic[T]):
 def in_turn(functions: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
     """Call functions in tasks, so many at once; what they return, in their order."""
     with contextlib.ExitStack() as stack:
-        running: Deque[Task[T]] = collections.deque()
+        left: Deque[Task[T]] = collections.deque()
         for function in functions:
-            if len(running) == at_once:
-                yield running.popleft().result()
-            running.append(stack.enter_context(Task(function)))
-        while running:
-            yield running.popleft().result()
+            while len(running := [task for task in left if not task.is_done]) >= at_once:
+                wait_for_any(running)
+            while left and left[0].is_done:
+                yield left.popleft().result()
+            left.append(stack.enter_context(Task(function)))
+        while left:
+            yield left.popleft().result()
+
+
+def wait_for_any(tasks: Sequence["Task[T]"]) -> None:
+    """Return as soon as one of the tasks is done."""
+    while not any(task.is_done for task in tasks):
+        time.sleep(_POLL)
 
 
 def end(child: "subprocess.Popen[bytes]", first_signal: int = signal.SIGTERM) -> None:

@@ -19,6 +19,7 @@ import e2e_scenario
 from e2e_guest import Ended, Memory
 from e2e_scenario import Case, Line, Scenario, ScenarioError
 from errors import UsageError
+from results import CaseResult, RunResult
 from tests.fake import Ran, World
 
 GOOD = """\
@@ -265,6 +266,33 @@ class Choosing(unittest.TestCase):
         ):
             with self.assertRaisesRegex(UsageError, words):
                 self.plans(**environ)
+
+
+class Grids(unittest.TestCase):
+    def test_the_worst_of_each_variant(self) -> None:
+        def run(name: str, **found: str) -> RunResult:
+            cases = [
+                CaseResult(f"{name}/{variant.replace('_', ',')}: case {n}", status)
+                for variant, statuses in found.items()
+                for n, status in enumerate(statuses.split())
+            ]
+            return RunResult(f"stock 4k {name}", tuple(cases), 1.0)
+
+        fine = run("fine", a_b="passed", a_c="passed passed")
+        pair = run("pair", m2_m2="passed splat failed", m2_m16="passed", m16_m2="died passed")
+        single = RunResult("stock 4k single", (CaseResult("single: case", "failed"),), 1.0)
+        shown = e2e.grids([fine, pair, single])
+        self.assertEqual(
+            [
+                "stock 4k pair, the worst of each variant:",
+                "                    m2     m16",
+                "m2               splat  passed",
+                "m16               died       -",
+                'to see one: make e2e FLAVOURS=stock CONFIGS=4k SCENARIOS="pair/VALUES"',
+            ],
+            shown,
+        )
+        self.assertEqual([], e2e.grids([fine, single]))
 
 
 class Archives(unittest.TestCase):
