@@ -31,7 +31,7 @@ help:
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
 	@echo 'Variables, as in "make run FLAVOUR=stock CONFIG=64k":'
-	@echo '  FLAVOUR=series|baseline|stock|fixed   the kernel tree (default: series)'
+	@echo '  FLAVOUR=series|baseline|stock|fixed|fast   the kernel tree (default: series)'
 	@echo '  CONFIG=4k|16k|64k               kunitconfig fragments, joined by "-"'
 	@echo '  KSRC=DIR    a kernel tree of yours, as it stands; it is not written to'
 	@echo '  BASE=6.12   the linux-source package to start from; BASE=sid: the newest in a suite'

@@ -39,7 +39,7 @@ CASES = frozenset(
 )  # fmt: skip
 FRAGMENT = "bench"
 STOCK = "stock"
-FLAVOURS = "stock series fixed"
+FLAVOURS = "stock series fixed fast"
 CONFIGS = "4k 16k 64k"
 # Whose parts the picture shows.
 PARTS_OF = "series"

@@ -16,7 +16,7 @@ SCHEMA = 1
 _GIB = 1 << 30
 _ORIGINS = {DEVICE: "device", RAM: "RAM"}
 _NAME = 34
-_COLUMN = 14
+_COLUMN = 11
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,8 @@ MATRIX: Tuple[Tuple[str, str, Tuple[Boot, ...]], ...] = (
     ("fixed", "4k", _PLAIN),
     ("fixed", "16k", _PLAIN),
     ("fixed", "64k", _PLAIN),
+    ("fast", "4k", _PLAIN),
+    ("fast", "64k", _PLAIN),
     ("stock", "4k", _PLAIN),
     ("stock", "16k", _PLAIN),
     ("stock", "64k", _PLAIN),

@@ -21,6 +21,7 @@ FLAVOURS: Dict[str, Tuple[str, ...]] = {
     "baseline": ("patches/baseline", SUITES, "patches/hooks"),
     "stock": (SUITES, "patches/hooks"),
     "fixed": (SUITES, "patches/hooks", "patches/fixes"),
+    "fast": (SUITES, "patches/hooks", "patches/fixes", "patches/speed"),
 }
 
 # The base that the series is made for: only there is the merged form of it taken out.

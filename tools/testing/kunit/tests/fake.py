@@ -245,6 +245,7 @@ class World(unittest.TestCase):
             patch("mm/sparse-vmemmap.c", "vmemmap", 3, "int baseline;"),
         )
         self.write("patches/fixes/series", "# none\n")
+        self.write("patches/speed/series", "# none\n")
         self.write("patches/series/series", "0001-one.patch\n0002-two.patch # the second\n")
         self.write(
             "patches/series/0001-one.patch",

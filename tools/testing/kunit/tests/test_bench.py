@@ -169,7 +169,7 @@ class Tell(unittest.TestCase):
         barriers = {key: {"dsb": 4, "isb": 2, "tlbi": 2}}
         found = [
             bench_report.Measured(flavour, "4k", RunResult(flavour, (), 1.0), costs, barriers)
-            for flavour in ("stock", "series", "fixed")
+            for flavour in ("stock", "series", "fixed", "fast")
         ]
         table = bench_report.tables(found)
         self.assertTrue(all(len(line) <= 78 for line in table), "\n".join(table))
@@ -304,7 +304,7 @@ class Trace(unittest.TestCase):
 
 class Choose(unittest.TestCase):
     def test_stock_comes_first_always(self) -> None:
-        self.assertEqual((["stock", "series", "fixed"], ["4k", "16k", "64k"]), bench.choose("", ""))
+        self.assertEqual((["stock", "series", "fixed", "fast"], ["4k", "16k", "64k"]), bench.choose("", ""))
         self.assertEqual((["stock", "series"], ["64k"]), bench.choose("series stock", "64k 64k"))
 
     def test_unknown_names(self) -> None:
@@ -346,9 +346,9 @@ class Make(World):
     def test_all_is_well(self) -> None:
         ran = self.bench()
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        self.assertRegex(ran.stdout, r"4K pages: instructions +stock +series +fixed")
-        # Five cases in each of three runs; 28 measurements compared in two of them.
-        self.assertEqual("71 passed, 0 failed", ran.stdout.splitlines()[-1])
+        self.assertRegex(ran.stdout, r"4K pages: instructions +stock +series +fixed +fast")
+        # Five cases in each of four runs; 28 measurements compared in three of them.
+        self.assertEqual("104 passed, 0 failed", ran.stdout.splitlines()[-1])
 
     def test_the_guest_counts_instructions(self) -> None:
         self.bench(FLAVOURS="stock")
@@ -373,7 +373,7 @@ class Make(World):
         self.assertIn("memmap in the device: +7.7%\n", ran.stdout)
         self.assertIn("14,000,000 instructions for 13,000,000 in stock; 2% is", ran.stdout)
         self.assertRegex(ran.stdout, r"memremap_pages 1 GiB, device +13,000,000 +\+7\.69% +\+0\.00%")
-        self.assertEqual("70 passed, 1 failed", ran.stdout.splitlines()[-1])
+        self.assertEqual("103 passed, 1 failed", ran.stdout.splitlines()[-1])
 
     def test_results_for_machines(self) -> None:
         self.series_says(row("memremap_pages", "device", "device", GIB, 14000000))
