@@ -164,9 +164,9 @@ class Rebased(World):
 class Matrix(unittest.TestCase):
     def test_another_base_has_the_flavours_that_it_has(self) -> None:
         flavours = {row.flavour for row in rows.choose({}, "7.2")}
-        self.assertEqual({"stock", "fixed"}, flavours)
+        self.assertEqual({"stock", "fixed", "fast"}, flavours)
         found = rows.choose({"CONFIGS": "4k-debug"}, "7.2")
-        self.assertEqual({"stock", "fixed"}, {row.flavour for row in found})
+        self.assertEqual({"stock", "fixed", "fast"}, {row.flavour for row in found})
         with self.assertRaises(UsageError):
             rows.choose({"FLAVOURS": "series"}, "7.2")
 
