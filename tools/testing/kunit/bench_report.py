@@ -158,14 +158,19 @@ def _spent(config: str, kernels: Sequence[Measured]) -> List[str]:
 
 
 def _barriers(config: str, kernels: Sequence[Measured]) -> List[str]:
-    """DSB, ISB and TLBI in what writes page tables, as dsb/isb/tlbi."""
-    heads = "".join(f"{m.flavour:>{_COLUMN}}" for m in kernels)
-    lines = [f"{f'{config.upper()} pages: DSB/ISB/TLBI':{_NAME}}{heads}"]
+    """DSB, ISB and TLBI in what writes page tables, as dsb/isb/tlbi; "=": as in the first."""
+
+    def line(what: str, first: str, *others: str) -> str:
+        return f"{what:{_NAME}}{first:>13}" + "".join(f" {text:>9}" for text in others)
+
+    lines = [line(f"{config.upper()} pages: DSB/ISB/TLBI", *(m.flavour for m in kernels))]
     section = kernels[0].costs.facts.section
     for key in next(m.barriers for m in kernels if m.barriers):
         if key.of in ("device", "dimm") and not (key.is_whole and key.bytes == section):
             continue
         what = f"{_call(key)}, {_ORIGINS[key.origin]}"
-        cells = ["/".join(str(n) for n in m.barriers.get(key, {}).values()) for m in kernels]
-        lines.append(f"{what:{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in cells))
+        first, *others = [
+            "/".join(str(n) for n in m.barriers.get(key, {}).values()) for m in kernels
+        ]
+        lines.append(line(what, first, *("=" if text == first else text for text in others)))
     return lines

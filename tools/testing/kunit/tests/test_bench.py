@@ -177,7 +177,7 @@ class Tell(unittest.TestCase):
         self.assertRegex(text, r"memremap_pages 1 GiB, device +13,000,000 +\+0\.00% +\+0\.00%")
         self.assertRegex(text, r"struct pages +10,200,014 +78\.46% +10,200,014 +78\.46%")
         self.assertEqual([], [line for line in table if line != line.rstrip()])
-        self.assertRegex(text, r"free page, device +4/2/2 +4/2/2 +4/2/2")
+        self.assertRegex(text, r"free page, device +4/2/2 += += +=")
         self.assertRegex(text, r"memmap in RAM +series +16 MiB +0 bytes")
 
     def test_a_kernel_that_told_nothing_has_no_column(self) -> None:
