@@ -7,6 +7,7 @@ import sys
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 import check
+import e2e_mutants
 import e2e_run
 import e2e_scenario
 import packages
@@ -41,16 +42,20 @@ def main(argv: List[str]) -> int:
             "make e2e judges this repository's own trees, not KSRC",
             "unset KSRC, and choose among them with FLAVOURS",
         )
-    plans = choose(e2e_scenario.load(), os.environ)
+    scenarios = e2e_scenario.load()
+    mutants = e2e_mutants.choose(scenarios, os.environ)
+    plans = [] if os.environ.get("MUTANTS") else choose(scenarios, os.environ)
     check.ensure_tools(wanted, *packages.GUEST)
     out = wanted.build / "results"
     tree.mark(wanted.build)
     (out / "e2e").mkdir(parents=True, exist_ok=True)
     found = [result for plan in plans for result in e2e_run.run(wanted, plan, out / "e2e")]
+    shown = list(found)
+    found += e2e_mutants.run(wanted, mutants, scenarios, out / "e2e")
     results.write_json(found, out / "e2e.json")
     results.write_junit(found, out / "e2e.xml")
-    print(results.in_words(found, heading(), table(found)))
-    for lines in (figures(found), grids(found)):
+    print(results.in_words(found, heading("make e2e"), table(found)))
+    for lines in (figures(shown), grids(shown)):
         if lines:
             print("\n" + "\n".join(lines))
     return int(ExitStatus.FAILED if results.totals(found)[1] else ExitStatus.OK)
@@ -151,9 +156,9 @@ def _choice(run: str) -> str:
     return f"FLAVOURS={flavour} CONFIGS={page}"
 
 
-def heading() -> str:
+def heading(command: str) -> str:
     """On what all this ran."""
-    words = [f"make e2e on {os.cpu_count()} CPUs, {sys.platform}"]
+    words = [f"{command} on {os.cpu_count()} CPUs, {sys.platform}"]
     for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
         words += check.first_line(argv)
     return "\n".join(words)

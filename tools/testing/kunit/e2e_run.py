@@ -27,6 +27,10 @@ from settings import Settings
 FRAGMENT = "e2e"
 STATUSES = (PASSED, FAILED, SPLAT, DIED)
 
+# The cases that stand for all others when there was nothing to boot.
+PREPARATION = "preparation"
+NOT_BOOTED = frozenset({PREPARATION, "config", "build"})
+
 # What make check runs.
 SMOKE = "e2e, the smoke test"
 SMOKE_PAGE = "4k"
@@ -40,38 +44,58 @@ class Plan:
     flavour: str
     page: str
     scenarios: Tuple[Scenario, ...]
+    # What its config is made of besides the page size, and what make is told.
+    fragments: Tuple[str, ...] = (FRAGMENT,)
+    make_options: Tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What tells it from all others."""
         return f"{self.flavour} {self.page}"
 
+    @property
+    def directory(self) -> str:
+        """Where its logs are, below the results."""
+        return f"{self.flavour}-{self.page}"
 
-def run(wanted: Settings, plan: Plan, out: Path) -> Iterator[RunResult]:
-    """Build a kernel and boot it for each scenario; whatever goes wrong is in the results."""
+    @property
+    def config(self) -> str:
+        """Its CONFIG."""
+        return "-".join((self.page, *self.fragments))
+
+
+def run(
+    wanted: Settings, plan: Plan, out: Path, source: Optional[Path] = None
+) -> Iterator[RunResult]:
+    """Build a kernel and boot it for each scenario; whatever goes wrong is in the results.
+
+    source is the kernel tree, unless it is the one that is prepared for the flavour.
+    """
     try:
         with lock.alone(out / "lock", "make e2e"):
-            yield from _run(wanted, plan, out)
+            yield from _run(wanted, plan, out, source)
     except WorkTreeError as error:
-        yield RunResult(plan.name, (_preparation(error),), 0.0)
+        yield RunResult(plan.name, (preparation(error),), 0.0)
 
 
-def _run(wanted: Settings, plan: Plan, out: Path) -> Iterator[RunResult]:
+def _run(
+    wanted: Settings, plan: Plan, out: Path, source: Optional[Path]
+) -> Iterator[RunResult]:
     watch = proc.Stopwatch()
     say(f"{plan.name}: building the kernel ...")
-    wanted = replace(wanted, flavour=plan.flavour, config=f"{plan.page}-{FRAGMENT}")
-    name = plan.name.replace(" ", "-")
+    wanted = replace(wanted, flavour=plan.flavour, config=plan.config)
     try:
-        kernel = Kernel(tree.prepare(wanted), wanted, out, name)
+        source = source or tree.prepare(wanted)
+        kernel = Kernel(source, wanted, out, plan.directory, make_options=plan.make_options)
         failed = kernel.build()
         root, mapped = e2e_root.base(wanted), e2e_root.compile_mapped(wanted)
     except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-        failed = _preparation(error)
+        failed = preparation(error)
     if failed:
         yield RunResult(plan.name, (failed,), watch.seconds)
         return
     say(f"{plan.name}: the kernel is there after {watch.seconds:.0f} s")
-    logs = out / name
+    logs = out / plan.directory
     logs.mkdir(exist_ok=True)
     guests = (
         Guest(kernel.build_dir / image.IMAGE, root, scenario, wanted.build / "e2e")
@@ -102,9 +126,10 @@ def _in_short(cases: Sequence[CaseResult]) -> str:
     return ", ".join(f"{n} {status}" for status, n in counts.items() if n)
 
 
-def _preparation(error: Exception) -> CaseResult:
+def preparation(error: Exception) -> CaseResult:
+    """What stands in the results in the place of a run that did not come about."""
     cause, *detail = str(error).splitlines()
-    return CaseResult("preparation", FAILED, cause, tuple(detail))
+    return CaseResult(PREPARATION, FAILED, cause, tuple(detail))
 
 
 class Trial:
@@ -128,7 +153,7 @@ class Trial:
             with self._guest.memory() as memory:
                 cases = self._run(memory)
         except (KunitError, proc.CommandFailed) as error:
-            cases = [_preparation(error)]
+            cases = [preparation(error)]
         return RunResult(self._scenario.variant, tuple(cases), watch.seconds)
 
     def _run(self, memory: Memory) -> List[CaseResult]:

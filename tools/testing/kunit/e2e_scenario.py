@@ -44,10 +44,14 @@ class ScenarioError(UsageError):
 
 @dataclass(frozen=True)
 class Device:
-    """Persistent memory: size bytes at a physical address."""
+    """Persistent memory: size bytes at a physical address.
+
+    is_told: whether the guest's kernel hears of it. If not, it is just there.
+    """
 
     size: int
     address: int
+    is_told: bool = True
 
     @property
     def end(self) -> int:

@@ -29,6 +29,7 @@ _COMPILER_MESSAGE = re.compile(
 class Kernel:
     """A tree, to be built in its directory .kunit-CONFIG, or in build_dir.
 
+    make_options are variables for the kernel's make, as in "NAME=value".
     name is what the logs in the directory out are called by. With another
     architecture than arm64, CONFIG says nothing, and its name stands in its place.
     """
@@ -41,12 +42,14 @@ class Kernel:
         name: str,
         build_dir: Optional[Path] = None,
         arch: str = "arm64",
+        make_options: Sequence[str] = (),
     ) -> None:
         self._tree = tree
         self._wanted = wanted
         self._out = out
         self._name = name
         self._options = [f"--build_dir={build_dir}"] if build_dir else []
+        self._make_options = [f"--make_options={option}" for option in make_options]
         self._arch = arch
         config = wanted.config if arch == "arm64" else arch
         self.build_dir = build_dir or tree / f".kunit-{config}"
@@ -95,7 +98,8 @@ class Kernel:
         return kept.read_text(errors="backslashreplace")
 
     def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
-        given = options.take_apart([*args, f"--arch={self._arch}", *self._options])
+        more = [*self._options, *self._make_options]
+        given = options.take_apart([*args, f"--arch={self._arch}", *more])
         line = options.with_defaults(given, self._wanted)
         argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *line.argv()]
         env = image.build_env(**({CPU_VARIABLE: cpu} if cpu else {}))

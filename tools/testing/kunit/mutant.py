@@ -19,7 +19,7 @@ CONFIGS = ("4k", "64k")
 # Where any allocation can be made to fail; for the few that need it.
 ALL_CONFIGS = (*CONFIGS, "4k-debug")
 
-_FIELD = re.compile(r"^(Breaks|Configs|Fast|Equivalent): *(.*)$", re.MULTILINE)
+_FIELD = re.compile(r"^(Breaks|Configs|Fast|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Mutant:
 
     breaks: the rules of the contract that it offends against; equivalent: why no
     test can tell it from the original, if that is so; everywhere: it must be
-    caught in each of its configs, not just in one of them.
+    caught in each of its configs, not just in one of them; scenarios: those of make e2e
+    that must notice it, too.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Mutant:
     fast: bool = False
     equivalent: str = ""
     everywhere: bool = True
+    scenarios: Tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -87,6 +89,7 @@ def _read_patch(path: Path) -> Mutant:
         configs,
         "Fast" in fields,
         fields.get("Equivalent", ""),
+        scenarios=tuple(fields.get("Scenarios", "").split()),
     )
 
 

@@ -348,8 +348,8 @@ class ModuleIndex(unittest.TestCase):
             self.assertEqual(there, self.find(data, word), word)
 
 
-class Running(World):
-    """The whole of it, with tools that obey."""
+class GuestWorld(World):
+    """A world with what makes a guest, and one that says what it is told to."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -384,6 +384,10 @@ class Running(World):
             '*) echo "$@" >>"$FAKE_MARK.qemu"; n=$(/usr/bin/wc -l <"$FAKE_MARK.qemu")\n'
             f'cat {path}.$n 2>/dev/null || cat {path}.1; $FAKE_GUEST;; esac',
         )
+
+
+class Running(GuestWorld):
+    """The whole of it, with tools that obey."""
 
     choice = {"FLAVOURS": "series", "CONFIGS": "4k", "FAKE_APT": "", "FAKE_GUEST": ""}
 
@@ -482,6 +486,42 @@ class Running(World):
         self.assertEqual(1, second.status, second.stderr)
         self.assertIn("another make e2e is at work", second.stdout)
         self.assertEqual(130, self.interrupt(first).status)
+
+    def mutant(self, scenarios: str) -> None:
+        self.write(
+            "tools/testing/kunit/mutants/memory-gone.patch",
+            f"Subject: memory is gone\n\nIt is.\n\nBreaks: C1\nScenarios: {scenarios}\n---\n"
+            "diff --git a/mm/memory.c b/mm/memory.c\n--- a/mm/memory.c\n+++ b/mm/memory.c\n"
+            "@@ -1,3 +1,2 @@\n int memory_0;\n-int memory_1;\n int memory_2;\n",
+        )
+
+    def test_a_mutant_that_is_noticed(self) -> None:
+        self.mutant("two-devices")
+        ran = self.e2e(MUTANTS="memory-*")
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.assertRegex(ran.stdout, r"mutant memory-gone +1 +1 +0 +0 +0 ")
+        self.assertEqual([], list(self.build.glob("linux-*/series/.kunit*")))
+        memory = next(self.build.glob("linux-*/mutants/mm/memory.c"))
+        self.assertIn("int memory_1;", memory.read_text())
+
+    def test_a_mutant_that_is_missed(self) -> None:
+        self.mutant("two-devices")
+        self.console(CONSOLE.replace("not ok", "ok"))
+        ran = self.e2e(MUTANTS="memory-*")
+        self.assertEqual(1, ran.status)
+        self.assertIn("memory-gone: no scenario notices it: memory is gone", ran.stdout)
+
+    def test_a_mutant_that_cannot_be_built(self) -> None:
+        self.mutant("two-devices")
+        ran = self.e2e(MUTANTS="memory-*", FAKE_TOOL="build fails")
+        self.assertEqual(1, ran.status)
+        self.assertIn("the build failed", ran.stdout)
+
+    def test_mutants_of_scenarios_that_are_not_there(self) -> None:
+        self.mutant("three-devices")
+        self.assert_error(self.e2e(MUTANTS="memory-*"), 2, "no scenario 'three-devices' for 4k")
+        self.mutant("two-devices")
+        self.assert_error(self.e2e(MUTANTS="alloc-*"), 2, "alloc-*")
 
     def test_a_scenario_with_an_error(self) -> None:
         self.scenario(GOOD.replace("case first", "cases first"))

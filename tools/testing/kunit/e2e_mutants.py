@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Breaks the kernel in the ways that some mutants say: scenarios must notice it, too."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Iterator, List, Mapping, Sequence
+
+import e2e_run
+import mutant as mutant_module
+import proc
+from e2e_run import Plan
+from e2e_scenario import Scenario
+from errors import KunitError, UsageError
+from mutant import Mutant
+from mutant_lab import Workshop
+from results import CaseResult, RunResult
+from settings import Settings
+
+# What a scenario's mutant breaks, and the variables that leave mutants out.
+FLAVOUR, PAGE = "series", "4k"
+_NARROWING = ("SCENARIOS", "FLAVOURS", "CONFIGS")
+
+
+def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Mutant]:
+    """The mutants that name scenarios, of which MUTANTS leaves some. Raises UsageError.
+
+    A run that is narrowed to something else has none.
+    """
+    globs = environ.get("MUTANTS", "")
+    if not globs and any(environ.get(name) for name in _NARROWING):
+        return []
+    known = {scenario.name for scenario in scenarios if PAGE in scenario.pages}
+    found = [m for m in mutant_module.read_patches() if m.scenarios]
+    for mutant in found:
+        strangers = sorted(set(mutant.scenarios) - known)
+        if strangers:
+            raise UsageError(
+                f"{mutant.name}: there is no scenario '{strangers[0]}' for {PAGE}",
+                f"choose from: {' '.join(sorted(known))}",
+            )
+    return mutant_module.choose(found, globs) if found else []
+
+
+def run(
+    wanted: Settings, mutants: Sequence[Mutant], scenarios: Sequence[Scenario], out: Path
+) -> Iterator[RunResult]:
+    """Boot each mutant for its scenarios; a failure is one that nothing noticed."""
+    if not mutants:
+        return
+    workshop = Workshop(replace(wanted, flavour=FLAVOUR))
+    with workshop.opened():
+        for mutant in mutants:
+            chosen = tuple(s for s in scenarios if s.name in mutant.scenarios)
+            yield _try(workshop, mutant, Plan(FLAVOUR, PAGE, chosen), out)
+
+
+def _try(workshop: Workshop, mutant: Mutant, plan: Plan, out: Path) -> RunResult:
+    watch = proc.Stopwatch()
+    name = f"mutant {mutant.name}"
+    proc.say(f"{name} ...")
+    logs = out / mutant.name
+    logs.mkdir(parents=True, exist_ok=True)
+    cases: List[CaseResult] = []
+    with workshop.mutated(mutant) as complaint:
+        if complaint:
+            error = KunitError(f"{mutant.name} does not apply", "bring it up to date", complaint)
+            cases.append(e2e_run.preparation(error))
+        else:
+            for result in e2e_run.run(workshop.wanted, plan, logs, workshop.tree):
+                cases += result.cases
+    if any(case.name in e2e_run.NOT_BOOTED for case in cases):
+        return RunResult(name, tuple(cases), watch.seconds)
+    if not any(case.failure for case in cases):
+        what = f"{mutant.name}: no scenario notices it: {mutant.title}"
+        cases.append(CaseResult(mutant.name, "missed", what))
+    else:
+        cases = [replace(case, failure="") for case in cases]
+    return RunResult(name, tuple(cases), watch.seconds)
