@@ -8,7 +8,7 @@ PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report arches map bench-verdict export lint docs bench e2e pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report arches map bench-verdict export lint docs bench e2e coverage pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -27,6 +27,7 @@ help:
 	@echo 'make docs    the pages of Documentation/ as HTML, in build/docs/html'
 	@echo 'make bench   what adding and removing memory costs the kernel, beside stock'
 	@echo 'make e2e     a real driver with ndctl and daxctl in a booted guest'
+	@echo 'make coverage   which lines of the series run in suites and scenarios, by gcov'
 	@echo 'make check-pipelines   run .gitlab-ci.yml here (needs npm)'
 	@echo 'make clean   remove what was built: trees, kernels, results'
 	@echo
@@ -44,8 +45,8 @@ help:
 	@echo '  PLOTS=DIR   for make bench: the pictures and the table (default: build/results/bench)'
 	@echo '  KERNEL_ARGS="rodata=on"         for make bench: further arguments for the kernels'
 	@echo '  BARRIERS=0  for make bench: do not count barriers, which takes a boot more'
-	@echo '  SCENARIOS="ram-* geometry-pair/2M,16M"   for make e2e: only these'
-	@echo '  MUTANTS="alloc-* free-*"        for make mutants: only these'
+	@echo '  SCENARIOS="ram-* geometry-pair/2M,16M"   for e2e, coverage: only these'
+	@echo '  MUTANTS="alloc-* free-*"        for make mutants, make e2e: only these'
 	@echo '  RUNS=3      for make bench-verdict: how often each is measured'
 	@echo '  AGAINST=DIR-or-mbox, ONTO=flavour, TIP_ONLY=1, SHORT=1   for make revision'
 	@echo '  TIP_CONFIGS="4k 64k"            for make revision: the whole series with these'
@@ -97,6 +98,9 @@ bench:
 
 e2e:
 	@$(PYTHON) $(TOOLS)/e2e.py
+
+coverage:
+	@$(PYTHON) $(TOOLS)/coverage.py
 
 # Prints GitLab's child pipeline: one job for each of SHARDS=4 parts of the matrix.
 pipeline:

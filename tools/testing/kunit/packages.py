@@ -43,6 +43,8 @@ MYPY = Requirement("mypy", "mypy")
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 # What makes a guest with a user space, and its devices.
 GUEST = (Requirement("dtc", "device-tree-compiler"), Requirement("dpkg-deb", "dpkg"))
+# Makes tables and pages of what gcov counts.
+LCOV = Requirement("lcov", "lcov")
 CROSS_COMPILER = Requirement("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
 # Only a package that has the header proves a C library to build host tools with.
 # The other architectures that there are suites for: an emulator, a compiler.

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0
+"""From the counters that guests print to what ran, by means of gcov-tool, lcov and genhtml."""
+
+import base64
+import binascii
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+import options
+import proc
+from errors import CommandError
+
+# As the guest's counters() prints them: a head with size and path, then the content.
+_HEAD = re.compile(r"# counters (\d+) /sys/kernel/debug/gcov(/.*)\.gcda")
+_CONTENT = re.compile(r"#   ([A-Za-z0-9+/=]+)")
+_PREFIX = re.compile(r"^#   [A-Za-z0-9+/=]+\r?\n|^# counters .*\n", re.MULTILINE)
+
+_BRANCHES = ("--rc", "lcov_branch_coverage=1")
+
+
+@dataclass
+class Ran:
+    """How often the lines of a file ran, and each of the ways on from a line was taken."""
+
+    lines: Dict[int, int] = field(default_factory=dict)
+    branches: Dict[int, List[int]] = field(default_factory=dict)
+
+
+# By the file's path in the kernel tree.
+Trace = Dict[str, Ran]
+
+
+def counters(log: Path) -> Dict[str, bytes]:
+    """The .gcda files in a console log, by the object's full path without ending.
+
+    Raises CommandError when one is not whole.
+    """
+    found: Dict[str, bytes] = {}
+    name, size, text = "", 0, ""
+
+    def close() -> None:
+        if not name:
+            return
+        try:
+            data = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            data = b""
+        if len(data) != size:
+            raise CommandError(f"{log}: the counters of {name} are not whole",
+                               "see there what came between, and run it again")  # fmt: skip
+        found[name] = data
+
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        head, content = _HEAD.search(line), _CONTENT.fullmatch(line)
+        if head:
+            close()
+            name, size, text = head.group(2), int(head.group(1)), ""
+        elif content and name:
+            text += content.group(1)
+    close()
+    return found
+
+
+def without_counters(log: Path) -> str:
+    """What a guest said besides."""
+    return _PREFIX.sub("", log.read_text(encoding="utf-8", errors="backslashreplace"))
+
+
+def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) -> Path:
+    """Add up the counters in all logs of one kernel; return lcov's account of them.
+
+    tree is where the kernel's source is, build_dir where it was built; directory becomes
+    ours. Raises CommandError when there are no counters, what proc.run() raises.
+    """
+    total = directory / "sum"
+    for log in logs:
+        found = counters(log)
+        if not found:
+            continue
+        one = directory / ("one" if total.exists() else total.name)
+        for name, data in found.items():
+            path = one / Path(name).relative_to(build_dir).with_suffix(".gcda")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        if one != total:
+            merged = directory / "merged"
+            proc.run([_tool("gcov-tool"), "merge", "-o", str(merged), str(total), str(one)])
+            shutil.rmtree(total)
+            merged.rename(total)
+    if not total.exists():
+        raise CommandError(
+            f"no guest printed counters: see {directory.parent}",
+            "the kernel there must be one with lib/kunit-configs/coverage.config",
+        )
+    for path in list(total.rglob("*.gcda")):
+        notes = path.with_suffix(".gcno").relative_to(total)
+        (total / notes).symlink_to(build_dir / notes)
+    info = directory / "all.info"
+    proc.run([
+        "lcov", "--quiet", "--capture", *_BRANCHES, "--gcov-tool", _tool("gcov"),
+        "--directory", str(total), "--base-directory", str(build_dir), "--output-file", str(info),
+    ])  # fmt: skip
+    # Not the headers: what a function in one of them does is not about us.
+    chosen = directory / "chosen.info"
+    proc.run([
+        "lcov", "--quiet", *_BRANCHES, "--extract", str(info), f"{tree}/*.c",
+        "--output-file", str(chosen),
+    ])  # fmt: skip
+    return chosen
+
+
+def merge(traces: Sequence[Path], tree: Path, out: Path) -> Trace:
+    """Add up lcov's accounts of several kernels; return what they tell."""
+    added = [word for path in traces for word in ("--add-tracefile", str(path))]
+    proc.run(["lcov", "--quiet", *_BRANCHES, *added, "--output-file", str(out)])
+    return read(out.read_text(encoding="utf-8"), tree)
+
+
+def read(text: str, tree: Path) -> Trace:
+    """What lcov's account of files in a tree tells."""
+    trace: Trace = {}
+    ran = Ran()
+    for line in text.splitlines():
+        what, _, rest = line.partition(":")
+        if what == "SF":
+            ran = trace.setdefault(os.path.relpath(rest, tree), Ran())
+        elif what == "DA":
+            number, count = rest.split(",")[:2]
+            ran.lines[int(number)] = int(count)
+        elif what == "BRDA":
+            # "-" is a branch that was never come to.
+            number, _, _, count = rest.split(",")
+            ran.branches.setdefault(int(number), []).append(int(count.replace("-", "0")))
+    return trace
+
+
+def pages(traces: Sequence[Path], tree: Path, out: Path) -> None:
+    """Show sources and counts as HTML, in a directory."""
+    proc.run([
+        "genhtml", "--quiet", "--branch-coverage", *_BRANCHES, "--prefix", str(tree),
+        "--output-directory", str(out), *map(str, traces),
+    ])  # fmt: skip
+
+
+def _tool(name: str) -> str:
+    """A program that goes with the compiler."""
+    return options.cross_prefix(options.take_apart(["build"])) + name

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which of the lines that patches touch ran, and why others did not."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from coverage_data import Ran, Trace
+from errors import UsageError
+from gitrepo import Git
+from results import CaseResult, RunResult
+
+EXCUSES = Path(__file__).resolve().parent / "expected/uncovered"
+NAME = "what the series and the fixes touch"
+
+# The lines that patches add, with their text, by file.
+Touched = Dict[str, Dict[int, str]]
+
+# Why a line of a file did not run, or not in all its ways, by file and text.
+Excuses = Mapping[Tuple[str, str], str]
+
+_HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,\d+)? @@")
+
+
+@dataclass(frozen=True)
+class Report:
+    """lines: for a terminal. result: a case for each file, and for each excuse in vain."""
+
+    lines: Tuple[str, ...]
+    result: RunResult
+
+
+def added(git: Git, below: str, above: str) -> Touched:
+    """The lines that one commit has and the other one does not, in C that arm64 compiles."""
+    found: Touched = {}
+    lines: Dict[int, str] = {}
+    number = 0
+    diff = git.run("diff", "--unified=0", "--no-renames", "--no-color", below, above, "--", "*.c")
+    for line in diff.stdout.splitlines():
+        hunk = _HUNK.match(line)
+        if line.startswith("+++ "):
+            name = line[len("+++ b/") :]
+            lines = {}
+            if not name.startswith("arch/") or name.startswith("arch/arm64/"):
+                lines = found.setdefault(name, {})
+        elif hunk:
+            number = int(hunk.group(1))
+        elif line.startswith("+"):
+            lines[number] = line[1:]
+            number += 1
+    return found
+
+
+def read_excuses(path: Path = EXCUSES) -> Excuses:
+    """Read a file's lines, each with the reason why it does not run. Raises UsageError.
+
+    A name stands at the margin, a line of that file one tab to the right, the reason two.
+    """
+    found: Dict[Tuple[str, str], str] = {}
+    name, text = "", ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        rest = line.strip()
+        if not rest or rest.startswith("#"):
+            continue
+        if not line.startswith("\t"):
+            name, text = rest, ""
+        elif name and not line.startswith("\t\t"):
+            text = rest
+            found[name, text] = ""
+        elif text:
+            found[name, text] = f"{found[name, text]} {rest}".strip()
+        else:
+            raise UsageError(f"{path}:{number}: a reason for nothing",
+                             "put a file, and a line of it behind a tab, above it")  # fmt: skip
+    bare = [text for (_, text), reason in found.items() if not reason]
+    if bare:
+        raise UsageError(f"{path}: no reason why '{bare[0]}' does not run", "write one below it")
+    return found
+
+
+def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Report:
+    """Compare. seen: what ran, by what it ran in; the last one is all of it."""
+    everything = list(seen.values())[-1]
+    layout = "{:32}" + " {:>13}" * len(seen) * 2
+    lines = [
+        "{:32} {:^{width}} {:^{width}}".format("", "lines run", "ways taken", width=14 * len(seen) - 1),
+        layout.format("", *seen, *seen),
+    ]
+    cases: List[CaseResult] = []
+    used: Dict[Tuple[str, str], None] = {}
+    gaps: List[str] = []
+    for name, texts in touched.items():
+        counts = [_count(trace.get(name, Ran()), texts) for trace in seen.values()]
+        lines.append(layout.format(name, *(c[0] for c in counts), *(c[1] for c in counts)))
+        open_lines: List[str] = []
+        for number, what in _gaps(everything.get(name, Ran()), texts):
+            key = (name, texts[number].strip())
+            reason = excuses.get(key)
+            used[key] = None
+            told = [f"{name}:{number}: {what}", f"    {key[1]}", f"    # {reason or 'not explained'}"]
+            gaps += told
+            if reason is None:
+                open_lines += told[:2]
+        failure = f"{name}: {len(open_lines) // 2} lines or ways are not explained"
+        cases.append(CaseResult(name, "failed" if open_lines else "passed",
+                                failure if open_lines else "", tuple(open_lines)))  # fmt: skip
+    for name, text in excuses:
+        if (name, text) not in used:
+            what = f"{name}: expected/uncovered excuses a line that runs, or is not there: {text}"
+            cases.append(CaseResult(f"{name}: an excuse", "failed", what))
+    return Report((*lines, *([""] if gaps else []), *gaps), RunResult(NAME, tuple(cases), 0.0))
+
+
+def _count(ran: Ran, texts: Mapping[int, str]) -> Tuple[str, str]:
+    """Of the lines that code came of: how many ran, and how many ways on were taken."""
+    counts = [ran.lines[n] for n in texts if n in ran.lines]
+    ways = [taken for n in texts for taken in ran.branches.get(n, [])]
+    return _share(counts), _share(ways)
+
+
+def _share(counts: Sequence[int]) -> str:
+    return f"{sum(c > 0 for c in counts)}/{len(counts)}"
+
+
+def _gaps(ran: Ran, texts: Mapping[int, str]) -> Iterator[Tuple[int, str]]:
+    for number in texts:
+        what = _gap(ran.lines.get(number), ran.branches.get(number, []))
+        if what:
+            yield number, what
+
+
+def _gap(count: Optional[int], ways: Sequence[int]) -> str:
+    if count == 0:
+        return "did not run"
+    if 0 in ways:
+        return f"{sum(w > 0 for w in ways)} of {len(ways)} ways taken"
+    return ""

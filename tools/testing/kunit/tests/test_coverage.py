@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make coverage: from what guests print to what ran, and what is told of it."""
+
+import base64
+import re
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict
+
+import coverage
+import coverage_data
+import coverage_report
+import settings
+from coverage_data import Ran
+from e2e_scenario import RAM_START
+from errors import CommandError, UsageError
+from gitrepo import Git
+from tests.fake import DATA
+from tests.fake import Ran as Finished
+from tests.test_e2e import CONSOLE, GuestWorld
+from tests.test_judge import CASES
+
+OBJECT = "/build/.kunit-4k-e2e-coverage/mm/sparse"
+
+
+def printed(data: bytes, name: str = OBJECT) -> str:
+    """What the guest's counters() says."""
+    lines = base64.encodebytes(data).decode().splitlines()
+    head = f"# counters {len(data)} /sys/kernel/debug/gcov{name}.gcda\n"
+    return head + "".join(f"#   {line}\n" for line in lines)
+
+
+class Directory(unittest.TestCase):
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def file(self, text: str, name: str = "log") -> Path:
+        path = self.directory / name
+        path.write_text(text)
+        return path
+
+
+class Counters(Directory):
+    def test_they_are_found_among_all_else(self) -> None:
+        data, more = bytes(range(200)), b"x"
+        log = self.file(f"    ok 1 first\n{printed(data)}{printed(more, OBJECT + '2')}ok 1 suite\n")
+        self.assertEqual({OBJECT: data, f"{OBJECT}2": more}, coverage_data.counters(log))
+        self.assertEqual("    ok 1 first\nok 1 suite\n", coverage_data.without_counters(log))
+
+    def test_none(self) -> None:
+        self.assertEqual({}, coverage_data.counters(self.file(CONSOLE)))
+
+    def test_what_is_lost_is_noticed(self) -> None:
+        text = printed(bytes(200))
+        for broken in (text[:-40], text.replace("\n#   ", "\n[    1.0] random: crng\n", 1)):
+            with self.assertRaisesRegex(CommandError, "sparse are not whole"):
+                coverage_data.counters(self.file(broken))
+
+    def test_no_guest_counted(self) -> None:
+        with self.assertRaisesRegex(CommandError, "no guest printed counters"):
+            coverage_data.capture([self.file(CONSOLE)], Path("/t"), Path("/b"), self.directory / "w")
+
+
+class Traces(unittest.TestCase):
+    def test_lines_and_branches(self) -> None:
+        text = (
+            "TN:suites\nSF:/tree/mm/sparse.c\nDA:3,0\nDA:4,17\nBRDA:4,0,0,17\nBRDA:4,0,1,0\n"
+            "BRDA:5,0,0,-\nLF:2\nend_of_record\nSF:/tree/mm/memremap.c\nDA:3,1\nend_of_record\n"
+        )
+        trace = coverage_data.read(text, Path("/tree"))
+        self.assertEqual(Ran({3: 0, 4: 17}, {4: [17, 0], 5: [0]}), trace["mm/sparse.c"])
+        self.assertEqual({3: 1}, trace["mm/memremap.c"].lines)
+
+
+class Touched(Directory):
+    def test_added_lines(self) -> None:
+        git = Git(self.directory / ".git", work_tree=self.directory)
+        git.run("init", "--quiet")
+        commits = []
+        for texts in (("a\nb\nc\n", "x\n"), ("a\nB1\nB2\nc\nd\n", "y\n")):
+            for name, text in zip(("mm/sparse.c", "arch/riscv/mm/init.c"), texts):
+                path = self.directory / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            git.run("add", ".")
+            git.run("-c", "user.name=a", "-c", "user.email=a", "commit", "-q", "-m", "-")
+            commits.append(git.out("rev-parse", "HEAD"))
+        self.assertEqual(
+            {"mm/sparse.c": {2: "B1", 3: "B2", 5: "d"}}, coverage_report.added(git, *commits)
+        )
+
+
+class Report(Directory):
+    touched = {"mm/sparse.c": {7: "\tif (altmap)", 8: "\t\treturn;", 9: "\t/* why */"}}
+
+    def look(self, ran: Ran, excuses: str = "") -> coverage_report.Report:
+        seen: Dict[str, coverage_data.Trace] = {"suites": {"mm/sparse.c": ran}}
+        seen["both"] = seen["suites"]
+        found = coverage_report.read_excuses(self.file(excuses, "uncovered"))
+        return coverage_report.look(self.touched, seen, found)
+
+    def test_all_ran(self) -> None:
+        report = self.look(Ran({7: 2, 8: 1}, {7: [1, 1]}))
+        self.assertEqual([], report.result.wrong)
+        self.assertRegex(report.lines[-1], r"mm/sparse.c +2/2 +2/2 +2/2 +2/2")
+
+    def test_what_did_not_run_must_be_explained(self) -> None:
+        report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}))
+        (case,) = report.result.wrong
+        self.assertEqual("mm/sparse.c: 2 lines or ways are not explained", case.failure)
+        self.assertIn("mm/sparse.c:7: 1 of 2 ways taken", case.log)
+        self.assertIn("mm/sparse.c:8: did not run", case.log)
+
+    def test_what_is_explained(self) -> None:
+        excuses = "mm/sparse.c\n\tif (altmap)\n\t\tAlways.\n\treturn;\n\t\tNever,\n\t\tas said.\n"
+        report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}), excuses)
+        self.assertEqual([], report.result.wrong)
+        self.assertIn("    # Never, as said.", report.lines)
+
+    def test_excuses_in_vain(self) -> None:
+        report = self.look(Ran({7: 2, 8: 1}, {}), "mm/sparse.c\n\treturn;\n\t\tNever.\n")
+        (case,) = report.result.wrong
+        self.assertIn("excuses a line that runs, or is not there: return;", case.failure)
+
+    def test_excuses_that_make_no_sense(self) -> None:
+        for text, words in (
+            ("mm/sparse.c\n\t\tNever.\n", "uncovered:2: a reason for nothing"),
+            ("\t\tNever.\n", "uncovered:1: a reason for nothing"),
+            ("mm/sparse.c\n\treturn;\n", "no reason why 'return;'"),
+        ):
+            with self.assertRaisesRegex(UsageError, words):
+                self.look(Ran(), text)
+
+    def test_ours_can_be_read(self) -> None:
+        coverage_report.read_excuses()
+
+
+class Machine(unittest.TestCase):
+    def test_the_suites_have_the_machine_that_kunit_py_gives_them(self) -> None:
+        text = (settings.REPO / "tools/testing/kunit/qemu_configs/arm64.py").read_text()
+        for word in coverage.SUITES_ARGUMENTS.split()[1:]:
+            self.assertIn(word, text)
+        self.assertIn(f"mem={coverage.SUITES_RAM >> 20}M", text)
+        memory = coverage.SUITES_MEMORY
+        self.assertIn(f"={memory.size >> 20}M@{memory.address:#x}", text)
+        size = re.search(r"'-m', '(\d+)'", text)
+        assert size
+        self.assertEqual(RAM_START + (int(size.group(1)) << 20), memory.end)
+
+
+class Running(GuestWorld):
+    """The whole of it, with tools that obey."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("lib/kunit-configs/coverage.config", "")
+        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        for name in ("skips", "baseline", "stock"):
+            self.write(f"tools/testing/kunit/expected/{name}", "")
+        self.write("tools/testing/kunit/expected/uncovered", "")
+        self.tool("aarch64-linux-gnu-gcov", "exit 0")
+        self.tool("aarch64-linux-gnu-gcov-tool", "exit 1")
+        self.tool("genhtml", "exit 0")
+        self.counts("DA:21,$n")
+
+    def counts(self, lines: str) -> None:
+        """What lcov finds out about the line that each of our two patches adds."""
+        self.tool(
+            "lcov",
+            'while [ "$1" != --output-file ]; do shift; done; tree=$PWD/build/linux-6.12/series\n'
+            f'n=1; for f in mm/sparse-vmemmap arch/arm64/mm/mmu; do printf "SF:$tree/$f.c\\n'
+            f'{lines}\\nend_of_record\\n"; n=0; done > "$2"',
+        )
+
+    def coverage(self) -> Finished:
+        gcda = self.build / "linux-6.12/series/.kunit-4k-e2e-coverage/mm/sparse-vmemmap"
+        suites = (DATA / "pass.log").read_text()
+        self.console(CONSOLE.replace("not ok", "ok") + printed(b"x", str(gcda)),
+                     suites + printed(b"x", str(gcda)))  # fmt: skip
+        return self.program("coverage.py", CONFIGS="4k", FAKE_APT="", FAKE_GUEST="")
+
+    def test_what_is_left_unexplained(self) -> None:
+        ran = self.coverage()
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("arch/arm64/mm/mmu.c: 1 lines or ways are not explained", ran.stdout)
+        self.assertRegex(ran.stdout, r"mm/sparse-vmemmap.c +1/1 +1/1 +1/1 ")
+        self.assertIn("--make_options=GCOV_PROFILE_mmu.o=y", self.recorded()["argv"])
+
+
+if __name__ == "__main__":
+    unittest.main()
