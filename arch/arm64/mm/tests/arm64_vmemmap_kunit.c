@@ -15,6 +15,7 @@
 #include <linux/pgtable.h>
 #include <linux/vmalloc.h>
 
+#include <asm/mmu.h>
 #include <asm/sysreg.h>
 
 #include "fake_dev.h"
@@ -324,7 +325,8 @@ static void expect_descriptor(struct kunit *test, unsigned long addr,
 	expect_field(test, &walk, 1, 0, type, "type");
 	expect_field(test, &walk, 7, 6, 0, "AP: read and write, kernel only");
 	expect_field(test, &walk, 10, 10, 1, "AF: accessed");
-	expect_field(test, &walk, 11, 11, 0, "nG: global");
+	/* No entry of a kernel that is hidden from user space may stay in the TLB. */
+	expect_field(test, &walk, 11, 11, arm64_kernel_unmapped_at_el0(), "nG: not global");
 	expect_field(test, &walk, 52, 52, 0, "Contiguous");
 	expect_field(test, &walk, 53, 53, 1, "PXN");
 	expect_field(test, &walk, 54, 54, 1, "UXN");
