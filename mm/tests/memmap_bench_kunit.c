@@ -70,15 +70,16 @@ static const unsigned long sizes[] = { 2, 16, 64, 128, 256, 512, 1024, 2048, 307
  * @insns: instructions of all tasks
  * @own: instructions of the task that called, to 16
  * @ns: virtual time, to 16
- * @preempted: how often somebody was let in between. The scheduler's account is
- *	not exact then: it need not look at the clock for such a switch.
+ * @switches: how often somebody else was let in between. The scheduler's account
+ *	is not exact then: it need not look at the clock for a switch after somebody
+ *	was woken, and what the task did since that counts for the next one.
  * @window: the number of the measurement
  */
 struct cost {
 	u64 insns;
 	u64 own;
 	u64 ns;
-	unsigned long preempted;
+	unsigned long switches;
 	unsigned int window;
 };
 
@@ -132,7 +133,7 @@ static noinline void cost_begin(struct cost *cost)
 	hidden = current->kunit_test;
 	current->kunit_test = NULL;
 	cost->window = windows++;
-	cost->preempted = current->nivcsw;
+	cost->switches = current->nvcsw + current->nivcsw;
 	cost->own = task_sched_runtime(current);
 	cost->ns = ktime_get_ns();
 	cost->insns = counter_read();
@@ -143,7 +144,7 @@ static noinline void cost_end(struct cost *cost)
 	cost->insns = (u32)(counter_read() - (u32)cost->insns);
 	cost->ns = ktime_get_ns() - cost->ns;
 	cost->own = task_sched_runtime(current) - cost->own;
-	cost->preempted = current->nivcsw - cost->preempted;
+	cost->switches = current->nvcsw + current->nivcsw - cost->switches;
 	current->kunit_test = hidden;
 	cost->insns -= min(cost->insns, nothing.insns);
 	cost->ns -= min(cost->ns, nothing.ns);
@@ -157,8 +158,8 @@ static void cost_keep(struct cost *best, const struct cost *now, uint round)
 
 	if (!round)
 		is_better = true;
-	else if (now->preempted != best->preempted)
-		is_better = now->preempted < best->preempted;
+	else if (now->switches != best->switches)
+		is_better = now->switches < best->switches;
 	else
 		is_better = now->own < best->own;
 	if (is_better)
