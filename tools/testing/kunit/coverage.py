@@ -61,7 +61,9 @@ def main(argv: List[str]) -> int:
             "unset KSRC and BASE",
         )
     plans = choose(os.environ)
-    check.ensure_tools(wanted, *packages.GUEST, packages.LCOV)
+    chosen = [s for plan in plans for s in plan.scenarios]
+    guest = packages.for_guest(any(s.has_firmware for s in chosen))
+    check.ensure_tools(wanted, *guest, packages.LCOV)
     out = wanted.build / "results/coverage"
     tree.mark(wanted.build)
     shutil.rmtree(out, ignore_errors=True)

@@ -82,11 +82,10 @@ def read_excuses(path: Path = EXCUSES) -> Excuses:
 def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Report:
     """Compare. seen: what ran, by what it ran in; the last one is all of it."""
     everything = list(seen.values())[-1]
-    layout = "{:32}" + " {:>13}" * len(seen) * 2
-    lines = [
-        "{:32} {:^{width}} {:^{width}}".format("", "lines run", "ways taken", width=14 * len(seen) - 1),
-        layout.format("", *seen, *seen),
-    ]
+    columns = "".join(f"{{:>{max(len(what) + 1, 8)}}}" for what in seen)
+    width = len(columns.format(*seen))
+    layout = "{:20}" + columns * 2
+    lines = [f"{'':20}{'lines run':>{width}}{'ways taken':>{width}}", layout.format("", *seen, *seen)]
     cases: List[CaseResult] = []
     used: Dict[Tuple[str, str], None] = {}
     gaps: List[str] = []

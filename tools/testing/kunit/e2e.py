@@ -45,7 +45,8 @@ def main(argv: List[str]) -> int:
     scenarios = e2e_scenario.load()
     mutants = e2e_mutants.choose(scenarios, os.environ)
     plans = [] if os.environ.get("MUTANTS") else choose(scenarios, os.environ)
-    check.ensure_tools(wanted, *packages.GUEST)
+    chosen = [s for plan in plans for s in plan.scenarios]
+    check.ensure_tools(wanted, *packages.for_guest(any(s.has_firmware for s in chosen)))
     out = wanted.build / "results"
     tree.mark(wanted.build)
     (out / "e2e").mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@
 """A guest with real devices: booted, watched, helped where it asks, and ended.
 
 Its devices are RAM that the kernel is told not to use (mem=) and that the device tree
-calls persistent memory. No firmware is involved.
+calls persistent memory; no firmware is involved then. A machine with memory in slots
+has UEFI and ACPI.
 """
 
 import contextlib
@@ -27,6 +28,9 @@ CALL = "E2E-HOST "
 _IN_ALL = 10
 
 _MACHINE = "virt,memory-backend=ram"
+# For memory, and what labels take of an NVDIMM.
+_SLOTS = 16
+_LABELS = 256 << 10
 # oops=panic, for a kernel that has oopsed may hang instead of dying.
 _ARGUMENTS = "console=ttyAMA0 rdinit=/init oops=panic panic=-1"
 
@@ -43,16 +47,25 @@ class Ended:
 class Memory:
     """The guest's RAM with all its devices: a sparse file, from RAM_START on.
 
-    Without looks, there is none, and nothing outlives a boot.
+    Without looks, there is none, and nothing outlives a boot. control is the socket on
+    which QEMU takes commands.
     """
 
     directory: Path
     looks: bool
+    control: Path = Path()
 
     @property
     def path(self) -> Path:
         """The file."""
         return self.directory / "ram"
+
+    def slot(self, number: int, size: int) -> str:
+        """What QEMU makes the content of a slot of."""
+        if self.looks:
+            path = self.directory / f"slot{number}"
+            return f"memory-backend-file,id=slot{number},size={size},mem-path={path},share=on"
+        return f"memory-backend-ram,id=slot{number},size={size}"
 
     def read(self, device: Device, size: int) -> bytes:
         """The first bytes of a device, as they are now."""
@@ -80,8 +93,12 @@ class Guest:
     @contextlib.contextmanager
     def memory(self) -> Iterator[Memory]:
         """RAM and devices, empty. What is in there outlives a boot, and the block not."""
-        with tempfile.TemporaryDirectory(prefix="e2e-", dir=self._work) as directory:
-            memory = Memory(Path(directory), self._scenario.looks_from_outside)
+        # A socket's path may not be as long as that of a directory of the user's.
+        with tempfile.TemporaryDirectory(prefix="e2e-", dir=self._work) as directory, (
+            tempfile.TemporaryDirectory(prefix="e2e-")
+        ) as short:
+            control = Path(short) / "qmp"
+            memory = Memory(Path(directory), self._scenario.looks_from_outside, control)
             if memory.looks:
                 with open(memory.path, "wb") as file:
                     file.truncate(self._size)
@@ -102,8 +119,11 @@ class Guest:
         initrd.write_bytes(self._root.read_bytes() + overlay)
         argv = [*self._argv(memory), "-kernel", str(self._image), "-initrd", str(initrd)]
         argv += ["-append", self._command_line()]
-        self._make_tree(argv, tree)
-        argv += ["-dtb", str(tree)]
+        if self._scenario.has_firmware:
+            argv += self._slots(memory)
+        else:
+            self._make_tree(argv, tree)
+            argv += ["-dtb", str(tree)]
         complaints = work / "stderr"
         with open(log, "w", encoding="utf-8") as console, open(complaints, "wb") as errors:
             with proc.started(
@@ -122,14 +142,29 @@ class Guest:
         backend = f"memory-backend-ram,id=ram,size={size}"
         if memory.looks:
             backend = f"memory-backend-file,id=ram,size={size},mem-path={memory.path},share=on"
+        machine, ram = _MACHINE, f"{size >> 20}M"
+        if self._scenario.has_firmware:
+            machine += ",nvdimm=on"
+            ram += f",slots={_SLOTS},maxmem={_SLOTS}G"
         return [
-            packages.QEMU.proof, "-machine", _MACHINE, *_cpu(),
-            "-smp", str(self._scenario.cpus), "-m", f"{size >> 20}M", "-object", backend,
+            packages.QEMU.proof, "-machine", machine, *_cpu(),
+            "-smp", str(self._scenario.cpus), "-m", ram, "-object", backend,
             "-nodefaults", "-nic", "none", "-display", "none", "-serial", "stdio", "-no-reboot",
         ]  # fmt: skip
 
+    def _slots(self, memory: Memory) -> List[str]:
+        """Firmware, what is in the slots from the beginning, and a way to fill others."""
+        argv = ["-bios", packages.FIRMWARE.proof, "-qmp", f"unix:{memory.control},server=on,wait=off"]
+        for number, size in enumerate(self._scenario.nvdimms):
+            argv += ["-object", memory.slot(number, size + _LABELS)]
+            argv += ["-device", f"nvdimm,memdev=slot{number},label-size={_LABELS}"]
+        return argv
+
     def _command_line(self) -> str:
-        return f"{_ARGUMENTS} mem={self._scenario.memory >> 20}M {self._scenario.arguments}".strip()
+        words = [_ARGUMENTS, self._scenario.arguments]
+        if not self._scenario.has_firmware:
+            words.insert(1, f"mem={self._scenario.memory >> 20}M")
+        return " ".join(filter(None, words))
 
     def _make_tree(self, argv: List[str], path: Path) -> None:
         """Add the devices to the device tree that QEMU would make."""

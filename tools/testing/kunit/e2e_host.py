@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a guest can ask of its host: to lose its power, and to look at a device from outside."""
+"""What a guest can ask of its host.
+
+To lose its power, to look at a device from outside, and to plug or unplug a DIMM.
+"""
 
 import collections
 import struct
+from pathlib import Path
 from typing import Counter, Optional
 
+import e2e_qmp
 from e2e_guest import Memory
 from e2e_scenario import Scenario
+from errors import CommandError
 
 # A struct page begins with its flags and, for a page of a device, an address: of the
 # device's struct dev_pagemap, or of the first of the pages that form one with it.
@@ -23,7 +29,40 @@ def answer(scenario: Scenario, wish: str, memory: Memory) -> Optional[str]:
         number, size = int(words[1]), int(words[2])
         if number < len(scenario.devices):
             return str(struct_pages(memory.read(scenario.devices[number], size)))
+    if len(words) == 2 and words[0] in ("plug", "unplug") and words[1].isdigit():
+        number = int(words[1])
+        if number < len(scenario.dimms):
+            change = plug if words[0] == "plug" else unplug
+            return change(memory.control, number, scenario.dimms[number])
     return f"error: the host cannot '{wish}'"
+
+
+def plug(control: Path, number: int, size: int) -> str:
+    """Put a DIMM into the guest; whether that worked, in words for it."""
+    memory = {"qom-type": "memory-backend-ram", "id": f"dimm{number}-memory", "size": size}
+    dimm = {"driver": "pc-dimm", "id": f"dimm{number}", "memdev": memory["id"]}
+    try:
+        with e2e_qmp.connected(control) as qemu:
+            qemu.execute("object-add", memory)
+            qemu.execute("device_add", dimm)
+    except CommandError as error:
+        return f"error: {error.cause}"
+    return "plugged"
+
+
+def unplug(control: Path, number: int, _size: int) -> str:
+    """Ask the guest to let a DIMM go, and wait until it does; whether it did, in words for it."""
+    name = f"dimm{number}"
+    try:
+        with e2e_qmp.connected(control) as qemu:
+            qemu.execute("device_del", {"id": name})
+            event = qemu.wait_for("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR", device=name)
+            if event != "DEVICE_DELETED":
+                return f"error: the guest does not let {name} go"
+            qemu.execute("object-del", {"id": f"{name}-memory"})
+    except CommandError as error:
+        return f"error: {error.cause}"
+    return "unplugged"
 
 
 def struct_pages(data: bytes) -> int:

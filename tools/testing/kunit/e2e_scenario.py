@@ -30,9 +30,10 @@ RAM_LIMIT = 64 << 30
 ALIGNMENT = 2 << 20
 
 _HEAD = (
-    "title", "memory", "cpus", "seconds", "arguments", "device", "pages", "each", "fails", "record",
+    "title", "memory", "cpus", "seconds", "arguments", "device", "nvdimm", "dimm", "pages", "each",
+    "fails", "record",
 )  # fmt: skip
-_REPEATED = ("device", "each", "fails", "record")
+_REPEATED = ("device", "nvdimm", "dimm", "each", "fails", "record")
 
 
 class ScenarioError(UsageError):
@@ -91,7 +92,8 @@ class Scenario:
     variables: the values that tell this variant from others. seconds: how long the guest
     may say nothing. failing: the cases that
     must fail, by flavour. recorded: the flavours whose outcome is no fault of anybody's,
-    but is written down.
+    but is written down. nvdimms, dimms: sizes of memory in slots, with labels and there
+    from the beginning, or plugged by the guest's wish.
     """
 
     name: str
@@ -106,6 +108,13 @@ class Scenario:
     failing: Mapping[str, Tuple[str, ...]]
     recorded: Tuple[str, ...]
     steps: Tuple[Step, ...]
+    nvdimms: Tuple[int, ...] = ()
+    dimms: Tuple[int, ...] = ()
+
+    @property
+    def has_firmware(self) -> bool:
+        """Whether the machine has UEFI and ACPI: without them, there are no slots."""
+        return bool(self.nvdimms or self.dimms)
 
     @property
     def variant(self) -> str:
@@ -282,7 +291,12 @@ class _Reader:
             failing=dict(self._failing()),
             recorded=tuple(self._flavours()),
             steps=tuple(self._steps),
+            nvdimms=tuple(self._slots("nvdimm", values)),
+            dimms=tuple(self._slots("dimm", values)),
         )
+        if scenario.has_firmware and scenario.devices:
+            raise self._error("a device, and memory in slots: a machine has one kind",
+                              "make two scenarios of it", self._number_of("device"))  # fmt: skip
         self._check_pages(scenario.pages, self._number_of("pages"))
         self._check_places(scenario)
         return scenario
@@ -336,6 +350,14 @@ class _Reader:
             yield Device(
                 self._size("device", size, word.number), self._size("device", address, word.number)
             )
+
+    def _slots(self, keyword: str, values: Mapping[str, str]) -> Iterator[int]:
+        for word in self._head.get(keyword, []):
+            size = self._size(keyword, self._filled_in(word, values), word.number)
+            if size == 0 or size % ALIGNMENT:
+                raise self._error(f"an {keyword} is made of whole 2 MiB", "correct its size",
+                                  word.number)  # fmt: skip
+            yield size
 
     def _check_places(self, scenario: Scenario) -> None:
         """No device may lie on another one, or where the kernel's RAM is."""

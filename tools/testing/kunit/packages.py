@@ -43,6 +43,7 @@ MYPY = Requirement("mypy", "mypy")
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 # What makes a guest with a user space, and its devices.
 GUEST = (Requirement("dtc", "device-tree-compiler"), Requirement("dpkg-deb", "dpkg"))
+FIRMWARE = Requirement("/usr/share/qemu-efi-aarch64/QEMU_EFI.fd", "qemu-efi-aarch64")
 # Makes tables and pages of what gcov counts.
 LCOV = Requirement("lcov", "lcov")
 CROSS_COMPILER = Requirement("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
@@ -92,6 +93,11 @@ def for_tree(settings: Settings) -> Tuple[Requirement, ...]:
 def for_build(cross: bool) -> Tuple[Requirement, ...]:
     """What building a kernel needs; cross: for arm64, with Debian's cross compiler."""
     return (*BUILD, CROSS_COMPILER) if cross else BUILD
+
+
+def for_guest(firmware: bool) -> Tuple[Requirement, ...]:
+    """What makes a guest with a user space; firmware: and one with UEFI."""
+    return (*GUEST, FIRMWARE) if firmware else GUEST
 
 
 def other_compiler(arch: str) -> Optional[Requirement]:

@@ -4,8 +4,10 @@
 import json
 import os
 import shutil
+import socket
 import struct
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 from typing import Dict, List, Tuple
@@ -98,6 +100,8 @@ class Reading(unittest.TestCase):
             ("at 4G+64M", "at 4G", 5, ("lies on that of line 4",)),
             ("at 4G+64M", "at 64G", 5, ("does not fit", "64G")),
             ("at 4G+64M", "", 5, ("lacks a size or an address",)),
+            ("pages   4k", "dimm 1M\npages   4k", 7, ("whole 2 MiB",)),
+            ("pages   4k", "nvdimm 64M\npages   4k", 4, ("a machine has one kind",)),
             ("each    size 2M 16M", "each", 6, ("lacks a name",)),
             ("each    size 2M 16M", "each    size", 6, ("lacks a name",)),
             ("each    size", "each    seize", 4, ("nothing says what $size is",)),
@@ -246,6 +250,69 @@ class Host(unittest.TestCase):
             for wish in ("struct-pages 2 640", "struct-pages x 640", "struct-pages 0", "sing", ""):
                 said = str(e2e_host.answer(scenario, wish, memory))
                 self.assertTrue(said.startswith("error: the host cannot"), said)
+
+
+class Plugging(unittest.TestCase):
+    """The host's part of it, with a QEMU that says what it is told to."""
+
+    def setUp(self) -> None:
+        directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, directory)
+        self.memory = Memory(directory, False, directory / "qmp")
+        self.commands: List[str] = []
+
+    def qemu(self, *answers: str) -> None:
+        """Listen; answer each command with a line, or with several."""
+        server = socket.socket(socket.AF_UNIX)
+        self.addCleanup(server.close)
+        server.bind(str(self.memory.control))
+        server.listen()
+
+        def serve() -> None:
+            link, _ = server.accept()
+            with link, link.makefile("rw") as lines:
+                for answer in ('{"QMP": {}}', '{"return": {}}', *answers):
+                    lines.write(f"{answer}\n")
+                    lines.flush()
+                    said = lines.readline()
+                    self.commands.append(json.loads(said)["execute"] if said else "")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.addCleanup(thread.join)
+
+    def ask(self, wish: str) -> str:
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "dimm.scenario"
+            path.write_text(GOOD.replace("device  $size at 4G      # the first", "dimm $size").replace(
+                "device  2M at 4G+64M", "arguments quiet"))  # fmt: skip
+            scenario = e2e_scenario.read(path)[1]
+        self.assertEqual((16 << 20,), scenario.dimms)
+        return str(e2e_host.answer(scenario, wish, self.memory))
+
+    def test_plug(self) -> None:
+        self.qemu('{"return": {}}', '{"return": {}}')
+        self.assertEqual("plugged", self.ask("plug 0"))
+        self.assertEqual(["qmp_capabilities", "object-add", "device_add"], self.commands[:3])
+
+    def test_no_room(self) -> None:
+        self.qemu('{"return": {}}', '{"error": {"desc": "no slots left"}}')
+        self.assertEqual("error: QEMU: device_add: no slots left", self.ask("plug 0"))
+
+    def test_unplug(self) -> None:
+        other = '{"event": "DEVICE_DELETED", "data": {"device": "dimm7"}}'
+        gone = '{"event": "DEVICE_DELETED", "data": {"device": "dimm0"}}'
+        self.qemu(f'{other}\n{{"return": {{}}}}\n{gone}', '{"return": {}}')
+        self.assertEqual("unplugged", self.ask("unplug 0"))
+
+    def test_a_guest_that_keeps_it(self) -> None:
+        kept = '{"event": "DEVICE_UNPLUG_GUEST_ERROR", "data": {"device": "dimm0"}}'
+        self.qemu('{"return": {}}\n' + kept)
+        self.assertEqual("error: the guest does not let dimm0 go", self.ask("unplug 0"))
+
+    def test_no_qemu(self) -> None:
+        self.assertIn("error: QEMU cannot be reached", self.ask("plug 0"))
+        self.assertIn("error: the host cannot", self.ask("plug 1"))
 
 
 class Choosing(unittest.TestCase):
