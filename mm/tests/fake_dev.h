@@ -52,6 +52,18 @@ struct vmemmap_census fake_dev_census(const struct fake_dev *dev);
 unsigned long free_ram_pages(void);
 
 /**
+ * free_ram_is_exact() - does freed memory show in free_ram_pages() at once?
+ *
+ * KASAN keeps it in quarantine, and a trace of each new caller for good.
+ *
+ * Return: true if so.
+ */
+static inline bool free_ram_is_exact(void)
+{
+	return !IS_ENABLED(CONFIG_KASAN);
+}
+
+/**
  * fake_dev_altmap() - the device offers pages for its memmap
  * @dev: the device
  * @skip: pages at its start that are not the altmap's at all
