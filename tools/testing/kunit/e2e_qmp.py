@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping
 
+import proc
 from errors import CommandError
 
 # In seconds: how long QEMU may take for an answer, and a guest to let a device go.
@@ -40,16 +41,22 @@ class Qmp:
 
     def wait_for(self, *events: str, device: str) -> str:
         """Wait until one of the events happens to a device; return which. Raises CommandError."""
-        while True:
+        watch = proc.Stopwatch()
+        while watch.seconds < PATIENCE:
             said = self._events.pop(0) if self._events else self._receive()
             if said.get("event") in events and said.get("data", {}).get("device") == device:
                 return str(said["event"])
+        raise CommandError(f"{device}: none of {', '.join(events)} in {PATIENCE:.0f} s",
+                           "see the guest's console")  # fmt: skip
 
     def _receive(self) -> Dict[str, Any]:
         try:
             found = json.loads(self._lines.readline())
         except (OSError, ValueError) as error:
-            raise CommandError("QEMU gave no answer", "see the guest's console") from error
+            raise CommandError(
+                f"QEMU said nothing for {PATIENCE:.0f} s, or nothing of use",
+                "see the guest's console",
+            ) from error
         if not isinstance(found, dict):
             raise CommandError("QEMU speaks another protocol than QMP", "see -qmp")
         return found
