@@ -18,6 +18,7 @@ import e2e_run
 import e2e_scenario
 import image
 import judge
+import lock
 import packages
 import proc
 import results
@@ -64,8 +65,13 @@ def main(argv: List[str]) -> int:
     chosen = [s for plan in plans for s in plan.scenarios]
     guest = packages.for_guest(any(s.has_firmware for s in chosen))
     check.ensure_tools(wanted, *guest, packages.LCOV)
-    out = wanted.build / "results/coverage"
     tree.mark(wanted.build)
+    with lock.alone(wanted.build / "results/coverage.lock", "make coverage"):
+        return measure(wanted, plans, wanted.build / "results/coverage")
+
+
+def measure(wanted: Settings, plans: Sequence[Plan], out: Path) -> int:
+    """Do so. Earlier results in out go."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     excuses = coverage_report.read_excuses()
@@ -76,24 +82,29 @@ def main(argv: List[str]) -> int:
     traces: Dict[str, List[Path]] = {"suites": [], "scenarios": [], "both": []}
     for plan in plans:
         run_with = replace(plan, make_options=options)
-        found += e2e_run.run(wanted, run_with, out)
+        ran = list(e2e_run.run(wanted, run_with, out))
+        found += ran
+        if any(case.name in e2e_run.NOT_BOOTED for run in ran for case in run.cases):
+            continue
         found.append(run_suites(wanted, run_with, out))
-        directory = source / f".kunit-{plan.config}"
         for what, logs in logs_of(run_with, out).items():
             say(f"{plan.name}: reading the counters of the {what} ...")
             work = out / f"{plan.directory}-{what}"
+            directory = source / f".kunit-{plan.config}"
             traces[what].append(coverage_data.capture(logs, source, directory, work))
             traces["both"].append(traces[what][-1])
-    seen = {
-        what: coverage_data.merge(paths, source, out / f"{what}.info")
-        for what, paths in traces.items()
-    }
-    coverage_data.pages([out / "both.info"], source, out / "html")
-    report = coverage_report.look(touched, seen, excuses)
-    found.append(report.result)
+    lines = e2e.table(found)
+    if traces["both"]:
+        seen = {
+            what: coverage_data.merge(paths, source, out / f"{what}.info")
+            for what, paths in traces.items()
+        }
+        coverage_data.pages([out / "both.info"], source, out / "html")
+        report = coverage_report.look(touched, seen, excuses)
+        found.append(report.result)
+        lines += ["", *report.lines, "", f"line by line: {out / 'html/index.html'}"]
     results.write_json(found, out / "coverage.json")
     results.write_junit(found, out / "coverage.xml")
-    lines = [*e2e.table(found[:-1]), "", *report.lines, "", f"line by line: {out / 'html/index.html'}"]
     print(results.in_words(found, e2e.heading("make coverage"), lines))
     return int(ExitStatus.FAILED if results.totals(found)[1] else ExitStatus.OK)
 

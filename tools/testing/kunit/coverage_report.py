@@ -85,7 +85,10 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
     columns = "".join(f"{{:>{max(len(what) + 1, 8)}}}" for what in seen)
     width = len(columns.format(*seen))
     layout = "{:20}" + columns * 2
-    lines = [f"{'':20}{'lines run':>{width}}{'ways taken':>{width}}", layout.format("", *seen, *seen)]
+    lines = [
+        f"{'':20}{'lines run':>{width}}{'ways taken':>{width}}",
+        layout.format("", *seen, *seen),
+    ]
     cases: List[CaseResult] = []
     used: Dict[Tuple[str, str], None] = {}
     gaps: List[str] = []
@@ -97,10 +100,10 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
             key = (name, texts[number].strip())
             reason = excuses.get(key)
             used[key] = None
-            told = [f"{name}:{number}: {what}", f"    {key[1]}", f"    # {reason or 'not explained'}"]
-            gaps += told
+            told = [f"{name}:{number}: {what}", f"    {key[1]}"]
+            gaps += [*told, f"    # {reason or 'not explained'}"]
             if reason is None:
-                open_lines += told[:2]
+                open_lines += told
         failure = f"{name}: {len(open_lines) // 2} lines or ways are not explained"
         cases.append(CaseResult(name, "failed" if open_lines else "passed",
                                 failure if open_lines else "", tuple(open_lines)))  # fmt: skip

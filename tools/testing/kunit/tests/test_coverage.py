@@ -175,12 +175,12 @@ class Running(GuestWorld):
             f'{lines}\\nend_of_record\\n"; n=0; done > "$2"',
         )
 
-    def coverage(self) -> Finished:
+    def coverage(self, **env: str) -> Finished:
         gcda = self.build / "linux-6.12/series/.kunit-4k-e2e-coverage/mm/sparse-vmemmap"
         suites = (DATA / "pass.log").read_text()
         self.console(CONSOLE.replace("not ok", "ok") + printed(b"x", str(gcda)),
                      suites + printed(b"x", str(gcda)))  # fmt: skip
-        return self.program("coverage.py", CONFIGS="4k", FAKE_APT="", FAKE_GUEST="")
+        return self.program("coverage.py", CONFIGS="4k", FAKE_APT="", FAKE_GUEST="", **env)
 
     def test_what_is_left_unexplained(self) -> None:
         ran = self.coverage()
@@ -188,6 +188,12 @@ class Running(GuestWorld):
         self.assertIn("arch/arm64/mm/mmu.c: 1 lines or ways are not explained", ran.stdout)
         self.assertRegex(ran.stdout, r"mm/sparse-vmemmap.c +1/1 +1/1 +1/1 ")
         self.assertIn("--make_options=GCOV_PROFILE_mmu.o=y", self.recorded()["argv"])
+
+    def test_a_kernel_that_cannot_be_built(self) -> None:
+        ran = self.coverage(FAKE_TOOL="build fails")
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("the build failed", ran.stdout)
+        self.assertIn("0 passed, 1 failed", ran.stdout)
 
 
 if __name__ == "__main__":
