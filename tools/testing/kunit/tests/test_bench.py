@@ -81,6 +81,12 @@ class Read(unittest.TestCase):
         self.assertEqual(271, bench_rows.read(log(lines())).work("vmemmap_populate", "page",
                                                                  "device", 4096))  # fmt: skip
 
+    def test_without_a_wait_all_tasks_count(self) -> None:
+        line = row("remove_memory", "dimm", "device", GIB, 3366960)
+        line = line.replace("insns=3366967 ns=3371967", "insns=4570557 ns=4570560")
+        self.assertEqual(4570557, bench_rows.read(log([FACTS, line])).work("remove_memory", "dimm",
+                                                                           "device", GIB))  # fmt: skip
+
     def test_lines_that_mean_nothing(self) -> None:
         good = row("add_memory", "dimm", "ram", GIB, 5)
         for bad in (
