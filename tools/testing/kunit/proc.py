@@ -349,10 +349,27 @@ def run_logged(
     with open(log, "wb") as output, started(
         argv, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT
     ) as child:
-        try:
-            return child.wait(timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            raise TimedOut(f"{shlex.join(argv)}: not done after {timeout:.0f} s") from error
+        status = _wait(child, timeout)
+    if status is None:
+        raise TimedOut(f"{shlex.join(argv)}: not done after {timeout:.0f} s")
+    return status
+
+
+def _wait(child: "subprocess.Popen[bytes]", timeout: Optional[float]) -> Optional[int]:
+    """Wait for the end of a child; return its status, None when it is not done in time.
+
+    An interruption in the midst of Popen.wait() can leave its lock taken, and then
+    nobody can wait for the child any more.
+    """
+    watch, delay = Stopwatch(), _POLL / 100
+    while timeout is None or watch.seconds < timeout:
+        with signals_held():
+            status = child.poll()
+        if status is not None:
+            return status
+        time.sleep(delay)
+        delay = min(2 * delay, _POLL)
+    return None
 
 
 def tail(text: str, lines: int = 20) -> str:
