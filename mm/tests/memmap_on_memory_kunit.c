@@ -21,6 +21,7 @@
 #define MEMMAP_PAGES	DIV_ROUND_UP(BLOCK_PAGES * sizeof(struct page), PAGE_SIZE)
 
 struct dimm {
+	struct kunit *test;
 	struct fake_dev *dev;
 	bool added;
 };
@@ -40,6 +41,7 @@ static int dimm_add(struct dimm *dimm)
 	return err;
 }
 
+/* G4: no WARN either, be it one for each of the block's pages. */
 static int dimm_remove(struct dimm *dimm)
 {
 	struct fake_dev *dev = dimm->dev;
@@ -47,7 +49,9 @@ static int dimm_remove(struct dimm *dimm)
 
 	if (!dimm->added)
 		return 0;
-	err = offline_and_remove_memory(PFN_PHYS(dev->pfn), memory_block_size_bytes());
+	KUNIT_EXPECT_NO_WARN(dimm->test,
+			     err = offline_and_remove_memory(PFN_PHYS(dev->pfn),
+							     memory_block_size_bytes()));
 	if (err) {
 		fake_dev_abandon(dev);
 		return err;
@@ -95,6 +99,7 @@ static struct dimm *dimm_get(struct kunit *test)
 
 	dimm = kunit_kzalloc(test, sizeof(*dimm), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, dimm);
+	dimm->test = test;
 	dimm->dev = fake_dev_get_memory(test, 1);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, dimm_put, dimm));
 	return dimm;
