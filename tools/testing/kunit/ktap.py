@@ -80,6 +80,11 @@ def strip_timestamp(line: str) -> str:
     return _TIMESTAMP.sub("", line, count=1)
 
 
+def is_result(line: str) -> bool:
+    """Whether a line, without timestamp, tells how a test ended."""
+    return _RESULT.match(line) is not None
+
+
 def is_ktap(line: str) -> bool:
     """Whether a line, without timestamp, belongs to KTAP rather than to the kernel."""
     patterns = (_HEADER, _PLAN, _RESULT, _DIAGNOSTIC)

@@ -216,7 +216,8 @@ def _tip_table(report: Report) -> List[str]:
             f"{config:14} {build:5} {boot:5} {counts[0]:6} {counts[1]:6} {counts[2]:7} "
             f"{counts[3]:7} {known:6} {fault:6}"
         )
-    lines.append("known: fails for a bug of the base that the series does not claim to fix")
+    lines.append("known: fails for a bug of the base that the series does not claim to fix;")
+    lines.append("a kernel that dies of one leaves the cases behind it missing")
     return lines
 
 

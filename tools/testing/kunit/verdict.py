@@ -216,8 +216,11 @@ def judge_tip(
         faults = [_not_built(None, outcome.run)]
         return faults if (config, shape(faults[0].what)) not in told else []
     known = {shape(f.what) for f in base.findings} if base else set()
+    excused = _last_words(outcome, may_fail)
     faults = [
-        _run_fault(f, None, config) for f in outcome.findings if shape(f.what) not in known
+        _run_fault(f, None, config)
+        for f in outcome.findings
+        if shape(f.what) not in known and f.what not in excused
     ]
     for name, case in outcome.cases.items():
         silent = case.status == MISSING and outcome.death is not None
@@ -225,6 +228,18 @@ def judge_tip(
             what = f"{name} {case.status} at the tip"
             faults.append(Fault("case", what, guilty.get(name), config, name, case.log))
     return [f for f in faults if (config, f.case or shape(f.what)) not in told]
+
+
+def _last_words(outcome: Outcome, may_fail: Collection[str]) -> FrozenSet[str]:
+    """What a kernel is found to have said as it died, if in a case that may fail."""
+    death = outcome.death
+    where = _WHERE.match(death.what) if death else None
+    if death is None or where is None or where.group(1) not in may_fail:
+        return frozenset()
+    lines = outcome.run.console.splitlines()
+    ended = [n for n, line in enumerate(lines) if ktap.is_result(ktap.strip_timestamp(line))]
+    before = judge.splats(lines[: ended[-1] if ended else 0])
+    return frozenset({f.what for f in outcome.findings} - {f.what for f in before})
 
 
 # --- Two revisions --------------------------------------------------------

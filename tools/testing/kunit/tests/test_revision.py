@@ -65,6 +65,11 @@ for s, (suite, cases) in enumerate(suites.items(), 1):
     lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(cases)}"]
     lines += os.environ.get("FAKE_MAP", "").splitlines()
     for c, case in enumerate(cases, 1):
+        if f"dies_in_{case}_{out.name[7:]};" in text:
+            lines += ["        KTAP version 1", f"        # Subtest: {case}"]
+            lines += ["Internal error: Oops - BUG: 00000000f2000800 [#1] SMP"]
+            (out / "test.log").write_text("\\n".join(lines) + "\\n")
+            sys.exit(1)
         if f"hangs_in_{case};" in text:
             (out / "test.log").write_text("\\n".join([*lines, f"    # {case}"]) + "\\n")
             sys.exit(1)
@@ -252,6 +257,20 @@ class Verdicts(Revision):
         self.expect("stock", [])
         faults = self.faults(self.revision())
         self.assertEqual({"vmem_altmap.follows_model"}, {f["case"] for f in faults})
+
+    def test_a_kernel_that_dies_of_what_fails_on_stock_too(self) -> None:
+        self.hook("int hook; int dies_in_follows_model_64k;")
+        self.expect("stock", ["vmem_altmap.follows_model 64k"])
+        ran = self.revision()
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.assertIn("HANG", ran.stdout)
+        # A splat of a case before it is nobody's excuse.
+        series = self.series(one(), two("int two; int splats_in_takes_from_altmap;"))
+        faults = self.faults(self.revision(series, AGAINST="none"))
+        self.assertTrue(all("splat" in f["what"] for f in faults), faults)
+        self.expect("stock", [])
+        faults = self.faults(self.revision())
+        self.assertEqual([("64k", "run")], [(f["config"], f["kind"]) for f in faults][:1])
 
     def test_on_stock_what_fails_on_the_base_is_no_fault(self) -> None:
         series = self.series(patch("mm/memory.c", "memory", 20, "int x;", "speed"))
