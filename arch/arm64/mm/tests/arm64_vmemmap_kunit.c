@@ -492,6 +492,40 @@ static void populate_section_without_blocks_has_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, census.pages, SECTION_PAGES, "base pages for a section");
 }
 
+/* System RAM in which there is no block, and so many pages. */
+static unsigned int ram_left;
+
+static void *alloc_what_is_left(unsigned long size, int node)
+{
+	if (size > PAGE_SIZE || !ram_left)
+		return NULL;
+	ram_left--;
+	return alloc_no_blocks(size, node);
+}
+
+/*
+ * C17: when system RAM cannot give base pages either, be it the first one that is
+ * missing or one behind the tables, that is an error. What there is can be freed.
+ */
+static void populate_section_without_ram_fails(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span span = section_span(dev, 0);
+	unsigned int pages;
+
+	kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_what_is_left);
+	/* No memmap of a section has less than eight pages. */
+	for (pages = 0; pages < 8; pages++) {
+		ram_left = pages;
+		KUNIT_EXPECT_EQ_MSG(test, populate(span, NULL), -ENOMEM,
+				    "with %u pages of system RAM for %lu of memmap",
+				    pages, SECTION_PAGES);
+		depopulate(test, dev, span, NULL);
+		expect_unmapped(test, dev, span);
+	}
+	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+}
+
 /* C9: freed entries are gone, and the altmap has its pages back. */
 static void free_section_gives_pages_back(struct kunit *test)
 {
@@ -900,6 +934,7 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(populate_section_without_room_to_align),
 	KUNIT_CASE(populate_section_without_altmap_is_ram),
 	KUNIT_CASE(populate_section_without_blocks_has_pages),
+	KUNIT_CASE(populate_section_without_ram_fails),
 	KUNIT_CASE(populate_section_spends_ram_on_tables_only),
 	KUNIT_CASE(populate_subsection_spends_ram_on_tables_only),
 	KUNIT_CASE(free_section_gives_pages_back),
