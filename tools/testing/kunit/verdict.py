@@ -238,8 +238,8 @@ def _last_words(outcome: Outcome, may_fail: Collection[str]) -> FrozenSet[str]:
         return frozenset()
     lines = outcome.run.console.splitlines()
     ended = [n for n, line in enumerate(lines) if ktap.is_result(ktap.strip_timestamp(line))]
-    before = judge.splats(lines[: ended[-1] if ended else 0])
-    return frozenset({f.what for f in outcome.findings} - {f.what for f in before})
+    before = {f.what for f in judge.splats(lines[: ended[-1] if ended else 0])}
+    return frozenset({death.what, *(f.what for f in judge.splats(lines))} - before)
 
 
 # --- Two revisions --------------------------------------------------------
