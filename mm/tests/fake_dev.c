@@ -9,6 +9,8 @@
 #include <linux/mmzone.h>
 #include <linux/moduleparam.h>
 #include <linux/pgtable.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/vmstat.h>
 
 #include <asm/tlbflush.h>
@@ -28,7 +30,7 @@ static unsigned int nr_abandoned;
 /**
  * free_ram_pages() - system RAM that is free
  *
- * Free pages that wait in a CPU's own lists count: those are drained first.
+ * What waits for RCU is freed first, and what waits in a CPU's own lists counts.
  *
  * Context: Process context, may sleep.
  * Return: pages in the buddy allocator, exact if nothing else allocates.
@@ -38,6 +40,9 @@ unsigned long free_ram_pages(void)
 	unsigned long nr = 0;
 	struct zone *zone;
 
+	/* Of the usage maps of sections, which are small, but many make a page. */
+	kvfree_rcu_barrier();
+	rcu_barrier();
 	drain_all_pages(NULL);
 	for_each_populated_zone(zone)
 		nr += zone_page_state_snapshot(zone, NR_FREE_PAGES);

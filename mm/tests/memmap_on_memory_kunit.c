@@ -264,12 +264,10 @@ static void remove_memory_returns_ram(struct kunit *test)
 	if (!free_ram_is_exact())
 		kunit_skip(test, "KASAN keeps what is freed");
 	for (try = 0; try < 8; try++) {
-		rcu_barrier();
 		before = free_ram_pages();
 		KUNIT_ASSERT_EQ(test, dimm_add(dimm), 0);
 		KUNIT_EXPECT_EQ(test, fake_dev_census(dimm->dev).device, MEMMAP_PAGES);
 		KUNIT_ASSERT_EQ(test, dimm_remove(dimm), 0);
-		rcu_barrier();
 		after = free_ram_pages();
 		if (after == before)
 			break;

@@ -656,11 +656,9 @@ static void each_allocation_can_fail(struct kunit *test)
 
 	slot_set_astride(slot, param->has_altmap);
 	for (try = 0; try < 8; try++) {
-		rcu_barrier();
 		lost_now = free_ram_pages();
 		if (!fail_each_allocation(test, arena, slot))
 			return;
-		rcu_barrier();
 		lost_now -= free_ram_pages();
 		if (!lost_now || !free_ram_is_exact())
 			return;

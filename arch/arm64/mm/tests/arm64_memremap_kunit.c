@@ -203,7 +203,6 @@ static void memremap_pages_spends_ram_on_tables_only(struct kunit *test)
 	int try;
 
 	for (try = 0; try < 8; try++) {
-		rcu_barrier();
 		before = free_ram_pages();
 		KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
 		during = free_ram_pages();
@@ -265,12 +264,10 @@ static void memunmap_pages_returns_ram(struct kunit *test)
 	int try;
 
 	for (try = 0; try < 8; try++) {
-		rcu_barrier();
 		before = free_ram_pages();
 		KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
 		KUNIT_EXPECT_EQ(test, fake_dev_census(mapped->dev).device, MEMMAP_PAGES);
 		unmap_dev(mapped);
-		rcu_barrier();
 		after = free_ram_pages();
 		if (after == before)
 			break;
