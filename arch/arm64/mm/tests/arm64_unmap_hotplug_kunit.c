@@ -424,19 +424,19 @@ static void reserved_page_in_altmap_does_not_warn(struct kunit *test)
 }
 
 /*
- * As debug_pagealloc leaves a page that is free; but without the bit that says not
- * global, for pte_present() takes an entry with that for a present one. Returns the
- * page.
+ * As debug_pagealloc leaves a page that is free: global, or not, as all entries are
+ * with kernel page table isolation. Returns the page.
  */
-static struct page *make_invalid(struct kunit *test, unsigned long addr)
+static struct page *make_invalid(struct kunit *test, unsigned long addr, bool global)
 {
+	pteval_t not_global = global ? 0 : PTE_NG;
 	pte_t *ptep = pte_offset_kernel(pmd_off_k(addr), addr);
 	struct vmemmap_walk walk;
 
 	vmemmap_walk(addr, &walk);
 	KUNIT_ASSERT_TRUE(test, walk.leaf && pfn_valid(walk.pfn));
 	mem_hotplug_begin();
-	__set_pte(ptep, __pte(pte_val(__ptep_get(ptep)) & ~(PTE_VALID | PTE_NG)));
+	__set_pte(ptep, __pte((pte_val(__ptep_get(ptep)) & ~(PTE_VALID | PTE_NG)) | not_global));
 	flush_tlb_kernel_range(addr, addr + PAGE_SIZE);
 	mem_hotplug_done();
 	return pfn_to_page(walk.pfn);
@@ -454,7 +454,7 @@ static void invalid_page_does_not_warn_when_kept(struct kunit *test)
 	int i;
 
 	for (i = 0; i < NR; i++)
-		page[i] = make_invalid(test, start + i * PAGE_SIZE);
+		page[i] = make_invalid(test, start + i * PAGE_SIZE, true);
 	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, false, NULL));
 	expect_holes(test, dev, start, NR);
 	for (i = 0; i < NR; i++)
@@ -467,9 +467,20 @@ static void invalid_page_warns_when_freed(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	unsigned long start = get_mapping(test, dev, NULL);
 
-	make_invalid(test, start + PAGE_SIZE);
+	make_invalid(test, start + PAGE_SIZE, true);
 	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_pte_range",
 			   unmap(start, NR * PAGE_SIZE, true, NULL));
+	expect_holes(test, dev, start, NR);
+}
+
+/* D6: pte_present() takes the bit that says not global for presence. */
+static void invalid_page_not_global_does_not_warn(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = get_mapping(test, dev, NULL);
+
+	make_invalid(test, start + PAGE_SIZE, false);
+	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, true, NULL));
 	expect_holes(test, dev, start, NR);
 }
 
@@ -490,6 +501,7 @@ static struct kunit_case arm64_unmap_hotplug_cases[] = {
 	KUNIT_CASE(reserved_page_in_altmap_does_not_warn),
 	KUNIT_CASE(invalid_page_does_not_warn_when_kept),
 	KUNIT_CASE(invalid_page_warns_when_freed),
+	KUNIT_CASE(invalid_page_not_global_does_not_warn),
 	{}
 };
 
