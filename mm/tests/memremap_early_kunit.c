@@ -49,9 +49,21 @@ static void tail_remove(struct tail *tail)
 	tail->present = false;
 }
 
+/*
+ * A failed add that leaves page frames behind leaves them online, with struct pages
+ * that nobody has initialised. DEBUG_VM would die of them in the cases to come.
+ */
 static void tail_put(void *data)
 {
-	tail_remove(data);
+	struct tail *tail = data;
+	unsigned long pfn = tail->dev->pfn;
+
+	tail_remove(tail);
+	if (!pfn_section_valid(__pfn_to_section(pfn), pfn))
+		return;
+	mem_hotplug_begin();
+	__remove_pages(pfn, tail->early, NULL, NULL);
+	mem_hotplug_done();
 }
 
 static int tail_add(struct tail *tail)
@@ -213,6 +225,8 @@ static void failed_add_leaves_tail_free(struct kunit *test)
 	expect_early_memmap_stays(test, tail, "failed add");
 	KUNIT_EXPECT_FALSE_MSG(test, pfn_section_valid(__pfn_to_section(pfn), pfn),
 			       "page frame %#lx is still taken for present", pfn);
+	KUNIT_EXPECT_NULL_MSG(test, pfn_to_online_page(pfn),
+			      "page frame %#lx is taken for online", pfn);
 
 	tail->offer = tail->dev->nr / 2;
 	KUNIT_EXPECT_NO_WARN(test, err = tail_add(tail));
