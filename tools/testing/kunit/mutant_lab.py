@@ -37,13 +37,6 @@ BUILD_FACTOR, BUILD_LEAST = 30, 900
 # A mutant that oopses holds locks, and one that panics says nothing more.
 GUEST_ARGUMENTS = ("--kernel_args=oops=panic", "--kernel_args=panic=-1")
 
-# The same code makes the same image.
-_BUILD_ENV = {
-    "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
-    "KBUILD_BUILD_VERSION": "1",
-    "KBUILD_BUILD_USER": "kunit",
-    "KBUILD_BUILD_HOST": "kunit",
-}
 # Parts of a tree that no kernel is made of.
 _NOT_CODE = ("Documentation",)
 
@@ -299,7 +292,7 @@ class Lab:
         tree, build_dir = self._workshop.tree, self._kernel.build_dir
         line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), self._wanted)
         argv = image_module.make_argv(line, build_dir, self._wanted.jobs)
-        env = image_module.build_env(**_BUILD_ENV)
+        env = image_module.build_env()
         log = self._make_log
         objects = image_module.objects_of(tree, build_dir, changed) if changed else None
         if objects:
