@@ -20,7 +20,7 @@ from packages import Requirement
 from proc import say
 from results import CaseResult, RunResult
 from settings import CONFIG_DIR, REPO, Settings
-from tree import Patch
+from stack import Patch
 
 NAME = "arches"
 # What the series goes onto, and what is put on it when it is complete.

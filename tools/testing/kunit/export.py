@@ -30,7 +30,7 @@ from plan import Change, PlanError
 from proc import say
 from settings import REPO, Settings, check_flavour
 from source import IDENTITY
-from tree import Overlay
+from stack import Overlay
 
 PATCHES = REPO / "patches"
 LETTER = "cover-letter"

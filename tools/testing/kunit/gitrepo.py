@@ -80,10 +80,14 @@ class Git:
         """Run a git command that answers yes (0) or no (1)."""
         return self.run(*args, data=data, expect=(0, 1)).status == 0
 
-    def refs(self, prefix: str) -> Dict[str, str]:
-        """The references below prefix, and the commits that they name."""
-        lines = self.out("for-each-ref", "--format=%(refname) %(objectname)", prefix)
-        return dict(line.split(" ", 1) for line in lines.splitlines())
+    def lookup(self, *refs: str) -> Dict[str, str]:
+        """Those of the references that are there, and the commits that they name.
+
+        However many others there are, they are not looked at.
+        """
+        asked = "".join(f"{ref}\n" for ref in refs).encode()
+        lines = self.out("cat-file", "--batch-check=%(objectname)", data=asked).splitlines()
+        return {ref: line for ref, line in zip(refs, lines) if not line.endswith(" missing")}
 
     def set_ref(self, ref: str, commit: str) -> None:
         """Create or move a reference."""

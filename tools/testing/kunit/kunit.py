@@ -52,7 +52,7 @@ def main(argv: List[str]) -> int:
     if line.subcommand in options.CONFIGURING and not line.has("--kunitconfig"):
         options.with_defaults(line, wanted)  # An unknown CONFIG is told before long work.
     _ensure_packages(line, wanted)
-    tree = tree_module.prepare(wanted)
+    tree = tree_module.prepare(wanted, note_changes=False)
     line = options.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
     return _call(line, tree, wanted)
 
@@ -79,6 +79,7 @@ def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
     """Run the tree's kunit.py; return its status, or 125 for a failed build."""
     build = warm.Build(line, tree)
     if line.subcommand not in options.BUILDING or not build.is_ours():
+        tree_module.tell_changes(tree)
         return _hand_over(line, tree)[0]
     made = build.look()
     if line.subcommand == "run" and build.bring_up_to_date(made, wanted.jobs):

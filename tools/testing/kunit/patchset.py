@@ -18,7 +18,7 @@ import proc
 from errors import KunitError
 from gitrepo import environment
 from proc import say
-from tree import Patch
+from stack import Patch
 
 _SUFFIXES = (".patch", ".eml", ".mbox", ".mbx")
 _POSTMARK = re.compile(rb"^From \S+ .*\d:\d\d.* \d{4}\s*$", re.MULTILINE)

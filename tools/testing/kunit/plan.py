@@ -25,7 +25,7 @@ import tree
 from errors import KunitError
 from gitrepo import Git
 from source import IDENTITY
-from tree import Overlay, Patch
+from stack import Overlay, Patch, read_mail
 
 PLAN = "plan"
 # Stands for whoever exports, in a patch that only the export applies.
@@ -204,7 +204,7 @@ class Chain:
 
     def _head(self, change: Change) -> Tuple[Dict[str, str], str]:
         if not change.message:
-            return tree.read_mail(self._git, change.patches[0])
+            return read_mail(self._git, change.patches[0])
         name, address = parseaddr(change.author)
         who = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": address}
         return {**IDENTITY, **who, "GIT_AUTHOR_DATE": f"{int(time.time())} +0000"}, change.message

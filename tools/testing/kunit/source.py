@@ -84,7 +84,7 @@ def import_package(git: Git, tarball: Path) -> Base:
     Raises SourceError, DiskSpaceError.
     """
     ref = BASE_REFS + _package_id(tarball)
-    commit = git.refs(ref).get(ref)
+    commit = git.lookup(ref).get(ref)
     if commit is None:
         require_space(git.git_dir, (REPOSITORY_RATIO + TREE_RATIO) * tarball.stat().st_size)
         _remove_leftovers(git)
@@ -267,7 +267,7 @@ def import_commit(git: Git, ksrc: Path, name: str) -> Base:
             found.stderr,
         )
     ref = BASE_REFS + tree
-    commit = git.refs(ref).get(ref)
+    commit = git.lookup(ref).get(ref)
     if commit is None:
         say(f"copying {name} from {ksrc} ...")
         _copy_tree(git, ksrc, tree)

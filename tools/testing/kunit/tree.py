@@ -19,12 +19,11 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import packages
 import proc
@@ -39,8 +38,8 @@ from marker import mark as mark
 from proc import say
 from settings import FLAVOURS, REPO, SUITES, TESTS, Settings, check_flavour
 from source import Base
+from stack import Overlay, Patch, Stack, Step
 
-LAYERS = "refs/kunit/layers/"
 PREPARED = "refs/kunit/prepared/"
 MAKING = "refs/kunit/making/"
 MOVING = "refs/kunit/moving/"
@@ -48,53 +47,15 @@ MOVING = "refs/kunit/moving/"
 # The directories whose new files are laid over a kernel tree. Files directly in
 # Documentation/ serve our own Sphinx run; the kernel has its own of those names.
 OVERLAY = ("mm", "arch", "Documentation")
-TESTED_ON = "patches/tested-on"
 
 
-@dataclass(frozen=True)
-class Patch:
-    """One commit of a stack that comes from a file."""
-
-    path: Path
-    data: bytes
-
-    @property
-    def name(self) -> str:
-        return f"{self.path.parent.name}/{self.path.name}"
-
-    @property
-    def identity(self) -> bytes:
-        return b"patch " + self.data
-
-
-@dataclass(frozen=True)
-class Overlay:
-    """The commit of a stack that adds this repository's new files."""
-
-    files: Tuple[Path, ...]
-    root: Path = REPO
-    identity: bytes = field(init=False)
-    name = "the suites"
-
-    def __post_init__(self) -> None:
-        digest = hashlib.sha256(b"overlay")
-        for path in self.files:
-            data = (self.root / path).read_bytes()
-            digest.update(f"{path} {self.mode(path)} {len(data)}\n".encode() + data)
-        object.__setattr__(self, "identity", digest.digest())
-
-    def mode(self, path: Path) -> str:
-        """Git's mode of a file."""
-        return "100755" if os.access(self.root / path, os.X_OK) else "100644"
-
-
-Step = Union[Patch, Overlay]
-
-
-def prepare(settings: Settings, name: str = "", more: Sequence["Patch"] = ()) -> Path:
+def prepare(
+    settings: Settings, name: str = "", more: Sequence["Patch"] = (), note_changes: bool = True
+) -> Path:
     """Bring the work tree that the settings ask for up to date; return its path.
 
-    With more patches on top of the flavour's, the work tree has a name of its own.
+    With more patches on top of the flavour's, the work tree has a name of its own. The
+    user is told if there are changes in it that are not committed, unless the caller does.
     Only what changed is done again, and only files that differ are written.
     Raises KunitError of some kind; what is there stays whole.
     """
@@ -103,7 +64,17 @@ def prepare(settings: Settings, name: str = "", more: Sequence["Patch"] = ()) ->
         commit = _stack(git, settings, more)
         tree = WorkTree(git, root / name, name)
         tree.bring_to(commit)
+        if note_changes:
+            tell_changes(tree.path)
         return tree.path
+
+
+def tell_changes(path: Path, there_are: Optional[bool] = None) -> None:
+    """Say if a tree has changes that are not committed. Who knows need not let us look."""
+    if there_are is None:
+        there_are = not Git(path / ".git", work_tree=path).succeeds("diff", "--quiet", "HEAD")
+    if there_are:
+        say(f"note: {path} has changes that are not committed; they are used as they are")
 
 
 @dataclass(frozen=True)
@@ -275,135 +246,6 @@ def read_overlay(git: Git) -> Overlay:
     return Overlay(tuple(p for p in paths if p.parent != Path("Documentation")))
 
 
-# --- The stack of commits -------------------------------------------------
-
-
-class Stack:
-    """Puts steps onto a base, without any work tree."""
-
-    def __init__(self, git: Git, base: Base) -> None:
-        self._git = replace(git, index=git.git_dir / "stack.index")
-        self._base = base
-
-    def build(self, steps: Sequence[Step]) -> str:
-        """Return the commit with all steps on the base; known ones are not redone.
-
-        Raises PatchError.
-        """
-        keys = self._keys(steps)
-        known = self._git.refs(LAYERS)
-        commit, start = self._base.commit, 0
-        for number, key in enumerate(keys, 1):
-            if LAYERS + key in known:
-                commit, start = known[LAYERS + key], number
-        if start < len(steps):
-            (self._git.git_dir / "stack.index.lock").unlink(missing_ok=True)
-            self._git.run("read-tree", commit)
-        for number in range(start, len(steps)):
-            commit = self._add(commit, steps[number], f"{number + 1}/{len(steps)}")
-            self._git.set_ref(LAYERS + keys[number], commit)
-        return commit
-
-    def _keys(self, steps: Sequence[Step]) -> List[str]:
-        keys: List[str] = []
-        key = self._base.commit
-        for step in steps:
-            key = hashlib.sha256(key.encode() + step.identity).hexdigest()
-            keys.append(key)
-        return keys
-
-    def _add(self, parent: str, step: Step, progress: str) -> str:
-        say(f"applying {progress}: {step.name}")
-        if isinstance(step, Overlay):
-            return self._add_overlay(parent, step)
-        return self._add_patch(parent, step)
-
-    def _add_overlay(self, parent: str, overlay: Overlay) -> str:
-        there = self._present(parent, overlay.files)
-        wanted = [path for path in overlay.files if str(path) not in there]
-        if there and not self._base.is_users:
-            raise PatchError(
-                f"the suites would replace a file that the kernel has: {sorted(there)[0]}",
-                "give the file another name; a change to a kernel file is a patch",
-            )
-        if there:
-            say(f"  the tree has {len(there)} of the {len(overlay.files)} files, and keeps its own")
-        if not wanted:
-            return parent
-        hashes = self._git.out(
-            "hash-object",
-            "-w",
-            "--no-filters",
-            "--stdin-paths",
-            data="".join(f"{overlay.root / p}\n" for p in wanted).encode(),
-        ).split()
-        entries = "".join(
-            f"{overlay.mode(path)} {blob}\t{path}\0" for path, blob in zip(wanted, hashes)
-        )
-        self._git.run("update-index", "-z", "--index-info", data=entries.encode())
-        return self._commit(parent, "mm: add KUnit suites\n", source.IDENTITY)
-
-    def _present(self, commit: str, files: Sequence[Path]) -> List[str]:
-        """Those of the files that a commit has."""
-        listing = self._git.run("ls-tree", "-z", "--name-only", commit, *map(str, files)).stdout
-        return [name for name in listing.split("\0") if name]
-
-    def _add_patch(self, parent: str, patch: Patch) -> str:
-        author, message = read_mail(self._git, patch)
-        if self._apply(patch, "--3way"):
-            return self._commit(parent, message, author)
-        self._git.run("read-tree", parent)
-        if self._base.is_users and self._apply(patch, "--check", "--reverse"):
-            say("  the tree has it already")
-            return parent
-        words = self._git.run(
-            "apply", "--cached", "--check", data=patch.data, expect=(0, 1, 128)
-        ).stderr
-        tested = " and ".join((REPO / TESTED_ON).read_text(encoding="ascii").split())
-        found = source.version(self._git, parent)
-        raise PatchError(
-            f"{patch.name} does not apply to Linux {found} (tested on {tested})",
-            f"adapt {patch.path} to this kernel, or use the one that it was tested on",
-            words or "it applies only with conflicts",
-        )
-
-    def _apply(self, patch: Patch, *options: str) -> bool:
-        """Apply a patch to the index; whether that worked."""
-        done = self._git.run(
-            "apply", "--cached", "--whitespace=nowarn", *options,
-            data=patch.data, expect=(0, 1, 128),
-        )  # fmt: skip
-        return done.status == 0
-
-    def _commit(self, parent: str, message: str, who: Dict[str, str]) -> str:
-        git = replace(self._git, extra_env=who)
-        tree = git.out("write-tree")
-        return git.out("commit-tree", tree, "-p", parent, data=message.encode())
-
-
-def read_mail(git: Git, patch: Patch) -> Tuple[Dict[str, str], str]:
-    """The author, as git's variables, and the message of a mailed patch. Raises PatchError."""
-    # As private as the index is.
-    stem = git.index or git.git_dir / "mail"
-    body, diff = stem.with_suffix(".body"), stem.with_suffix(".diff")
-    header = git.run("mailinfo", str(body), str(diff), data=patch.data).stdout
-    found = dict(re.findall(r"^(Author|Email|Subject|Date): (.*)$", header, re.MULTILINE))
-    if len(found) != 4 or not diff.read_bytes().strip():
-        raise PatchError(
-            f"{patch.name} is not a patch as git format-patch writes it",
-            f"give {patch.path} From:, Date: and Subject: lines and a diff",
-        )
-    author = {
-        **source.IDENTITY,
-        "GIT_AUTHOR_NAME": found["Author"],
-        "GIT_AUTHOR_EMAIL": found["Email"],
-        "GIT_AUTHOR_DATE": found["Date"],
-        "GIT_COMMITTER_DATE": found["Date"],
-    }
-    text = body.read_text(encoding="utf-8", errors="replace").strip()
-    return author, f"{found['Subject']}\n\n{text}".strip() + "\n"
-
-
 # --- The work tree --------------------------------------------------------
 
 
@@ -421,7 +263,7 @@ class WorkTree:
 
         Raises WorkTreeError if that cannot be.
         """
-        refs = self._shared.refs("refs/kunit/")
+        refs = self._own_refs()
         if MAKING + self._name in refs or not self.path.exists():
             self._make(commit)
         elif PREPARED + self._name not in refs:
@@ -432,8 +274,11 @@ class WorkTree:
         else:
             if MOVING + self._name in refs:
                 self._finish_move(refs[PREPARED + self._name], refs[MOVING + self._name])
-                refs = self._shared.refs("refs/kunit/")
+                refs = self._own_refs()
             self._move(refs[PREPARED + self._name], commit)
+
+    def _own_refs(self) -> Dict[str, str]:
+        return self._shared.lookup(*(kind + self._name for kind in (PREPARED, MAKING, MOVING)))
 
     def _make(self, commit: str) -> None:
         """Make the work tree from nothing."""
@@ -465,8 +310,6 @@ class WorkTree:
             self._accept_own_commits(head, commit)
         elif head != prepared:
             say(f"note: {self.path} is at {head[:12]}, not where it was prepared; used as it is")
-        if not self._git.succeeds("diff", "--quiet", "HEAD"):
-            say(f"note: {self.path} has changes that are not committed; they are used as they are")
 
     def _switch(self, prepared: str, commit: str) -> None:
         self._shared.set_ref(MOVING + self._name, commit)
@@ -518,7 +361,7 @@ class WorkTree:
     def _accept_own_commits(self, head: str, commit: str) -> None:
         """The user has commits of his own, and the stack below them changed."""
         if not self._git.succeeds("merge-base", "--is-ancestor", commit, head):
-            prepared = self._shared.refs(PREPARED)[PREPARED + self._name]
+            prepared = self._own_refs()[PREPARED + self._name]
             raise WorkTreeError(
                 f"{self.path} has commits of yours, and the patches below them changed",
                 f"git -C {self.path} rebase --onto {commit[:12]} {prepared[:12]} keeps them, "

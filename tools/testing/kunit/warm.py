@@ -18,6 +18,7 @@ from typing import Dict, List, Mapping, Optional
 
 import image
 import options
+import tree as tree_module
 from gitrepo import Git
 from image import IMAGE
 from options import CommandLine, Word
@@ -68,10 +69,14 @@ class Build:
         return known and self._directory.parent == self._tree
 
     def look(self) -> Optional[Made]:
-        """What an image would be made of now; None if that cannot be told."""
+        """What an image would be made of now; None if that cannot be told.
+
+        The user is told of changes that are not committed.
+        """
         status = self._git.run("status", "--porcelain", "--no-renames", "-z").stdout
         entries = status.split("\0")[:-1]
         edited = [entry[3:] for entry in entries]
+        tree_module.tell_changes(self._tree, any(not e.startswith("??") for e in entries))
         if any(set(entry[:2]) - set(" M") for entry in entries):
             return None
         if not all(name.endswith(_SOURCES) for name in edited):

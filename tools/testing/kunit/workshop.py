@@ -27,7 +27,8 @@ from kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
 from lint import Remark
 from proc import say
 from settings import Settings
-from tree import Patch, Stacked
+from stack import Patch
+from tree import Stacked
 
 NAME = "revision"
 # Part of each key: what was kept in another form is not looked at.

@@ -180,7 +180,7 @@ class Repair(World):
         self.assert_whole()
 
     def test_killed_while_applying(self) -> None:
-        self.killed_while("git", "*write-tree*")
+        self.killed_while("git", "*apply\\ --cached*")
         self.assert_whole()
 
     def test_killed_before_the_tree_is_written(self) -> None:

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A stack of commits on a base: patches, and this repository's own files.
+
+It is made without a work tree, and with an index of no other files than those that the
+steps touch. A kernel has so many that git spends a third of a second on each of its
+commands that reads and writes them all.
+"""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field, replace
+from email.utils import mktime_tz, parsedate_tz
+from pathlib import Path
+from typing import Dict, List, Mapping, Sequence, Tuple, Union
+
+import source
+from errors import PatchError
+from gitrepo import Git
+from proc import say
+from settings import REPO
+from source import Base
+
+# A reference for each step, by a hash over the base and all steps up to that one.
+LAYERS = "refs/kunit/layers/"
+TESTED_ON = "patches/tested-on"
+
+# The names of files in a diff, each behind its prefix.
+_TOUCHED = re.compile(
+    rb"^(?:diff --git a/(?P<same>.+) b/(?P=same)$"
+    rb"|(?:--- a/|\+\+\+ b/|rename (?:from|to) |copy (?:from|to) )(?P<name>[^\t\n]+))",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One commit of a stack that comes from a file."""
+
+    path: Path
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def identity(self) -> bytes:
+        return b"patch " + self.data
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The commit of a stack that adds this repository's new files."""
+
+    files: Tuple[Path, ...]
+    root: Path = REPO
+    identity: bytes = field(init=False)
+    name = "the suites"
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha256(b"overlay")
+        for path in self.files:
+            data = (self.root / path).read_bytes()
+            digest.update(f"{path} {self.mode(path)} {len(data)}\n".encode() + data)
+        object.__setattr__(self, "identity", digest.digest())
+
+    def mode(self, path: Path) -> str:
+        """Git's mode of a file."""
+        return "100755" if os.access(self.root / path, os.X_OK) else "100644"
+
+
+Step = Union[Patch, Overlay]
+
+# The files of an index: mode and blob of each.
+Files = Dict[str, Tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What is to be said of a commit: author and message."""
+
+    who: Mapping[str, str]
+    message: str
+
+
+class Stack:
+    """Puts steps onto a base."""
+
+    def __init__(self, git: Git, base: Base) -> None:
+        self._git = replace(git, index=git.git_dir / "stack.index")
+        self._base = base
+        self._files: Files = {}
+
+    def build(self, steps: Sequence[Step]) -> str:
+        """Return the commit with all steps on the base; known ones are not redone.
+
+        Raises PatchError.
+        """
+        keys = self._keys(steps)
+        known = self._git.lookup(*(LAYERS + key for key in keys))
+        commit, start = self._base.commit, 0
+        for number, key in enumerate(keys, 1):
+            if LAYERS + key in known:
+                commit, start = known[LAYERS + key], number
+        if start == len(steps):
+            return commit
+        self._open(commit, steps[start:])
+        stream: List[bytes] = []
+        for number in range(start, len(steps)):
+            before = dict(self._files)
+            made = self._add(steps[number], f"{number + 1}/{len(steps)}")
+            stream.append(self._import(LAYERS + keys[number], commit, before, made))
+            commit = LAYERS + keys[number]
+        self._git.run("fast-import", "--quiet", "--done", data=b"".join(stream) + b"done\n")
+        return self._git.out("rev-parse", commit)
+
+    def _keys(self, steps: Sequence[Step]) -> List[str]:
+        keys: List[str] = []
+        key = self._base.commit
+        for step in steps:
+            key = hashlib.sha256(key.encode() + step.identity).hexdigest()
+            keys.append(key)
+        return keys
+
+    # --- The index ---
+
+    def _open(self, commit: str, steps: Sequence[Step]) -> None:
+        """Let the index hold what a commit has of the files that the steps touch."""
+        names = sorted({name for step in steps for name in _touched(step)})
+        (self._git.git_dir / "stack.index.lock").unlink(missing_ok=True)
+        self._fill(_entries(self._git.run("ls-tree", "-r", "-z", commit, *names).stdout))
+
+    def _fill(self, files: Files) -> None:
+        """Let the index hold these files and no others."""
+        self._git.run("read-tree", "--empty")
+        self._store(files)
+        self._files = files
+
+    def _store(self, files: Files) -> None:
+        lines = "".join(f"{mode} {blob}\t{name}\0" for name, (mode, blob) in files.items())
+        self._git.run("update-index", "-z", "--index-info", data=lines.encode())
+
+    # --- A step ---
+
+    def _add(self, step: Step, progress: str) -> Commit:
+        say(f"applying {progress}: {step.name}")
+        made = self._overlay(step) if isinstance(step, Overlay) else self._patch(step)
+        self._files = _entries(self._git.run("ls-files", "--stage", "-z").stdout)
+        return made
+
+    def _overlay(self, overlay: Overlay) -> Commit:
+        there = sorted(str(path) for path in overlay.files if str(path) in self._files)
+        wanted = [path for path in overlay.files if str(path) not in there]
+        if there and not self._base.is_users:
+            raise PatchError(
+                f"the suites would replace a file that the kernel has: {there[0]}",
+                "give the file another name; a change to a kernel file is a patch",
+            )
+        if there:
+            say(f"  the tree has {len(there)} of the {len(overlay.files)} files, and keeps its own")
+        blobs = self._git.out(
+            "hash-object", "-w", "--no-filters", "--stdin-paths",
+            data="".join(f"{overlay.root / path}\n" for path in wanted).encode(),
+        ).split()  # fmt: skip
+        self._store({str(p): (overlay.mode(p), blob) for p, blob in zip(wanted, blobs)})
+        return Commit(source.IDENTITY, "mm: add KUnit suites\n")
+
+    def _patch(self, patch: Patch) -> Commit:
+        who, message = read_mail(self._git, patch)
+        if self._apply(patch, "--3way"):
+            return Commit(who, message)
+        self._fill(self._files)
+        if self._base.is_users and self._apply(patch, "--check", "--reverse"):
+            say("  the tree has it already")
+            return Commit(who, message)
+        words = self._git.run(
+            "apply", "--cached", "--check", data=patch.data, expect=(0, 1, 128)
+        ).stderr
+        tested = " and ".join((REPO / TESTED_ON).read_text(encoding="ascii").split())
+        found = source.version(self._git, self._base.commit)
+        raise PatchError(
+            f"{patch.name} does not apply to Linux {found} (tested on {tested})",
+            f"adapt {patch.path} to this kernel, or use the one that it was tested on",
+            words or "it applies only with conflicts",
+        )
+
+    def _apply(self, patch: Patch, *options: str) -> bool:
+        """Apply a patch to the index; whether that worked."""
+        done = self._git.run(
+            "apply", "--cached", "--whitespace=nowarn", *options,
+            data=patch.data, expect=(0, 1, 128),
+        )  # fmt: skip
+        return done.status == 0
+
+    # --- The commits ---
+
+    def _import(self, ref: str, parent: str, before: Files, made: Commit) -> bytes:
+        """Words for git fast-import: a commit of what has changed, or the parent again."""
+        changed = {n: entry for n, entry in self._files.items() if before.get(n) != entry}
+        gone = before.keys() - self._files.keys()
+        if not (changed or gone):
+            return f"reset {ref}\nfrom {parent}\n\n".encode()
+        message = made.message.encode()
+        lines = [f"commit {ref}"]
+        for role in ("author", "committer"):
+            name, email, date = (made.who[f"GIT_{role.upper()}_{w}"] for w in ("NAME", "EMAIL", "DATE"))
+            lines.append(f"{role} {name} <{email}> {date}")
+        lines.append(f"data {len(message)}")
+        files = [f"M {mode} {blob} {_quoted(name)}" for name, (mode, blob) in changed.items()]
+        files += [f"D {_quoted(name)}" for name in sorted(gone)]
+        head = "\n".join(lines).encode() + b"\n" + message
+        return head + "\n".join([f"from {parent}", *files, "", ""]).encode()
+
+
+def _touched(step: Step) -> List[str]:
+    if isinstance(step, Overlay):
+        return [str(path) for path in step.files]
+    names = (found["same"] or found["name"] for found in _TOUCHED.finditer(step.data))
+    return [name.decode("utf-8", "surrogateescape") for name in names]
+
+
+def _entries(listing: str) -> Files:
+    """What ls-tree or ls-files --stage list: mode, words of which one is the blob, name."""
+    files: Files = {}
+    for line in filter(None, listing.split("\0")):
+        words, _, name = line.partition("\t")
+        files[name] = (words.split()[0], next(w for w in words.split() if len(w) >= 40))
+    return files
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def read_mail(git: Git, patch: Patch) -> Tuple[Dict[str, str], str]:
+    """The author, as git's variables, and the message of a mailed patch. Raises PatchError."""
+    # As private as the index is.
+    stem = git.index or git.git_dir / "mail"
+    body, diff = stem.with_suffix(".body"), stem.with_suffix(".diff")
+    header = git.run("mailinfo", str(body), str(diff), data=patch.data).stdout
+    found = dict(re.findall(r"^(Author|Email|Subject|Date): (.*)$", header, re.MULTILINE))
+    date = parsedate_tz(found.get("Date", ""))
+    if len(found) != 4 or date is None or not diff.read_bytes().strip():
+        raise PatchError(
+            f"{patch.name} is not a patch as git format-patch writes it",
+            f"give {patch.path} From:, Date: and Subject: lines and a diff",
+        )
+    hours, seconds = divmod(abs(date[9] or 0), 3600)
+    zone = f"{'-' if (date[9] or 0) < 0 else '+'}{hours:02}{seconds // 60:02}"
+    when = f"{mktime_tz(date)} {zone}"
+    author = {
+        **source.IDENTITY,
+        "GIT_AUTHOR_NAME": found["Author"],
+        "GIT_AUTHOR_EMAIL": found["Email"],
+        "GIT_AUTHOR_DATE": when,
+        "GIT_COMMITTER_DATE": when,
+    }
+    text = body.read_text(encoding="utf-8", errors="replace").strip()
+    return author, f"{found['Subject']}\n\n{text}".strip() + "\n"
