@@ -82,7 +82,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path) -> int:
     traces: Dict[str, List[Path]] = {"suites": [], "scenarios": [], "both": []}
     for plan in plans:
         run_with = replace(plan, make_options=options)
-        ran = list(e2e_run.run(wanted, run_with, out))
+        ran = list(e2e_run.run(wanted, [run_with], out))
         found += ran
         if any(case.name in e2e_run.NOT_BOOTED for run in ran for case in run.cases):
             continue

@@ -22,14 +22,19 @@ from errors import ExitStatus, UsageError
 from results import RunResult
 from settings import check_flavour
 
-# What is run unless FLAVOURS or CONFIGS say otherwise.
+ALL = ("*",)
+# What is run unless FLAVOURS or CONFIGS say otherwise: where the feature works, what must
+# stay usable beside the devices of others and what becomes of it without the fixes, where
+# the scenarios must notice that the feature is not there.
 RUNS = (
-    ("series", "4k"),
-    ("series", "64k"),
-    ("baseline", "4k"),
-    ("stock", "4k"),
-    ("fixed", "4k"),
+    ("series", "4k", ALL),
+    ("series", "64k", ALL),
+    ("fixed", "64k", ("geometry-pair", "geometry-triple")),
+    ("stock", "64k", ("geometry-pair",)),
+    ("baseline", "4k", ("dimm", "evidence", "ram-spent", "system-ram")),
 )
+# Where FLAVOURS or CONFIGS says something, and the other one nothing.
+FLAVOURS, PAGES = ("series",), ("4k", "64k")
 
 
 def main(argv: List[str]) -> int:
@@ -50,7 +55,7 @@ def main(argv: List[str]) -> int:
     out = wanted.build / "results"
     tree.mark(wanted.build)
     (out / "e2e").mkdir(parents=True, exist_ok=True)
-    found = [result for plan in plans for result in e2e_run.run(wanted, plan, out / "e2e")]
+    found = list(e2e_run.run(wanted, plans, out / "e2e"))
     shown = list(found)
     found += e2e_mutants.run(wanted, mutants, scenarios, out / "e2e")
     results.write_json(found, out / "e2e.json")
@@ -64,12 +69,8 @@ def main(argv: List[str]) -> int:
 
 def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Plan]:
     """What SCENARIOS, FLAVOURS and CONFIGS leave. Raises UsageError."""
-    patterns = environ.get("SCENARIOS", "").split() or ["*"]
-    chosen = [
-        s
-        for s in scenarios
-        if any(fnmatch.fnmatch(n, p) for n in (s.name, s.variant) for p in patterns)
-    ]
+    patterns = environ.get("SCENARIOS", "").split() or ALL
+    chosen = matching(scenarios, patterns)
     if not chosen:
         names = dict.fromkeys(s.name for s in scenarios)
         raise UsageError(
@@ -81,13 +82,25 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Pl
         if page not in e2e_scenario.PAGES:
             raise UsageError(f"CONFIGS: make e2e has no '{page}'",
                              f"choose from: {' '.join(e2e_scenario.PAGES)}")  # fmt: skip
-    runs = [r for r in RUNS if r[0] in (flavours or [r[0]]) and r[1] in (pages or [r[1]])]
-    if flavours or pages:
-        # Any pair may be asked for.
-        asked = [(f, p) for f in flavours or ["series"] for p in pages or ["4k"]]
-        runs = asked if flavours and pages else runs or asked
-    plans = (Plan(f, p, tuple(s for s in chosen if p in s.pages)) for f, p in runs)
-    return [plan for plan in plans if plan.scenarios]
+    asked = [(f, p, ALL) for f in flavours or FLAVOURS for p in pages or PAGES]
+    plans = (
+        Plan(f, p, tuple(s for s in matching(chosen, globs) if p in s.pages))
+        for f, p, globs in (asked if flavours or pages else RUNS)
+    )
+    found = [plan for plan in plans if plan.scenarios]
+    if not found:
+        raise UsageError("none of these scenarios goes with these page sizes",
+                         "see the lines 'pages' in tools/testing/kunit/scenarios")  # fmt: skip
+    return found
+
+
+def matching(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> List[Scenario]:
+    """Those whose name, or name and values, one of the patterns matches."""
+    return [
+        s
+        for s in scenarios
+        if any(fnmatch.fnmatch(n, p) for n in (s.name, s.variant) for p in patterns)
+    ]
 
 
 # --- Telling --------------------------------------------------------------

@@ -51,7 +51,8 @@ def run(
     with workshop.opened():
         for mutant in mutants:
             chosen = tuple(s for s in scenarios if s.name in mutant.scenarios)
-            yield _try(workshop, mutant, Plan(FLAVOUR, PAGE, chosen), out)
+            plan = Plan(FLAVOUR, PAGE, chosen, source=workshop.tree)
+            yield _try(workshop, mutant, plan, out)
 
 
 def _try(workshop: Workshop, mutant: Mutant, plan: Plan, out: Path) -> RunResult:
@@ -66,7 +67,7 @@ def _try(workshop: Workshop, mutant: Mutant, plan: Plan, out: Path) -> RunResult
             error = KunitError(f"{mutant.name} does not apply", "bring it up to date", complaint)
             cases.append(e2e_run.preparation(error))
         else:
-            for result in e2e_run.run(workshop.wanted, plan, logs, workshop.tree):
+            for result in e2e_run.run(workshop.wanted, [plan], logs):
                 cases += result.cases
     if any(case.name in e2e_run.NOT_BOOTED for case in cases):
         return RunResult(name, tuple(cases), watch.seconds)

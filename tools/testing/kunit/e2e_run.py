@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs scenarios: a kernel is built once and booted for each of them."""
 
+import contextlib
+import functools
 import itertools
 import os
 from dataclasses import dataclass, replace
@@ -47,6 +49,8 @@ class Plan:
     # What its config is made of besides the page size, and what make is told.
     fragments: Tuple[str, ...] = (FRAGMENT,)
     make_options: Tuple[str, ...] = ()
+    # The kernel tree, unless it is the one that is prepared for the flavour.
+    source: Optional[Path] = None
 
     @property
     def name(self) -> str:
@@ -64,45 +68,67 @@ class Plan:
         return "-".join((self.page, *self.fragments))
 
 
-def run(
-    wanted: Settings, plan: Plan, out: Path, source: Optional[Path] = None
-) -> Iterator[RunResult]:
-    """Build a kernel and boot it for each scenario; whatever goes wrong is in the results.
+@dataclass(frozen=True)
+class Built:
+    """A kernel and a user space for a plan, or what came in between."""
 
-    source is the kernel tree, unless it is the one that is prepared for the flavour.
+    plan: Plan
+    seconds: float
+    failed: Optional[CaseResult] = None
+    image: Path = Path()
+    root: Path = Path()
+    mapped: Path = Path()
+
+
+def run(wanted: Settings, plans: Sequence[Plan], out: Path) -> Iterator[RunResult]:
+    """Build kernels, boot each for its scenarios; whatever goes wrong is in the results.
+
+    The guests of one run while the next is built.
     """
+    watch = proc.Stopwatch()
     try:
         with lock.alone(out / "lock", "make e2e"):
-            yield from _run(wanted, plan, out, source)
+            steps = (
+                functools.partial(_build, wanted, plan, out, f"{number}/{len(plans)}: {plan.name}")
+                for number, plan in enumerate(plans, 1)
+            )
+            with contextlib.closing(proc.ahead(steps)) as kernels:
+                for built in kernels:
+                    yield from _boot(wanted, built, out, watch)
     except WorkTreeError as error:
-        yield RunResult(plan.name, (preparation(error),), 0.0)
+        yield RunResult(plans[0].name, (preparation(error),), watch.seconds)
 
 
-def _run(
-    wanted: Settings, plan: Plan, out: Path, source: Optional[Path]
-) -> Iterator[RunResult]:
+def _build(wanted: Settings, plan: Plan, out: Path, title: str) -> Built:
     watch = proc.Stopwatch()
-    say(f"{plan.name}: building the kernel ...")
+    say(f"{title}: building the kernel ...")
     wanted = replace(wanted, flavour=plan.flavour, config=plan.config)
     try:
-        source = source or tree.prepare(wanted)
+        source = plan.source or tree.prepare(wanted)
         kernel = Kernel(source, wanted, out, plan.directory, make_options=plan.make_options)
         failed = kernel.build()
         root, mapped = e2e_root.base(wanted), e2e_root.compile_mapped(wanted)
     except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-        failed = preparation(error)
-    if failed:
-        yield RunResult(plan.name, (failed,), watch.seconds)
+        return Built(plan, watch.seconds, preparation(error))
+    if not failed:
+        say(f"{title}: the kernel is there after {watch.seconds:.0f} s")
+    return Built(plan, watch.seconds, failed, kernel.build_dir / image.IMAGE, root, mapped)
+
+
+def _boot(
+    wanted: Settings, built: Built, out: Path, watch: proc.Stopwatch
+) -> Iterator[RunResult]:
+    plan = built.plan
+    if built.failed:
+        yield RunResult(plan.name, (built.failed,), built.seconds)
         return
-    say(f"{plan.name}: the kernel is there after {watch.seconds:.0f} s")
     logs = out / plan.directory
     logs.mkdir(exist_ok=True)
     guests = (
-        Guest(kernel.build_dir / image.IMAGE, root, scenario, wanted.build / "e2e")
-        for scenario in plan.scenarios
+        Guest(built.image, built.root, scenario, wanted.build / "e2e") for scenario in plan.scenarios
     )
     trials = [
-        Trial(guest, scenario, plan, mapped, logs)
+        Trial(guest, scenario, plan, built.mapped, logs)
         for guest, scenario in zip(guests, plan.scenarios)
     ]
     # A guest keeps one CPU busy, most of the time.
@@ -212,5 +238,5 @@ def smoke(wanted: Settings) -> RunResult:
     out = wanted.build / "results/e2e"
     out.mkdir(parents=True, exist_ok=True)
     plan = Plan("series", SMOKE_PAGE, tuple(e2e_scenario.read(path)))
-    cases = [case for result in run(wanted, plan, out) for case in result.cases]
+    cases = [case for result in run(wanted, [plan], out) for case in result.cases]
     return RunResult(SMOKE, tuple(cases), watch.seconds)

@@ -2,6 +2,7 @@
 """make matrix: the suites over translation regimes, CPUs and debug options."""
 
 import contextlib
+import functools
 import os
 import platform
 import sys
@@ -80,19 +81,14 @@ def run_all(kernels: Sequence["Build"]) -> List[RunResult]:
         for case in result.wrong:
             say(f"    {case.failure}")
 
-    found: List[RunResult] = []
-    with contextlib.ExitStack() as stack:
-        booting: List[proc.Task[List[RunResult]]] = []
-        for number, kernel in enumerate(kernels, 1):
-            say(f"[{watch.seconds:5.0f} s] {number}/{len(kernels)}: {kernel.name} ...")
-            kernel.build()
-            if booting:
-                found += booting.pop().result()
-            task = proc.Task(lambda built=kernel: built.boots(tell))  # type: ignore[misc]
-            booting.append(stack.enter_context(task))
-        for task in booting:
-            found += task.result()
-    return found
+    def build(number: int, kernel: "Build") -> "Build":
+        say(f"[{watch.seconds:5.0f} s] {number}/{len(kernels)}: {kernel.name} ...")
+        kernel.build()
+        return kernel
+
+    steps = (functools.partial(build, *step) for step in enumerate(kernels, 1))
+    with contextlib.closing(proc.ahead(steps)) as built:
+        return [result for kernel in built for result in kernel.boots(tell)]
 
 
 class Build:

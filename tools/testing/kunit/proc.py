@@ -17,8 +17,8 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 from typing import (
-    IO, Any, Callable, Deque, Dict, Generic, Iterable, Iterator, List, Mapping, Optional,
-    Sequence, TypeVar, Union,
+    IO, Any, Callable, Deque, Dict, Generator, Generic, Iterable, Iterator, List, Mapping,
+    Optional, Sequence, TypeVar, Union,
 )  # fmt: skip
 
 from errors import CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
@@ -259,6 +259,22 @@ def in_turn(functions: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
             left.append(stack.enter_context(Task(function)))
         while left:
             yield left.popleft().result()
+
+
+def ahead(functions: Iterable[Callable[[], T]]) -> Generator[T, None, None]:
+    """Call functions one after the other, each in a task while the caller is busy with
+    what the one before returned; what they return, in their order.
+
+    Close it when not all is taken.
+    """
+    with contextlib.ExitStack() as stack:
+        tasks: List[Task[T]] = []
+        for function in functions:
+            done = [task.result() for task in tasks]
+            tasks = [stack.enter_context(Task(function))]
+            yield from done
+        for task in tasks:
+            yield task.result()
 
 
 def wait_for_any(tasks: Sequence["Task[T]"]) -> None:

@@ -320,14 +320,24 @@ class Choosing(unittest.TestCase):
         return [plan.name for plan in e2e.choose(e2e_scenario.load(), environ)]
 
     def test_what_is_run(self) -> None:
-        self.assertEqual([f"{f} {p}" for f, p in e2e.RUNS], self.plans())
-        self.assertEqual(["stock 4k"], self.plans(FLAVOURS="stock"))
+        self.assertEqual([f"{f} {p}" for f, p, _ in e2e.RUNS], self.plans())
+        self.assertEqual(
+            ["series 4k", "series 64k", "baseline 4k"], self.plans(SCENARIOS="ram-spent")
+        )
+        self.assertEqual(["stock 4k", "stock 64k"], self.plans(FLAVOURS="stock"))
         self.assertEqual(["stock 64k"], self.plans(FLAVOURS="stock", CONFIGS="64k"))
         self.assertEqual(["series 16k"], self.plans(CONFIGS="16k"))
+
+    def test_scenarios_that_must_fail_are_run_where_they_must(self) -> None:
+        scenarios = e2e_scenario.load()
+        for flavour, _, globs in e2e.RUNS:
+            must = {s.name for s in scenarios if flavour in s.failing}
+            self.assertLessEqual(must, {s.name for s in e2e.matching(scenarios, globs)})
 
     def test_mistakes(self) -> None:
         for environ, words in (
             ({"SCENARIOS": "nothing"}, "names no scenario"),
+            ({"SCENARIOS": "dimm", "CONFIGS": "64k"}, "none of these scenarios"),
             ({"FLAVOURS": "vanilla"}, "no such flavour"),
             ({"CONFIGS": "4k-e2e"}, "has no '4k-e2e'"),
         ):
@@ -541,6 +551,13 @@ class Running(GuestWorld):
         self.assertIn("2 passed, 2 failed", ran.stdout)
         for size in ("2M", "16M"):
             self.assertIn(f"two-devices/{size}: second: exit status 1", ran.stdout)
+
+    def test_guests_run_while_the_next_kernel_is_built(self) -> None:
+        log = self.build / "results/e2e/stock-4k.build.log"
+        self.tool("until-built", f"while [ ! -e {log} ]; do sleep 0.1; done")
+        ran = self.e2e(FLAVOURS="series stock", FAKE_GUEST="until-built")
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("3 passed, 1 failed", ran.stdout)
 
     def test_two_runs_at_once(self) -> None:
         self.tool(
