@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from typing import Dict
 
-from tests.fake import KERNEL, PATIENCE, World, listing, patch
+from tests.fake import KERNEL, MAIL, PATIENCE, World, listing, patch
 
 
 def mtimes(tree: Path) -> Dict[str, int]:
@@ -18,6 +18,31 @@ def mtimes(tree: Path) -> Dict[str, int]:
         for p in tree.rglob("*")
         if p.is_file() and ".git" not in p.parts
     }
+
+
+# A mode, a file that comes, one that moves, a link that goes.
+ALL_AT_ONCE = """\
+diff --git a/arch/arm64/mm/mmu.c b/arch/arm64/mm/mmu.c
+old mode 100644
+new mode 100755
+diff --git a/mm/a new one.c b/mm/a new one.c
+new file mode 100644
+--- /dev/null
++++ b/mm/a new one.c\t
+@@ -0,0 +1 @@
++int x;
+diff --git a/mm/memory.c b/mm/moved.c
+similarity index 100%
+rename from mm/memory.c
+rename to mm/moved.c
+diff --git a/mm/link b/mm/link
+deleted file mode 120000
+--- a/mm/link
++++ /dev/null
+@@ -1 +0,0 @@
+-memory.c
+\\ No newline at end of file
+"""
 
 
 class Flavours(World):
@@ -55,6 +80,26 @@ class Flavours(World):
         tree = self.make_tree()
         said = self.git(tree, "log", "-1", "--format=%an|%ae|%at|%B")
         self.assertEqual("A. Developer|dev@example.org|1704067200|change mmu\n\nBecause.", said)
+
+    def test_whatever_a_patch_does_to_files(self) -> None:
+        self.write(
+            "patches/series/0002-two.patch",
+            MAIL.format(author="A. Developer", subject="all at once", diff=ALL_AT_ONCE),
+        )
+        tree = self.make_tree()
+        said = self.git(tree, "show", "--format=", "--raw", "--no-abbrev", "-M")
+        found = [line.split()[:2] + line.split("\t")[1:] for line in said.splitlines()]
+        changes = [[words[0][1:], words[1], *words[2:]] for words in found]
+        self.assertEqual(
+            [
+                ["100644", "100755", "arch/arm64/mm/mmu.c"],
+                ["000000", "100644", "mm/a new one.c"],
+                ["100644", "100644", "mm/memory.c", "mm/moved.c"],
+                ["120000", "000000", "mm/link"],
+            ],
+            sorted(changes, key=lambda words: words[-1].replace("mm/link", "z")),
+        )
+        self.assertEqual("int x;\n", (tree / "mm/a new one.c").read_text())
 
     def test_suites_and_pages_are_laid_over(self) -> None:
         tree = self.make_tree()
