@@ -42,7 +42,7 @@ help:
 	@echo '  SHARD=1/4   for make matrix: this part of it'
 	@echo '  ARCHES="x86_64 s390x"   for make arches: only these'
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
-	@echo '  PLOTS=DIR   for make bench: the pictures and the table (default: build/results/bench)'
+	@echo '  PLOTS=DIR   for make bench, make bench-verdict: pictures and table go there'
 	@echo '  KERNEL_ARGS="rodata=on"         for make bench: further arguments for the kernels'
 	@echo '  BARRIERS=0  for make bench: do not count barriers, which takes a boot more'
 	@echo '  SCENARIOS="ram-* geometry-pair/2M,16M"   for e2e, coverage: only these'

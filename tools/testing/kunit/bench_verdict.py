@@ -77,6 +77,9 @@ def main(argv: List[str]) -> int:
     out = wanted.build / "results"
     out.mkdir(exist_ok=True)
     write_json(measured, wanted, out / "bench-verdict.json")
+    shown = Path(os.environ.get("PLOTS") or out)
+    shown.mkdir(parents=True, exist_ok=True)
+    (shown / "bench-verdict.txt").write_text(table(measured) + "\n", encoding="utf-8")
     print(table(measured))
     return 0
 

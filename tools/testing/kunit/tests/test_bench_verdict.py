@@ -87,6 +87,8 @@ class Program(World):
         ran = self.program("bench_verdict.py", RUNS="2")
         self.assertEqual(0, ran.status, ran.stderr)
         self.assertIn("from the package, 2/2: the kernel's", ran.stderr)
+        shown = (self.build / "results/bench-verdict.txt").read_text()
+        self.assertEqual(shown, ran.stdout)
         found = json.loads((self.build / "results/bench-verdict.json").read_text())
         self.assertEqual([COLD.name, *(way.name for way in WARM)], list(found["ways"]))
         for way in found["ways"].values():
