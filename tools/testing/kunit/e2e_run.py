@@ -27,6 +27,8 @@ from results import CaseResult, RunResult
 from settings import Settings
 
 FRAGMENT = "e2e"
+# What machines with firmware need besides.
+SLOTS = "slots"
 STATUSES = (PASSED, FAILED, SPLAT, DIED)
 
 # The cases that stand for all others when there was nothing to boot.
@@ -65,7 +67,8 @@ class Plan:
     @property
     def config(self) -> str:
         """Its CONFIG."""
-        return "-".join((self.page, *self.fragments))
+        slots = (SLOTS,) if any(s.has_firmware for s in self.scenarios) else ()
+        return "-".join((self.page, *self.fragments, *slots))
 
 
 @dataclass(frozen=True)

@@ -328,11 +328,34 @@ class Choosing(unittest.TestCase):
         self.assertEqual(["stock 64k"], self.plans(FLAVOURS="stock", CONFIGS="64k"))
         self.assertEqual(["series 16k"], self.plans(CONFIGS="16k"))
 
+    def test_every_scenario_is_run(self) -> None:
+        scenarios = e2e_scenario.load()
+        run = {
+            s.variant
+            for flavour, _, globs in e2e.RUNS if flavour == "series"
+            for s in e2e.matching(scenarios, globs)
+        }  # fmt: skip
+        self.assertEqual({s.variant for s in scenarios}, run)
+
     def test_scenarios_that_must_fail_are_run_where_they_must(self) -> None:
         scenarios = e2e_scenario.load()
         for flavour, _, globs in e2e.RUNS:
-            must = {s.name for s in scenarios if flavour in s.failing}
+            # What needs firmware needs a larger kernel, too.
+            must = {s.name for s in scenarios if flavour in s.failing and not s.has_firmware}
             self.assertLessEqual(must, {s.name for s in e2e.matching(scenarios, globs)})
+
+    def test_what_is_not_wanted(self) -> None:
+        scenarios = e2e_scenario.load()
+        found = {s.name for s in e2e.matching(scenarios, ("!geometry-*", "!ram-spent"))}
+        self.assertIn("system-ram", found)
+        self.assertNotIn("geometry-pair", found)
+        pairs = e2e.matching(scenarios, ("geometry-pair", "!geometry-pair/[!4]*"))
+        self.assertEqual({"48M"}, {s.variant.partition("/")[2].split(",")[0] for s in pairs})
+
+    def test_only_firmware_needs_slots(self) -> None:
+        plans = {plan.name: plan.config for plan in e2e.choose(e2e_scenario.load(), {})}
+        self.assertEqual("4k-e2e-slots", plans["series 4k"])
+        self.assertEqual("64k-e2e", plans["series 64k"])
 
     def test_mistakes(self) -> None:
         for environ, words in (
