@@ -14,7 +14,7 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 import proc
 from errors import MissingToolError
 from proc import say
-from settings import Settings
+from settings import HOME_BASE, Settings
 
 APT_LISTS = Path("/var/lib/apt/lists")
 QEMU_NEEDED = (7, 0)
@@ -22,11 +22,15 @@ QEMU_NEEDED = (7, 0)
 
 @dataclass(frozen=True)
 class Requirement:
-    """Something that must be there: a command on PATH, or a file by its full path."""
+    """Something that must be there: a command on PATH, or a file by its full path.
+
+    otherwise: what else there is to do, if this system has no such package.
+    """
 
     proof: str
     package: str
     optional: bool = False
+    otherwise: str = ""
 
     def is_met(self) -> bool:
         """Whether it is there."""
@@ -87,7 +91,10 @@ def for_tree(settings: Settings) -> Tuple[Requirement, ...]:
     if settings.suite:
         return GIT, XZ
     package = settings.tarball.name[: -len(".tar.xz")]
-    return GIT, XZ, Requirement(str(settings.tarball), package)
+    otherwise = "" if settings.base == HOME_BASE else (
+        "or let BASE=sid fetch the newest kernel of that suite, without a trace in the system"
+    )  # fmt: skip
+    return GIT, XZ, Requirement(str(settings.tarball), package, otherwise=otherwise)
 
 
 def for_build(cross: bool) -> Tuple[Requirement, ...]:
@@ -137,7 +144,7 @@ def ensure(requirements: Iterable[Requirement]) -> None:
             f"Debian's packages are called {' '.join(r.package for r in vital)}",
         )
     prefix = _privilege(packages, what)
-    _install(prefix, packages)
+    _install(prefix, packages, "; ".join(r.otherwise for r in vital if r.otherwise))
     still = [r for r in vital if not r.is_met()]
     if still:
         raise MissingToolError(
@@ -163,7 +170,7 @@ def _privilege(packages: Sequence[str], what: str) -> List[str]:
     raise MissingToolError(f"missing: {what}", f"run: {command}")
 
 
-def _install(prefix: Sequence[str], packages: Sequence[str]) -> None:
+def _install(prefix: Sequence[str], packages: Sequence[str], otherwise: str) -> None:
     """Install packages, after an apt-get update if the first try needs one."""
     env = ["env", "DEBIAN_FRONTEND=noninteractive"]
     install = [*prefix, *env, "apt-get", "install", "-y", "--no-install-recommends", *packages]
@@ -174,7 +181,8 @@ def _install(prefix: Sequence[str], packages: Sequence[str]) -> None:
     if _apt(update) != 0 or _apt(install) != 0:
         raise MissingToolError(
             f"apt-get could not install {' '.join(packages)}",
-            f"see what it says above, then run: {_command(prefix, packages)}",
+            f"see what it says above, then run: {_command(prefix, packages)}"
+            + (f", {otherwise}" if otherwise else ""),
         )
 
 

@@ -92,6 +92,12 @@ class Ensure(unittest.TestCase):
         with self.assertRaisesRegex(MissingToolError, "could not install no-such-package"):
             self.ensure(Apt(100, 0, 100), 0)
 
+    def test_what_else_there_is_to_do(self) -> None:
+        kernel = Requirement("/no/such/archive", "linux-source-9.9", otherwise="or wait")
+        with self.assertRaises(MissingToolError) as caught:
+            self.ensure(Apt(100, 0, 100), 0, kernel)
+        self.assertTrue(str(caught.exception).endswith("linux-source-9.9, or wait"))
+
     def test_a_user_without_a_terminal_is_told(self) -> None:
         with mock.patch.object(sys, "stdin", io.StringIO()):
             with self.assertRaises(MissingToolError) as caught:
