@@ -62,7 +62,7 @@ static void tail_put(void *data)
 	if (!pfn_section_valid(__pfn_to_section(pfn), pfn))
 		return;
 	mem_hotplug_begin();
-	__remove_pages(pfn, tail->early, NULL, NULL);
+	adapt_remove_pages(pfn, tail->early);
 	mem_hotplug_done();
 }
 

@@ -13,6 +13,7 @@
 
 #include <kunit/test.h>
 #include <linux/compiler_types.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 
 typedef void *(*alloc_altmap_fn)(unsigned long size, int node,
@@ -61,6 +62,23 @@ static inline void adapt_unmap(void *fn, bool takes_altmap, unsigned long addr,
 		((unmap_altmap_fn)fn)(addr, end, free_mapped, altmap);
 	else
 		((unmap_plain_fn)fn)(addr, end, free_mapped);
+}
+
+/* Not by way of a driver, who tells nothing of an add that failed. */
+typedef void (*remove_pgmap_fn)(unsigned long pfn, unsigned long nr_pages,
+				struct vmem_altmap *altmap,
+				struct dev_pagemap *pgmap);
+typedef void (*remove_plain_fn)(unsigned long pfn, unsigned long nr_pages,
+				struct vmem_altmap *altmap);
+
+static inline void adapt_remove_pages(unsigned long pfn, unsigned long nr_pages)
+{
+	void *fn = __remove_pages;
+
+	if (__same_type(&__remove_pages, remove_pgmap_fn))
+		((remove_pgmap_fn)fn)(pfn, nr_pages, NULL, NULL);
+	else
+		((remove_plain_fn)fn)(pfn, nr_pages, NULL);
 }
 
 /*
