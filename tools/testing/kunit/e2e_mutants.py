@@ -51,7 +51,9 @@ def run(
     with workshop.opened():
         for mutant in mutants:
             chosen = tuple(s for s in scenarios if s.name in mutant.scenarios)
-            plan = Plan(FLAVOUR, PAGE, chosen, source=workshop.tree)
+            # As it is in ccache after a whole make e2e, even where less would do.
+            fragments = (e2e_run.FRAGMENT, e2e_run.SLOTS)
+            plan = Plan(FLAVOUR, PAGE, chosen, fragments, source=workshop.tree)
             yield _try(workshop, mutant, plan, out)
 
 

@@ -68,7 +68,7 @@ class Plan:
     def config(self) -> str:
         """Its CONFIG."""
         slots = (SLOTS,) if any(s.has_firmware for s in self.scenarios) else ()
-        return "-".join((self.page, *self.fragments, *slots))
+        return "-".join(dict.fromkeys((self.page, *self.fragments, *slots)))
 
 
 @dataclass(frozen=True)

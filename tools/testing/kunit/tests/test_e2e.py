@@ -454,6 +454,7 @@ class GuestWorld(World):
     def setUp(self) -> None:
         super().setUp()
         self.write("lib/kunit-configs/e2e.config", "")
+        self.write("lib/kunit-configs/slots.config", "")
         self.scenario(GOOD.replace("each    size 2M 16M\n", "").replace("$size", "2M"))
         self.tool("dtc", 'while [ "$1" != -o ]; do shift; done; echo >"$2"')
         self.tool("dpkg-deb", '/bin/mkdir -p "$3/bin"; echo >"$3/bin/busybox"')
