@@ -29,7 +29,6 @@ from e2e_guest import Guest
 from e2e_run import Plan
 from e2e_scenario import Device, Scenario
 from errors import ExitStatus, KunitError, UsageError
-from gitrepo import Git
 from proc import say
 from results import RunResult
 from settings import Settings
