@@ -255,8 +255,12 @@ class Fragments(unittest.TestCase):
         return [path.stem for path in wanted.kunitconfigs]
 
     def test_what_is_off_unless_named(self) -> None:
-        self.assertEqual(["base", "arm64", "no-kaslr", "64k", "va42"], self.fragments("64k-va42"))
-        self.assertEqual(["base", "arm64", "64k", "kaslr"], self.fragments("64k-kaslr"))
+        self.assertEqual(
+            ["base", "arm64", "no-kaslr", "no-slots", "64k", "va42"], self.fragments("64k-va42")
+        )
+        self.assertEqual(
+            ["base", "arm64", "no-slots", "64k", "kaslr"], self.fragments("64k-kaslr")
+        )
         self.assertNotIn("no-kaslr", settings.known_configs())
 
 
