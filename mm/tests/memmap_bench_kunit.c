@@ -34,7 +34,6 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/cputime.h>
 #include <linux/sizes.h>
@@ -242,7 +241,6 @@ static void measure_device(struct kunit *test, struct fake_dev *dev, u64 bytes)
 
 	for (round = 0; round < rounds; round++) {
 		pgmap_set(&pgmap, dev, bytes, has_altmap(test));
-		rcu_barrier();
 		before = free_ram_pages();
 
 		cost_begin(&now);
@@ -552,7 +550,6 @@ static int add_online_offline_remove(u64 start, u64 bytes, mhp_t flags,
 	long before;
 	int err;
 
-	rcu_barrier();
 	before = free_ram_pages();
 	cost_begin(&costs->add_memory);
 	err = add_memory(0, start, bytes, flags);

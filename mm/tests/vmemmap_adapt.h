@@ -64,7 +64,7 @@ static inline void adapt_unmap(void *fn, bool takes_altmap, unsigned long addr,
 		((unmap_plain_fn)fn)(addr, end, free_mapped);
 }
 
-/* Not by way of a driver, who tells nothing of an add that failed. */
+/* The dev_pagemap came to __remove_pages() later. */
 typedef void (*remove_pgmap_fn)(unsigned long pfn, unsigned long nr_pages,
 				struct vmem_altmap *altmap,
 				struct dev_pagemap *pgmap);
