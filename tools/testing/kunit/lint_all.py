@@ -38,6 +38,7 @@ _OURS = re.compile(r"(?!arch/)|arch/arm64/")
 # What checkpatch cannot know, by the kind of its remark.
 _NOT_KNOWN_TO_CHECKPATCH: Dict[str, str] = {
     "UNKNOWN_COMMIT_ID": "a prepared tree has not the kernel's history",
+    "NO_AUTHOR_SIGN_OFF": "who exports signs off; an author who is another has yet to",
     "FILE_PATH_CHANGES": "another patch of the series adds the entry to MAINTAINERS",
 }
 
