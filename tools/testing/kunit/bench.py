@@ -30,13 +30,7 @@ from results import CaseResult, RunResult
 from settings import Settings, check_config, check_flavour
 
 SUITE = "memmap_bench"
-CASES = frozenset(
-    f"{SUITE}.{name}"
-    for name in (
-        "kernel_is_told", "memremap_pages_by_size", "memremap_pages_by_part",
-        "vmemmap_populate_alone", "add_memory_by_size",
-    )
-)  # fmt: skip
+EXPECTED = Path(__file__).resolve().parent / "expected/bench"
 FRAGMENT = "bench"
 STOCK = "stock"
 FLAVOURS = "stock series fixed fast"
@@ -113,7 +107,8 @@ def measure(wanted: Settings, out: Path) -> Measured:
             cases: Tuple[CaseResult, ...] = (failed,)
         else:
             console = boot(kernel, COUNTING)
-            cases = cell.case_results(judge.judge(console, judge.Expectation(CASES)))
+            expected = judge.read_expectation(EXPECTED, wanted.flavour, config)
+            cases = cell.case_results(judge.judge(console, expected))
             costs = bench_rows.read(console)
             if os.environ.get("BARRIERS") != "0":
                 barriers = trace(wanted, kernel.build_dir, costs.facts.section, out)

@@ -81,15 +81,18 @@ def tables(found: Sequence[Measured]) -> List[str]:
 
 def _comparison(config: str, kernels: Sequence[Measured]) -> List[str]:
     """Instructions, and by how much the others differ from the first kernel."""
-    heads = "".join(f"{m.flavour:>{_COLUMN}}" for m in kernels)
-    lines = [f"{f'{config.upper()} pages: instructions':{_NAME}}{heads}"]
+    heads = "".join(f"{m.flavour + ' ':>{_COLUMN}}" for m in kernels)
+    lines = [f"{f'{config.upper()} pages: instructions':{_NAME}}{heads}".rstrip()]
     first, *others = (m.costs for m in kernels)
     for key, row in first.rows.items():
         if not _is_shown(key):
             continue
-        cells = [f"{row.work:,}", *(_growth(costs, row) for costs in others)]
+        cells = [f"{row.work:,} ", *(_growth(first, costs, row) for costs in others)]
         what = f"{_call(key)}, {_ORIGINS[key.origin]}"
-        lines.append(f"{what:{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in cells))
+        lines.append(f"{what:{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in cells).rstrip())
+    if any(line.endswith("*") for line in lines):
+        lines += ["* The memmap would not fill a page and lies in system RAM:",
+                  f"  held against that of {kernels[0].flavour} in RAM."]  # fmt: skip
     return lines
 
 
@@ -107,11 +110,12 @@ def _call(key: Key) -> str:
     return f"{short} {where}"
 
 
-def _growth(costs: Costs, before: Row) -> str:
+def _growth(first: Costs, costs: Costs, before: Row) -> str:
     row = costs.rows.get(before.key)
     if row is None or not before.work:
-        return "missing" if row is None else f"{row.work:,}"
-    return f"{row.work / before.work - 1:+.2%}"
+        return "missing" if row is None else f"{row.work:,} "
+    mark = "*" if bench_rows.lies_in_ram_instead(before.key, first, costs) else " "
+    return f"{row.work / before.work - 1:+.2%}{mark}"
 
 
 def _shares(config: str, measured: Measured) -> List[str]:

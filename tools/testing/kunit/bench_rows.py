@@ -5,7 +5,7 @@ mm/tests/memmap_bench_kunit.c has the format of the lines.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from errors import KunitError
@@ -16,6 +16,11 @@ WHOLE = (
     "memremap_pages", "memunmap_pages",
     "add_memory", "device_online", "device_offline", "remove_memory",
 )  # fmt: skip
+# Those of them, and of the parts, that decide what to back the memmap of a device with.
+_DECIDING = frozenset({
+    "memremap_pages", "memunmap_pages", "arch_add_memory", "arch_remove_memory",
+    "__add_pages", "__remove_pages",
+})  # fmt: skip
 # By how much a call may be dearer than in the stock kernel.
 WHOLE_LIMIT = 0.02
 PART_LIMIT = 0.10
@@ -60,8 +65,12 @@ class Key:
     def name(self) -> str:
         """The same in words."""
         of = f"{self.of} of {size(self.bytes)}" if self.of in ("device", "dimm") else self.of
-        where = "the device" if self.origin == DEVICE else "system RAM"
-        return f"{self.call} of a {of}, memmap in {where}"
+        return f"{self.call} of a {of}, {self.where}"
+
+    @property
+    def where(self) -> str:
+        """Where the memmap lies, in words."""
+        return f"memmap in {'the device' if self.origin == DEVICE else 'system RAM'}"
 
 
 @dataclass(frozen=True)
@@ -160,12 +169,16 @@ def read(log_text: str) -> Costs:
 
 @dataclass(frozen=True)
 class Change:
-    """A count in the stock kernel and in another one; None where it is missing."""
+    """A count in the stock kernel and in another one; None where it is missing.
+
+    against is what was measured in the stock kernel, if that is not the same.
+    """
 
     key: Key
     before: Optional[int]
     after: Optional[int]
     unit: str = "instructions"
+    against: Optional[Key] = None
 
     @property
     def name(self) -> str:
@@ -193,13 +206,35 @@ class Change:
     def numbers(self) -> str:
         """The same in numbers."""
         before, after = ("none" if n is None else f"{n:,}" for n in (self.before, self.after))
-        return f"{after} {self.unit} for {before} in stock; {self.key.limit:.0%} is the limit"
+        stock = f"stock, {self.against.where}" if self.against else "stock"
+        return f"{after} {self.unit} for {before} in {stock}; {self.key.limit:.0%} is the limit"
 
 
 def compare(stock: Costs, other: Costs) -> Tuple[Change, ...]:
     """Each measurement of either kernel."""
     keys = [*stock.rows, *(key for key in other.rows if key not in stock.rows)]
-    return tuple(Change(key, _work(stock, key), _work(other, key)) for key in keys)
+    return tuple(_change(key, stock, other) for key in keys)
+
+
+def _change(key: Key, stock: Costs, other: Costs) -> Change:
+    if lies_in_ram_instead(key, stock, other):
+        against = replace(key, origin=RAM)
+        return Change(key, _work(stock, against), _work(other, key), against=against)
+    return Change(key, _work(stock, key), _work(other, key))
+
+
+def lies_in_ram_instead(key: Key, stock: Costs, other: Costs) -> bool:
+    """Whether the altmap of a device is of use in the stock kernel alone.
+
+    With large pages the memmap of a small device does not fill one, and a page that
+    others may have struct pages in comes from system RAM, lest it go with the device.
+    That costs what system RAM costs.
+    """
+    if key.call not in _DECIDING or key.origin != DEVICE:
+        return False
+    whole = replace(key, call="memremap_pages")
+    rows = [costs.rows[whole] for costs in (stock, other) if whole in costs.rows]
+    return [bool(row.device) for row in rows] == [True, False]
 
 
 def compare_barriers(stock: Barriers, other: Barriers) -> Tuple[Change, ...]:

@@ -14,6 +14,7 @@ import bench_plot
 import bench_report
 import bench_rows
 import bench_trace
+import judge
 from bench_rows import BenchError, Costs, Key
 from bench_trace import TraceError
 from errors import UsageError
@@ -60,7 +61,8 @@ def lines() -> List[str]:
 
 def log(rows: Iterable[str]) -> str:
     """A console that tells these rows, in the suite's last case."""
-    cases = sorted(name.split(".")[1] for name in bench.CASES)
+    expected = judge.read_expectation(bench.EXPECTED, "stock", "4k")
+    cases = sorted(name.split(".")[1] for name in expected.cases)
     text = ["Booting Linux", "KTAP version 1", "1..1", "    KTAP version 1",
             f"    # Subtest: {bench.SUITE}", f"    1..{len(cases)}"]  # fmt: skip
     text += [f"    ok {n} {name}" for n, name in enumerate(cases[:-1], 1)]
@@ -125,6 +127,28 @@ class Compare(unittest.TestCase):
     def test_a_part_may_grow_more(self) -> None:
         self.assertEqual([], self.faults(("insns=271", "insns=298")))
         self.assertEqual(2, len(self.faults(("insns=271", "insns=299"))))
+
+    def test_a_memmap_in_ram_is_held_against_one_in_ram(self) -> None:
+        def small(in_ram: int, device: int) -> Costs:
+            rows = [
+                row("memremap_pages", "device", "device", 1 << 24, in_ram),
+                row("memremap_pages", "device", "ram", 1 << 24, 33000),
+                row("vmemmap_populate", "device", "device", 1 << 24, in_ram),
+            ]
+            text = "\n".join([FACTS, *rows]).replace("device=4096", f"device={device}")
+            return bench_rows.read(text)
+
+        stock = small(30000, device=1)
+        for work, device, faults in (
+            (33000, 0, []),
+            (34000, 0, ["memremap_pages", "vmemmap_populate"]),
+            (33000, 1, ["memremap_pages"]),
+        ):
+            changes = bench_rows.compare(stock, small(work, device))
+            with self.subTest(work=work, device=device):
+                self.assertEqual(faults, [c.key.call for c in changes if c.fault])
+        (change,) = [c for c in bench_rows.compare(stock, small(34000, 0)) if c.against]
+        self.assertIn("34,000 instructions for 33,000 in stock, memmap in system RAM", change.numbers)
 
     def test_what_is_cheaper_is_well(self) -> None:
         self.assertEqual([], self.faults(("own=13000000", "own=10")))
@@ -417,6 +441,12 @@ class Make(World):
         ran = self.bench(FLAVOURS="stock")
         self.assertEqual(1, ran.status)
         self.assertIn("memremap_pages_by_size", ran.stdout)
+
+    def test_memory_that_cannot_hold_its_memmap_is_skipped(self) -> None:
+        self.console(log(lines()).replace("add_memory_by_size\n", "add_memory_by_size # SKIP refused\n"))
+        for config, status in (("64k", 0), ("4k", 1)):
+            ran = self.bench(FLAVOURS="stock", CONFIGS=config)
+            self.assertEqual(status, ran.status, ran.stdout + ran.stderr)
 
     def test_a_build_that_fails(self) -> None:
         ran = self.bench(FLAVOURS="stock", FAKE_TOOL="build fails")
