@@ -4,6 +4,7 @@
 mm/tests/memmap_bench_kunit.c has the format of the lines.
 """
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Optional, Tuple
@@ -16,14 +17,12 @@ WHOLE = (
     "memremap_pages", "memunmap_pages",
     "add_memory", "device_online", "device_offline", "remove_memory",
 )  # fmt: skip
-# Those of them, and of the parts, that decide what to back the memmap of a device with.
-_DECIDING = frozenset({
-    "memremap_pages", "memunmap_pages", "arch_add_memory", "arch_remove_memory",
-    "__add_pages", "__remove_pages",
-})  # fmt: skip
-# By how much a call may be dearer than in the stock kernel.
+# The parts that this is about.
+MAPPING = ("vmemmap_populate", "vmemmap_populate_basepages", "vmemmap_free")
+# By how much a call may be dearer than in the stock kernel. Another part may be by
+# any amount: if that matters, the whole is dearer.
 WHOLE_LIMIT = 0.02
-PART_LIMIT = 0.10
+MAPPING_LIMIT = 0.10
 
 DEVICE, RAM = "device", "ram"
 
@@ -59,7 +58,9 @@ class Key:
     @property
     def limit(self) -> float:
         """By how much it may be dearer than in the stock kernel."""
-        return WHOLE_LIMIT if self.is_whole else PART_LIMIT
+        if self.is_whole:
+            return WHOLE_LIMIT
+        return MAPPING_LIMIT if self.call in MAPPING else math.inf
 
     @property
     def name(self) -> str:
@@ -207,7 +208,8 @@ class Change:
         """The same in numbers."""
         before, after = ("none" if n is None else f"{n:,}" for n in (self.before, self.after))
         stock = f"stock, {self.against.where}" if self.against else "stock"
-        return f"{after} {self.unit} for {before} in {stock}; {self.key.limit:.0%} is the limit"
+        limit = "" if math.isinf(self.key.limit) else f"; {self.key.limit:.0%} is the limit"
+        return f"{after} {self.unit} for {before} in {stock}{limit}"
 
 
 def compare(stock: Costs, other: Costs) -> Tuple[Change, ...]:
@@ -230,7 +232,7 @@ def lies_in_ram_instead(key: Key, stock: Costs, other: Costs) -> bool:
     others may have struct pages in comes from system RAM, lest it go with the device.
     That costs what system RAM costs.
     """
-    if key.call not in _DECIDING or key.origin != DEVICE:
+    if key.call not in ("memremap_pages", "memunmap_pages") or key.origin != DEVICE:
         return False
     whole = replace(key, call="memremap_pages")
     rows = [costs.rows[whole] for costs in (stock, other) if whole in costs.rows]

@@ -124,9 +124,12 @@ class Compare(unittest.TestCase):
         self.assertIn("memmap in the device: +2.0%", first)
         self.assertIn("system RAM", second)
 
-    def test_a_part_may_grow_more(self) -> None:
+    def test_mapping_alone_may_grow_more(self) -> None:
         self.assertEqual([], self.faults(("insns=271", "insns=298")))
         self.assertEqual(2, len(self.faults(("insns=271", "insns=299"))))
+
+    def test_any_other_part_may_as_long_as_the_whole_does_not(self) -> None:
+        self.assertEqual([], self.faults(("own=2500000 insns=2500007", "own=9000000 insns=9000007")))
 
     def test_a_memmap_in_ram_is_held_against_one_in_ram(self) -> None:
         def small(in_ram: int, device: int) -> Costs:
