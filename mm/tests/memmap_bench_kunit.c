@@ -28,7 +28,6 @@
 #include <kunit/test.h>
 #include <linux/cpumask.h>
 #include <linux/device.h>
-#include <linux/gfp.h>
 #include <linux/ktime.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
@@ -61,9 +60,6 @@ MODULE_PARM_DESC(largest, "MiB of the largest device");
 
 /* In MiB: what fits into a section, and whole sections of 128 and 512 MiB. */
 static const unsigned long sizes[] = { 2, 16, 64, 128, 256, 512, 1024, 2048, 3072 };
-
-/* Half the pages of a block of this order are free, and alone. */
-#define SINGLES_ORDER	5
 
 /* The whole sections that the largest of them takes. */
 #define NR_SECTIONS	(3072UL * SZ_1M / (PAGES_PER_SECTION * PAGE_SIZE))
@@ -628,46 +624,15 @@ static void add_memory_by_size(struct kunit *test)
 
 /* --- The suite ----------------------------------------------------------- */
 
-static void free_even_pages(void *first)
-{
-	struct page *page = first;
-	int i;
-
-	for (i = 0; i < 1 << SINGLES_ORDER; i += 2)
-		__free_page(page + i);
-}
-
-/*
- * How much a page costs depends on how large a block must be split for it, and
- * that on what else the kernel has done. Make some that stay alone when they are
- * free, as those beside them are taken.
- */
-static int free_single_pages(struct kunit *test)
-{
-	struct page *page = alloc_pages(GFP_KERNEL, SINGLES_ORDER);
-	int i;
-
-	if (!page)
-		return -ENOMEM;
-	split_page(page, SINGLES_ORDER);
-	for (i = 1; i < 1 << SINGLES_ORDER; i += 2)
-		__free_page(page + i);
-	return kunit_add_action_or_reset(test, free_even_pages, page);
-}
-
 static int memmap_bench_init(struct kunit *test)
 {
 	struct cost now, least;
 	uint round;
-	int err;
 
 	if (num_online_cpus() != 1)
 		kunit_skip(test, "what other CPUs do would be counted");
 	if (!counter_is_there())
 		kunit_skip(test, "this CPU counts no instructions; QEMU does with -icount shift=0");
-	err = free_single_pages(test);
-	if (err)
-		return err;
 
 	/* So that hardly anybody is let in between. */
 	sched_set_fifo(current);
