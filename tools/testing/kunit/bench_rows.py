@@ -17,12 +17,14 @@ WHOLE = (
     "memremap_pages", "memunmap_pages",
     "add_memory", "device_online", "device_offline", "remove_memory",
 )  # fmt: skip
-# The parts that this is about.
-MAPPING = ("vmemmap_populate", "vmemmap_populate_basepages", "vmemmap_free")
-# By how much a call may be dearer than in the stock kernel. Another part may be by
-# any amount: if that matters, the whole is dearer.
+# By how much a call may be dearer than in the stock kernel: one of these, and mapping or
+# unmapping a piece of the memmap alone. A part of the former may be by any amount: if
+# that matters, the whole is dearer.
 WHOLE_LIMIT = 0.02
-MAPPING_LIMIT = 0.10
+ALONE_LIMIT = 0.10
+
+# What is added and removed; what is mapped alone is a piece of the memmap.
+_MEMORY = ("device", "dimm")
 
 DEVICE, RAM = "device", "ram"
 
@@ -60,12 +62,12 @@ class Key:
         """By how much it may be dearer than in the stock kernel."""
         if self.is_whole:
             return WHOLE_LIMIT
-        return MAPPING_LIMIT if self.call in MAPPING else math.inf
+        return math.inf if self.of in _MEMORY else ALONE_LIMIT
 
     @property
     def name(self) -> str:
         """The same in words."""
-        of = f"{self.of} of {size(self.bytes)}" if self.of in ("device", "dimm") else self.of
+        of = f"{self.of} of {size(self.bytes)}" if self.of in _MEMORY else self.of
         return f"{self.call} of a {of}, {self.where}"
 
     @property
@@ -226,13 +228,15 @@ def _change(key: Key, stock: Costs, other: Costs) -> Change:
 
 
 def lies_in_ram_instead(key: Key, stock: Costs, other: Costs) -> bool:
-    """Whether the altmap of a device is of use in the stock kernel alone.
+    """Whether a device's memmap is smaller than a page, and so in system RAM, but for stock.
 
-    With large pages the memmap of a small device does not fill one, and a page that
-    others may have struct pages in comes from system RAM, lest it go with the device.
-    That costs what system RAM costs.
+    Others may have struct pages in such a page, so it must not go with the device, even
+    if that has an altmap. It costs what system RAM costs. A larger memmap has no excuse.
     """
     if key.call not in ("memremap_pages", "memunmap_pages") or key.origin != DEVICE:
+        return False
+    facts = stock.facts
+    if key.bytes // facts.page * facts.struct_page >= facts.page:
         return False
     whole = replace(key, call="memremap_pages")
     rows = [costs.rows[whole] for costs in (stock, other) if whole in costs.rows]

@@ -130,27 +130,31 @@ class Compare(unittest.TestCase):
 
     def test_any_other_part_may_as_long_as_the_whole_does_not(self) -> None:
         self.assertEqual([], self.faults(("own=2500000 insns=2500007", "own=9000000 insns=9000007")))
+        self.assertEqual([], self.faults(("own=300000 insns=300007", "own=900000 insns=900007")))
 
-    def test_a_memmap_in_ram_is_held_against_one_in_ram(self) -> None:
-        def small(in_ram: int, device: int) -> Costs:
+    def test_a_memmap_smaller_than_a_page_is_held_against_one_in_ram(self) -> None:
+        facts = FACTS.replace("page=4096", "page=65536", 1)
+
+        def small(work: int, device: int, count: int = 1 << 24) -> Costs:
             rows = [
-                row("memremap_pages", "device", "device", 1 << 24, in_ram),
-                row("memremap_pages", "device", "ram", 1 << 24, 33000),
-                row("vmemmap_populate", "device", "device", 1 << 24, in_ram),
+                row("memremap_pages", "device", "device", count, work),
+                row("memremap_pages", "device", "ram", count, 33000),
             ]
-            text = "\n".join([FACTS, *rows]).replace("device=4096", f"device={device}")
+            text = "\n".join([facts, *rows]).replace("device=4096", f"device={device}")
             return bench_rows.read(text)
 
-        stock = small(30000, device=1)
-        for work, device, faults in (
-            (33000, 0, []),
-            (34000, 0, ["memremap_pages", "vmemmap_populate"]),
-            (33000, 1, ["memremap_pages"]),
+        for work, device, count, faults in (
+            (33000, 0, 1 << 24, 0),
+            (34000, 0, 1 << 24, 1),
+            (33000, 1, 1 << 24, 1),
+            # 64 KiB of struct pages, which need not share a page with others.
+            (33000, 0, 1 << 26, 1),
         ):
-            changes = bench_rows.compare(stock, small(work, device))
-            with self.subTest(work=work, device=device):
-                self.assertEqual(faults, [c.key.call for c in changes if c.fault])
-        (change,) = [c for c in bench_rows.compare(stock, small(34000, 0)) if c.against]
+            stock = small(30000, 1, count)
+            with self.subTest(work=work, device=device, count=count):
+                changes = bench_rows.compare(stock, small(work, device, count))
+                self.assertEqual(faults, len([c for c in changes if c.fault]))
+        (change,) = [c for c in bench_rows.compare(small(30000, 1), small(34000, 0)) if c.against]
         self.assertIn("34,000 instructions for 33,000 in stock, memmap in system RAM", change.numbers)
 
     def test_what_is_cheaper_is_well(self) -> None:
