@@ -4,7 +4,6 @@
 mm/tests/memmap_bench_kunit.c has the format of the lines.
 """
 
-import math
 import re
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Optional, Tuple
@@ -58,11 +57,11 @@ class Key:
         return self.call in WHOLE
 
     @property
-    def limit(self) -> float:
-        """By how much it may be dearer than in the stock kernel."""
+    def limit(self) -> Optional[float]:
+        """By how much it may be dearer than in the stock kernel, if that is limited."""
         if self.is_whole:
             return WHOLE_LIMIT
-        return math.inf if self.of in _MEMORY else ALONE_LIMIT
+        return None if self.of in _MEMORY else ALONE_LIMIT
 
     @property
     def name(self) -> str:
@@ -200,7 +199,8 @@ class Change:
         """Why it is too dear, or nothing."""
         if self.after is None:
             return f"{self.name}: not measured"
-        if self.before is None or self.after <= self.before * (1 + self.key.limit):
+        limit = self.key.limit
+        if self.before is None or limit is None or self.after <= self.before * (1 + limit):
             return ""
         grown = "from nothing" if self.ratio is None else f"{self.ratio:+.1%}"
         return f"{self.name}: {grown}"
@@ -210,7 +210,7 @@ class Change:
         """The same in numbers."""
         before, after = ("none" if n is None else f"{n:,}" for n in (self.before, self.after))
         stock = f"stock, {self.against.where}" if self.against else "stock"
-        limit = "" if math.isinf(self.key.limit) else f"; {self.key.limit:.0%} is the limit"
+        limit = "" if self.key.limit is None else f"; {self.key.limit:.0%} is the limit"
         return f"{after} {self.unit} for {before} in {stock}{limit}"
 
 

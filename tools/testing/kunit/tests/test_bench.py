@@ -182,6 +182,12 @@ class Compare(unittest.TestCase):
             changes = bench_rows.compare_barriers(stock, {key: now})
             self.assertEqual(fault, "".join(change.fault for change in changes))
 
+    def test_barriers_of_a_part_are_not(self) -> None:
+        key = Key("arch_add_memory", "device", "ram", GIB)
+        for before, now in ((0, 0), (0, 3), (8, 80)):
+            (change,) = bench_rows.compare_barriers({key: {"tlbi": before}}, {key: {"tlbi": now}})
+            self.assertEqual("", change.fault)
+
     def test_parts_add_up(self) -> None:
         costs = self.costs()
         added = bench_rows.adding(costs, "device", GIB)
