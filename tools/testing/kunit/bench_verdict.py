@@ -76,15 +76,16 @@ def main(argv: List[str]) -> int:
     directory.mkdir()
     try:
         measured = measure([Ours(wanted, directory), Theirs(wanted, directory)], runs)
+        out = wanted.build / "results"
+        out.mkdir(exist_ok=True)
+        write_json(measured, wanted, out / "bench-verdict.json")
+        shown = Path(os.environ.get("PLOTS") or out)
+        shown.mkdir(parents=True, exist_ok=True)
+        (shown / "bench-verdict.txt").write_text(table(measured) + "\n", encoding="utf-8")
+        print(table(measured), flush=True)
+        say(f"removing {directory} ...")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    out = wanted.build / "results"
-    out.mkdir(exist_ok=True)
-    write_json(measured, wanted, out / "bench-verdict.json")
-    shown = Path(os.environ.get("PLOTS") or out)
-    shown.mkdir(parents=True, exist_ok=True)
-    (shown / "bench-verdict.txt").write_text(table(measured) + "\n", encoding="utf-8")
-    print(table(measured))
     return 0
 
 
