@@ -47,7 +47,7 @@
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "memmap_bench."
 
-static uint rounds = 4;
+static uint rounds = 8;
 module_param(rounds, uint, 0);
 MODULE_PARM_DESC(rounds, "how often each measurement is made");
 
