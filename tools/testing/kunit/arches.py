@@ -16,6 +16,7 @@ import results
 import settings as settings_module
 import tree as tree_module
 from errors import CommandError, UsageError
+from finding import Finding, Kind, Status
 from packages import Requirement
 from proc import say
 from results import CaseResult, RunResult
@@ -121,7 +122,7 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[Run
     there = [arch for arch in chosen if not arch.missing or arch.compiler.is_met()]
     for arch in chosen:
         if arch not in there:
-            cases[arch.name].append(CaseResult(arch.missing, "skipped"))
+            cases[arch.name].append(CaseResult(arch.missing, Status.SKIPPED))
     for number, (title, patches) in enumerate(states()):
         tree = tree_module.prepare(wanted, NAME, patches)
         for arch in there:
@@ -144,10 +145,11 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[Run
 def judge(title: str, new: Sequence[str], worked: bool) -> CaseResult:
     """A state passes if it compiles, with no warning that the base has not."""
     if not worked:
-        return CaseResult(title, "failed", f"{title}: it does not compile", tuple(new))
+        return results.failed(title, Finding(Kind.BUILD, f"{title}: it does not compile", tuple(new)))
     if new:
-        return CaseResult(title, "failed", f"{title}: {len(new)} new warnings", tuple(new))
-    return CaseResult(title, "passed")
+        found = Finding(Kind.WARNINGS, f"{title}: {len(new)} new warnings", tuple(new))
+        return results.failed(title, found)
+    return CaseResult(title, Status.PASSED)
 
 
 class Build:

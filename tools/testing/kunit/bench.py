@@ -17,6 +17,7 @@ import image
 import judge
 import matrix
 import proc
+import rebased
 import results
 import rows as rows_module
 import settings as settings_module
@@ -24,6 +25,7 @@ import tree
 from bench_report import Measured
 from bench_rows import Barriers, BenchError, Costs
 from errors import ExitStatus, KunitError, UsageError
+from finding import Finding, Kind, Status
 from kernel import Kernel
 from proc import say
 from results import CaseResult, RunResult
@@ -104,24 +106,24 @@ def measure(wanted: Settings, out: Path) -> Measured:
     try:
         kernel, failed = build(wanted, config, out, name.replace(" ", "-"))
         if failed:
-            cases: Tuple[CaseResult, ...] = (failed,)
+            cases: Tuple[CaseResult, ...] = (results.failed("build", failed),)
         else:
             console = boot(kernel, COUNTING)
-            expected = judge.read_expectation(EXPECTED, wanted.flavour, config)
+            version = rebased.parse(wanted.base)
+            expected = judge.read_expectation(EXPECTED, wanted.flavour, config, version)
             cases = cell.case_results(judge.judge(console, expected))
             costs = bench_rows.read(console)
             if os.environ.get("BARRIERS") != "0":
                 barriers = trace(wanted, kernel.build_dir, costs.facts.section, out)
     except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-        cause, *detail = str(error).splitlines()
-        cases = (CaseResult("preparation", "failed", cause, tuple(detail)),)
+        cases = (results.preparation(error),)
     say(f"{name}: {len(costs.rows)} measurements in {watch.seconds:.0f} s")
     return Measured(wanted.flavour, config, RunResult(name, cases, watch.seconds), costs, barriers)
 
 
 def build(
     wanted: Settings, config: str, out: Path, name: str
-) -> Tuple[Kernel, Optional[CaseResult]]:
+) -> Tuple[Kernel, Optional[Finding]]:
     """Build where other targets build that page size; the failure, if it is one.
 
     A compiler cache knows nothing of a config that has one symbol more. So the
@@ -209,8 +211,8 @@ def _cases(stock: Measured, other: Measured) -> List[CaseResult]:
     if other.barriers:
         changes += bench_rows.compare_barriers(stock.barriers, other.barriers)
     return [
-        CaseResult(c.name, "failed", c.fault, (c.numbers,)) if c.fault
-        else CaseResult(c.name, "passed")
+        results.failed(c.name, Finding(Kind.COST, c.fault, (c.numbers,))) if c.fault
+        else CaseResult(c.name, Status.PASSED)
         for c in changes
     ]  # fmt: skip
 

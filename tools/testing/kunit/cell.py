@@ -7,8 +7,10 @@ from typing import Optional, Sequence, Tuple
 import judge
 import proc
 import rebased
+import results
 import tree
 from errors import KunitError
+from finding import of_case
 from kernel import GUEST_TIME, Kernel
 from results import CaseResult, RunResult
 from settings import Settings
@@ -44,8 +46,7 @@ class Cell:
         try:
             cases = self._run()
         except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-            cause, *detail = str(error).splitlines()
-            cases = (CaseResult("preparation", "failed", cause, tuple(detail)),)
+            cases = (results.preparation(error),)
         return RunResult(self.name, cases, watch.seconds)
 
     def _run(self) -> Tuple[CaseResult, ...]:
@@ -54,7 +55,7 @@ class Cell:
         kernel = Kernel(prepared, self._wanted, self._out, name)
         failed = kernel.build()
         if failed:
-            return (failed,)
+            return (results.failed("build", failed),)
         console = kernel.boot(self._guest_time, self._arguments)
         return case_results(judge.judge(console, self._expected))
 
@@ -69,9 +70,6 @@ def expectation(wanted: Settings, arch: str = "arm64") -> judge.Expectation:
 
 def case_results(verdict: judge.Verdict) -> Tuple[CaseResult, ...]:
     """A verdict as results: findings about the whole run, then the cases."""
-    found = [CaseResult("the run", "failed", f.what, f.log) for f in verdict.findings]
-    for case in verdict.cases:
-        status = case.status.value if case.status else "missing"
-        finding = case.finding or judge.Finding("")
-        found.append(CaseResult(case.name, status, finding.what, finding.log))
+    found = [results.failed("the run", finding) for finding in verdict.findings]
+    found += [CaseResult(c.name, c.status, c.finding, of_case(c.name).suite) for c in verdict.cases]
     return tuple(found)

@@ -19,6 +19,7 @@ import settings as settings_module
 import tree
 from cell import Cell
 from errors import UsageError
+from finding import Finding, Kind, Status
 from proc import say
 from results import CaseResult, RunResult
 from settings import HOME_BASE, PRIVATE_VARIABLES, Settings, flavours_of
@@ -129,8 +130,8 @@ def run_phases(aside: Phase, phases: Sequence[Phase]) -> List[RunResult]:
 
 
 def _told(result: RunResult) -> RunResult:
-    for case in result.wrong:
-        say(f"  {case.failure}")
+    for finding in result.findings:
+        say(f"  {finding.text}")
     return result
 
 
@@ -158,13 +159,15 @@ def read_unittest(log: str, status: int) -> Tuple[CaseResult, ...]:
     bad = re.findall(r"^(?:FAIL|ERROR): (.*)$", log, re.MULTILINE)
     bad += re.findall(r"^(.*) \.\.\. (?:skipped .*|unexpected success)$", log, re.MULTILINE)
     cases = [
-        CaseResult(name, "failed", f"host test: {name}", _traceback(log, name)) for name in bad
+        results.failed(name, Finding(Kind.HOST_TEST, f"host test: {name}", _traceback(log, name)))
+        for name in bad
     ]
     if not ran or int(ran.group(1)) == 0 or (status != 0 and not bad):
         end = tuple(proc.tail(log).splitlines())
-        cases.append(CaseResult("unittest", "failed", "the host tests did not run", end))
+        found = Finding(Kind.EMPTY, "the host tests did not run", end)
+        cases.append(results.failed("unittest", found))
     good = (int(ran.group(1)) if ran else 0) - len(bad)
-    return (*cases, *(CaseResult(f"host test {n + 1}", "passed") for n in range(good)))
+    return (*cases, *(CaseResult(f"host test {n + 1}", Status.PASSED) for n in range(good)))
 
 
 def _traceback(log: str, name: str) -> Tuple[str, ...]:
@@ -183,14 +186,16 @@ def type_check() -> RunResult:
     argv = [packages.MYPY.proof, "--no-error-summary", "--config-file", "mypy.ini", *files]
     done = proc.run(argv, cwd=str(HERE), expect=(0, 1, 2))
     said = tuple((done.stdout + done.stderr).strip().splitlines())
-    failure = "" if done.status == 0 else f"mypy --strict: {len(said)} complaints"
-    case = CaseResult("mypy --strict", "failed" if failure else "passed", failure, said)
+    case = CaseResult("mypy --strict", Status.PASSED)
+    if done.status != 0:
+        found = Finding(Kind.TYPES, f"mypy --strict: {len(said)} complaints", said)
+        case = results.failed("mypy --strict", found)
     return RunResult("mypy --strict", (case,), watch.seconds)
 
 
 def _single_failure(name: str, what: str, log: Path, watch: proc.Stopwatch) -> RunResult:
     end = tuple(proc.tail(log.read_text(errors="replace")).splitlines())
-    return RunResult(name, (CaseResult(name, "failed", what, end),), watch.seconds)
+    return RunResult(name, (results.failed(name, Finding(Kind.HANG, what, end)),), watch.seconds)
 
 
 def _heading() -> str:

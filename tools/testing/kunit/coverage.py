@@ -83,7 +83,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path) -> int:
         run_with = replace(plan, make_options=options)
         ran = list(e2e_run.run(wanted, [run_with], out))
         found += ran
-        if any(case.name in e2e_run.NOT_BOOTED for run in ran for case in run.cases):
+        if not all(run.has_kernel for run in ran):
             continue
         found.append(run_suites(wanted, run_with, out))
         for what, logs in logs_of(run_with, out).items():
@@ -143,7 +143,7 @@ def run_suites(wanted: Settings, plan: Plan, out: Path) -> RunResult:
         verdict = judge.judge(coverage_data.without_counters(log), expected)
         cases = cell.case_results(verdict)
     except (KunitError, proc.CommandFailed, OSError) as error:
-        cases = (e2e_run.preparation(error),)
+        cases = (results.preparation(error),)
     return RunResult(name, cases, watch.seconds)
 
 

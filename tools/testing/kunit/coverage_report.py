@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+import results
 from coverage_data import Ran, Trace
 from errors import UsageError
+from finding import Finding, Kind, Status
 from gitrepo import Git
 from results import CaseResult, RunResult
 
@@ -104,13 +106,15 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
             gaps += [*told, f"    # {reason or 'not explained'}"]
             if reason is None:
                 open_lines += told
-        failure = f"{name}: {len(open_lines) // 2} lines or ways are not explained"
-        cases.append(CaseResult(name, "failed" if open_lines else "passed",
-                                failure if open_lines else "", tuple(open_lines)))  # fmt: skip
+        if open_lines:
+            text = f"{name}: {len(open_lines) // 2} lines or ways are not explained"
+            cases.append(results.failed(name, Finding(Kind.UNCOVERED, text, tuple(open_lines))))
+        else:
+            cases.append(CaseResult(name, Status.PASSED))
     for name, text in excuses:
         if (name, text) not in used:
             what = f"{name}: expected/uncovered excuses a line that runs, or is not there: {text}"
-            cases.append(CaseResult(f"{name}: an excuse", "failed", what))
+            cases.append(results.failed(f"{name}: an excuse", Finding(Kind.EXCUSE, what)))
     return Report((*lines, *([""] if gaps else []), *gaps), RunResult(NAME, tuple(cases), 0.0))
 
 

@@ -15,10 +15,10 @@ import proc
 import results
 import settings as settings_module
 import tree
-from e2e_judge import PASSED
 from e2e_run import STATUSES, Plan
 from e2e_scenario import Scenario
 from errors import ExitStatus, UsageError
+from finding import Status
 from results import RunResult
 from settings import check_flavour
 
@@ -112,7 +112,7 @@ def _matches(scenario: Scenario, patterns: Sequence[str]) -> bool:
 def table(runs: Sequence[RunResult]) -> List[str]:
     """A line for each scenario with each kernel."""
     layout = "{:34} {:>6} {:>6} {:>6} {:>5} {:>10} {:>4}"
-    lines = [layout.format("", *STATUSES, "unexpected", "s")]
+    lines = [layout.format("", *(s.value for s in STATUSES), "unexpected", "s")]
     for found in runs:
         counts = [found.count(status) for status in STATUSES]
         lines.append(layout.format(found.name, *counts, len(found.wrong), f"{found.seconds:.0f}"))
@@ -126,13 +126,9 @@ def figures(runs: Sequence[RunResult]) -> List[str]:
     for result in runs:
         column = " ".join(result.name.split()[:2])
         for case in result.cases:
-            for line in case.log:
-                word, _, rest = line.partition(" ")
-                if word == "figure":
-                    what, value = rest.rsplit(" ", 1)
-                    scenario = case.name.partition(":")[0]
-                    found.setdefault(f"{scenario} {what}", {})[column] = value
-                    columns[column] = None
+            for what, value in case.figures:
+                found.setdefault(f"{case.suite} {what}", {})[column] = str(value)
+                columns[column] = None
     if not found:
         return []
     lines = [" ".join([f"{'':38}", *(f"{c:>12}" for c in columns)])]
@@ -148,20 +144,21 @@ def grids(runs: Sequence[RunResult]) -> List[str]:
     """
     lines: List[str] = []
     for found in runs:
-        worst: Dict[Tuple[str, str], str] = {}
+        worst: Dict[Tuple[str, str], Status] = {}
         for case in found.cases:
-            name, _, values = case.name.partition(": ")[0].partition("/")
+            name, _, values = case.suite.partition("/")
             down, _, across = values.rpartition(",")
-            known = worst.get((down, across), PASSED)
+            known = worst.get((down, across), Status.PASSED)
             if values:
                 worst[down, across] = max(known, case.status, key=STATUSES.index)
-        if set(worst.values()) <= {PASSED}:
+        if set(worst.values()) <= {Status.PASSED}:
             continue
         columns = list(dict.fromkeys(across for _, across in worst))
         lines += [*([""] if lines else []), f"{found.name}, the worst of each variant:"]
         lines.append(" ".join([f"{'':14}", *(f"{c:>7}" for c in columns)]))
         for row in dict.fromkeys(down for down, _ in worst):
-            cells = (worst.get((row, c), "-") for c in columns)
+            there = [worst.get((row, c)) for c in columns]
+            cells = [status.value if status else "-" for status in there]
             lines.append(" ".join([f"{row:14}", *(f"{cell:>7}" for cell in cells)]))
         lines.append(f'to see one: make e2e {_choice(found.name)} SCENARIOS="{name}/VALUES"')
     return lines

@@ -7,17 +7,15 @@ whatever QEMU's exit status is.
 """
 
 import re
-from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import List, Optional, Sequence, Tuple
 
 import judge
 import ktap
 import proc
 from e2e_guest import Ended
 from e2e_scenario import Case
-from judge import Finding
-
-PASSED, FAILED, SPLAT, DIED = "passed", "failed", "splat", "died"
+from finding import Finding, Kind, Place, Stage, Status
 
 _RESULT = re.compile(r"^    (ok|not ok) \d+ (\S+)$")
 _FIGURE = re.compile(r"^    #   figure (\S+) (-?\d+)$")
@@ -28,12 +26,11 @@ _LOG_LINES = 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case ended: one of the four words, and what shows it."""
+    """How a case ended, what shows it unless it passed, and what it measured."""
 
     name: str
-    status: str
-    what: str = ""
-    log: Tuple[str, ...] = ()
+    status: Status
+    finding: Optional[Finding] = None
     figures: Tuple[Tuple[str, int], ...] = ()
 
 
@@ -61,49 +58,57 @@ def look(ended: Ended, cases: Sequence[Case]) -> Seen:
             outcomes.append(_outcome(cases[len(outcomes)].name, match, part))
             part = []
     report = ktap.read(lines)
-    trouble += [Finding(f"KTAP: {p}") for p in report.problems if p != ktap.CUT_SHORT]
+    trouble += judge.malformed(report)
     if len(outcomes) < len(cases):
         outcomes.append(_death(cases[len(outcomes)].name, ended, part))
-    elif report.open_tests or ktap.CUT_SHORT in report.problems:
-        trouble.append(Finding("the guest died behind its last case", _tail(lines)))
+    elif report.open_tests or report.is_cut_short:
+        trouble.append(Finding(Kind.DIED, "the guest died behind its last case", _tail(lines)))
     else:
         trouble += judge.splats(part)
     return Seen(tuple(outcomes), tuple(trouble))
 
 
 def _no_start(ended: Ended) -> Finding:
-    what = "the kernel hung before the first case" if ended.timed_out else (
-        "the kernel died before the first case"
-    )  # fmt: skip
+    place, end = Place(Stage.BOOT), _tail(ended.console.splitlines())
     if not ended.console.strip():
-        what = "the kernel never booted: its console stayed empty"
-    return Finding(what, _tail(ended.console.splitlines()))
+        text = "the kernel never booted: its console stayed empty"
+        return Finding(Kind.NEVER_BOOTED, text, (), place)
+    if ended.timed_out:
+        return Finding(Kind.HANG, "the kernel hung before the first case", end, place)
+    return Finding(Kind.DIED, "the kernel died before the first case", end, place)
 
 
 def _outcome(name: str, match: "re.Match[str]", part: Sequence[str]) -> Outcome:
     figures = tuple((m.group(1), int(m.group(2))) for m in map(_FIGURE.match, part) if m)
     found = judge.splats(part)
+    place = Place(case=name)
     if found:
         # A line number within the part of the log says nothing.
-        what = found[0].what.partition(": ")[2]
-        return Outcome(name, SPLAT, f"{name}: {what}", found[0].log, figures)
+        splat = replace(found[0], text=f"{name}: {found[0].subject}", place=place)
+        return Outcome(name, Status.SPLAT, splat, figures)
     if match.group(2) != name:
-        return Outcome(name, FAILED, f"{name}: '{match.group(2)}' reported in its place", _tail(part))
+        text = f"{name}: '{match.group(2)}' reported in its place"
+        return Outcome(name, Status.FAILED, Finding(Kind.MISSING, text, _tail(part), place))
     if match.group(1) == "not ok":
         missed = next((m.group(1) for m in map(_MISSED.match, part) if m), "no reason given")
-        return Outcome(name, FAILED, f"{name}: {missed}", _tail(part), figures)
-    return Outcome(name, PASSED, figures=figures)
+        failure = Finding(Kind.FAILED, f"{name}: {missed}", _tail(part), place, missed)
+        return Outcome(name, Status.FAILED, failure, figures)
+    return Outcome(name, Status.PASSED, figures=figures)
 
 
 def _death(name: str, ended: Ended, part: Sequence[str]) -> Outcome:
     """The guest did not live to the end of a case."""
-    if ended.timed_out:
-        return Outcome(name, DIED, f"{name}: the guest hung and was ended", _tail(part))
+    place = Place(case=name)
     found = judge.splats(part)
-    if found:
-        what = found[0].what.partition(": ")[2]
-        return Outcome(name, DIED, f"{name}: the kernel died: {what}", found[0].log)
-    return Outcome(name, DIED, f"{name}: the guest stopped", _tail(part))
+    if ended.timed_out:
+        death = Finding(Kind.HANG, f"{name}: the guest hung and was ended", _tail(part), place)
+    elif found:
+        words = found[0].subject
+        text = f"{name}: the kernel died: {words}"
+        death = Finding(Kind.PANIC, text, found[0].log, place, words)
+    else:
+        death = Finding(Kind.DIED, f"{name}: the guest stopped", _tail(part), place)
+    return Outcome(name, Status.DIED, death)
 
 
 def _tail(lines: Sequence[str]) -> Tuple[str, ...]:

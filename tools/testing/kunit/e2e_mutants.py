@@ -8,9 +8,11 @@ from typing import Iterator, List, Mapping, Sequence
 import e2e_run
 import mutant as mutant_module
 import proc
+import results
 from e2e_run import Plan
 from e2e_scenario import Scenario
 from errors import KunitError, UsageError
+from finding import Finding, Kind
 from mutant import Mutant
 from mutant_lab import Workshop
 from results import CaseResult, RunResult
@@ -67,15 +69,15 @@ def _try(workshop: Workshop, mutant: Mutant, plan: Plan, out: Path) -> RunResult
     with workshop.mutated(mutant) as complaint:
         if complaint:
             error = KunitError(f"{mutant.name} does not apply", "bring it up to date", complaint)
-            cases.append(e2e_run.preparation(error))
+            cases.append(results.preparation(error))
         else:
             for result in e2e_run.run(workshop.wanted, [plan], logs):
                 cases += result.cases
-    if any(case.name in e2e_run.NOT_BOOTED for case in cases):
-        return RunResult(name, tuple(cases), watch.seconds)
-    if not any(case.failure for case in cases):
-        what = f"{mutant.name}: no scenario notices it: {mutant.title}"
-        cases.append(CaseResult(mutant.name, "missed", what))
-    else:
-        cases = [replace(case, failure="") for case in cases]
-    return RunResult(name, tuple(cases), watch.seconds)
+    ran = RunResult(name, tuple(cases), watch.seconds)
+    if not ran.has_kernel:
+        return ran
+    if ran.findings:
+        return replace(ran, cases=tuple(replace(case, finding=None) for case in cases))
+    text = f"{mutant.name}: no scenario notices it: {mutant.title}"
+    missed = results.failed(mutant.name, Finding(Kind.MUTANT_MISSED, text))
+    return replace(ran, cases=(*cases, missed))

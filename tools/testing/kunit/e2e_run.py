@@ -16,11 +16,13 @@ import e2e_scenario
 import image
 import lock
 import proc
+import results
 import tree
 from e2e_guest import Guest, Memory
-from e2e_judge import DIED, FAILED, PASSED, SPLAT, Outcome
+from e2e_judge import Outcome
 from e2e_scenario import Case, Scenario
 from errors import KunitError, WorkTreeError
+from finding import Finding, Kind, Status
 from kernel import Kernel
 from proc import say
 from results import CaseResult, RunResult
@@ -29,11 +31,7 @@ from settings import Settings
 FRAGMENT = "e2e"
 # What machines with firmware need besides.
 SLOTS = "slots"
-STATUSES = (PASSED, FAILED, SPLAT, DIED)
-
-# The cases that stand for all others when there was nothing to boot.
-PREPARATION = "preparation"
-NOT_BOOTED = frozenset({PREPARATION, "config", "build"})
+STATUSES = (Status.PASSED, Status.FAILED, Status.SPLAT, Status.DIED)
 
 # What make check runs.
 SMOKE = "e2e, the smoke test"
@@ -99,7 +97,7 @@ def run(wanted: Settings, plans: Sequence[Plan], out: Path) -> Iterator[RunResul
                 for built in kernels:
                     yield from _boot(wanted, built, out, watch)
     except WorkTreeError as error:
-        yield RunResult(plans[0].name, (preparation(error),), watch.seconds)
+        yield RunResult(plans[0].name, (results.preparation(error),), watch.seconds)
 
 
 def _build(wanted: Settings, plan: Plan, out: Path, title: str) -> Built:
@@ -112,10 +110,11 @@ def _build(wanted: Settings, plan: Plan, out: Path, title: str) -> Built:
         failed = kernel.build()
         root, mapped = e2e_root.base(wanted), e2e_root.compile_mapped(wanted)
     except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-        return Built(plan, watch.seconds, preparation(error))
+        return Built(plan, watch.seconds, results.preparation(error))
     if not failed:
         say(f"{title}: the kernel is there after {watch.seconds:.0f} s")
-    return Built(plan, watch.seconds, failed, kernel.build_dir / image.IMAGE, root, mapped)
+    trouble = results.failed("build", failed) if failed else None
+    return Built(plan, watch.seconds, trouble, kernel.build_dir / image.IMAGE, root, mapped)
 
 
 def _boot(
@@ -145,20 +144,14 @@ def _boot(
             seconds += ran.seconds
         result = RunResult(f"{plan.name} {title}", tuple(cases), seconds)
         say(f"[{watch.seconds:4.0f} s] {result.name}: {_in_short(cases)}")
-        for case in result.wrong:
-            say(f"    {case.failure}")
+        for finding in result.findings:
+            say(f"    {finding.text}")
         yield result
 
 
 def _in_short(cases: Sequence[CaseResult]) -> str:
-    counts = {status: sum(c.status == status for c in cases) for status in STATUSES}
-    return ", ".join(f"{n} {status}" for status, n in counts.items() if n)
-
-
-def preparation(error: Exception) -> CaseResult:
-    """What stands in the results in the place of a run that did not come about."""
-    cause, *detail = str(error).splitlines()
-    return CaseResult(PREPARATION, FAILED, cause, tuple(detail))
+    counts = {status: sum(c.status is status for c in cases) for status in STATUSES}
+    return ", ".join(f"{n} {status.value}" for status, n in counts.items() if n)
 
 
 class Trial:
@@ -182,7 +175,7 @@ class Trial:
             with self._guest.memory() as memory:
                 cases = self._run(memory)
         except (KunitError, proc.CommandFailed) as error:
-            cases = [preparation(error)]
+            cases = [results.preparation(error)]
         return RunResult(self._scenario.variant, tuple(cases), watch.seconds)
 
     def _run(self, memory: Memory) -> List[CaseResult]:
@@ -193,11 +186,7 @@ class Trial:
             while rest:
                 seen = self._boot(memory, rest, cut=number + 1 < len(boots))
                 found += [self._verdict(outcome) for outcome in seen.outcomes]
-                found += [
-                    CaseResult(f"{self._scenario.variant}: the boot", FAILED if self._judged else SPLAT,
-                               f.what if self._judged else "", f.log)
-                    for f in seen.trouble
-                ]  # fmt: skip
+                found += [self._trouble(finding) for finding in seen.trouble]
                 if not seen.outcomes:
                     break
                 # A case that took the guest down does not hide those behind it.
@@ -216,30 +205,46 @@ class Trial:
 
         return e2e_judge.look(self._guest.boot(overlay, memory, log, answer), cases)
 
-    def _verdict(self, outcome: Outcome) -> CaseResult:
-        name = self._scenario.variant + ": " + outcome.name
-        figures = tuple(f"figure {what} {value}" for what, value in outcome.figures)
+    def _trouble(self, finding: Finding) -> CaseResult:
+        """What belongs to no case."""
+        variant = self._scenario.variant
+        name = f"{variant}: the boot"
         if not self._judged:
-            return CaseResult(name, outcome.status, "", outcome.log or figures)
+            return CaseResult(name, Status.SPLAT, None, variant, finding.log)
+        return CaseResult(name, Status.FAILED, self._placed(finding), variant)
+
+    def _verdict(self, outcome: Outcome) -> CaseResult:
+        variant = self._scenario.variant
+        name = f"{variant}: {outcome.name}"
         must_fail = outcome.name in self._scenario.failing.get(self._plan.flavour, ())
-        if must_fail and outcome.status == PASSED:
-            return CaseResult(name, PASSED, f"{name} passed, and should have failed")
-        if outcome.status == PASSED or (must_fail and outcome.status == FAILED):
-            return CaseResult(name, outcome.status, "", figures)
-        return CaseResult(name, outcome.status, f"{self._scenario.variant}: {outcome.what}", outcome.log)
+        wrong: Optional[Finding] = None
+        if self._judged and must_fail and outcome.status is Status.PASSED:
+            wrong = Finding(Kind.PASSED, f"{outcome.name} passed, and should have failed")
+        elif self._judged and not (must_fail and outcome.status is Status.FAILED):
+            wrong = outcome.finding
+        log = outcome.finding.log if outcome.finding else ()
+        return CaseResult(
+            name, outcome.status, self._placed(wrong), variant, log, outcome.figures
+        )
+
+    def _placed(self, finding: Optional[Finding]) -> Optional[Finding]:
+        """A finding, with the variant in its place and before its text."""
+        if finding is None:
+            return None
+        variant = self._scenario.variant
+        place = replace(finding.place, suite=variant, run=self._plan.name)
+        return replace(finding, place=place, text=f"{variant}: {finding.text}")
 
 
 def smoke(wanted: Settings) -> RunResult:
-    """One scenario with one kernel, the part of make e2e that make check can afford.
-
-    A copy of this repository without scenarios, as the host tests make it, has none.
-    """
+    """One scenario with one kernel, the part of make e2e that make check can afford."""
     watch = proc.Stopwatch()
     path = e2e_scenario.DIRECTORY / f"{SMOKE_SCENARIO}{e2e_scenario.SUFFIX}"
-    if not path.exists():
-        return RunResult(SMOKE, (), 0.0)
     out = wanted.build / "results/e2e"
     out.mkdir(parents=True, exist_ok=True)
-    plan = Plan("series", SMOKE_PAGE, tuple(e2e_scenario.read(path)))
-    cases = [case for result in run(wanted, [plan], out) for case in result.cases]
+    try:
+        plan = Plan("series", SMOKE_PAGE, tuple(e2e_scenario.read(path)))
+        cases = [case for result in run(wanted, [plan], out) for case in result.cases]
+    except KunitError as error:
+        cases = [results.preparation(error)]
     return RunResult(SMOKE, tuple(cases), watch.seconds)

@@ -14,7 +14,8 @@ from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 import ktap
 import rebased
 from errors import UsageError
-from ktap import Report, Status, Test
+from finding import Finding, Kind, Place, Stage, Status, of_case
+from ktap import Report, Test
 from proc import tail
 
 # What a kernel says when something is wrong with it.
@@ -51,19 +52,11 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something that is not as expected. log: the lines that show it."""
-
-    what: str
-    log: Tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class CaseVerdict:
     """One case: how it ended, and what is wrong with that, if anything."""
 
     name: str
-    status: Optional[Status]
+    status: Status
     finding: Optional[Finding] = None
 
 
@@ -93,12 +86,10 @@ def judge(log: str, expected: Expectation) -> Verdict:
     """Judge a console log."""
     lines = log.splitlines()
     report = ktap.read(lines)
-    findings = _death(log, report)
-    findings += [Finding(f"KTAP: {p}") for p in report.problems if p != ktap.CUT_SHORT]
-    findings += splats(lines)
+    findings = [*_death(log, report), *malformed(report), *splats(lines)]
     ran = _cases(report)
     for name in sorted({n for n, _ in ran if [m for m, _ in ran].count(n) > 1}):
-        findings.append(Finding(f"{name} reports more than once"))
+        findings.append(Finding(Kind.DUPLICATE, f"{name} reports more than once", (), of_case(name)))
     by_name = dict(ran)
     names = sorted(expected.cases | set(by_name))
     return Verdict(
@@ -114,20 +105,23 @@ def _cases(report: Report) -> List[Tuple[str, Test]]:
 
 
 def _judge_case(name: str, case: Optional[Test], expected: Expectation) -> CaseVerdict:
+    def wrong(kind: Kind, text: str, status: Status, log: Tuple[str, ...] = ()) -> CaseVerdict:
+        return CaseVerdict(name, status, Finding(kind, f"{name} {text}", log, of_case(name)))
+
     if case is None:
-        return CaseVerdict(name, None, Finding(f"{name} did not report"))
+        return wrong(Kind.MISSING, "did not report", Status.MISSING)
     if name not in expected.cases:
-        what = f"{name} is not in expected/cases ({case.status.value})"
-        return CaseVerdict(name, case.status, Finding(what))
+        what = f"is not in expected/cases ({case.status.value})"
+        return wrong(Kind.UNKNOWN, what, case.status, _failure_log(case))
     skipped = _first_skip(case)
     if skipped is not None and name not in expected.skips:
-        what = f"{name} skipped without leave: {skipped or 'no reason given'}"
-        return CaseVerdict(name, Status.SKIPPED, Finding(what))
+        what = f"skipped without leave: {skipped or 'no reason given'}"
+        return wrong(Kind.SKIPPED, what, Status.SKIPPED)
     must_fail = name in expected.failing
     if case.status is Status.FAILED and not must_fail:
-        return CaseVerdict(name, case.status, Finding(f"{name} failed", _failure_log(case)))
+        return wrong(Kind.FAILED, "failed", case.status, _failure_log(case))
     if case.status is Status.PASSED and must_fail:
-        return CaseVerdict(name, case.status, Finding(f"{name} passed, and should have failed"))
+        return wrong(Kind.PASSED, "passed, and should have failed", case.status)
     return CaseVerdict(name, case.status)
 
 
@@ -150,19 +144,33 @@ def _failure_log(case: Test) -> Tuple[str, ...]:
 def _death(log: str, report: Report) -> List[Finding]:
     """A kernel that did not live to the end of its tests."""
     end = tuple(tail(log, 20).splitlines())
-    where = f" in {'.'.join(report.open_tests)}" if report.open_tests else ""
+    booting = Place(Stage.BOOT)
+    if not log.strip():
+        text = "the kernel never booted: its console stayed empty"
+        return [Finding(Kind.NEVER_BOOTED, text, (), booting)]
+    suite, case = (*report.open_tests, "", "")[:2]
+    place = Place(Stage.TESTS, suite, case) if report.started else booting
+    where = f" in {place.name}" if suite else ""
     panic = _PANIC.search(log)
     if panic:
-        return [Finding(f"the kernel panicked{where}: {panic.group()}", end)]
-    if not log.strip():
-        return [Finding("the kernel never booted: its console stayed empty")]
+        text = f"the kernel panicked{where}: {panic.group()}"
+        return [Finding(Kind.PANIC, text, end, place, panic.group())]
     if not report.started:
         if _BOOTED.search(log):
-            return [Finding("the kernel booted, but ran no KUnit test", end)]
-        return [Finding("the kernel never booted", end)]
-    if report.open_tests or ktap.CUT_SHORT in report.problems:
-        return [Finding(f"the kernel hung or died{where}: its log stops there", end)]
+            return [Finding(Kind.NO_KUNIT, "the kernel booted, but ran no KUnit test", end, booting)]
+        return [Finding(Kind.NEVER_BOOTED, "the kernel never booted", end, booting)]
+    if report.open_tests or report.is_cut_short:
+        text = f"the kernel hung or died{where}: its log stops there"
+        return [Finding(Kind.HANG, text, end, place)]
     return []
+
+
+def malformed(report: Report) -> List[Finding]:
+    """Each offence against the format."""
+    return [
+        Finding(Kind.KTAP, f"KTAP: {p.text}", subject=f"{p.offence.value} {p.name}")
+        for p in report.problems
+    ]
 
 
 def splats(lines: Iterable[str]) -> List[Finding]:
@@ -175,7 +183,8 @@ def splats(lines: Iterable[str]) -> List[Finding]:
             # The lines of one report often match more than once.
             if number - last >= _SPLAT_LINES:
                 shown = tuple(plain[number : number + _SPLAT_LINES])
-                findings.append(Finding(f"splat at line {number + 1}: {line}", shown))
+                text = f"splat at line {number + 1}: {line}"
+                findings.append(Finding(Kind.SPLAT, text, shown, subject=line))
             last = number
     return findings
 
@@ -187,7 +196,7 @@ _SPLAT_LINES = 12
 
 
 def read_expectation(
-    directory: Path, flavour: str, config: str, version: rebased.Version = ()
+    directory: Path, flavour: str, config: str, version: rebased.Version
 ) -> Expectation:
     """Read what a flavour must show with a config from the files of expected/.
 

@@ -12,7 +12,7 @@ import kunit
 import options
 import proc
 from errors import CommandError
-from results import CaseResult
+from finding import Finding, Kind, Place, Stage
 from settings import CPU_VARIABLE, Settings
 
 # In seconds. A guest needs a few; a build on a slow machine, half an hour.
@@ -58,20 +58,20 @@ class Kernel:
         """Where a log is kept: "config", "build", "exec" or "console"."""
         return self._out / f"{self._name}.{what}.log"
 
-    def configure(self, timeout: float = BUILD_TIME, *more: str) -> Optional[CaseResult]:
+    def configure(self, timeout: float = BUILD_TIME, *more: str) -> Optional[Finding]:
         """Make a .config, as kunit.py does it; None when that worked. Raises proc.TimedOut."""
-        return self._made("config", timeout, *more)
+        return self._made("config", Kind.CONFIG, timeout, *more)
 
-    def build(self, timeout: float = BUILD_TIME) -> Optional[CaseResult]:
+    def build(self, timeout: float = BUILD_TIME) -> Optional[Finding]:
         """Configure and build; None when that worked. Raises proc.TimedOut."""
-        return self._made("build", timeout)
+        return self._made("build", Kind.BUILD, timeout)
 
-    def _made(self, what: str, timeout: float, *more: str) -> Optional[CaseResult]:
+    def _made(self, what: str, kind: Kind, timeout: float, *more: str) -> Optional[Finding]:
         log = self.log(what)
         if self._tool(log, timeout, what, *more) == 0:
             return None
         said = compiler_messages(log.read_text(errors="replace"))
-        return CaseResult(what, "failed", f"the {what} failed: see {log}", said)
+        return Finding(kind, f"the {what} failed: see {log}", said, Place(Stage.BUILD))
 
     def boot(
         self, timeout: int = GUEST_TIME, arguments: Sequence[str] = (), cpu: str = ""

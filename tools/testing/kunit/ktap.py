@@ -11,8 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Iterable, List, Optional, Tuple
 
-# The problem of a log that stops before the last planned suite has ended.
-CUT_SHORT = "the results end in the middle"
+from finding import Status
 
 _INDENT = 4
 _TIMESTAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
@@ -23,12 +22,29 @@ _RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)?(?: ([^#]*?))?(?: # ?(.*))?$
 _DIAGNOSTIC = re.compile(r"^ *#")
 
 
-class Status(enum.Enum):
-    """How a test ended."""
+class Offence(enum.Enum):
+    """What a line does against the format."""
 
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
+    LATE_RESULT = "result after the end"
+    SECOND_START = "second start"
+    HEADER_INDENT = "indent of a header"
+    PLAN = "misplaced plan"
+    WRONG_END = "wrong end"
+    RESULT_INDENT = "indent of a result"
+    NUMBER = "number"
+    LYING_PARENT = "parent against child"
+    NO_PLAN = "no plan"
+    WRONG_PLAN = "wrong plan"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An offence against the format: in which line, of which test, in words."""
+
+    offence: Offence
+    line: int
+    name: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -47,14 +63,15 @@ class Test:
 class Report:
     """All that a log says about tests.
 
-    problems are offences against the format; open_tests are the names of what
-    was begun and not ended, the innermost last.
+    open_tests are the names of what was begun and not ended, the innermost last;
+    is_cut_short: the log stops before the last planned suite has ended.
     """
 
     started: bool
     suites: Tuple[Test, ...]
-    problems: Tuple[str, ...]
+    problems: Tuple[Problem, ...]
     open_tests: Tuple[str, ...]
+    is_cut_short: bool = False
 
 
 @dataclass
@@ -95,7 +112,7 @@ class _Reader:
     def __init__(self) -> None:
         self._levels: List[_Level] = []
         self._done: Optional[_Level] = None
-        self._problems: List[str] = []
+        self._problems: List[Problem] = []
         self._log: List[str] = []
         self._line = 0
 
@@ -109,7 +126,7 @@ class _Reader:
         elif not self._levels:
             # Before KTAP begins, and after it has ended, the kernel may say anything.
             if result and self._done:
-                self._problem("a result after the end")
+                self._problem(Offence.LATE_RESULT, result.group(4) or "", "a result after the end")
         elif subtest and len(subtest.group(1)) == self._levels[-1].indent:
             self._levels[-1].name = subtest.group(2)
         elif plan:
@@ -124,31 +141,32 @@ class _Reader:
         open_tests = tuple(level.name or "?" for level in self._levels[1:])
         top = self._levels[0] if self._levels else self._done
         suites = list(top.tests) if top else []
-        if self._levels:
-            self._problems.append(CUT_SHORT)
         if len(self._levels) > 1:
             # The suite that was not ended: its finished cases count.
             cases = tuple(self._levels[1].tests)
             suites.append(Test(open_tests[0], Status.FAILED, children=cases))
-        return Report(top is not None, tuple(suites), tuple(self._problems), open_tests)
+        return Report(
+            top is not None, tuple(suites), tuple(self._problems), open_tests, bool(self._levels)
+        )
 
-    def _problem(self, text: str) -> None:
-        self._problems.append(f"line {self._line}: {text}")
+    def _problem(self, offence: Offence, name: str, text: str) -> None:
+        self._problems.append(Problem(offence, self._line, name, f"line {self._line}: {text}"))
 
     def _open(self, indent: int) -> None:
         expected = len(self._levels) * _INDENT
         if self._done or (indent == 0 and self._levels):
-            self._problem("the tests start a second time")
+            self._problem(Offence.SECOND_START, "", "the tests start a second time")
             return
         if indent != expected:
-            self._problem(f"a header indented by {indent} where {expected} was expected")
+            text = f"a header indented by {indent} where {expected} was expected"
+            self._problem(Offence.HEADER_INDENT, "", text)
         self._levels.append(_Level(expected))
         self._log = []
 
     def _plan(self, indent: int, count: int) -> None:
         level = self._levels[-1]
         if indent != level.indent or level.plan is not None or level.tests:
-            self._problem(f"a misplaced plan 1..{count}")
+            self._problem(Offence.PLAN, level.name or "", f"a misplaced plan 1..{count}")
         else:
             level.plan = count
             self._log = []
@@ -161,10 +179,12 @@ class _Reader:
             self._check_plan(closed)
             children = tuple(closed.tests)
             if closed.name != match.group(4):
-                self._problem(f"'{closed.name}' is ended as '{match.group(4)}'")
+                text = f"'{closed.name}' is ended as '{match.group(4)}'"
+                self._problem(Offence.WRONG_END, closed.name or "", text)
         level = self._levels[-1]
         if indent != level.indent:
-            self._problem(f"a result indented by {indent} where {level.indent} was expected")
+            text = f"a result indented by {indent} where {level.indent} was expected"
+            self._problem(Offence.RESULT_INDENT, match.group(4) or "", text)
             return
         self._add(level, match, children)
 
@@ -172,7 +192,8 @@ class _Reader:
         name, directive = match.group(4) or "", match.group(5) or ""
         number, expected = int(match.group(3)), len(level.tests) + 1
         if number != expected:
-            self._problem(f"'{name}' is number {number}, {expected} was expected")
+            text = f"'{name}' is number {number}, {expected} was expected"
+            self._problem(Offence.NUMBER, name, text)
         status, reason = Status.PASSED, ""
         if match.group(2) == "not ok":
             status = Status.FAILED
@@ -188,12 +209,14 @@ class _Reader:
     def _check_children(self, name: str, status: Status, children: Tuple[Test, ...]) -> None:
         failed = any(child.status is Status.FAILED for child in children)
         if failed and status is not Status.FAILED:
-            self._problem(f"'{name}' {status.value}, but something in it failed")
+            text = f"'{name}' {status.value}, but something in it failed"
+            self._problem(Offence.LYING_PARENT, name, text)
 
     def _check_plan(self, level: _Level) -> None:
         """Parameters have no plan in every kernel; suites and the whole run have."""
-        seen = len(level.tests)
+        seen, name = len(level.tests), level.name or "the run"
         if level.plan is None and level.indent < 2 * _INDENT:
-            self._problem(f"'{level.name or 'the run'}' has no plan")
+            self._problem(Offence.NO_PLAN, name, f"'{name}' has no plan")
         elif level.plan is not None and level.plan != seen:
-            self._problem(f"'{level.name or 'the run'}' planned {level.plan}, and {seen} came")
+            text = f"'{name}' planned {level.plan}, and {seen} came"
+            self._problem(Offence.WRONG_PLAN, name, text)

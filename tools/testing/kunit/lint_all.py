@@ -172,7 +172,7 @@ def shellcheck(_: Scene) -> List[str]:
 
 def mypy(_: Scene) -> List[str]:
     """The check of types that make check does as well."""
-    return [line for case in check.type_check().cases for line in case.log]
+    return [line for finding in check.type_check().findings for line in finding.log]
 
 
 def _tracked() -> List[str]:
@@ -222,7 +222,7 @@ def _compile(scene: Scene, name: str, what: str, *more: str) -> List[str]:
     kernel = Kernel(scene.tree, scene.wanted, scene.out, name, build_dir)
     failed = kernel.configure(COMPILE_TIME, *more)
     if failed:
-        raise CommandError(failed.failure, "see there", "\n".join(failed.log))
+        raise CommandError(failed.text, "see there", "\n".join(failed.log))
     variables = [*lint.make_variables(scene.wanted, *more), what]
     said = lint.compile_objects(
         scene.tree, build_dir, variables, scene.objects, kernel.log(what), COMPILE_TIME

@@ -55,10 +55,10 @@ def draw(wanted: Settings, out: Path) -> Map:
     cell = Cell(wanted, out, judge.Expectation(frozenset({CASE})), [CASE])
     say(f"{cell.name} ...")
     result = cell.run()
-    if result.wrong:
-        first = result.wrong[0]
+    if result.findings:
+        first = result.findings[0]
         raise CommandError(
-            f"{cell.name}: {first.failure}", f"see the logs in {out}", "\n".join(first.log)
+            f"{cell.name}: {first.text}", f"see the logs in {out}", "\n".join(first.log)
         )
     log = out / f"{wanted.flavour}-{wanted.config}.console.log"
     maps = origin_map.read(log.read_text(errors="replace"))

@@ -16,6 +16,7 @@ import judge
 import packages
 import proc
 import report
+import results
 import rows as rows_module
 import settings as settings_module
 import tree
@@ -78,8 +79,8 @@ def run_all(kernels: Sequence["Build"]) -> List[RunResult]:
 
     def tell(result: RunResult) -> None:
         say(f"[{watch.seconds:5.0f} s]   {result.name}: {len(result.wrong)} unexpected")
-        for case in result.wrong:
-            say(f"    {case.failure}")
+        for finding in result.findings:
+            say(f"    {finding.text}")
 
     def build(number: int, kernel: "Build") -> "Build":
         say(f"[{watch.seconds:5.0f} s] {number}/{len(kernels)}: {kernel.name} ...")
@@ -114,9 +115,10 @@ class Build:
         watch = proc.Stopwatch()
         try:
             self._directory = tree.prepare(self._wanted)
-            self._failed = self._kernel(self.name.replace(" ", "-")).build()
+            failed = self._kernel(self.name.replace(" ", "-")).build()
+            self._failed = results.failed("build", failed) if failed else None
         except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-            self._failed = _preparation(error)
+            self._failed = results.preparation(error)
         self._seconds = watch.seconds
 
     def boots(self, tell: Callable[[RunResult], None]) -> List[RunResult]:
@@ -144,18 +146,13 @@ class Build:
                 cpu=model(row.cpu),
             )
         except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-            return (_preparation(error),)
+            return (results.preparation(error),)
         return cell.case_results(judge.judge(console, self._expected))
 
 
 def model(cpu: str) -> str:
     """What QEMU calls a CPU of the matrix."""
     return _MODELS.get(cpu, cpu)
-
-
-def _preparation(error: Exception) -> CaseResult:
-    cause, *detail = str(error).splitlines()
-    return CaseResult("preparation", "failed", cause, tuple(detail))
 
 
 def revision(wanted: Settings) -> str:

@@ -166,9 +166,9 @@ class Lab:
 
     def __init__(self, workshop: Workshop, config: str) -> None:
         self._workshop = workshop
-        self._wanted = replace(workshop.wanted, config=config)
+        self.wanted = replace(workshop.wanted, config=config)
         self._out = workshop.out
-        self._kernel = Kernel(workshop.tree, self._wanted, self._out, f"{NAME}-{config}")
+        self._kernel = Kernel(workshop.tree, self.wanted, self._out, f"{NAME}-{config}")
         self.config = config
         self._store = Store(self._out, f"{workshop.source()} {self._config_identity()}")
         self._base_image = ""
@@ -215,7 +215,7 @@ class Lab:
         original() comes first.
         """
         # With one more than can be busy, a guest that hangs holds nobody up.
-        slots = list(range((self._wanted.jobs or os.cpu_count() or 1) + 1))
+        slots = list(range((self.wanted.jobs or os.cpu_count() or 1) + 1))
         running: List[Tuple[int, Mutant, Task[Outcome]]] = []
 
         def finish(most: int) -> None:
@@ -252,7 +252,7 @@ class Lab:
     def _config_identity(self) -> str:
         """What else a run depends on: the fragments, and how a guest is started."""
         digest = hashlib.sha256(self.config.encode())
-        for path in (*self._wanted.kunitconfigs, options.ARM64_QEMU_CONFIG):
+        for path in (*self.wanted.kunitconfigs, options.ARM64_QEMU_CONFIG):
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
@@ -290,8 +290,8 @@ class Lab:
         changed are the only files that can differ from what it was made of, if any.
         """
         tree, build_dir = self._workshop.tree, self._kernel.build_dir
-        line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), self._wanted)
-        argv = image_module.make_argv(line, build_dir, self._wanted.jobs)
+        line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), self.wanted)
+        argv = image_module.make_argv(line, build_dir, self.wanted.jobs)
         env = image_module.build_env()
         log = self._make_log
         objects = image_module.objects_of(tree, build_dir, changed) if changed else None
@@ -308,7 +308,7 @@ class Lab:
         if slot == 0 and not self._guest_time:
             shutil.copyfile(self._kernel.build_dir / IMAGE, directory / IMAGE)
         return Kernel(
-            self._workshop.tree, self._wanted, directory, f"{NAME}-{slot}", directory
+            self._workshop.tree, self.wanted, directory, f"{NAME}-{slot}", directory
         )
 
 

@@ -5,14 +5,16 @@ import enum
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import cell
 import judge
 import ktap
 import mutant as mutant_module
 import mutate
 import proc
+import results
 import tree
-from cell import EXPECTED
-from errors import CommandError, KunitError
+from errors import CommandError, KunitError, UsageError
+from finding import Finding, Kind, Status
 from mutant import ALL_CONFIGS, Mutant
 from mutant_lab import Fate, Lab, Outcome, Workshop
 from proc import say
@@ -41,7 +43,7 @@ CATCHES = (Verdict.CAUGHT, Verdict.TIMED_OUT)
 
 
 @dataclass(frozen=True)
-class Finding:
+class Tried:
     """A mutant with one config. by: the cases that noticed, or died of it."""
 
     verdict: Verdict
@@ -55,12 +57,12 @@ class Report:
     """All findings, by mutant and config."""
 
     mutants: Sequence[Mutant]
-    found: Dict[str, Dict[str, Finding]] = field(default_factory=dict)
+    found: Dict[str, Dict[str, Tried]] = field(default_factory=dict)
     cases: Dict[str, List[str]] = field(default_factory=dict)
     seconds: float = 0.0
     runs: int = 0
 
-    def add(self, mutant: Mutant, config: str, finding: Finding) -> None:
+    def add(self, mutant: Mutant, config: str, finding: Tried) -> None:
         """Take note of a finding."""
         self.found.setdefault(mutant.name, {})[config] = finding
 
@@ -132,14 +134,13 @@ def fast(wanted: Settings) -> RunResult:
     try:
         chosen = [m for m in mutant_module.read_patches() if m.fast]
         if not chosen:
-            return RunResult(FAST_NAME, (), 0.0)
+            raise UsageError("no mutant is marked Fast:", f"mark some in {mutant_module.PATCHES}")
         workshop = Workshop(wanted)
         with workshop.opened():
             report = try_mutants(workshop, chosen, [FAST_CONFIG])
         cases = as_results(report)[0].cases
     except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-        cause, *detail = str(error).splitlines()
-        cases = (CaseResult("the original", "failed", cause, tuple(detail)),)
+        cases = (results.preparation(error),)
     return RunResult(FAST_NAME, cases, watch.seconds)
 
 
@@ -162,7 +163,7 @@ class _Trial:
         self._lab = lab
         self._report = report
         self._watch = watch
-        self._expected = judge.read_expectation(EXPECTED, "series", lab.config)
+        self._expected = cell.expectation(lab.wanted)
         self._order: List[str] = []
         self._left = 0
         self._began, self._done = 0.0, 0
@@ -195,8 +196,8 @@ class _Trial:
             for case in suite.children
         ]
         self._report.cases[self._lab.config] = self._order
-        wrong = [f.what for f in verdict.findings]
-        wrong += [case.finding.what for case in verdict.cases if case.finding]
+        wrong = [f.text for f in verdict.findings]
+        wrong += [case.finding.text for case in verdict.cases if case.finding]
         if wrong:
             raise CommandError(
                 f"series {self._lab.config} is not green, so that a mutant proves nothing",
@@ -217,28 +218,28 @@ class _Trial:
             f"{minutes:.0f} min left: {mutant.name}: {finding.verdict.value}{by}"
         )
 
-    def _judge(self, outcome: Outcome) -> Finding:
+    def _judge(self, outcome: Outcome) -> Tried:
         return judge_outcome(outcome, self._expected, self._order)
 
 
 def judge_outcome(
     outcome: Outcome, expected: judge.Expectation, order: Sequence[str]
-) -> Finding:
+) -> Tried:
     """What an outcome means. order: the cases as the original runs them."""
     if outcome.fate in (Fate.UNVIABLE, Fate.NOT_BUILT):
-        return Finding(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
+        return Tried(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
     if outcome.fate is Fate.SAME:
-        return Finding(Verdict.SAME, (), (), outcome.seconds)
+        return Tried(Verdict.SAME, (), (), outcome.seconds)
     verdict = judge.judge(outcome.console, expected)
     if not verdict.wrong:
-        return Finding(Verdict.MISSED, (), (), outcome.seconds)
-    failed = [c.name for c in verdict.cases if c.finding and c.status is not None]
+        return Tried(Verdict.MISSED, (), (), outcome.seconds)
+    failed = [c.name for c in verdict.cases if c.finding and c.status is not Status.MISSING]
     last = _died_in(outcome.console, order)
     late = outcome.fate is Fate.TIMED_OUT
-    return Finding(
+    return Tried(
         Verdict.TIMED_OUT if late and not failed else Verdict.CAUGHT,
         tuple([*failed, *([last] if last else [])]) or ("the console",),
-        tuple(f.what for f in verdict.findings[:5]),
+        tuple(f.text for f in verdict.findings[:5]),
         outcome.seconds,
     )
 
@@ -246,7 +247,7 @@ def judge_outcome(
 def _died_in(console: str, order: Sequence[str]) -> Optional[str]:
     """The case that a run which did not end was in: the first without a result."""
     report = ktap.read(console.splitlines())
-    if ktap.CUT_SHORT not in report.problems:
+    if not report.is_cut_short:
         return None
     seen = {f"{suite.name}.{case.name}" for suite in report.suites for case in suite.children}
     return next((name for name in order if name not in seen), None)
@@ -265,15 +266,12 @@ def as_results(report: Report) -> List[RunResult]:
             seconds += finding.seconds
             complaint = report.complaint(mutant)
             fine = finding.verdict in CATCHES and not mutant.equivalent
-            failure = "" if fine else complaint
-            cases.append(
-                CaseResult(
-                    mutant.name,
-                    "failed" if failure else "passed",
-                    failure,
-                    (*finding.log, *mutant.diff.decode().splitlines()) if failure else (),
-                )
-            )
+            if fine or not complaint:
+                cases.append(CaseResult(mutant.name, Status.PASSED))
+                continue
+            kind = Kind.MUTANT_MISSED if finding.verdict is Verdict.MISSED else Kind.MUTANT_USELESS
+            log = (*finding.log, *mutant.diff.decode().splitlines())
+            cases.append(results.failed(mutant.name, Finding(kind, complaint, log)))
         if cases:
             runs.append(RunResult(f"mutants {config}", tuple(cases), seconds))
     return runs

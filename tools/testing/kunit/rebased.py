@@ -18,6 +18,14 @@ def parse(base: str) -> Version:
     return tuple(map(int, base.split(".")))
 
 
+def release(words: str) -> Version:
+    """The same of a kernel's own version: (7, 2) for 7.2.1-rc3. Raises ValueError."""
+    match = re.match(r"(\d+)\.(\d+)", words)
+    if not match:
+        raise ValueError(f"'{words}' is no version of a kernel")
+    return int(match[1]), int(match[2])
+
+
 def find(directory: Path, name: str, version: Version) -> Path:
     """The file of that name for a kernel; it may be that there is none."""
     for place in _places(directory, version):

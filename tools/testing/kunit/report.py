@@ -14,10 +14,11 @@ import results
 import settings as settings_module
 import tree
 from errors import ExitStatus, KunitError, UsageError
-from results import CaseResult, RunResult
+from finding import Status
+from results import RunResult
 from rows import Row, Shard
 
-SCHEMA = 1
+SCHEMA = 2
 _PART_NAME = re.compile(r"matrix-(\d+)-of-(\d+)\.json")
 WHOLE = "matrix.json"
 
@@ -79,7 +80,7 @@ def write_part(part: Part, path: Path) -> None:
         "revision": part.revision,
         "host": part.host,
         "matrix": [asdict(row) for row in part.matrix],
-        "rows": [{**asdict(by_name[run.name]), **asdict(run)} for run in part.runs],
+        "rows": [{**asdict(by_name[run.name]), **results.as_json(run)} for run in part.runs],
     }
     new = path.with_suffix(".new")
     new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -97,19 +98,12 @@ def read_part(path: Path) -> Part:
             str(document["revision"]),
             str(document["host"]),
             tuple(Row(**row) for row in document["matrix"]),
-            tuple(_read_run(row) for row in document["rows"]),
+            tuple(results.from_json(row) for row in document["rows"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(
             f"{path} is no result of make matrix: {error}", "run that shard again"
         ) from error
-
-
-def _read_run(row: Dict[str, Any]) -> RunResult:
-    cases = tuple(
-        CaseResult(c["name"], c["status"], c["failure"], tuple(c["log"])) for c in row["cases"]
-    )
-    return RunResult(row["name"], cases, float(row["seconds"]))
 
 
 def find(directory: Path) -> List[Part]:
@@ -189,7 +183,7 @@ def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> List[str]:
     rows = {row.name: row for row in matrix}
     for run in runs:
         row = rows[run.name]
-        counts = [run.count(status) for status in ("passed", "failed", "skipped")]
+        counts = [run.count(s) for s in (Status.PASSED, Status.FAILED, Status.SKIPPED)]
         lines.append(
             layout.format(
                 row.flavour, row.config, row.cpu or "-", row.arguments or "-", row.cpus,

@@ -5,7 +5,10 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import finding
+from finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
 
 WIDTH = 78
 _LOG_LINES = 12
@@ -13,30 +16,62 @@ _LOG_LINES = 12
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One thing that was judged. failure is empty when all is well."""
+    """One thing that was judged, and what is wrong with it, if anything.
+
+    suite: the suite, or the variant of a scenario, that it belongs to; log: what there
+    is to show of one that is well; figures: what it measured.
+    """
 
     name: str
-    status: str
-    failure: str = ""
+    status: Status
+    finding: Optional[Finding] = None
+    suite: str = ""
     log: Tuple[str, ...] = ()
+    figures: Tuple[Tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run of one kernel, or of the host's tests."""
+    """A run of one kernel, or of the host's tests. One without a case is a failure."""
 
     name: str
     cases: Tuple[CaseResult, ...]
     seconds: float
 
+    def __post_init__(self) -> None:
+        if not self.cases:
+            finding = Finding(Kind.EMPTY, f"{self.name}: nothing ran")
+            object.__setattr__(self, "cases", (failed("nothing ran", finding),))
+
     @property
     def wrong(self) -> List[CaseResult]:
         """What is not as expected."""
-        return [case for case in self.cases if case.failure]
+        return [case for case in self.cases if case.finding]
 
-    def count(self, status: str) -> int:
+    @property
+    def findings(self) -> List[Finding]:
+        """The same, without the cases."""
+        return [case.finding for case in self.cases if case.finding]
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether there was a kernel to boot."""
+        return not any(finding.kind in NO_KERNEL for finding in self.findings)
+
+    def count(self, status: Status) -> int:
         """How many cases have that status."""
-        return sum(case.status == status for case in self.cases)
+        return sum(case.status is status for case in self.cases)
+
+
+def failed(name: str, finding: Finding) -> CaseResult:
+    """A result that is no case: a finding about the whole run, the build or the host."""
+    return CaseResult(name, Status.FAILED, finding)
+
+
+def preparation(error: Exception) -> CaseResult:
+    """What stands in the results in the place of a run that did not come about."""
+    cause, *detail = str(error).splitlines()
+    return failed("preparation", Finding(Kind.PREPARATION, cause, tuple(detail), Place(Stage.BUILD)))
 
 
 def totals(runs: Sequence[RunResult]) -> Tuple[int, int]:
@@ -45,10 +80,39 @@ def totals(runs: Sequence[RunResult]) -> Tuple[int, int]:
     return sum(len(run.cases) for run in runs) - failed, failed
 
 
+def as_json(run: RunResult) -> Dict[str, Any]:
+    """A run for json.dump()."""
+    cases = [
+        {
+            **asdict(case),
+            "status": case.status.value,
+            "finding": finding.as_json(case.finding) if case.finding else None,
+        }
+        for case in run.cases
+    ]
+    return {**asdict(run), "cases": cases}
+
+
+def from_json(document: Mapping[str, Any]) -> RunResult:
+    """What as_json() made. Raises KeyError, TypeError, ValueError."""
+    cases = tuple(
+        CaseResult(
+            case["name"],
+            Status(case["status"]),
+            finding.from_json(case["finding"]) if case["finding"] else None,
+            case["suite"],
+            tuple(case["log"]),
+            tuple((what, value) for what, value in case["figures"]),
+        )
+        for case in document["cases"]
+    )
+    return RunResult(document["name"], cases, float(document["seconds"]))
+
+
 def write_json(runs: Sequence[RunResult], path: Path) -> None:
     """Write everything as JSON."""
     passed, failed = totals(runs)
-    document = {"passed": passed, "failed": failed, "runs": [asdict(run) for run in runs]}
+    document = {"passed": passed, "failed": failed, "runs": [as_json(run) for run in runs]}
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
@@ -62,19 +126,22 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
             name=run.name,
             tests=str(len(run.cases)),
             failures=str(len(run.wrong)),
-            skipped=str(run.count("skipped")),
+            skipped=str(run.count(Status.SKIPPED)),
             time=f"{run.seconds:.1f}",
         )
         for case in run.cases:
             element = ElementTree.SubElement(
                 suite, "testcase", classname=run.name, name=_printable(case.name)
             )
-            if case.failure:
+            if case.finding:
                 failure = ElementTree.SubElement(
-                    element, "failure", message=_printable(case.failure)
+                    element,
+                    "failure",
+                    type=case.finding.kind.value,
+                    message=_printable(case.finding.text),
                 )
-                failure.text = _printable("\n".join(case.log))
-            elif case.status == "skipped":
+                failure.text = _printable("\n".join(case.finding.log))
+            elif case.status is Status.SKIPPED:
                 ElementTree.SubElement(element, "skipped")
     ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
@@ -89,8 +156,8 @@ def summary(runs: Sequence[RunResult], heading: str) -> str:
     table = [f"{'':20} {'passed':>7} {'failed':>7} {'skipped':>8} {'unexpected':>11} {'s':>6}"]
     for run in runs:
         table.append(
-            f"{run.name:20} {run.count('passed'):7} {run.count('failed'):7} "
-            f"{run.count('skipped'):8} {len(run.wrong):11} {run.seconds:6.0f}"
+            f"{run.name:20} {run.count(Status.PASSED):7} {run.count(Status.FAILED):7} "
+            f"{run.count(Status.SKIPPED):8} {len(run.wrong):11} {run.seconds:6.0f}"
         )
     return in_words(runs, heading, table)
 
@@ -108,13 +175,14 @@ def in_words(runs: Sequence[RunResult], heading: str, table: Sequence[str]) -> s
 
 def _failures(run: RunResult) -> List[str]:
     lines = [f"{run.name}: {len(run.wrong)} not as expected"]
-    missing = [case for case in run.wrong if case.status == "missing"]
-    for case in run.wrong:
-        if case.status != "missing" or len(missing) <= 3:
-            lines.append(_cut(f"  {case.failure}"))
-            lines += [_cut(f"    {line}") for line in case.log[-_LOG_LINES:]]
+    missing = [found for found in run.findings if found.kind is Kind.MISSING]
+    for found in run.findings:
+        if found.kind is not Kind.MISSING or len(missing) <= 3:
+            lines.append(_cut(f"  {found.text}"))
+            lines += [_cut(f"    {line}") for line in found.log[-_LOG_LINES:]]
     if len(missing) > 3:
-        lines.append(_cut(f"  {len(missing)} cases did not report, {missing[0].name} the first"))
+        first = missing[0].place.name
+        lines.append(_cut(f"  {len(missing)} cases did not report, {first} the first"))
     return lines
 
 

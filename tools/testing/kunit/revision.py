@@ -168,7 +168,7 @@ def _judge_older(
     say(f"now {older.source}, to compare with ...")
     old = Walk(wanted, older, kept)
     old.apply()
-    if any(f.kind == "case" and f.patch is None for f in new.faults) and not tip_only:
+    if any(f.is_of_case and f.patch is None for f in new.faults) and not tip_only:
         old.try_base(configs)
         old.try_patches(configs)
         for config in configs:

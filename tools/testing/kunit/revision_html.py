@@ -5,6 +5,7 @@ from html import escape
 from typing import Dict, List, Sequence, Tuple
 
 import revision_report as report_text
+from finding import Status
 from revision_report import Report
 from verdict import Case, Outcome
 
@@ -24,7 +25,9 @@ background: #fff; border: 1px solid #444; padding: 1em 1.5em; box-shadow: 0 0 4e
 .close { float: right }
 """
 
-_MARK = {"passed": "ok", "failed": "FAIL", "skipped": "skip", "missing": "none"}
+_MARK = {
+    Status.PASSED: "ok", Status.FAILED: "FAIL", Status.SKIPPED: "skip", Status.MISSING: "none",
+}  # fmt: skip
 
 
 def page(report: Report, figure: str = "") -> str:
@@ -65,7 +68,7 @@ def _columns(report: Report) -> List[Tuple[str, str, int, Outcome]]:
 
 
 def _grid(report: Report, columns: Sequence[Tuple[str, str, int, Outcome]]) -> List[str]:
-    at_fault = {(f.case, f.config) for f in report.new.faults if f.kind == "case"}
+    at_fault = {(f.case, f.config) for f in report.new.faults if f.is_of_case}
     lines = ["<table><thead><tr><th>case</th>"]
     for place, (head, longer, _, outcome) in enumerate(columns):
         ends = " ".join(report_text.endings(outcome))
@@ -80,10 +83,10 @@ def _grid(report: Report, columns: Sequence[Tuple[str, str, int, Outcome]]) -> L
             if case is None:
                 lines.append('<td class="none">-</td>')
                 continue
-            kind = case.status
+            kind = case.status.value
             if not case.is_good and (name, outcome.run.config) in at_fault:
                 kind += " fault"
-            mark = _MARK.get(case.status, case.status)
+            mark = _MARK[case.status]
             lines.append(f'<td class="{kind}"><a href="#c{place}-{row}">{mark}</a></td>')
         lines.append("</tr>")
     return [*lines, "</tbody></table>"]
@@ -102,7 +105,7 @@ def _logs(columns: Sequence[Tuple[str, str, int, Outcome]]) -> List[str]:
     lines: List[str] = []
     for place, (head, longer, _, outcome) in enumerate(columns):
         whole = outcome.run.console or "\n".join(outcome.run.said) or "nothing was said"
-        findings = [f.what for f in outcome.findings]
+        findings = [f.text for f in outcome.findings]
         lines.append(_section(f"c{place}", longer, "\n".join([*findings, whole])))
         for name, case in outcome.cases.items():
             lines.append(_section(f"c{place}-{rows[name]}", f"{name}, {head}", _said(case)))
@@ -110,7 +113,7 @@ def _logs(columns: Sequence[Tuple[str, str, int, Outcome]]) -> List[str]:
 
 
 def _said(case: Case) -> str:
-    return "\n".join([case.status, *case.log])
+    return "\n".join([case.status.value, *case.log])
 
 
 def _section(ident: str, head: str, text: str) -> str:

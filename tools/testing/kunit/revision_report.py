@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """A verdict on a revision as text for a mail, as JSON and as JUnit XML."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from finding import Kind, Status, of_case
 from results import WIDTH, CaseResult, RunResult
 from verdict import Changes, Fault, Outcome, State
 from walk import Judged
 from workshop import Ending
 
 SCHEMA = "vmemmap-kunit-revision"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _FEW = 4
 _LOG_LINES = 8
@@ -69,7 +70,7 @@ def _block(report: Report, number: Optional[int]) -> List[str]:
     grouped: Dict[str, List[Fault]] = {}
     for fault in report.faults:
         if fault.patch == number:
-            grouped.setdefault(fault.what, []).append(fault)
+            grouped.setdefault(fault.text, []).append(fault)
     for count, (what, faults) in enumerate(grouped.items()):
         if count == 12:
             lines.append(f"  and {len(grouped) - count} more: see results.json")
@@ -82,7 +83,7 @@ def _block(report: Report, number: Optional[int]) -> List[str]:
 
 def _told(fault: Fault) -> List[str]:
     """The log of a fault, as much of it as a mail can bear."""
-    shown = [line.strip() for line in fault.log if line.strip()]
+    shown = [line.strip() for line in fault.finding.log if line.strip()]
     return shown[:_LOG_LINES]
 
 
@@ -164,8 +165,14 @@ def endings(outcome: Optional[Outcome]) -> Tuple[str, str]:
         return build, "-"
     death = outcome.death
     if death:
-        return build, "PANIC" if "panicked" in death.what else "HANG"
+        return build, _DEATHS[death.kind]
     return build, "SPLAT" if outcome.findings else "ok"
+
+
+_DEATHS = {
+    Kind.PANIC: "PANIC", Kind.HANG: "HANG", Kind.DIED: "DIED", Kind.NEVER_BOOTED: "NONE",
+    Kind.NO_KUNIT: "EMPTY",
+}  # fmt: skip
 
 
 def _bisectable(judged: Judged) -> str:
@@ -200,6 +207,9 @@ def _more(names: Sequence[object], shown: int, indent: str = "  ") -> List[str]:
     return [f"{indent}and {len(names) - shown} more"] if len(names) > shown else []
 
 
+_COUNTED = (Status.PASSED, Status.FAILED, Status.SKIPPED, Status.MISSING)
+
+
 def _tip_table(report: Report) -> List[str]:
     tip = report.new.tip
     if not tip:
@@ -208,7 +218,7 @@ def _tip_table(report: Report) -> List[str]:
              f"{'skipped':>7} {'missing':>7} {'known':>6} {'fault':>6}"]  # fmt: skip
     for config, outcome in tip.items():
         build, boot = endings(outcome)
-        counts = [outcome.count(s) for s in ("passed", "failed", "skipped", "missing")]
+        counts = [outcome.count(status) for status in _COUNTED]
         wrong = {f.case for f in report.new.faults if f.config == config and f.case}
         fault = sum(1 for n in wrong if n in outcome.cases and n not in outcome.good)
         known = len(outcome.cases) - len(outcome.good) - fault if outcome.cases else 0
@@ -278,8 +288,9 @@ def _series(judged: Judged) -> Dict[str, Any]:
 
 def _fault(fault: Fault) -> Dict[str, Any]:
     return {
-        "patch": fault.patch, "kind": fault.kind, "config": fault.config or None,
-        "case": fault.case or None, "what": fault.what, "log": list(fault.log),
+        "patch": fault.patch, "shown": fault.shown.value, "kind": fault.finding.kind.value,
+        "config": fault.config or None, "case": fault.case or None, "what": fault.text,
+        "log": list(fault.finding.log),
     }  # fmt: skip
 
 
@@ -306,8 +317,10 @@ def _outcome(outcome: Outcome) -> Dict[str, Any]:
         "build_seconds": run.build_seconds,
         "boot_seconds": run.boot_seconds,
         "said": list(run.said),
-        "cases": {name: case.status for name, case in sorted(outcome.cases.items())},
-        "findings": [{"what": f.what, "log": list(f.log)} for f in outcome.findings],
+        "cases": {name: case.status.value for name, case in sorted(outcome.cases.items())},
+        "findings": [
+            {"kind": f.kind.value, "what": f.text, "log": list(f.log)} for f in outcome.findings
+        ],
     }
 
 
@@ -333,7 +346,7 @@ def junit_runs(report: Report) -> List[RunResult]:
         if general or not state.outcomes:
             cases = [_failed(f) for f in general]
             name = f"patch {state.number}: {state.title}"
-            runs.append(RunResult(name, tuple(cases or [CaseResult("patch", "skipped")]), 0.0))
+            runs.append(RunResult(name, tuple(cases or [CaseResult("patch", Status.SKIPPED)]), 0.0))
         for config, outcome in state.outcomes.items():
             own = [f for f in faults if f.config == config]
             runs.append(_run(f"patch {state.number} {config}: {state.title}", outcome, own))
@@ -344,15 +357,14 @@ def junit_runs(report: Report) -> List[RunResult]:
 
 
 def _run(name: str, outcome: Outcome, faults: Sequence[Fault]) -> RunResult:
-    at_fault = {fault.case: fault for fault in faults if fault.kind == "case"}
-    cases = [_failed(fault) for fault in faults if fault.kind != "case"]
+    at_fault = {fault.case: fault.finding for fault in faults if fault.is_of_case}
+    cases = [_failed(fault) for fault in faults if not fault.is_of_case]
     for case, found in outcome.cases.items():
-        fault = None if found.is_good else at_fault.get(case)
-        cases.append(
-            CaseResult(case, found.status, fault.what if fault else "", fault.log if fault else ())
-        )
+        finding = None if found.is_good else at_fault.get(case)
+        cases.append(CaseResult(case, found.status, finding, of_case(case).suite))
     return RunResult(name, tuple(cases), outcome.run.build_seconds + outcome.run.boot_seconds)
 
 
 def _failed(fault: Fault) -> CaseResult:
-    return CaseResult(fault.kind, "failed", fault.what, fault.log)
+    finding = replace(fault.finding, text=fault.text)
+    return CaseResult(finding.kind.value, Status.FAILED, finding)

@@ -49,8 +49,8 @@ def main(argv: List[str]) -> int:
         cell = Cell(wanted, out, expected, arguments, GUEST_TIME)
         say(f"[{watch.seconds:5.0f} s] {cell.name}: seed {seed}, {STEPS} steps ...")
         result = cell.run()
-        for case in result.wrong:
-            print("\n".join([f"{cell.name}: seed {seed}: {case.failure}", *case.log]))
+        for finding in result.findings:
+            print("\n".join([f"{cell.name}: seed {seed}: {finding.text}", *finding.log]))
         if result.wrong:
             return int(ExitStatus.FAILED)
         done += 1

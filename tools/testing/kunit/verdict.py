@@ -1,29 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the runs of a series mean: which patch is at fault, and what changed."""
 
-import re
+import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set, Tuple
 
 import judge
 import ktap
-from judge import Finding
-from ktap import Status
+import rebased
+from finding import Finding, Kind, Place, Stage, Status, of_case
 from lint import Remark
 from workshop import Ending, Run
 
-MISSING = "missing"
+# A finding without what differs from run to run.
+Identity = Tuple[Kind, str, str]
 
-_DEATH = re.compile(r"the kernel (?:panicked|hung|never|booted, but)")
-_WHERE = re.compile(r"the kernel (?:panicked|hung or died) in ([^\s:]+)")
+
+class Shown(enum.Enum):
+    """Where in a series a fault shows."""
+
+    PATCH = "patch"
+    TIP = "tip"
 
 
 @dataclass(frozen=True)
 class Case:
     """How a case ended; whether that is well; what the kernel said about it."""
 
-    status: str
+    status: Status
     is_good: bool
     log: Tuple[str, ...] = ()
 
@@ -44,27 +49,60 @@ class Outcome:
     @property
     def death(self) -> Optional[Finding]:
         """That the kernel did not live to the end of its tests, if so."""
-        return next((f for f in self.findings if _DEATH.match(f.what)), None)
+        return next((f for f in self.findings if f.is_death), None)
 
-    def count(self, status: str) -> int:
+    def count(self, status: Status) -> int:
         """How many cases ended so."""
-        return sum(case.status == status for case in self.cases.values())
+        return sum(case.status is status for case in self.cases.values())
 
 
 @dataclass(frozen=True)
 class Fault:
     """Something that speaks against the series.
 
-    kind: apply, checkpatch, warnings, build, suites, run or case. A fault that
-    cannot be laid at the door of one patch has none: it shows at the tip.
+    shown: at a patch, or only at the tip; patch: the one to blame, None if it cannot be
+    told; by_against: the older revision told which.
     """
 
-    kind: str
-    what: str
+    finding: Finding
+    shown: Shown
     patch: Optional[int] = None
     config: str = ""
-    case: str = ""
-    log: Tuple[str, ...] = ()
+    by_against: bool = False
+
+    @property
+    def case(self) -> str:
+        """The case that it is about, if it is about one."""
+        return self.finding.place.name if self.finding.place.case else ""
+
+    @property
+    def is_of_case(self) -> bool:
+        """Whether a case ended as it should not, and the kernel lived on."""
+        return self.finding.kind in _OF_CASES
+
+    @property
+    def text(self) -> str:
+        """The finding in words."""
+        more = "; in AGAINST it turned green with this patch" if self.by_against else ""
+        return f"{self.finding.text}{more}"
+
+    @property
+    def identity(self) -> Tuple[str, Identity]:
+        """What tells it from other faults, wherever in the series it shows."""
+        return self.config, same(self.finding)
+
+
+_OF_CASES = frozenset({Kind.FAILED, Kind.SKIPPED, Kind.MISSING})
+
+
+def same(finding: Finding) -> Identity:
+    """What a finding has in common with the same one of another state.
+
+    However a case ends, it is the same case that is not well.
+    """
+    if finding.kind in _OF_CASES:
+        return (Kind.FAILED, finding.place.name, "")
+    return finding.identity
 
 
 @dataclass
@@ -91,21 +129,20 @@ class Changes:
     gone: Tuple[str, ...]
 
 
-def read_outcome(run: Run, expected_dir: Path) -> Outcome:
-    """Read the console of a run."""
+def read_outcome(run: Run, expected_dir: Path, version: rebased.Version) -> Outcome:
+    """Read the console of a run of a kernel of that version."""
     if run.ending is not Ending.RAN:
         return Outcome(run)
     # No flavour's failures are expected: each case is taken as it is.
-    expected = judge.read_expectation(expected_dir, "series", run.config)
+    expected = judge.read_expectation(expected_dir, "series", run.config, version)
     found = judge.judge(run.console, expected)
     logs = _logs(run.console)
     cases: Dict[str, Case] = {}
     for case in found.cases:
-        status = case.status.value if case.status else MISSING
         is_known = case.name in expected.cases
         is_good = case.finding is None if is_known else case.status is not Status.FAILED
         log = case.finding.log if case.finding and case.finding.log else logs.get(case.name, ())
-        cases[case.name] = Case(status, is_good, log)
+        cases[case.name] = Case(case.status, is_good, log)
     return Outcome(run, cases, found.findings)
 
 
@@ -131,7 +168,7 @@ class Progress:
 
     def __init__(self, base: Outcome) -> None:
         self._good: Dict[str, bool] = {}
-        self._findings: Set[str] = set()
+        self._findings: Set[Identity] = set()
         self._learn(base)
 
     def step(self, state: State, outcome: Outcome) -> List[Fault]:
@@ -139,52 +176,46 @@ class Progress:
         config = outcome.run.config
         state.outcomes[config] = outcome
         if outcome.run.ending is not Ending.RAN:
-            return [_not_built(state.number, outcome.run)]
+            return [Fault(not_built(outcome.run), Shown.PATCH, state.number, config)]
         good, death = outcome.good, outcome.death
         green = [c for c in outcome.cases if c in good and self._good.get(c) is False]
         broken = [
             name for name, case in outcome.cases.items()
-            if name not in good and self._good.get(name) and not (death and case.status == MISSING)
+            if name not in good and self._good.get(name)
+            and not (death and case.status is Status.MISSING)
         ]  # fmt: skip
         state.green[config], state.broken[config] = tuple(green), tuple(broken)
-        faults = [
-            _run_fault(f, state.number, config)
-            for f in outcome.findings
-            if shape(f.what) not in self._findings
-        ]
-        for name in broken:
-            case = outcome.cases[name]
-            what = f"{name} passed before, now {case.status}"
-            faults.append(Fault("case", what, state.number, config, name, case.log))
+        found = [f for f in outcome.findings if same(f) not in self._findings]
+        found += [_of_case(name, outcome.cases[name], "passed before, now") for name in broken]
         self._learn(outcome)
-        return faults
+        return [Fault(finding, Shown.PATCH, state.number, config) for finding in found]
 
     def _learn(self, outcome: Outcome) -> None:
         for name, case in outcome.cases.items():
-            if case.status != MISSING or name not in self._good:
+            if case.status is not Status.MISSING or name not in self._good:
                 self._good[name] = case.is_good
-        self._findings = {shape(f.what) for f in outcome.findings}
+        self._findings = {same(f) for f in outcome.findings}
 
 
-def _not_built(number: Optional[int], run: Run) -> Fault:
+def not_built(run: Run) -> Finding:
+    """Why a state could not be booted."""
+    place = Place(Stage.BUILD)
     if run.ending is Ending.SUITES_STALE:
         first = run.said[0] if run.said else ""
-        what = f"the suites no longer compile against it: {first}"
-        return Fault("suites", what, number, run.config, log=run.said)
+        text = f"the suites no longer compile against it: {first}"
+        return Finding(Kind.STALE_SUITES, text, run.said, place)
     if run.ending is Ending.BUILD_HUNG:
-        return Fault("build", "the build hung, and was ended", number, run.config, log=run.said)
-    return Fault("build", "it does not build", number, run.config, log=run.said)
+        return Finding(Kind.BUILD_HUNG, "the build hung, and was ended", run.said, place)
+    return Finding(Kind.BUILD, "it does not build", run.said, place)
 
 
-def _run_fault(finding: Finding, number: Optional[int], config: str) -> Fault:
-    where = _WHERE.match(finding.what)
-    case = where.group(1) if where else ""
-    return Fault("run", finding.what, number, config, case, finding.log)
+_KINDS = {Status.SKIPPED: Kind.SKIPPED, Status.MISSING: Kind.MISSING}
 
 
-def shape(what: str) -> str:
-    """A finding without what differs from run to run."""
-    return re.sub(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+", "N", what)
+def _of_case(name: str, case: Case, words: str) -> Finding:
+    """What is wrong with a case that is not well."""
+    kind = _KINDS.get(case.status, Kind.FAILED)
+    return Finding(kind, f"{name} {words} {case.status.value}", case.log, of_case(name))
 
 
 # --- The tip --------------------------------------------------------------
@@ -210,36 +241,33 @@ def judge_tip(
 ) -> List[Fault]:
     """What is wrong with the whole series, less what single patches were found guilty of."""
     config = outcome.run.config
-    told = {(f.config, f.case or shape(f.what)) for f in found}
+    known = {fault.identity for fault in found}
     guilty = {f.case: f.patch for f in reversed(found) if f.case}
     if outcome.run.ending is not Ending.RAN:
-        faults = [_not_built(None, outcome.run)]
-        return faults if (config, shape(faults[0].what)) not in told else []
-    known = {shape(f.what) for f in base.findings} if base else set()
-    excused = _last_words(outcome, may_fail)
-    faults = [
-        _run_fault(f, None, config)
-        for f in outcome.findings
-        if shape(f.what) not in known and f.what not in excused
-    ]
-    for name, case in outcome.cases.items():
-        silent = case.status == MISSING and outcome.death is not None
-        if not case.is_good and name not in may_fail and not silent:
-            what = f"{name} {case.status} at the tip"
-            faults.append(Fault("case", what, guilty.get(name), config, name, case.log))
-    return [f for f in faults if (config, f.case or shape(f.what)) not in told]
+        faults = [Fault(not_built(outcome.run), Shown.TIP, None, config)]
+    else:
+        excused = {same(f) for f in base.findings} if base else set()
+        excused |= _last_words(outcome, may_fail)
+        faults = [
+            Fault(f, Shown.TIP, None, config) for f in outcome.findings if same(f) not in excused
+        ]
+        for name, case in outcome.cases.items():
+            silent = case.status is Status.MISSING and outcome.death is not None
+            if not case.is_good and name not in may_fail and not silent:
+                finding = _of_case(name, case, "at the tip:")
+                faults.append(Fault(finding, Shown.TIP, guilty.get(name), config))
+    return [fault for fault in faults if fault.identity not in known]
 
 
-def _last_words(outcome: Outcome, may_fail: Collection[str]) -> FrozenSet[str]:
+def _last_words(outcome: Outcome, may_fail: Collection[str]) -> FrozenSet[Identity]:
     """What a kernel is found to have said as it died, if in a case that may fail."""
     death = outcome.death
-    where = _WHERE.match(death.what) if death else None
-    if death is None or where is None or where.group(1) not in may_fail:
+    if death is None or not death.place.case or death.place.name not in may_fail:
         return frozenset()
     lines = outcome.run.console.splitlines()
     ended = [n for n, line in enumerate(lines) if ktap.is_result(ktap.strip_timestamp(line))]
-    before = {f.what for f in judge.splats(lines[: ended[-1] if ended else 0])}
-    return frozenset({death.what, *(f.what for f in judge.splats(lines))} - before)
+    before = {same(f) for f in judge.splats(lines[: ended[-1] if ended else 0])}
+    return frozenset({same(death), *(same(f) for f in judge.splats(lines))} - before)
 
 
 # --- Two revisions --------------------------------------------------------
@@ -247,8 +275,8 @@ def _last_words(outcome: Outcome, may_fail: Collection[str]) -> FrozenSet[str]:
 
 def compare(old: Outcome, new: Outcome) -> Changes:
     """What became of the cases from an old tip to a new one."""
-    was = {n for n, c in old.cases.items() if c.status != MISSING}
-    now = {n for n, c in new.cases.items() if c.status != MISSING}
+    was = {n for n, c in old.cases.items() if c.status is not Status.MISSING}
+    now = {n for n, c in new.cases.items() if c.status is not Status.MISSING}
     both = was & now
     return Changes(
         fixed=tuple(sorted(n for n in both if n in new.good and n not in old.good)),

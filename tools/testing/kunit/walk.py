@@ -8,22 +8,28 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import judge
 import lint
 import proc
+import rebased
 import source
 import tree as tree_module
 import verdict
 from archive import Archive
 from errors import KunitError, PatchError
+from finding import Finding, Kind
 from patchset import Member, Series
 from proc import say
 from settings import Settings
-from verdict import Fault, Outcome, Progress, State
-from workshop import Ending, Limits, Workshop, limits
+from verdict import Fault, Outcome, Progress, Shown, State
+from workshop import Ending, Limits, Run, Workshop, limits
 
 EXPECTED = Path(__file__).resolve().parent / "expected"
 
 
 class BaseError(KunitError):
     """The base is of no use for a verdict, or our own hooks are in the way."""
+
+
+# What speaks against a patch, and lets each state be built and tested.
+_OF_STYLE = frozenset({Kind.CHECKPATCH, Kind.WARNINGS})
 
 
 @dataclass
@@ -48,11 +54,9 @@ class Judged:
     @property
     def not_bisectable(self) -> Tuple[int, ...]:
         """The patches after which the tree does not apply, build, boot or pass as before."""
-        kinds = ("apply", "build", "suites", "run", "case")
-        tips = ("at the tip",)
         return tuple(sorted({
             f.patch for f in self.faults
-            if f.patch and f.kind in kinds and not f.what.endswith(tips)
+            if f.patch and f.shown is Shown.PATCH and f.finding.kind not in _OF_STYLE
         }))  # fmt: skip
 
 
@@ -83,7 +87,7 @@ class Walk:
                 self._require_no_clash(member, error)
                 state.applies = "failed"
                 log = (error.cause, *error.detail.splitlines())
-                judged.faults.append(Fault("apply", "it does not apply", member.number, log=log))
+                self._blame(member, Finding(Kind.APPLY, "it does not apply", log))
                 return
             state.applies = "ok"
             judged.applied = member.number
@@ -113,10 +117,10 @@ class Walk:
                     "no series can be judged on it; see to it first",
                     "\n".join(run.said),
                 )
-            outcome = verdict.read_outcome(run, EXPECTED)
+            outcome = self._read(run)
             if outcome.death:
                 raise BaseError(
-                    f"on the base ({self.judged.onto}, {config}) {outcome.death.what}",
+                    f"on the base ({self.judged.onto}, {config}) {outcome.death.text}",
                     "no series can be judged on it; see to it first",
                     "\n".join(outcome.death.log),
                 )
@@ -133,7 +137,7 @@ class Walk:
                 # First, so that the work tree goes forward only.
                 before = self._warnings(member, member.number - 1, config)
                 run = self._shop.run(patches, config, self._limit(config))
-                outcome = verdict.read_outcome(run, EXPECTED)
+                outcome = self._read(run)
                 self.judged.faults += progress[config].step(state, outcome)
                 self._compare_warnings(member, state, config, before)
             self.check_style(member)
@@ -145,8 +149,7 @@ class Walk:
         errors = [remark for remark in state.remarks or () if remark.is_fault]
         if errors:
             log = tuple(map(str, errors))
-            what = f"checkpatch: {len(errors)} errors"
-            self.judged.faults.append(Fault("checkpatch", what, member.number, log=log))
+            self._blame(member, Finding(Kind.CHECKPATCH, f"checkpatch: {len(errors)} errors", log))
 
     def _warnings(self, member: Member, count: int, config: str) -> Optional[Tuple[str, ...]]:
         """What W=1 says about the files of a patch in a state; None if that does not build."""
@@ -168,8 +171,8 @@ class Walk:
         new = lint.new_warnings(before, after)
         state.warnings[config] = new
         if new:
-            what = f"{len(new)} new warnings with W=1"
-            self.judged.faults.append(Fault("warnings", what, member.number, config, log=new))
+            finding = Finding(Kind.WARNINGS, f"{len(new)} new warnings with W=1", new)
+            self._blame(member, finding, config)
 
     def try_tip(self, configs: Sequence[str]) -> None:
         """Try the whole series, if all of it applies."""
@@ -182,7 +185,7 @@ class Walk:
                 self._tell(state, config)
                 patches = self._series.patches(len(self._series.members))
                 run = self._shop.run(patches, config, self._limit(config))
-                outcome = verdict.read_outcome(run, EXPECTED)
+                outcome = self._read(run)
             self.judged.tip[config] = outcome
 
     def judge_tip(self) -> None:
@@ -191,9 +194,20 @@ class Walk:
         stands_for = "stock" if onto == "baseline" else onto
         for config, outcome in self.judged.tip.items():
             base = self.judged.base.outcomes.get(config)
-            expected = judge.read_expectation(EXPECTED, stands_for, config)
+            expected = judge.read_expectation(EXPECTED, stands_for, config, self._release)
             may_fail = verdict.tolerated(onto, base, expected)
             self.judged.faults += verdict.judge_tip(outcome, may_fail, base, self.judged.faults)
+
+    @property
+    def _release(self) -> rebased.Version:
+        """What decides which expectations are those of this base."""
+        return rebased.release(self.judged.version)
+
+    def _read(self, run: Run) -> Outcome:
+        return verdict.read_outcome(run, EXPECTED, self._release)
+
+    def _blame(self, member: Member, finding: Finding, config: str = "") -> None:
+        self.judged.faults.append(Fault(finding, Shown.PATCH, member.number, config))
 
     def _limit(self, config: str) -> Limits:
         found = self.judged.base.outcomes
@@ -217,9 +231,8 @@ def blame(new: Judged, old: Judged, config: str) -> None:
     same_length = len(new.series.members) == len(old.series.members)
     for place, fault in enumerate(new.faults):
         state = turned.get(fault.case)
-        if fault.kind != "case" or fault.patch or state is None:
+        if not fault.is_of_case or fault.patch or state is None:
             continue
         number = numbers.get(state.title) or (state.number if same_length else None)
         if number:
-            what = f"{fault.what}; in AGAINST it turned green with this patch"
-            new.faults[place] = replace(fault, patch=number, what=what)
+            new.faults[place] = replace(fault, patch=number, by_against=True)

@@ -16,6 +16,7 @@ import settings
 from coverage_data import Ran
 from e2e_scenario import RAM_START
 from errors import CommandError, UsageError
+from finding import Kind
 from gitrepo import Git
 from tests.fake import DATA
 from tests.fake import Ran as Finished
@@ -109,10 +110,10 @@ class Report(Directory):
 
     def test_what_did_not_run_must_be_explained(self) -> None:
         report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}))
-        (case,) = report.result.wrong
-        self.assertEqual("mm/sparse.c: 2 lines or ways are not explained", case.failure)
-        self.assertIn("mm/sparse.c:7: 1 of 2 ways taken", case.log)
-        self.assertIn("mm/sparse.c:8: did not run", case.log)
+        (finding,) = report.result.findings
+        self.assertIs(Kind.UNCOVERED, finding.kind)
+        self.assertIn("mm/sparse.c:7: 1 of 2 ways taken", finding.log)
+        self.assertIn("mm/sparse.c:8: did not run", finding.log)
 
     def test_what_is_explained(self) -> None:
         excuses = "mm/sparse.c\n\tif (altmap)\n\t\tAlways.\n\treturn;\n\t\tNever,\n\t\tas said.\n"
@@ -122,8 +123,9 @@ class Report(Directory):
 
     def test_excuses_in_vain(self) -> None:
         report = self.look(Ran({7: 2, 8: 1}, {}), "mm/sparse.c\n\treturn;\n\t\tNever.\n")
-        (case,) = report.result.wrong
-        self.assertIn("excuses a line that runs, or is not there: return;", case.failure)
+        (finding,) = report.result.findings
+        self.assertIs(Kind.EXCUSE, finding.kind)
+        self.assertIn("return;", finding.text)
 
     def test_excuses_that_make_no_sense(self) -> None:
         for text, words in (

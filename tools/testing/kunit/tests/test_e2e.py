@@ -21,6 +21,7 @@ import e2e_scenario
 from e2e_guest import Ended, Memory
 from e2e_scenario import Case, Line, Scenario, ScenarioError
 from errors import UsageError
+from finding import Finding, Kind, Stage, Status
 from results import CaseResult, RunResult
 from tests.fake import Ran, World
 
@@ -147,6 +148,8 @@ class Reading(unittest.TestCase):
         self.assertIn("ram-spent", names)
 
 
+PASSED, FAILED, DIED = Status.PASSED, Status.FAILED, Status.DIED
+
 CONSOLE = """\
 [    0.000000] Booting Linux on physical CPU 0x0000000000 [0x000f0510]
 KTAP version 1
@@ -175,21 +178,27 @@ CASES = (Case("first", (Line("run", "ndctl list"),)), Case("second", (Line("run"
 
 
 class Judging(unittest.TestCase):
-    def look(self, console: str, timed_out: bool = False) -> List[Tuple[str, str]]:
+    def look(self, console: str, timed_out: bool = False) -> List[Tuple[str, Status]]:
         self.seen = e2e_judge.look(Ended(console, timed_out), CASES)
         return [(outcome.name, outcome.status) for outcome in self.seen.outcomes]
 
+    def finding(self, kind: Kind) -> Finding:
+        """The one finding of a kind in the cases."""
+        (found,) = [o.finding for o in self.seen.outcomes if o.finding and o.finding.kind is kind]
+        return found
+
     def test_a_pass_and_a_failure(self) -> None:
-        self.assertEqual([("first", "passed"), ("second", "failed")], self.look(CONSOLE))
+        self.assertEqual([("first", PASSED), ("second", FAILED)], self.look(CONSOLE))
         self.assertEqual((), self.seen.trouble)
         self.assertEqual((("spent-kB", 112),), self.seen.outcomes[0].figures)
-        self.assertEqual("second: exit status 1", self.seen.outcomes[1].what)
-        self.assertIn("    #   1 is not within 0 of 2", self.seen.outcomes[1].log)
+        finding = self.finding(Kind.FAILED)
+        self.assertEqual("exit status 1", finding.subject)
+        self.assertIn("    #   1 is not within 0 of 2", finding.log)
 
     def test_a_splat_counts_for_its_case(self) -> None:
         text = CONSOLE.replace("    ok 1 first", f"{WARN}    ok 1 first")
-        self.assertEqual([("first", "splat"), ("second", "failed")], self.look(text))
-        self.assertIn("mmu.c:900", "\n".join(self.seen.outcomes[0].log))
+        self.assertEqual([("first", Status.SPLAT), ("second", FAILED)], self.look(text))
+        self.assertIn("mmu.c:900", "\n".join(self.finding(Kind.SPLAT).log))
 
     def test_splats_outside_of_cases(self) -> None:
         self.look(WARN + CONSOLE)
@@ -201,31 +210,31 @@ class Judging(unittest.TestCase):
         text = CONSOLE[: CONSOLE.index("    # second")]
         text += "[    2.0] Unable to handle kernel paging request at virtual address fffffdff\n"
         text += "[    2.0] Kernel panic - not syncing: Oops: Fatal exception\n"
-        self.assertEqual([("first", "passed"), ("second", "died")], self.look(text))
-        self.assertIn("Unable to handle kernel paging request", self.seen.outcomes[1].what)
+        self.assertEqual([("first", PASSED), ("second", DIED)], self.look(text))
+        self.assertIn("Unable to handle kernel paging request", self.finding(Kind.PANIC).subject)
 
     def test_a_hang(self) -> None:
         text = CONSOLE[: CONSOLE.index("    #   1 is not within")]
-        self.assertEqual([("first", "passed"), ("second", "died")], self.look(text, True))
-        self.assertEqual("second: the guest hung and was ended", self.seen.outcomes[1].what)
-        self.assertIn("    # $ about 1 2 0", self.seen.outcomes[1].log)
+        self.assertEqual([("first", PASSED), ("second", DIED)], self.look(text, True))
+        self.assertIn("    # $ about 1 2 0", self.finding(Kind.HANG).log)
 
     def test_a_log_that_is_cut(self) -> None:
-        self.assertEqual([("first", "passed"), ("second", "died")], self.look(CONSOLE[:-140]))
+        self.assertEqual([("first", PASSED), ("second", DIED)], self.look(CONSOLE[:-140]))
         self.look(CONSOLE[: CONSOLE.index("not ok 1 two-devices")])
-        self.assertIn("died behind its last case", self.seen.trouble[0].what)
+        self.assertIs(Kind.DIED, self.seen.trouble[0].kind)
 
     def test_no_report_at_all(self) -> None:
-        for text, timed_out, what in (
-            ("", True, "never booted"),
-            ("[    0.000000] Booting Linux\n", True, "hung before the first case"),
-            ("[    0.000000] Booting Linux\n", False, "died before the first case"),
+        for text, timed_out, kind in (
+            ("", True, Kind.NEVER_BOOTED),
+            ("[    0.000000] Booting Linux\n", True, Kind.HANG),
+            ("[    0.000000] Booting Linux\n", False, Kind.DIED),
         ):
             self.assertEqual([], self.look(text, timed_out))
-            self.assertIn(what, self.seen.trouble[0].what)
+            self.assertIs(kind, self.seen.trouble[0].kind)
+            self.assertIs(Stage.BOOT, self.seen.trouble[0].place.stage)
 
     def test_another_case_than_was_asked_for(self) -> None:
-        self.assertEqual("failed", self.look(CONSOLE.replace("ok 1 first", "ok 1 other"))[0][1])
+        self.assertEqual(FAILED, self.look(CONSOLE.replace("ok 1 first", "ok 1 other"))[0][1])
 
 
 class Host(unittest.TestCase):
@@ -372,7 +381,7 @@ class Grids(unittest.TestCase):
     def test_the_worst_of_each_variant(self) -> None:
         def run(name: str, **found: str) -> RunResult:
             cases = [
-                CaseResult(f"{name}/{variant.replace('_', ',')}: case {n}", status)
+                CaseResult(f"case {n}", Status(status), suite=f"{name}/{variant.replace('_', ',')}")
                 for variant, statuses in found.items()
                 for n, status in enumerate(statuses.split())
             ]
@@ -380,7 +389,7 @@ class Grids(unittest.TestCase):
 
         fine = run("fine", a_b="passed", a_c="passed passed")
         pair = run("pair", m2_m2="passed splat failed", m2_m16="passed", m16_m2="died passed")
-        single = RunResult("stock 4k single", (CaseResult("single: case", "failed"),), 1.0)
+        single = RunResult("stock 4k single", (CaseResult("case", FAILED, suite="single"),), 1.0)
         shown = e2e.grids([fine, pair, single])
         self.assertEqual(
             [

@@ -10,8 +10,9 @@ from typing import Dict, FrozenSet, List, Optional
 import judge
 import ktap
 from errors import UsageError
+from finding import Finding, Kind, Stage, Status
 from judge import Expectation, Verdict
-from ktap import Status
+from ktap import Offence
 from tests.fake import DATA
 
 CASES = frozenset(
@@ -39,16 +40,17 @@ class Logs(unittest.TestCase):
     ) -> Verdict:
         return judge.judge(log(name), Expectation(cases, failing, skips or {}))
 
-    def findings(self, verdict: Verdict) -> List[str]:
-        found = list(verdict.findings) + [c.finding for c in verdict.cases if c.finding]
-        return [finding.what for finding in found]
+    def findings(self, verdict: Verdict) -> List[Finding]:
+        return [*verdict.findings, *(c.finding for c in verdict.cases if c.finding)]
 
-    def assert_finds(self, verdict: Verdict, *words: str) -> None:
+    def assert_finds(self, verdict: Verdict, kind: Kind, place: str = "") -> Finding:
+        """The first finding of a kind must be of that place; return it."""
         self.assertGreater(verdict.wrong, 0)
-        for word in words:
-            self.assertTrue(
-                any(word in what for what in self.findings(verdict)), self.findings(verdict)
-            )
+        found = [f for f in self.findings(verdict) if f.kind is kind]
+        self.assertTrue(found, self.findings(verdict))
+        self.assertEqual(place, found[0].place.name)
+        self.assertTrue(found[0].text)
+        return found[0]
 
     def test_a_pass(self) -> None:
         verdict = self.judge("pass")
@@ -60,45 +62,40 @@ class Logs(unittest.TestCase):
 
     def test_a_failure(self) -> None:
         verdict = self.judge("failure")
-        self.assertEqual(["vmemmap_basepages.maps_altmap_pages failed"], self.findings(verdict))
-        [case] = [c for c in verdict.cases if c.finding]
-        assert case.finding
-        self.assertIn("EXPECTATION FAILED at mm/tests", case.finding.log[0])
-        self.assertEqual(4, verdict.as_expected)
+        finding = self.assert_finds(verdict, Kind.FAILED, "vmemmap_basepages.maps_altmap_pages")
+        self.assertIn("EXPECTATION FAILED at mm/tests", finding.log[0])
+        self.assertEqual((4, 1), (verdict.as_expected, verdict.wrong))
 
     def test_a_failure_of_a_parameter(self) -> None:
-        verdict = self.judge("param_failure")
-        self.assertEqual(["vmem_altmap.follows_model failed"], self.findings(verdict))
-        [case] = [c for c in verdict.cases if c.finding]
-        assert case.finding
-        self.assertEqual("parameter: blocks behind a reserve", case.finding.log[0])
-        self.assertIn("altmap->align == 3", "".join(case.finding.log))
+        finding = self.assert_finds(
+            self.judge("param_failure"), Kind.FAILED, "vmem_altmap.follows_model"
+        )
+        self.assertEqual("parameter: blocks behind a reserve", finding.log[0])
+        self.assertIn("altmap->align == 3", "".join(finding.log))
 
     def test_an_expected_failure(self) -> None:
         failing = frozenset({"vmemmap_basepages.maps_altmap_pages"})
         self.assertEqual([], self.findings(self.judge("failure", failing=failing)))
 
     def test_an_expected_failure_that_passes(self) -> None:
-        failing = frozenset({"vmemmap_basepages.maps_altmap_pages"})
-        self.assert_finds(self.judge("pass", failing=failing), "passed, and should have failed")
+        name = "vmemmap_basepages.maps_altmap_pages"
+        self.assert_finds(self.judge("pass", failing=frozenset({name})), Kind.PASSED, name)
 
     def test_a_panic(self) -> None:
         verdict = self.judge("panic")
-        self.assert_finds(
-            verdict,
-            "the kernel panicked in vmem_altmap: Kernel panic - not syncing: Oops",
-            "vmem_altmap.follows_model did not report",
-        )
-        self.assertIn("end Kernel panic", verdict.findings[0].log[-1])
+        death = self.assert_finds(verdict, Kind.PANIC, "vmem_altmap")
+        self.assertTrue(death.is_death)
+        self.assertEqual("Kernel panic - not syncing: Oops", death.subject[:32])
+        self.assertIn("end Kernel panic", death.log[-1])
+        self.assert_finds(verdict, Kind.MISSING, "vmem_altmap.follows_model")
         self.assertEqual(1, verdict.as_expected)
 
     def test_a_panic_after_the_last_case(self) -> None:
-        self.assert_finds(self.judge("crashed_later"), "the kernel panicked")
+        self.assert_finds(self.judge("crashed_later"), Kind.PANIC)
 
     def test_a_hang(self) -> None:
-        verdict = self.judge("hang")
-        self.assert_finds(verdict, "the kernel hung or died in vmem_altmap.follows_model")
-        self.assertIn("ok 1 single pages", verdict.findings[0].log[-1])
+        death = self.assert_finds(self.judge("hang"), Kind.HANG, "vmem_altmap.follows_model")
+        self.assertIn("ok 1 single pages", death.log[-1])
 
     def test_a_log_cut_off_anywhere_is_never_a_pass(self) -> None:
         lines = log("pass").splitlines(keepends=True)
@@ -107,15 +104,18 @@ class Logs(unittest.TestCase):
             self.assertGreater(judge.judge(text, Expectation(CASES)).wrong, 0, text)
 
     def test_a_kernel_that_never_boots(self) -> None:
-        self.assert_finds(self.judge("no_boot"), "never booted: its console stayed empty")
-        self.assert_finds(self.judge("garbage_boot"), "the kernel never booted")
+        for name in ("no_boot", "garbage_boot"):
+            death = self.assert_finds(self.judge(name), Kind.NEVER_BOOTED)
+            self.assertTrue(death.is_death)
+            self.assertIs(Stage.BOOT, death.place.stage)
 
     def test_a_kernel_without_kunit(self) -> None:
-        self.assert_finds(self.judge("no_kunit"), "booted, but ran no KUnit test")
+        self.assertTrue(self.assert_finds(self.judge("no_kunit"), Kind.NO_KUNIT).is_death)
 
     def test_a_skip(self) -> None:
         verdict = self.judge("skipped")
-        self.assert_finds(verdict, "takes_from_altmap skipped without leave: no memory is hidden")
+        finding = self.assert_finds(verdict, Kind.SKIPPED, "vmem_altmap.takes_from_altmap")
+        self.assertIn("no memory is hidden", finding.text)
         self.assertEqual(1, verdict.count(Status.SKIPPED))
 
     def test_a_skip_with_leave(self) -> None:
@@ -126,38 +126,45 @@ class Logs(unittest.TestCase):
         self.assertEqual(5, self.judge("all_skipped").wrong)
 
     def test_a_skipped_parameter(self) -> None:
-        self.assert_finds(self.judge("param_skipped"), "follows_model skipped without leave")
+        self.assert_finds(self.judge("param_skipped"), Kind.SKIPPED, "vmem_altmap.follows_model")
 
     def test_a_splat_in_a_passing_log(self) -> None:
         verdict = self.judge("splat")
         self.assertEqual(5, verdict.as_expected)
         self.assertEqual(1, len(verdict.findings), verdict.findings)
-        self.assert_finds(verdict, "splat at line 13: ------------[ cut here ]")
-        self.assertIn("mmu.c:912", verdict.findings[0].log[1])
+        splat = self.assert_finds(verdict, Kind.SPLAT)
+        self.assertEqual("------------[ cut here ]------------", splat.subject)
+        self.assertIn("mmu.c:912", splat.log[1])
 
-    def test_wrong_numbers(self) -> None:
-        self.assert_finds(self.judge("misnumbered"), "'gives_pages_back' is number 4, 3 was expected")
-
-    def test_wrong_plans(self) -> None:
-        self.assert_finds(self.judge("plan_too_long"), "'vmem_altmap' planned 4, and 3 came")
-        self.assert_finds(self.judge("plan_missing"), "'vmem_altmap' has no plan")
-
-    def test_a_parent_that_lies(self) -> None:
-        self.assert_finds(self.judge("lying_parent"), "'follows_model' passed, but something in it failed")
-
-    def test_tests_that_start_twice(self) -> None:
-        self.assert_finds(self.judge("twice"), "the tests start a second time")
+    def test_offences_against_the_format(self) -> None:
+        for name, offence, where in (
+            ("misnumbered", Offence.NUMBER, "gives_pages_back"),
+            ("plan_too_long", Offence.WRONG_PLAN, "vmem_altmap"),
+            ("plan_missing", Offence.NO_PLAN, "vmem_altmap"),
+            ("lying_parent", Offence.LYING_PARENT, "follows_model"),
+            ("twice", Offence.SECOND_START, ""),
+        ):
+            with self.subTest(name):
+                self.assert_finds(self.judge(name), Kind.KTAP)
+                problems = ktap.read(log(name).splitlines()).problems
+                self.assertIn((offence, where), [(p.offence, p.name) for p in problems])
 
     def test_garbage(self) -> None:
         self.assertGreater(self.judge("garbage").wrong, len(CASES))
 
     def test_a_case_too_many(self) -> None:
-        cases = CASES - {"vmem_altmap.gives_pages_back"}
-        self.assert_finds(self.judge("pass", cases=cases), "gives_pages_back is not in expected/cases")
+        name = "vmem_altmap.gives_pages_back"
+        self.assert_finds(self.judge("pass", cases=CASES - {name}), Kind.UNKNOWN, name)
 
     def test_a_case_too_few(self) -> None:
         cases = CASES | {"vmem_altmap.more"}
-        self.assert_finds(self.judge("pass", cases=cases), "vmem_altmap.more did not report")
+        self.assert_finds(self.judge("pass", cases=cases), Kind.MISSING, "vmem_altmap.more")
+
+    def test_a_case_that_reports_twice(self) -> None:
+        text = log("pass").replace("ok 2 follows_model", "ok 2 takes_from_altmap")
+        text = text.replace("# Subtest: follows_model", "# Subtest: takes_from_altmap")
+        verdict = judge.judge(text, Expectation(CASES))
+        self.assert_finds(verdict, Kind.DUPLICATE, "vmem_altmap.takes_from_altmap")
 
     def test_no_case_expected_at_all(self) -> None:
         self.assertEqual(5, self.judge("pass", cases=frozenset()).wrong)
@@ -219,7 +226,7 @@ class Files(unittest.TestCase):
         (self.dir / "cases").write_text("# all\n\ns.one\ns.two # a remark\n")
 
     def read(self, flavour: str = "series", config: str = "4k") -> Expectation:
-        return judge.read_expectation(self.dir, flavour, config)
+        return judge.read_expectation(self.dir, flavour, config, (6, 12))
 
     def test_lists(self) -> None:
         (self.dir / "baseline").write_text("s.one\n")

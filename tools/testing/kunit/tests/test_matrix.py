@@ -10,6 +10,7 @@ import report
 import rows
 import settings
 from errors import UsageError
+from finding import Status
 from report import Part
 from results import CaseResult, RunResult
 from rows import MATRIX, OLDER, Row, Shard
@@ -188,7 +189,7 @@ class Matrix(World):
         self.shards(1, 2)
         path = self.results / "matrix-2-of-2.json"
         text = path.read_text()
-        for bad in ("", "{", "[]", "{}", text.replace('"schema": 1', '"schema": 9'), text[:200]):
+        for bad in ("", "{", "[]", "{}", text.replace('"schema": 2', '"schema": 9'), text[:200]):
             path.write_text(bad)
             self.assert_error(self.report(), 2, "matrix-2-of-2.json is no result of make matrix")
 
@@ -238,7 +239,7 @@ class Data(unittest.TestCase):
 
     def test_the_widest_row_fits(self) -> None:
         row = Row("baseline", "16k-va52-kasan", "neoverse-n1", "rodata=full", 4)
-        case = CaseResult("s.c", "passed")
+        case = CaseResult("s.c", Status.PASSED)
         run = RunResult(row.name, (case,) * 999, 9999.0)
         lines: List[str] = report.table([row], [run])
         self.assertTrue(all(len(line) <= 78 for line in lines), lines)
