@@ -92,7 +92,7 @@ def main(argv: List[str]) -> int:
     results.write_json(found, out / "arches.json")
     results.write_junit(found, out / "arches.xml")
     print(results.summary(found, "\n".join(_compilers(chosen))))
-    return 1 if results.totals(found)[1] else 0
+    return int(results.status(found))
 
 
 def choose(environ: Mapping[str, str]) -> List[Arch]:

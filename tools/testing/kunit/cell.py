@@ -4,14 +4,15 @@
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
+import flaky
 import judge
 import proc
 import rebased
 import results
 import tree
 from errors import KunitError
-from finding import of_case
 from kernel import GUEST_TIME, Kernel
+from proc import say
 from results import CaseResult, RunResult
 from settings import Settings
 
@@ -56,8 +57,7 @@ class Cell:
         failed = kernel.build()
         if failed:
             return (results.failed("build", failed),)
-        console = kernel.boot(self._guest_time, self._arguments)
-        return case_results(judge.judge(console, self._expected))
+        return case_results(judged(kernel, self._expected, self._guest_time, self._arguments))
 
 
 def expectation(wanted: Settings, arch: str = "arm64") -> judge.Expectation:
@@ -68,8 +68,29 @@ def expectation(wanted: Settings, arch: str = "arm64") -> judge.Expectation:
     return judge.read_expectation(EXPECTED, wanted.flavour, wanted.config, version)
 
 
+def judged(
+    kernel: Kernel,
+    expected: judge.Expectation,
+    guest_time: int,
+    arguments: Sequence[str] = (),
+    cpu: str = "",
+) -> judge.Verdict:
+    """Boot a kernel, and once more if anything is not as expected.
+
+    The parameters are those of Kernel.boot(). Raises CommandError, proc.TimedOut.
+    """
+
+    def boot(attempt: int) -> judge.Verdict:
+        return judge.judge(kernel.boot(guest_time, arguments, cpu, attempt), expected)
+
+    def again() -> judge.Verdict:
+        say("  not as expected: booting it once more ...")
+        return boot(2)
+
+    return flaky.confirmed(boot(1), again)
+
+
 def case_results(verdict: judge.Verdict) -> Tuple[CaseResult, ...]:
     """A verdict as results: findings about the whole run, then the cases."""
     found = [results.failed("the run", finding) for finding in verdict.findings]
-    found += [CaseResult(c.name, c.status, c.finding, of_case(c.name).suite) for c in verdict.cases]
-    return tuple(found)
+    return (*found, *verdict.cases)

@@ -79,7 +79,7 @@ def main(argv: List[str]) -> int:
     results.write_json(found, out / "check.json")
     results.write_junit(found, out / "check.xml")
     print(results.summary(found, _heading()))
-    return 1 if results.totals(found)[1] else 0
+    return int(results.status(found))
 
 
 def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Tuple[str, str]]:

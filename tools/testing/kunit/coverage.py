@@ -105,7 +105,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path) -> int:
     results.write_json(found, out / "coverage.json")
     results.write_junit(found, out / "coverage.xml")
     print(results.in_words(found, e2e.heading("make coverage"), lines))
-    return int(ExitStatus.FAILED if results.totals(found)[1] else ExitStatus.OK)
+    return int(results.status(found))
 
 
 def choose(environ: Mapping[str, str]) -> List[Plan]:

@@ -64,7 +64,7 @@ def main(argv: List[str]) -> int:
     for lines in (figures(shown), grids(shown)):
         if lines:
             print("\n" + "\n".join(lines))
-    return int(ExitStatus.FAILED if results.totals(found)[1] else ExitStatus.OK)
+    return int(results.status(found))
 
 
 def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Plan]:

@@ -13,6 +13,7 @@ import e2e_host
 import e2e_judge
 import e2e_root
 import e2e_scenario
+import flaky
 import image
 import lock
 import proc
@@ -23,6 +24,7 @@ from e2e_judge import Outcome
 from e2e_scenario import Case, Scenario
 from errors import KunitError, WorkTreeError
 from finding import Finding, Kind, Status
+from judge import Verdict
 from kernel import Kernel
 from proc import say
 from results import CaseResult, RunResult
@@ -169,29 +171,43 @@ class Trial:
         self._judged = plan.flavour not in scenario.recorded
 
     def run(self) -> RunResult:
-        """A result for each case; what belongs to none is told beside them."""
+        """A result for each case; what belongs to none is told beside them.
+
+        All of it is repeated once if anything is not as expected.
+        """
         watch = proc.Stopwatch()
         try:
-            with self._guest.memory() as memory:
-                cases = self._run(memory)
+            verdict = flaky.confirmed(self._try(), self._try)
         except (KunitError, proc.CommandFailed) as error:
-            cases = [results.preparation(error)]
-        return RunResult(self._scenario.variant, tuple(cases), watch.seconds)
+            cases: Tuple[CaseResult, ...] = (results.preparation(error),)
+        else:
+            name = f"{self._scenario.variant}: the boot"
+            cases = (*verdict.cases, *(results.failed(name, f) for f in verdict.findings))
+        return RunResult(self._scenario.variant, cases, watch.seconds)
 
-    def _run(self, memory: Memory) -> List[CaseResult]:
+    def _try(self) -> Verdict:
+        with self._guest.memory() as memory:
+            return self._run(memory)
+
+    def _run(self, memory: Memory) -> Verdict:
         found: List[CaseResult] = []
+        trouble: List[Finding] = []
         boots = self._scenario.boots(self._plan.page)
         for number, cases in enumerate(boots):
             rest = cases
             while rest:
                 seen = self._boot(memory, rest, cut=number + 1 < len(boots))
                 found += [self._verdict(outcome) for outcome in seen.outcomes]
-                found += [self._trouble(finding) for finding in seen.trouble]
+                for finding in seen.trouble:
+                    if self._judged:
+                        trouble.append(self._placed(finding))
+                    else:
+                        found.append(self._recorded(finding))
                 if not seen.outcomes:
                     break
                 # A case that took the guest down does not hide those behind it.
                 rest = rest[len(seen.outcomes) :]
-        return found
+        return Verdict(tuple(found), tuple(trouble))
 
     def _boot(self, memory: Memory, cases: Sequence[Case], cut: bool) -> e2e_judge.Seen:
         self._boots += 1
@@ -205,13 +221,10 @@ class Trial:
 
         return e2e_judge.look(self._guest.boot(overlay, memory, log, answer), cases)
 
-    def _trouble(self, finding: Finding) -> CaseResult:
-        """What belongs to no case."""
+    def _recorded(self, finding: Finding) -> CaseResult:
+        """What belongs to no case, and is nobody's fault."""
         variant = self._scenario.variant
-        name = f"{variant}: the boot"
-        if not self._judged:
-            return CaseResult(name, Status.SPLAT, None, variant, finding.log)
-        return CaseResult(name, Status.FAILED, self._placed(finding), variant)
+        return CaseResult(f"{variant}: the boot", Status.SPLAT, None, variant, finding.log)
 
     def _verdict(self, outcome: Outcome) -> CaseResult:
         variant = self._scenario.variant
@@ -223,14 +236,11 @@ class Trial:
         elif self._judged and not (must_fail and outcome.status is Status.FAILED):
             wrong = outcome.finding
         log = outcome.finding.log if outcome.finding else ()
-        return CaseResult(
-            name, outcome.status, self._placed(wrong), variant, log, outcome.figures
-        )
+        placed = self._placed(wrong) if wrong else None
+        return CaseResult(name, outcome.status, placed, variant, log, outcome.figures)
 
-    def _placed(self, finding: Optional[Finding]) -> Optional[Finding]:
+    def _placed(self, finding: Finding) -> Finding:
         """A finding, with the variant in its place and before its text."""
-        if finding is None:
-            return None
         variant = self._scenario.variant
         place = replace(finding.place, suite=variant, run=self._plan.name)
         return replace(finding, place=place, text=f"{variant}: {finding.text}")

@@ -17,6 +17,7 @@ from errors import UsageError
 from finding import Finding, Kind, Place, Stage, Status, of_case
 from ktap import Report, Test
 from proc import tail
+from results import CaseResult
 
 # What a kernel says when something is wrong with it.
 SPLAT = re.compile(
@@ -52,20 +53,16 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class CaseVerdict:
-    """One case: how it ended, and what is wrong with that, if anything."""
-
-    name: str
-    status: Status
-    finding: Optional[Finding] = None
-
-
-@dataclass(frozen=True)
 class Verdict:
     """The whole run: its cases, and findings that belong to no case."""
 
-    cases: Tuple[CaseVerdict, ...]
+    cases: Tuple[CaseResult, ...]
     findings: Tuple[Finding, ...]
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the kernel did not live to the end of its tests."""
+        return any(finding.is_death for finding in self.findings)
 
     @property
     def as_expected(self) -> int:
@@ -104,9 +101,12 @@ def _cases(report: Report) -> List[Tuple[str, Test]]:
     ]
 
 
-def _judge_case(name: str, case: Optional[Test], expected: Expectation) -> CaseVerdict:
-    def wrong(kind: Kind, text: str, status: Status, log: Tuple[str, ...] = ()) -> CaseVerdict:
-        return CaseVerdict(name, status, Finding(kind, f"{name} {text}", log, of_case(name)))
+def _judge_case(name: str, case: Optional[Test], expected: Expectation) -> CaseResult:
+    place = of_case(name)
+
+    def wrong(kind: Kind, text: str, status: Status, log: Tuple[str, ...] = ()) -> CaseResult:
+        finding = Finding(kind, f"{name} {text}", log, place)
+        return CaseResult(name, status, finding, place.suite)
 
     if case is None:
         return wrong(Kind.MISSING, "did not report", Status.MISSING)
@@ -122,7 +122,7 @@ def _judge_case(name: str, case: Optional[Test], expected: Expectation) -> CaseV
         return wrong(Kind.FAILED, "failed", case.status, _failure_log(case))
     if case.status is Status.PASSED and must_fail:
         return wrong(Kind.PASSED, "passed, and should have failed", case.status)
-    return CaseVerdict(name, case.status)
+    return CaseResult(name, case.status, None, place.suite)
 
 
 def _first_skip(case: Test) -> Optional[str]:

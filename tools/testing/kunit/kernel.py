@@ -74,18 +74,23 @@ class Kernel:
         return Finding(kind, f"the {what} failed: see {log}", said, Place(Stage.BUILD))
 
     def boot(
-        self, timeout: int = GUEST_TIME, arguments: Sequence[str] = (), cpu: str = ""
+        self,
+        timeout: int = GUEST_TIME,
+        arguments: Sequence[str] = (),
+        cpu: str = "",
+        attempt: int = 1,
     ) -> str:
         """Run the suites in a guest; return what its console said.
 
         arguments are further ones for kunit.py exec; cpu is a QEMU model other
-        than the usual one. A guest that is not done
-        after timeout seconds is ended; its console tells how far it got.
+        than the usual one. A guest that is not done after timeout seconds is ended;
+        its console tells how far it got. The logs of a second attempt stand beside those
+        of the first.
         Raises CommandError when QEMU was not started, proc.TimedOut.
         """
         console = self.build_dir / "test.log"
         console.unlink(missing_ok=True)
-        tool = self.log("exec")
+        tool = self.log("exec" if attempt == 1 else f"exec-{attempt}")
         self._tool(tool, timeout + 60, "exec", f"--timeout={timeout}", *arguments, cpu=cpu)
         if not console.exists():
             raise CommandError(
@@ -93,7 +98,7 @@ class Kernel:
                 f"see {tool}",
                 proc.tail(tool.read_text(errors="replace")),
             )
-        kept = self.log("console")
+        kept = self.log("console" if attempt == 1 else f"console-{attempt}")
         shutil.copyfile(console, kept)
         return kept.read_text(errors="backslashreplace")
 

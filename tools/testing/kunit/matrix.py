@@ -12,7 +12,6 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 import cell
 import check
-import judge
 import packages
 import proc
 import report
@@ -140,14 +139,16 @@ class Build:
         if row.cpus > 1:
             arguments.append(f"--qemu_args=-smp {row.cpus}")
         try:
-            console = self._kernel(row.file_name).boot(
+            verdict = cell.judged(
+                self._kernel(row.file_name),
+                self._expected,
                 GUEST_TIME * slowness(row.config),
                 arguments,
-                cpu=model(row.cpu),
+                model(row.cpu),
             )
         except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
             return (results.preparation(error),)
-        return cell.case_results(judge.judge(console, self._expected))
+        return cell.case_results(verdict)
 
 
 def model(cpu: str) -> str:

@@ -167,7 +167,7 @@ def tell(parts: Sequence[Part], path: Path) -> int:
     if shard.of > 1:
         what += f", shard {shard.number}/{shard.of}"
     print(results.in_words(runs, f"{what} on {first.host}", table(first.matrix, runs)))
-    return int(ExitStatus.FAILED if results.totals(runs)[1] else ExitStatus.OK)
+    return int(results.status(runs))
 
 
 def _in_order(parts: Sequence[Part]) -> List[RunResult]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import finding
+from errors import ExitStatus
 from finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
 
 WIDTH = 78
@@ -29,6 +30,11 @@ class CaseResult:
     log: Tuple[str, ...] = ()
     figures: Tuple[Tuple[str, int], ...] = ()
 
+    @property
+    def is_flaky(self) -> bool:
+        """Whether two boots of the same kernel disagree on it."""
+        return self.finding is not None and self.finding.kind is Kind.FLAKY
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -46,11 +52,16 @@ class RunResult:
     @property
     def wrong(self) -> List[CaseResult]:
         """What is not as expected."""
-        return [case for case in self.cases if case.finding]
+        return [case for case in self.cases if case.finding and not case.is_flaky]
+
+    @property
+    def flaky(self) -> List[CaseResult]:
+        """What two boots of the same kernel disagree on: neither well nor wrong."""
+        return [case for case in self.cases if case.is_flaky]
 
     @property
     def findings(self) -> List[Finding]:
-        """The same, without the cases."""
+        """What there is to tell, flaky or wrong."""
         return [case.finding for case in self.cases if case.finding]
 
     @property
@@ -65,7 +76,8 @@ class RunResult:
 
 def failed(name: str, finding: Finding) -> CaseResult:
     """A result that is no case: a finding about the whole run, the build or the host."""
-    return CaseResult(name, Status.FAILED, finding)
+    status = Status.FLAKY if finding.kind is Kind.FLAKY else Status.FAILED
+    return CaseResult(name, status, finding)
 
 
 def preparation(error: Exception) -> CaseResult:
@@ -75,9 +87,17 @@ def preparation(error: Exception) -> CaseResult:
 
 
 def totals(runs: Sequence[RunResult]) -> Tuple[int, int]:
-    """How much is as expected, and how much is not."""
+    """How much is as expected, and how much is not. What is flaky is neither."""
     failed = sum(len(run.wrong) for run in runs)
-    return sum(len(run.cases) for run in runs) - failed, failed
+    flaky = sum(len(run.flaky) for run in runs)
+    return sum(len(run.cases) for run in runs) - failed - flaky, failed
+
+
+def status(runs: Sequence[RunResult]) -> ExitStatus:
+    """What a command ends with: nothing is proved by a kernel that passes in one boot of two."""
+    if totals(runs)[1]:
+        return ExitStatus.FAILED
+    return ExitStatus.ERROR if not runs or any(run.flaky for run in runs) else ExitStatus.OK
 
 
 def as_json(run: RunResult) -> Dict[str, Any]:
@@ -126,14 +146,17 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
             name=run.name,
             tests=str(len(run.cases)),
             failures=str(len(run.wrong)),
-            skipped=str(run.count(Status.SKIPPED)),
+            skipped=str(run.count(Status.SKIPPED) + len(run.flaky)),
             time=f"{run.seconds:.1f}",
         )
         for case in run.cases:
             element = ElementTree.SubElement(
                 suite, "testcase", classname=run.name, name=_printable(case.name)
             )
-            if case.finding:
+            if case.finding and case.is_flaky:
+                text = _printable(case.finding.text)
+                ElementTree.SubElement(element, "skipped", message=f"flaky: {text}")
+            elif case.finding:
                 failure = ElementTree.SubElement(
                     element,
                     "failure",
@@ -166,15 +189,19 @@ def in_words(runs: Sequence[RunResult], heading: str, table: Sequence[str]) -> s
     """The heading, what is not as expected, the table, and the totals."""
     lines = [*map(_cut, heading.splitlines()), ""]
     for run in runs:
-        if run.wrong:
+        if run.findings:
             lines += _failures(run) + [""]
     passed, failed = totals(runs)
-    lines += [*map(_cut, table), "", f"{passed} passed, {failed} failed"]
-    return "\n".join(lines)
+    lines += [*map(_cut, table), ""]
+    flaky = sum(len(run.flaky) for run in runs)
+    if flaky:
+        lines += [f"{flaky} flaky: two boots of one kernel differ, so that they prove nothing", ""]
+    return "\n".join([*lines, f"{passed} passed, {failed} failed"])
 
 
 def _failures(run: RunResult) -> List[str]:
-    lines = [f"{run.name}: {len(run.wrong)} not as expected"]
+    flaky = f", {len(run.flaky)} flaky" if run.flaky else ""
+    lines = [f"{run.name}: {len(run.wrong)} not as expected{flaky}"]
     missing = [found for found in run.findings if found.kind is Kind.MISSING]
     for found in run.findings:
         if found.kind is not Kind.MISSING or len(missing) <= 3:

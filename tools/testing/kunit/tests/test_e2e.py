@@ -483,7 +483,7 @@ class GuestWorld(World):
         self.write("tools/testing/kunit/scenarios/two-devices.scenario", text)
 
     def console(self, *texts: str) -> None:
-        """What the guest says in each boot; it dumps a device tree when asked to."""
+        """What the guest says in one boot after another, and then from the first one again."""
         path = self.top / "console"
         for number, text in enumerate(texts, 1):
             path.with_suffix(f".{number}").write_text(text)
@@ -492,7 +492,7 @@ class GuestWorld(World):
             'case "$*" in --version) echo QEMU emulator version 7.2.0;;\n'
             '*dumpdtb=*) for a; do case $a in *dumpdtb=*) echo >"${a##*dumpdtb=}";; esac; done;;\n'
             '*) echo "$@" >>"$FAKE_MARK.qemu"; n=$(/usr/bin/wc -l <"$FAKE_MARK.qemu")\n'
-            f'cat {path}.$n 2>/dev/null || cat {path}.1; $FAKE_GUEST;; esac',
+            f"cat {path}.$(((n - 1) % {len(texts)} + 1)); $FAKE_GUEST;; esac",
         )
 
 

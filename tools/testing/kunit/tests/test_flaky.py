@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boots that are repeated, and what becomes of those that disagree."""
+
+import contextlib
+import io
+import unittest
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import List, Sequence, Tuple, cast
+
+import cell
+import results
+from errors import ExitStatus
+from finding import Finding, Kind, Place, Status
+from flaky import merge
+from judge import Expectation, Verdict
+from kernel import Kernel
+from results import CaseResult, RunResult
+from tests.test_judge import CASES, log
+
+FAILS = "vmemmap_basepages.maps_altmap_pages"
+
+
+class FakeKernel:
+    """Stands for a kernel: each boot says what the next of some logs says."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self.attempts: List[int] = []
+
+    def boot(self, _time: int, _arguments: Sequence[str], _cpu: str, attempt: int) -> str:
+        self.attempts.append(attempt)
+        return log(self._names[attempt - 1])
+
+
+class Repeated(unittest.TestCase):
+    def judged(self, *names: str) -> Tuple[Verdict, List[int]]:
+        kernel = FakeKernel(*names)
+        with contextlib.redirect_stderr(io.StringIO()):
+            verdict = cell.judged(cast(Kernel, kernel), Expectation(CASES), 60)
+        return verdict, kernel.attempts
+
+    def kinds(self, verdict: Verdict) -> List[Tuple[Kind, str]]:
+        cases = [case.finding for case in verdict.cases if case.finding]
+        return [(f.kind, f.place.name) for f in (*verdict.findings, *cases)]
+
+    def test_a_good_boot_is_not_repeated(self) -> None:
+        verdict, attempts = self.judged("pass")
+        self.assertEqual(([1], 0), (attempts, verdict.wrong))
+
+    def test_what_fails_twice_has_failed(self) -> None:
+        verdict, attempts = self.judged("failure", "failure")
+        self.assertEqual([1, 2], attempts)
+        self.assertEqual([(Kind.FAILED, FAILS)], self.kinds(verdict))
+
+    def test_what_fails_once_is_flaky(self) -> None:
+        verdict, _ = self.judged("failure", "pass")
+        self.assertEqual([(Kind.FLAKY, FAILS)], self.kinds(verdict))
+        (case,) = [case for case in verdict.cases if case.finding]
+        self.assertIs(Status.FLAKY, case.status)
+        assert case.finding
+        self.assertIn("EXPECTATION FAILED", "".join(case.finding.log))
+
+    def test_a_death_that_does_not_come_again(self) -> None:
+        """The cases behind it are as the boot says that came to them."""
+        verdict, _ = self.judged("panic", "pass")
+        self.assertEqual([(Kind.FLAKY, "vmem_altmap"), (Kind.FLAKY, "")], self.kinds(verdict))
+        self.assertEqual(5, verdict.count(Status.PASSED))
+
+    def test_a_death_that_comes_later(self) -> None:
+        verdict, _ = self.judged("failure", "panic")
+        self.assertIn((Kind.FAILED, FAILS), self.kinds(verdict))
+        self.assertIn((Kind.FLAKY, "vmem_altmap"), self.kinds(verdict))
+
+    def test_a_death_that_comes_again(self) -> None:
+        verdict, _ = self.judged("panic", "panic")
+        self.assertIn((Kind.PANIC, "vmem_altmap"), self.kinds(verdict))
+        self.assertIn((Kind.MISSING, "vmem_altmap.follows_model"), self.kinds(verdict))
+
+    def test_two_deaths(self) -> None:
+        verdict, _ = self.judged("panic", "hang")
+        self.assertEqual({Kind.FLAKY, Kind.MISSING}, {kind for kind, _ in self.kinds(verdict)})
+
+    def test_a_splat_that_does_not_come_again(self) -> None:
+        verdict, _ = self.judged("splat", "pass")
+        self.assertEqual([(Kind.FLAKY, "")], self.kinds(verdict))
+
+    def test_a_splat_with_other_numbers_is_the_same(self) -> None:
+        def splat(number: int) -> Verdict:
+            line = f"WARNING: CPU: {number} PID: {number} at mm/memory.c:7 f+0x1{number}/0x20"
+            return Verdict((), (Finding(Kind.SPLAT, line, subject=line),))
+
+        self.assertEqual([Kind.SPLAT], [f.kind for f in merge(splat(1), splat(2)).findings])
+
+
+class Told(unittest.TestCase):
+    def run_with(self, *kinds: Kind) -> RunResult:
+        cases = [
+            CaseResult(f"s.c{n}", Status.FLAKY if kind is Kind.FLAKY else Status.FAILED,
+                       Finding(kind, "words", place=Place(suite="s", case=f"c{n}")))
+            for n, kind in enumerate(kinds)
+        ]  # fmt: skip
+        return RunResult("series 4k", (CaseResult("s.c", Status.PASSED), *cases), 1.0)
+
+    def test_it_is_neither_a_pass_nor_a_failure(self) -> None:
+        flaky = self.run_with(Kind.FLAKY)
+        self.assertEqual((1, 0), results.totals([flaky]))
+        self.assertIs(ExitStatus.ERROR, results.status([flaky]))
+        self.assertIs(ExitStatus.FAILED, results.status([self.run_with(Kind.FLAKY, Kind.FAILED)]))
+        self.assertIs(ExitStatus.OK, results.status([self.run_with()]))
+        text = results.summary([flaky], "heading")
+        self.assertIn("1 flaky", text)
+        self.assertEqual("1 passed, 0 failed", text.splitlines()[-1])
+
+    def test_nothing_at_all_is_no_success(self) -> None:
+        self.assertIs(ExitStatus.ERROR, results.status([]))
+        empty = RunResult("series 4k", (), 1.0)
+        self.assertEqual([Kind.EMPTY], [finding.kind for finding in empty.findings])
+        self.assertIs(ExitStatus.FAILED, results.status([empty]))
+
+    def test_results_for_machines(self) -> None:
+        run = self.run_with(Kind.FLAKY, Kind.PANIC)
+        self.assertEqual(run, results.from_json(results.as_json(run)))
+        with TemporaryDirectory() as directory:
+            path = Path(directory) / "x.xml"
+            results.write_junit([run], path)
+            (suite,) = ElementTree.parse(path).getroot()
+        self.assertEqual(("1", "1"), (suite.get("failures"), suite.get("skipped")))
+        self.assertEqual(["panic"], [f.get("type") for f in suite.iter("failure")])
+
+
+if __name__ == "__main__":
+    unittest.main()
