@@ -70,11 +70,16 @@ def main(argv: List[str]) -> int:
 def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Plan]:
     """What SCENARIOS, FLAVOURS and CONFIGS leave. Raises UsageError."""
     patterns = environ.get("SCENARIOS", "").split() or ALL
+    names = dict.fromkeys(s.name for s in scenarios)
+    for pattern in patterns:
+        if not any(_matches(s, [pattern.lstrip("!")]) for s in scenarios):
+            raise UsageError(
+                f"SCENARIOS: no scenario is called '{pattern}'", f"choose from: {' '.join(names)}"
+            )
     chosen = matching(scenarios, patterns)
     if not chosen:
-        names = dict.fromkeys(s.name for s in scenarios)
         raise UsageError(
-            f"SCENARIOS={' '.join(patterns)} names no scenario", f"choose from: {' '.join(names)}"
+            f"SCENARIOS={' '.join(patterns)} leaves no scenario", f"choose from: {' '.join(names)}"
         )
     flavours = [check_flavour(name) for name in environ.get("FLAVOURS", "").split()]
     pages = environ.get("CONFIGS", "").split()

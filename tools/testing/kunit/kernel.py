@@ -22,7 +22,7 @@ BUILD_TIME = 3600
 _SLOW, _SLOW_FACTOR = frozenset({"debug", "kasan"}), 3
 
 _COMPILER_MESSAGE = re.compile(
-    r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file|^next: "
+    r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file"
 )
 
 

@@ -121,6 +121,8 @@ def declare(mutants: Sequence[Mutant], reasons: Dict[str, str]) -> List[Mutant]:
 
 def choose(mutants: Sequence[Mutant], globs: str) -> List[Mutant]:
     """Those whose names match one of the patterns; all without any. Raises UsageError."""
+    if not mutants:
+        raise UsageError("there is no mutant at all", f"restore {PATCHES} from git")
     patterns = globs.split()
     for pattern in patterns:
         if not any(fnmatch.fnmatchcase(m.name, pattern) for m in mutants):

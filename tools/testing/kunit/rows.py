@@ -178,7 +178,16 @@ class Shard:
     of: int = 1
 
     def take(self, rows: Sequence[Row]) -> List[Row]:
-        """Its rows. Builds are dealt out in turn, so that costly neighbours are spread."""
+        """Its rows. Builds are dealt out in turn, so that costly neighbours are spread.
+
+        Raises UsageError if there are none: a shard that runs nothing proves nothing.
+        """
+        kernels = len(groups(rows))
+        if self.number > kernels:
+            raise UsageError(
+                f"SHARD={self.number}/{self.of} has no row: there are only {kernels} kernels",
+                f"use {kernels} shards or fewer",
+            )
         return [row for group in groups(rows)[self.number - 1 :: self.of] for row in group]
 
 

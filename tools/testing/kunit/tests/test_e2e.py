@@ -368,7 +368,9 @@ class Choosing(unittest.TestCase):
 
     def test_mistakes(self) -> None:
         for environ, words in (
-            ({"SCENARIOS": "nothing"}, "names no scenario"),
+            ({"SCENARIOS": "nothing"}, "no scenario is called 'nothing'"),
+            ({"SCENARIOS": "dimm nothing-*"}, "no scenario is called 'nothing-\\*'"),
+            ({"SCENARIOS": "dimm !dimm"}, "leaves no scenario"),
             ({"SCENARIOS": "dimm", "CONFIGS": "64k"}, "none of these scenarios"),
             ({"FLAVOURS": "vanilla"}, "no such flavour"),
             ({"CONFIGS": "4k-e2e"}, "has no '4k-e2e'"),

@@ -223,7 +223,7 @@ class Data(unittest.TestCase):
 
     def test_shards_share_the_builds_out(self) -> None:
         matrix = rows.choose({})
-        for of in (1, 2, 3, 7, 50):
+        for of in (1, 2, 3, 7, 29):
             shards = [Shard(n + 1, of).take(matrix) for n in range(of)]
             self.assertEqual(sorted(r.name for s in shards for r in s), sorted(r.name for r in matrix))
             builds = [len(rows.groups(shard)) for shard in shards]
@@ -236,6 +236,12 @@ class Data(unittest.TestCase):
         self.assertEqual({"series"}, {r.flavour for r in rows.choose({"CONFIGS": "4k"})})
         with self.assertRaises(UsageError):
             rows.choose({"CONFIGS": "4k va39"})
+
+    def test_a_shard_without_a_row(self) -> None:
+        matrix = rows.choose({"FLAVOURS": "series stock", "CONFIGS": "4k"})
+        self.assertTrue(Shard(2, 9).take(matrix))
+        with self.assertRaisesRegex(UsageError, "SHARD=3/9"):
+            Shard(3, 9).take(matrix)
 
     def test_the_widest_row_fits(self) -> None:
         row = Row("baseline", "16k-va52-kasan", "neoverse-n1", "rodata=full", 4)

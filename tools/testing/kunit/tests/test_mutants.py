@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 import xml.etree.ElementTree as ElementTree
-from typing import Any, Dict, List, Sequence, cast
+from typing import Any, Dict, List, Tuple, Sequence, cast
 
 import mutant
 import mutant_trials
@@ -256,6 +256,18 @@ class Generator(unittest.TestCase):
         names = [m.name for m in mutate.generate("mm/f.c", "", CODE)]
         self.assertEqual(names, [m.name for m in mutate.generate("mm/f.c", "", shifted)])
         self.assertEqual(len(names), len(set(names)))
+
+
+class Choice(unittest.TestCase):
+    def test_what_names_no_mutant(self) -> None:
+        one = Mutant("alloc-all", "t", b"")
+        self.assertEqual([one], mutant.choose([one], "alloc-*"))
+        choices: List[Tuple[List[Mutant], str]] = [
+            ([one], "alloc-* free-*"), ([], ""), ([], "alloc-*")
+        ]
+        for mutants, globs in choices:
+            with self.assertRaises(UsageError):
+                mutant.choose(mutants, globs)
 
 
 class Verdicts(unittest.TestCase):
