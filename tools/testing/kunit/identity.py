@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a build depends on besides the tree, and what a boot depends on besides the image.
+
+A result that is kept for a later run is kept under these lines. PATH is not one of them:
+it differs from shell to shell. What counts is which programs are found there.
+"""
+
+import functools
+import os
+import platform
+import re
+import shutil
+from pathlib import Path
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+import packages
+import proc
+from options import CommandLine
+from settings import PRIVATE_VARIABLES
+
+# The programs that the kernel's Makefile calls unless make's command line names others.
+_GNU = {
+    name: name.lower() for name in ("LD", "AR", "NM", "OBJCOPY", "OBJDUMP", "READELF", "STRIP")
+}
+_GNU["CC"] = "gcc"
+_GNU_HOST = {"HOSTCC": "gcc", "HOSTCXX": "g++"}
+_LLVM = {
+    "CC": "clang", "LD": "ld.lld", "HOSTCC": "clang", "HOSTCXX": "clang++",
+    **{name: f"llvm-{name.lower()}" for name in _GNU if name not in ("CC", "LD")},
+}  # fmt: skip
+# A compiler finds these itself, and they are the larger part of it.
+_PARTS = ("cc1", "as")
+
+# Variables that reach a build through the environment. make sees all of them, so a variable
+# counts if a Makefile of the kernel reads it without setting it first.
+_BUILD_ENV = re.compile(
+    # make, kbuild and Kconfig
+    r"MAKEFILES|\w*FLAGS(_\w+)?|ARCH|CROSS_COMPILE(_\w+)?|LLVM(_\w+)?|LOCALVERSION"
+    r"|K(BUILD|CONFIG)_\w+|CONFIG_\w*|KALLSYMS_\w+|(KASAN|KCSAN|KMSAN|UBSAN|KCOV|GCOV)_\w+"
+    # The kernel's Makefile sets these, but GNUMAKEFLAGS may tell make to ignore that.
+    r"|(HOST)?(CC|CXX|LD|AR)|CPP|NM|OBJCOPY|OBJDUMP|READELF|STRIP|HOSTLDLIBS"
+    # Debian's kernel puts these into its version.
+    r"|DISTRIBUT(OR|ION_\w+)"
+    # gcc, clang, ld
+    r"|CPATH|\w+_INCLUDE_PATH|(COMPILER|LIBRARY)_PATH|GCC_\w+|COLLECT_\w+|CCC_\w+"
+    r"|SOURCE_DATE_EPOCH|LDEMULATION|GNUTARGET|LD_\w+"
+    # The language of their messages, which are kept as well.
+    r"|LANG|LANGUAGE|LC_\w+"
+)
+_BOOT_ENV = re.compile(r"QEMU_\w+|LD_\w+")
+
+_BUILD_OPTIONS = ("--kconfig_add", "--alltests")
+_BOOT_OPTIONS = ("--qemu_args", "--kernel_args", "--filter", "--filter_action", "--run_isolated")
+
+
+def of_build(
+    line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ
+) -> Tuple[str, ...]:
+    """What a build depends on besides the tree: options, environment, programs.
+
+    line is a command line of kunit.py with defaults, and tree is where its relative paths
+    start. Raises OSError if a kunitconfig cannot be read.
+    """
+    given = _make_variables(line)
+    found = [f"arch: {line.arch}", *_files(line, tree, "--kunitconfig", "--qemu_config")]
+    found += _words(line, _BUILD_OPTIONS) + _variables(environ, _BUILD_ENV)
+    for name, usual in _build_programs(given, environ).items():
+        words = given.pop(name, usual).split()
+        # ccache returns what the compiler would have made.
+        words = words[1:] if words and os.path.basename(words[0]) == "ccache" else words
+        found.append(f"{name}={' '.join(words)}: {program(words[0] if words else '', environ)}")
+        if name == "CC" and words:
+            found += _parts(words[0], environ)
+    found += [f"{name}={value}" for name, value in sorted(given.items())]
+    others = [r.proof for r in packages.BUILD if "/" not in r.proof and not r.optional]
+    return (*found, *(f"{name}: {_stamp(name, environ)}" for name in others))
+
+
+def of_boot(
+    line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ, cpu: str = ""
+) -> Tuple[str, ...]:
+    """What the boot of an arm64 image depends on: QEMU, how it is called, KVM.
+
+    For line and tree see of_build(); cpu is a QEMU model other than the usual one. A time
+    limit is not in here: it matters only to a guest that reached it. Raises OSError.
+    """
+    names = [w.argv[0] for w in line.words if w.option is None and w.argv[0] != line.subcommand]
+    return (
+        *_files(line, tree, "--qemu_config"),
+        *_words(line, _BOOT_OPTIONS),
+        *(f"suites: {name}" for name in names),
+        *_variables(environ, _BOOT_ENV),
+        f"QEMU: {program(packages.QEMU.proof, environ)}",
+        f"CPU: {cpu or _kvm()}",
+    )
+
+
+def program(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Which program a name stands for: its file and what it prints as its version."""
+    stamp = _stamp(name, environ)
+    return f"{stamp} {_ask(_find(name, environ), stamp, '--version')}" if stamp else ""
+
+
+def _stamp(name: str, environ: Mapping[str, str]) -> str:
+    """The file of a program: another one of the same version differs in size or time."""
+    found = _find(name, environ)
+    if not found:
+        return ""
+    path = Path(found).resolve()
+    stat = path.stat()
+    return f"{path} {stat.st_size} {stat.st_mtime_ns}"
+
+
+def _find(name: str, environ: Mapping[str, str]) -> str:
+    """The path of a program, and not that of a link to ccache in its place; "" if none."""
+    for directory in environ.get("PATH", os.defpath).split(os.pathsep):
+        found = shutil.which(name, path=directory)
+        if found and Path(found).resolve().name != "ccache":
+            return found
+    return ""
+
+
+@functools.lru_cache(maxsize=None)
+def _ask(path: str, _stamp_of_it: str, question: str) -> str:
+    """What a program answers. It is asked once, unless it changes."""
+    done = proc.run([path, question], env=proc.clean_env(LC_ALL="C"), expect=range(-64, 256))
+    return (done.stdout + done.stderr).strip()
+
+
+def _parts(compiler: str, environ: Mapping[str, str]) -> List[str]:
+    found, stamp = _find(compiler, environ), _stamp(compiler, environ)
+    paths = [_ask(found, stamp, f"-print-prog-name={part}") for part in _PARTS if found]
+    return [f"part of CC: {_stamp(path, environ)}" for path in paths if path]
+
+
+def _make_variables(line: CommandLine) -> Dict[str, str]:
+    """What make's command line sets."""
+    options = [option.partition("=") for option in line.values("--make_options")]
+    given = {name: value for name, _, value in options}
+    given.update({"CROSS_COMPILE": prefix for prefix in line.values("--cross_compile")})
+    return given
+
+
+def _build_programs(given: Mapping[str, str], environ: Mapping[str, str]) -> Dict[str, str]:
+    """The programs of a build by make's variable, as the kernel's Makefile chooses them."""
+    prefix = given.get("CROSS_COMPILE", environ.get("CROSS_COMPILE", ""))
+    llvm = given.get("LLVM", environ.get("LLVM", ""))
+    # clang calls this one with LLVM_IAS=0, and gcc calls one of its own.
+    assembler = {"AS": f"{prefix}as"}
+    if llvm:
+        directory = llvm if llvm.endswith("/") else ""
+        suffix = llvm if llvm.startswith("-") else ""
+        return {**{n: f"{directory}{tool}{suffix}" for n, tool in _LLVM.items()}, **assembler}
+    return {**{n: f"{prefix}{tool}" for n, tool in _GNU.items()}, **_GNU_HOST, **assembler}
+
+
+def _files(line: CommandLine, tree: Path, *options: str) -> List[str]:
+    """What is in the files that options name; where they are does not matter."""
+    found = []
+    for option in options:
+        for value in line.values(option):
+            path = tree / value
+            path = path / ".kunitconfig" if path.is_dir() else path
+            found.append(f"{option}: {path.read_text(errors='backslashreplace')}")
+    return found
+
+
+def _words(line: CommandLine, options: Sequence[str]) -> List[str]:
+    return [f"{word.option}={word.value}" for word in line.words if word.option in options]
+
+
+def _variables(environ: Mapping[str, str], pattern: "re.Pattern[str]") -> List[str]:
+    return [
+        f"environment: {name}={value}"
+        for name, value in sorted(environ.items())
+        if pattern.fullmatch(name) and name not in PRIVATE_VARIABLES
+    ]
+
+
+def _kvm() -> str:
+    """With KVM a guest sees the host's CPU through the host's kernel."""
+    if platform.machine() != "aarch64" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "emulated"
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    cpus = sorted({line for line in lines if line.startswith(("CPU ", "Features"))})
+    return f"KVM of {platform.release()}, {', '.join(cpus)}"
