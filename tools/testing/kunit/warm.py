@@ -10,12 +10,12 @@ has just to boot. Whenever in doubt, it does everything itself.
 import hashlib
 import json
 import os
-import re
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import List, Mapping, Optional
 
+import archive
+import identity
 import image
 import options
 import tree as tree_module
@@ -26,10 +26,6 @@ from proc import say
 
 RECORD = ".kunit-image.json"
 
-# What decides how a kernel is built: options, and what make finds in the environment.
-_HOW = ("--kunitconfig", "--kconfig_add", "--cross_compile", "--make_options", "--alltests")
-_ENV = re.compile(r"K[A-Z]*FLAGS|KBUILD_\w+|(HOST)?(CC|CXX|LD|AR|NM)|(HOST)?\w+FLAGS|LLVM\w*|PATH"
-                  r"|ARCH|CROSS_COMPILE|LOCALVERSION|[WVC]")  # fmt: skip
 # A file with another ending may decide what is built at all.
 _SOURCES = (".c", ".h", ".S", ".rst", ".txt")
 
@@ -82,7 +78,7 @@ class Build:
         if not all(name.endswith(_SOURCES) for name in edited):
             return None
         try:
-            how = self._how()
+            how = archive.key(*identity.of_build(self._line, self._tree, self._environ))
         except OSError:
             return None
         tree = self._git.out("rev-parse", "HEAD^{tree}")
@@ -157,24 +153,6 @@ class Build:
             for warning in warnings:
                 say(warning)
         return done == 0
-
-    def _how(self) -> str:
-        """A hash of options, kunitconfigs, environment and compiler. Raises OSError."""
-        digest = hashlib.sha256()
-        for word in self._line.words:
-            if word.option in _HOW:
-                digest.update("\0".join(word.argv).encode())
-        for value in self._line.values("--kunitconfig"):
-            path = self._tree / value
-            digest.update((path / ".kunitconfig" if path.is_dir() else path).read_bytes())
-        for name, value in sorted(self._environ.items()):
-            if _ENV.fullmatch(name):
-                digest.update(f"{name}={value}\0".encode())
-        prefix = (self._line.values("--cross_compile") or [""])[-1]
-        for compiler in (shutil.which(f"{prefix}gcc"), shutil.which(f"{prefix}ld")):
-            if compiler:
-                digest.update(_identity(Path(compiler).resolve()).encode())
-        return digest.hexdigest()
 
     def _config(self) -> str:
         try:

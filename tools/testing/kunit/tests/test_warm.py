@@ -34,11 +34,15 @@ class Again(unittest.TestCase):
         """Make the tree and the image."""
         self.tree = Path(tempfile.mkdtemp(prefix="kunit-test-"))
         self.addCleanup(shutil.rmtree, self.tree)
-        self.environ: Dict[str, str] = {}
+        self.bin = self.tree / ".bin"
+        for name in ("gcc", "ld"):
+            self.write(f".bin/{name}", f"#!/bin/sh\necho {name} 1.0\n")
+            (self.bin / name).chmod(0o755)
+        self.environ: Dict[str, str] = {"PATH": str(self.bin)}
         self.made: List[Sequence[str]] = []
         self.directory = self.tree / ".kunit-4k"
         self.write("Makefile", image.GOALS + "\n")
-        self.write(".gitignore", ".kunit-4k\n")
+        self.write(".gitignore", ".kunit-4k\n.bin\n")
         self.write("mm/rmap.c", "int rmap;\n")
         self.write("mm/Kconfig", "config RMAP\n")
         self.write("mine.config", "CONFIG_KUNIT=y\n")
@@ -127,6 +131,9 @@ class Again(unittest.TestCase):
             "the kunitconfig": lambda: self.write("mine.config", "CONFIG_BUG=y\n"),
             "a Makefile": lambda: self.write_and_commit("Makefile", "all:\n"),
             "flags": lambda: self.environ.update(KCFLAGS="-Os"),
+            "the compiler's version": lambda: self.write(".bin/gcc", "#!/bin/sh\necho gcc 9.9\n"),
+            "the linker's version": lambda: self.write(".bin/ld", "#!/bin/sh\necho ld 9.9\n"),
+            "another compiler of that version": lambda: os.utime(self.bin / "gcc", (1, 1)),
             "another image": lambda: self.write(f".kunit-4k/{image.IMAGE}", "somebody else's"),
             "a file that is gone": lambda: os.unlink(self.tree / "mm/rmap.c"),
             "no record": lambda: self.build().forget(),
@@ -144,6 +151,10 @@ class Again(unittest.TestCase):
 
     def test_options_that_no_build_depends_on(self) -> None:
         self.assertTrue(self.is_up_to_date("--timeout=5", "--kernel_args=quiet", "vmem_altmap"))
+
+    def test_an_environment_that_no_build_depends_on(self) -> None:
+        self.environ.update(PATH=f"/elsewhere:{self.bin}", MAKEFLAGS="w", TERM="xterm")
+        self.assertTrue(self.is_up_to_date())
 
     def test_which_builds_are_ours(self) -> None:
         self.assertTrue(self.build().is_ours())
