@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Union
+from typing import Any, Dict, Iterator, Optional, Set, Union
 
 _RECORD = "record.json"
 
@@ -26,6 +26,7 @@ class Archive:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._added: Set[str] = set()
         directory.mkdir(parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
@@ -41,6 +42,10 @@ class Archive:
             return None
         return found if isinstance(found, dict) else None
 
+    def is_new(self, name: str) -> bool:
+        """Whether that result was added in this run, and not in an earlier one."""
+        return name in self._added
+
     @contextlib.contextmanager
     def adding(self, name: str) -> Iterator[Path]:
         """A directory to put a result into; it is kept if the block ends well."""
@@ -52,6 +57,7 @@ class Archive:
             if (part / _RECORD).exists():
                 shutil.rmtree(self.path(name), ignore_errors=True)
                 part.rename(self.path(name))
+                self._added.add(name)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 

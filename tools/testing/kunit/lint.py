@@ -67,6 +67,14 @@ def checkpatch(tree: Path, patch: Path) -> Optional[Tuple[Remark, ...]]:
     return remarks
 
 
+def checkpatch_settings() -> str:
+    """The user's ~/.checkpatch.conf, which checkpatch.pl reads if the tree has none."""
+    try:
+        return (Path.home() / ".checkpatch.conf").read_text(errors="backslashreplace")
+    except OSError:
+        return ""
+
+
 def warnings(
     tree: Path, build_dir: Path, wanted: Settings, files: Sequence[str], log: Path, timeout: float
 ) -> Tuple[str, ...]:

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
 """Builds and boots mutants, one at a time, in a tree of their own.
 
-While one boots, the next one is built. What came out is kept by the content of
-what went in, so that an interrupted run carries on and nothing is done twice.
+While one boots, the next one is built. An outcome is kept under all that it depends on,
+so that an interrupted run carries on and nothing is done twice.
 """
 
 import contextlib
 import enum
 import hashlib
-import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
 
+import archive
+import identity
 import image as image_module
 import lock
 import options
 import proc
 import tree as tree_module
+from archive import Archive
 from errors import CommandError, DiskSpaceError, WorkTreeError
 from gitrepo import Git
 from image import IMAGE
@@ -29,6 +31,8 @@ from proc import Task, say
 from settings import Settings
 
 NAME = "mutants"
+# Part of each key, so that records of another form are not found.
+_FORM = "2"
 
 # What an unmutated guest needs, and so often that much on a busy machine; in seconds.
 GUEST_FACTOR, GUEST_EXTRA = 4, 20
@@ -60,37 +64,6 @@ class Outcome:
     console: str = ""
     log: Tuple[str, ...] = ()
     seconds: float = 0.0
-
-
-class Store:
-    """Outcomes by the hash of what they came from, in a directory."""
-
-    def __init__(self, directory: Path, source: str) -> None:
-        self._directory = directory
-        self._source = source
-
-    def key(self, identity: str) -> str:
-        """The name of an outcome."""
-        return hashlib.sha256(f"{self._source} {identity}".encode()).hexdigest()[:24]
-
-    def load(self, identity: str) -> Optional[Outcome]:
-        """An outcome of an earlier run."""
-        path = self._directory / f"{self.key(identity)}.json"
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return Outcome(
-                Fate(found["fate"]), found["console"], tuple(found["log"]), found["seconds"]
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def save(self, identity: str, outcome: Outcome) -> None:
-        """Keep an outcome, whole or not at all."""
-        path = self._directory / f"{self.key(identity)}.json"
-        document = {**asdict(outcome), "fate": outcome.fate.value}
-        half = path.with_suffix(f".{os.getpid()}")
-        half.write_text(json.dumps(document), encoding="utf-8")
-        os.replace(half, path)
 
 
 class Workshop:
@@ -170,7 +143,8 @@ class Lab:
         self._out = workshop.out
         self._kernel = Kernel(workshop.tree, self.wanted, self._out, f"{NAME}-{config}")
         self.config = config
-        self._store = Store(self._out, f"{workshop.source()} {self._config_identity()}")
+        self._kept = Archive(self._out / "kept")
+        self._basis = self._identity()
         self._base_image = ""
         self._guest_time, self._build_time = 0, 0.0
         # What has changed since an image was made: the mutant before, and this one.
@@ -178,7 +152,11 @@ class Lab:
 
     def known(self, mutant: Optional[Mutant]) -> Optional[Outcome]:
         """What is known of a mutant from earlier runs; None stands for the original."""
-        return self._store.load(mutant.identity if mutant else "original")
+        found = self._kept.find(self._key(mutant))
+        if found is None:
+            return None
+        log = tuple(found["log"])
+        return Outcome(Fate(found["fate"]), found["console"], log, found["seconds"])
 
     def original(self) -> Outcome:
         """Build and boot the unmutated kernel, which all else is measured by.
@@ -199,7 +177,7 @@ class Lab:
                 kernel = self._boot_kernel(0)
                 outcome = boot(kernel, GUEST_EXTRA + 100)
                 self._guest_time = int(GUEST_FACTOR * outcome.seconds + GUEST_EXTRA)
-                self._store.save("original", outcome)
+                self._save(None, outcome)
                 return outcome
         raise CommandError(
             f"the unmutated kernel cannot be built with {self.config}",
@@ -246,15 +224,24 @@ class Lab:
         self, mutant: Mutant, outcome: Outcome, done: Callable[[Mutant, Outcome], None]
     ) -> None:
         if outcome.fate is not Fate.NOT_BUILT:
-            self._store.save(mutant.identity, outcome)
+            self._save(mutant, outcome)
         done(mutant, outcome)
 
-    def _config_identity(self) -> str:
-        """What else a run depends on: the fragments, and how a guest is started."""
-        digest = hashlib.sha256(self.config.encode())
-        for path in (*self.wanted.kunitconfigs, options.ARM64_QEMU_CONFIG):
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+    def _save(self, mutant: Optional[Mutant], outcome: Outcome) -> None:
+        with self._kept.adding(self._key(mutant)) as part:
+            archive.write_record(part, {**asdict(outcome), "fate": outcome.fate.value})
+
+    def _key(self, mutant: Optional[Mutant]) -> str:
+        return archive.key(_FORM, mutant.identity if mutant else "original", *self._basis)
+
+    def _identity(self) -> Tuple[str, ...]:
+        """What each outcome with this config depends on besides the mutant."""
+        given = options.take_apart(["run", *GUEST_ARGUMENTS])
+        line, tree = options.with_defaults(given, self.wanted), self._workshop.tree
+        # The time limit itself follows from a measurement, and differs a little each time.
+        limit = f"time limit: {GUEST_FACTOR} {GUEST_EXTRA}"
+        builds, boots = identity.of_build(line, tree), identity.of_boot(line, tree)
+        return (self._workshop.source(), self.config, limit, *builds, *boots)
 
     def _build(self, mutant: Mutant, kernel: Kernel) -> Optional[Outcome]:
         """Build a mutant and put its image where it is booted; how it ended if it did."""

@@ -7,17 +7,15 @@ the same tree comes again. One work tree makes each build an incremental one.
 
 import enum
 import os
-import platform
 import re
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import archive
+import identity
 import lint
 import options
-import packages
 import proc
 import tree as tree_module
 from archive import Archive
@@ -31,8 +29,8 @@ from stack import Patch
 from tree import Stacked
 
 NAME = "revision"
-# Part of each key: what was kept in another form is not looked at.
-_FORM = "1"
+# Part of each key, so that records of another form are not found.
+_FORM = "2"
 
 # A build or a boot may take so many times what the base took, and in any case
 # so many seconds: that build may have been an incremental one, and a patch to
@@ -75,8 +73,8 @@ class Run:
     boot_seconds: float
     said: Tuple[str, ...] = ()
     console: str = ""
-    # Whether it was done now, and not found among what is kept.
-    is_new: bool = False
+    # Whether an earlier run of this program did it.
+    is_kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,6 @@ class Workshop:
     def __init__(self, wanted: Settings, kept: Archive) -> None:
         self._wanted = wanted
         self._kept = kept
-        self._tools = _tool_versions()
         self._stacked: Dict[Tuple[bytes, ...], Stacked] = {}
 
     def stack(self, patches: Sequence[Patch]) -> Stacked:
@@ -119,24 +116,25 @@ class Workshop:
         Raises KunitError of some kind when the machine is to blame.
         """
         stacked = self.stack(patches)
-        name = self._key("run", stacked.tree, config)
+        name = self._key("run", stacked.tree, config, boots=True)
         found = self._kept.find(name)
-        if found is None:
-            return self._do(stacked, config, name, limit)
-        return self._read(name, found, config)
+        if found and not (found["timed_out"] and found["boot_limit"] < _boot_limit(limit, config)):
+            return self._read(name, found, config)
+        return self._do(stacked, config, name, limit)
 
     def warnings(
         self, patches: Sequence[Patch], config: str, files: Sequence[str], limit: Limits
     ) -> Tuple[str, ...]:
         """What W=1 says about some files in a state that builds."""
         stacked = self.stack(patches)
-        name = self._key("W=1", stacked.tree, config, *sorted(files))
+        name = self._key("W=1", stacked.tree, config, *sorted(files), boots=False)
 
         def ask(part: Path) -> Dict[str, Any]:
             tree, wanted = self._bring(stacked), replace(self._wanted, config=config)
             kernel = Kernel(tree, wanted, part, "kernel")
             try:
                 if kernel.build(limit.build):
+                    read_failure(kernel.log("build").read_text(errors="replace"))
                     return {"warnings": []}
                 log = part / "w1.log"
                 said = lint.warnings(tree, kernel.build_dir, wanted, files, log, limit.build)
@@ -150,10 +148,8 @@ class Workshop:
     def checkpatch(self, patches: Sequence[Patch]) -> Optional[Tuple[Remark, ...]]:
         """What the tree's checkpatch says about the last of the patches; None without one."""
         stacked, patch = self.stack(patches), patches[-1]
-        scripts = stacked.git.run(
-            "rev-parse", "--verify", "--quiet", f"{stacked.commit}:scripts", expect=(0, 1, 128)
-        ).stdout.strip()
-        name = archive.key(_FORM, "checkpatch", scripts, patch.data)
+        perl, settings = identity.program("perl"), lint.checkpatch_settings()
+        name = archive.key(_FORM, "checkpatch", stacked.tree, patch.data, perl, settings)
 
         def ask(part: Path) -> Dict[str, Any]:
             tree = self._bring(stacked)
@@ -199,43 +195,52 @@ class Workshop:
             except proc.TimedOut as error:
                 # Not kept: a busy machine is no property of a tree.
                 return Run(config, stacked.tree, name, Ending.BUILD_HUNG, watch.seconds, 0.0,
-                           (str(error),), is_new=True)  # fmt: skip
+                           (str(error),))  # fmt: skip
             record: Dict[str, Any] = {"config": config, "tree": stacked.tree, "said": []}
             record.update(build_seconds=round(watch.seconds, 1), boot_seconds=0.0)
+            record.update(timed_out=False, boot_limit=_boot_limit(limit, config))
             if failed:
                 ending, said = read_failure(kernel.log("build").read_text(errors="replace"))
                 record.update(ending=ending.value, said=said)
             else:
                 say(f"  built in {watch.seconds:.0f} s; booting {config} ...")
-                record.update(self._boot(kernel, config, limit))
+                record.update(self._boot(kernel, record["boot_limit"]))
             archive.write_record(part, record)
-        return replace(self._read(name, record, config), is_new=True)
+        return self._read(name, record, config)
 
-    def _boot(self, kernel: Kernel, config: str, limit: Limits) -> Dict[str, Any]:
+    def _boot(self, kernel: Kernel, limit: int) -> Dict[str, Any]:
         watch = proc.Stopwatch()
         try:
-            kernel.boot(limit.boot * slowness(config))
+            kernel.boot(limit)
         except proc.TimedOut as error:
             raise CommandError(
                 f"kunit.py did not end a guest that hung: {error}",
                 "see what keeps QEMU from ending; then try again",
             ) from error
-        return {"ending": Ending.RAN.value, "boot_seconds": round(watch.seconds, 1)}
+        return {
+            "ending": Ending.RAN.value,
+            "boot_seconds": round(watch.seconds, 1),
+            "timed_out": watch.seconds >= limit,
+        }
 
     def _read(self, name: str, record: Dict[str, Any], config: str) -> Run:
         console = self._kept.path(name) / "kernel.console.log"
         text = console.read_text(errors="backslashreplace") if console.exists() else ""
         return Run(
             config, record["tree"], name, Ending(record["ending"]), record["build_seconds"],
-            record["boot_seconds"], tuple(record["said"]), text,
+            record["boot_seconds"], tuple(record["said"]), text, not self._kept.is_new(name),
         )  # fmt: skip
 
-    def _key(self, what: str, git_tree: str, config: str, *more: str) -> str:
+    def _key(self, what: str, git_tree: str, config: str, *more: str, boots: bool) -> str:
         wanted = replace(self._wanted, config=config)
-        fragments = [path.read_bytes() for path in wanted.kunitconfigs]
-        qemu = options.ARM64_QEMU_CONFIG
-        guest = qemu.read_bytes() if qemu.exists() else b""
-        return archive.key(_FORM, what, git_tree, config, self._tools, guest, *fragments, *more)
+        # All paths that are added to this line are absolute.
+        line, root = options.with_defaults(options.take_apart(["run"]), wanted), Path("/")
+        parts = identity.of_build(line, root) + (identity.of_boot(line, root) if boots else ())
+        return archive.key(_FORM, what, git_tree, config, *parts, *more)
+
+
+def _boot_limit(limit: Limits, config: str) -> int:
+    return limit.boot * slowness(config)
 
 
 def read_failure(log: str) -> Tuple[Ending, Tuple[str, ...]]:
@@ -260,14 +265,3 @@ def read_failure(log: str) -> Tuple[Ending, Tuple[str, ...]]:
     if ours and not others:
         return Ending.SUITES_STALE, tuple(ours[:5])
     return Ending.BUILD_FAILED, compiler_messages(log)
-
-
-def _tool_versions() -> str:
-    """The compiler and the emulator: another one may lead to another result."""
-    line = options.take_apart(["build"])
-    compilers = [options.cross_prefix(line) + "gcc", packages.QEMU.proof]
-    there = [name for name in compilers if shutil.which(name)]
-    said = [proc.run([name, "--version"]).stdout.partition("\n")[0] for name in there]
-    chosen = [f"{n}={os.environ.get(n, '')}" for n in ("LLVM", "CC", "CROSS_COMPILE", "KCFLAGS")]
-    kvm = platform.machine() == "aarch64" and os.access("/dev/kvm", os.R_OK | os.W_OK)
-    return "\n".join([*said, *chosen, str(kvm)])

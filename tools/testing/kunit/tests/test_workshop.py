@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which kept results of make revision are used again, on plain values."""
+
+import shutil
+import tempfile
+import unittest
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Dict, List
+from unittest import mock
+
+import lint
+from archive import Archive
+from errors import DiskSpaceError
+from finding import Status
+from gitrepo import Git
+from results import CaseResult
+from settings import Settings
+from stack import Patch
+from tree import Stacked
+from workshop import Limits, Workshop
+
+
+class Kept(unittest.TestCase):
+    def setUp(self) -> None:
+        self.top = Path(tempfile.mkdtemp(prefix="kunit-test-"))
+        self.addCleanup(shutil.rmtree, self.top)
+        self.done: List[str] = []
+        # What the kernel and its tools do: how long a boot takes, what a build says.
+        self.boot_seconds, self.build_log = 0.0, ""
+        self.stacked = Stacked(Git(self.top), "commit", "tree")
+        patches = ExitStack()
+        self.addCleanup(patches.close)
+        for where, stand_in in (
+            ("workshop.Workshop.stack", lambda shop, patches: self.stacked),
+            ("workshop.Workshop._bring", lambda shop, stacked: self.top),
+            ("workshop.Kernel", self.kernel),
+            ("workshop.proc.Stopwatch", lambda: mock.Mock(seconds=self.boot_seconds)),
+            ("workshop.say", lambda words: None),
+            ("workshop.lint.warnings", lambda *args: ("a warning",)),
+            ("workshop.lint.checkpatch", self.checkpatch),
+        ):
+            patches.enter_context(mock.patch(where, stand_in))
+
+    def shop(self) -> Workshop:
+        return Workshop(Settings("stock", "4k", "6.12", self.top), Archive(self.top / "kept"))
+
+    def kernel(self, _tree: Path, _wanted: Settings, part: Path, _name: str) -> mock.Mock:
+        (part / "build.log").write_text(self.build_log)
+
+        def build(_limit: float) -> Any:
+            return CaseResult("build", Status.FAILED) if self.build_log else None
+
+        return mock.Mock(
+            build=build,
+            boot=lambda limit: self.done.append(f"boot {limit}"),
+            log=lambda what: part / f"{what}.log",
+        )
+
+    def checkpatch(self, _tree: Path, _patch: Path) -> Any:
+        self.done.append("checkpatch")
+        return ()
+
+    def calls(self, limit: int) -> List[str]:
+        self.done.clear()
+        self.shop().run((), "4k", Limits(boot=limit))
+        return list(self.done)
+
+    def test_a_guest_that_reached_its_limit_may_get_more(self) -> None:
+        self.boot_seconds = 60.5
+        self.assertEqual(["boot 60"], self.calls(60))
+        self.assertEqual([], self.calls(60))
+        self.assertEqual([], self.calls(50))
+        self.assertEqual(["boot 90"], self.calls(90))
+        # This time it ended by itself, and no limit matters.
+        self.assertEqual([], self.calls(500))
+
+    def test_a_machine_at_its_end_leaves_no_result(self) -> None:
+        self.build_log = "as: /tmp/x.s: No space left on device"
+        with self.assertRaises(DiskSpaceError):
+            self.shop().warnings((), "4k", ["mm/x.c"], Limits())
+        self.build_log = ""
+        self.assertEqual(
+            ("a warning",), self.shop().warnings((), "4k", ["mm/x.c"], Limits())
+        )
+
+    def test_what_checkpatch_depends_on(self) -> None:
+        patch = Patch(Path("x.patch"), b"a patch")
+
+        def asks() -> bool:
+            self.done.clear()
+            self.shop().checkpatch([patch])
+            return bool(self.done)
+
+        self.assertTrue(asks())
+        self.assertFalse(asks())
+        settings: Dict[str, str] = {"HOME": str(self.top)}
+        (self.top / ".checkpatch.conf").write_text("--max-line-length=80\n")
+        with mock.patch.dict("os.environ", settings):
+            self.assertTrue(asks())
+            self.assertFalse(asks())
+            self.assertEqual("--max-line-length=80\n", lint.checkpatch_settings())
+        # It looks up names and maintainers in the tree.
+        self.stacked = Stacked(Git(self.top), "commit", "another tree")
+        self.assertTrue(asks())
+
+
+if __name__ == "__main__":
+    unittest.main()
