@@ -2,7 +2,7 @@
 """Tries mutants and judges what came out: who noticed which, and what nobody did."""
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import cell
@@ -50,6 +50,8 @@ class Tried:
     by: Tuple[str, ...] = ()
     log: Tuple[str, ...] = ()
     seconds: float = 0.0
+    # Whether it is from an earlier run.
+    is_kept: bool = False
 
 
 @dataclass
@@ -109,6 +111,12 @@ class Report:
         """How many mutants came to that."""
         return sum(self.verdict(mutant) is verdict for mutant in self.mutants)
 
+    @property
+    def kept(self) -> Tuple[int, int]:
+        """How many of the results are from an earlier run, and how many there are."""
+        tried = [t for known in self.found.values() for t in known.values()]
+        return sum(t.is_kept for t in tried), len(tried)
+
     def idle_cases(self) -> List[str]:
         """The cases that have caught nothing, in any config."""
         caught = {
@@ -138,10 +146,10 @@ def fast(wanted: Settings) -> RunResult:
         workshop = Workshop(wanted)
         with workshop.opened():
             report = try_mutants(workshop, chosen, [FAST_CONFIG])
-        cases = as_results(report)[0].cases
+        [ran] = as_results(report)
     except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
-        cases = (results.preparation(error),)
-    return RunResult(FAST_NAME, cases, watch.seconds)
+        ran = RunResult(FAST_NAME, (results.preparation(error),), 0.0)
+    return replace(ran, name=FAST_NAME, seconds=watch.seconds)
 
 
 def try_mutants(workshop: Workshop, mutants: Sequence[Mutant], configs: Sequence[str]) -> Report:
@@ -180,7 +188,8 @@ class _Trial:
         for mutant in wanted:
             outcome = known[mutant.name]
             if outcome:
-                self._report.add(mutant, self._lab.config, self._judge(outcome))
+                kept = replace(self._judge(outcome), is_kept=True)
+                self._report.add(mutant, self._lab.config, kept)
         say(f"{self._lab.config}: {len(wanted)} mutants, {len(wanted) - len(rest)} known already")
         self._left = len(rest)
         self._began = self._watch.seconds
@@ -258,12 +267,13 @@ def as_results(report: Report) -> List[RunResult]:
     runs = []
     for config in ALL_CONFIGS:
         cases = []
-        seconds = 0.0
+        seconds, kept = 0.0, 0
         for mutant in report.mutants:
             finding = report.found.get(mutant.name, {}).get(config)
             if finding is None:
                 continue
             seconds += finding.seconds
+            kept += finding.is_kept
             complaint = report.complaint(mutant)
             fine = finding.verdict in CATCHES and not mutant.equivalent
             if fine or not complaint:
@@ -273,5 +283,5 @@ def as_results(report: Report) -> List[RunResult]:
             log = (*finding.log, *mutant.diff.decode().splitlines())
             cases.append(results.failed(mutant.name, Finding(kind, complaint, log)))
         if cases:
-            runs.append(RunResult(f"mutants {config}", tuple(cases), seconds))
+            runs.append(RunResult(f"mutants {config}", tuple(cases), seconds, kept))
     return runs

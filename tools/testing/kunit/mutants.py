@@ -68,6 +68,7 @@ def write_json(report: Report, path: Path) -> None:
                     "by": finding.by,
                     "log": finding.log,
                     "seconds": round(finding.seconds, 1),
+                    "kept": finding.is_kept,
                 }
                 for config, finding in report.found.get(mutant.name, {}).items()
             },
@@ -77,6 +78,7 @@ def write_json(report: Report, path: Path) -> None:
     document = {
         "counts": {verdict.value: report.count(verdict) for verdict in Verdict},
         "seconds": round(report.seconds),
+        "kept": report.kept[0],
         "mutants": mutants,
         "cases that caught nothing": report.idle_cases(),
     }
@@ -97,6 +99,8 @@ def summary(report: Report, whole: bool) -> str:
     if report.runs:
         rate = report.runs / report.seconds * 3600
         lines += ["", f"{report.runs} runs in {report.seconds:.0f} s, {rate:.0f} an hour"]
+    if report.kept[0]:
+        lines += ["", results.from_earlier(*report.kept)]
     shown = [v for v in Verdict if report.count(v) or v is Verdict.MISSED]
     counts = ", ".join(f"{report.count(v)} {v.value}" for v in shown)
     lines += ["", f"{len(report.mutants)} mutants: {counts}"]

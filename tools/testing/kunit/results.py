@@ -43,6 +43,8 @@ class RunResult:
     name: str
     cases: Tuple[CaseResult, ...]
     seconds: float
+    # So many of the cases are from an earlier run of the program.
+    kept: int = 0
 
     def __post_init__(self) -> None:
         if not self.cases:
@@ -126,7 +128,9 @@ def from_json(document: Mapping[str, Any]) -> RunResult:
         )
         for case in document["cases"]
     )
-    return RunResult(document["name"], cases, float(document["seconds"]))
+    return RunResult(
+        document["name"], cases, float(document["seconds"]), int(document.get("kept", 0))
+    )
 
 
 def write_json(runs: Sequence[RunResult], path: Path) -> None:
@@ -149,6 +153,10 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
             skipped=str(run.count(Status.SKIPPED) + len(run.flaky)),
             time=f"{run.seconds:.1f}",
         )
+        if run.kept:
+            properties = ElementTree.SubElement(suite, "properties")
+            name, value = "from an earlier run", str(run.kept)
+            ElementTree.SubElement(properties, "property", name=name, value=value)
         for case in run.cases:
             element = ElementTree.SubElement(
                 suite, "testcase", classname=run.name, name=_printable(case.name)
@@ -193,10 +201,16 @@ def in_words(runs: Sequence[RunResult], heading: str, table: Sequence[str]) -> s
             lines += _failures(run) + [""]
     passed, failed = totals(runs)
     lines += [*map(_cut, table), ""]
+    lines += [f"{r.name}: {from_earlier(r.kept, len(r.cases))}" for r in runs if r.kept]
     flaky = sum(len(run.flaky) for run in runs)
     if flaky:
         lines += [f"{flaky} flaky: two boots of one kernel differ, so that they prove nothing", ""]
     return "\n".join([*lines, f"{passed} passed, {failed} failed"])
+
+
+def from_earlier(kept: int, total: int) -> str:
+    """The words for results that were looked up."""
+    return f"{kept} of {total} results {'is' if kept == 1 else 'are'} from an earlier run"
 
 
 def _failures(run: RunResult) -> List[str]:

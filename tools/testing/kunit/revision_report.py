@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from finding import Kind, Status, of_case
-from results import WIDTH, CaseResult, RunResult
+from results import WIDTH, CaseResult, RunResult, from_earlier
 from verdict import Changes, Fault, Outcome, State
 from walk import Judged
 from workshop import Ending
@@ -34,6 +34,13 @@ class Report:
     def faults(self) -> List[Fault]:
         """The faults, patch by patch; those of no single patch last."""
         return sorted(self.new.faults, key=lambda f: (f.patch is None, f.patch or 0))
+
+    @property
+    def kept(self) -> Tuple[int, int]:
+        """How many builds and boots are from an earlier run, and how many there are."""
+        states = [outcome for state in self.new.states for outcome in state.outcomes.values()]
+        runs = {o.run.key: o.run.is_kept for o in [*states, *self.new.tip.values()]}
+        return sum(runs.values()), len(runs)
 
     @property
     def is_good(self) -> bool:
@@ -102,7 +109,7 @@ def full(report: Report) -> str:
         lines += [*_patch_table(report), "", _bisectable(new), ""]
         lines += _remarks(new)
         lines += _green(report)
-    lines += [*_tip_table(report), ""]
+    lines += [*_tip_table(report), *_kept(report), ""]
     lines += _changes(report)
     lines.append(verdict_line(report))
     return "\n".join(map(_cut, lines))
@@ -110,6 +117,16 @@ def full(report: Report) -> str:
 
 def _names(configs: Iterable[str]) -> str:
     return " ".join(configs) or "nothing"
+
+
+def _kept(report: Report) -> List[str]:
+    kept, total = report.kept
+    return [f"*: {from_earlier(kept, total)}"] if kept else []
+
+
+def _mark(outcome: Optional[Outcome]) -> str:
+    """What marks a result as one from an earlier run."""
+    return "*" if outcome and outcome.run.is_kept else ""
 
 
 def _patch_table(report: Report) -> List[str]:
@@ -135,7 +152,7 @@ def _row(state: State, config: str, first: bool) -> str:
     broke = "" if is_base or not outcome else f"-{len(state.broken.get(config, ()))}"
     return (
         f"{head} {('-' if is_base else applies) if first else '':4} {cells[0] if first else '':4} "
-        f"{cells[1]:4} {config[:8]:8} {build:5} {boot:5} {good:>4} {green:>5} {broke:>5}"
+        f"{cells[1]:4} {config[:7] + _mark(outcome):8} {build:5} {boot:5} {good:>4} {green:>5} {broke:>5}"
     )
 
 
@@ -223,7 +240,7 @@ def _tip_table(report: Report) -> List[str]:
         fault = sum(1 for n in wrong if n in outcome.cases and n not in outcome.good)
         known = len(outcome.cases) - len(outcome.good) - fault if outcome.cases else 0
         lines.append(
-            f"{config:14} {build:5} {boot:5} {counts[0]:6} {counts[1]:6} {counts[2]:7} "
+            f"{config + _mark(outcome):14} {build:5} {boot:5} {counts[0]:6} {counts[1]:6} {counts[2]:7} "
             f"{counts[3]:7} {known:6} {fault:6}"
         )
     lines.append("known: fails for a bug of the base that the series does not claim to fix;")
@@ -314,6 +331,7 @@ def _outcome(outcome: Outcome) -> Dict[str, Any]:
         "ending": run.ending.value,
         "tree": run.tree,
         "key": run.key,
+        "kept": run.is_kept,
         "build_seconds": run.build_seconds,
         "boot_seconds": run.boot_seconds,
         "said": list(run.said),
@@ -362,7 +380,9 @@ def _run(name: str, outcome: Outcome, faults: Sequence[Fault]) -> RunResult:
     for case, found in outcome.cases.items():
         finding = None if found.is_good else at_fault.get(case)
         cases.append(CaseResult(case, found.status, finding, of_case(case).suite))
-    return RunResult(name, tuple(cases), outcome.run.build_seconds + outcome.run.boot_seconds)
+    run = outcome.run
+    kept = len(cases) if run.is_kept else 0
+    return RunResult(name, tuple(cases), run.build_seconds + run.boot_seconds, kept)
 
 
 def _failed(fault: Fault) -> CaseResult:

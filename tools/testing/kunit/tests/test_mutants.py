@@ -21,6 +21,7 @@ from mutant import Mutant
 from mutant_lab import Fate, Outcome, boot
 from mutant_trials import Report, Tried, Verdict
 from settings import REPO
+from tests import changes
 from tests.fake import DATA, PATIENCE, Ran, World, diff
 from tests.test_judge import CASES
 
@@ -116,6 +117,28 @@ class Mutants(World):
         self.assertIn("1 known already", self.mutants().stderr)
         self.write("mm/tests/vmemmap_kunit.c", "/* another suite */\n")
         self.assertIn("0 known already", self.mutants().stderr)
+
+    def test_what_else_a_result_depends_on(self) -> None:
+        self.mutant("a-caught", "int console_failure;", "Configs: 4k\n")
+        self.tool(changes.LINKER, "exit 0")
+        self.assertEqual(0, self.mutants().status)
+        self.assertEqual(False, self.kept())
+        for what, change in changes.relevant(self).items():
+            with self.subTest(what), change():
+                ran = self.mutants(FAKE_TOOL="build fails")
+                self.assert_error(ran, 2, "cannot be built with 4k")
+        ran = self.mutants(FAKE_TOOL="build fails", UNRELATED="x")
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertEqual(True, self.kept())
+        self.assertIn("1 of 1 results is from an earlier run\n", ran.stdout)
+        [suite] = ElementTree.parse(self.build / "results/mutants.xml").getroot()
+        found = {p.get("name"): p.get("value") for p in suite.iter("property")}
+        self.assertEqual({"from an earlier run": "1"}, found)
+
+    def kept(self) -> object:
+        """Whether the one result is from an earlier run."""
+        [mutant] = self.document()["mutants"]
+        return mutant["configs"]["4k"]["kept"]
 
     def test_an_original_that_is_not_green(self) -> None:
         self.mutant("a-caught", "int console_failure;")

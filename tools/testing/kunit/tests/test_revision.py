@@ -13,7 +13,7 @@ from unittest import mock
 
 import patchset
 import rows
-from tests import fake
+from tests import changes, fake
 from tests.fake import KERNEL, Ran, World, patch
 from tests.test_judge import CASES
 from tests.test_origin_map import BLOCKS
@@ -217,6 +217,38 @@ class Verdicts(Revision):
         self.write("mm/tests/vmemmap_kunit.c", "/* another suite */\n")
         self.revision()
         self.assertEqual(5, len([c for c in self.calls() if c.startswith("exec")]))
+
+    def test_what_else_a_result_depends_on(self) -> None:
+        self.tool(changes.LINKER, "exit 0")
+        quick = {"TIP_ONLY": "1", "TIP_CONFIGS": "4k"}
+        ran = self.revision(**quick)
+        self.assertNotIn("earlier run", ran.stdout)
+        self.assertEqual(["build", "exec"], [call.split()[0] for call in self.calls()])
+        for what, change in changes.relevant(self).items():
+            with self.subTest(what), change():
+                self.revision(**quick)
+                self.assertEqual(["build", "exec"], [call.split()[0] for call in self.calls()])
+        ran = self.revision(**quick, UNRELATED="x")
+        self.assertEqual([], self.calls())
+        self.assertIn("4k*  ", ran.stdout)
+        self.assertIn("*: 1 of 1 results is from an earlier run", ran.stdout)
+        self.assertIs(True, self.document()["tip"]["4k"]["kept"])
+
+    def test_what_is_not_from_an_earlier_run(self) -> None:
+        """The base that two revisions share is tried once, and in this run."""
+        ran = self.revision(AGAINST="patches/series", CONFIGS="4k", TIP_CONFIGS="4k")
+        self.assertNotIn("earlier run", ran.stdout)
+        runs = [state["runs"]["4k"]["kept"] for state in self.document()["states"]]
+        self.assertEqual([False] * 3, runs)
+        other = self.series(one(), two("int two; int fails_short_altmap;"))
+        ran = self.revision(other, AGAINST="none", CONFIGS="4k", TIP_CONFIGS="4k")
+        runs = [state["runs"]["4k"]["kept"] for state in self.document()["states"]]
+        self.assertEqual([True, True, False], runs)
+        self.assertIn("*: 2 of 3 results are from an earlier run", ran.stdout)
+        self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
+        suites = ElementTree.parse(self.build / "results/revision/results.xml").getroot()
+        kept = [s.get("name") for s in suites if s.find("properties") is not None]
+        self.assertEqual(["patch 1 4k: change vmemmap"], kept)
 
     def test_a_case_that_a_patch_breaks(self) -> None:
         series = self.series(one(), two("int two; int fails_short_altmap;"))
