@@ -131,7 +131,7 @@ def _mark(outcome: Optional[Outcome]) -> str:
 
 def _patch_table(report: Report) -> List[str]:
     lines = [
-        f"{'':>3} {'patch':22} {'appl':4} {'chkp':4} {'W=1':4} {'config':8} "
+        f"{'':>3} {'patch':21} {'appl':4} {'chkp':4} {'W=1':4} {'config':8} "
         f"{'build':5} {'boot':5} {'good':>4} {'green':>5} {'broke':>5}"
     ]
     for state in report.new.states:
@@ -145,7 +145,7 @@ def _row(state: State, config: str, first: bool) -> str:
     build, boot = endings(outcome)
     good = str(len(outcome.good)) if outcome and outcome.cases else "-"
     is_base = state.number == 0
-    head = f"{'' if is_base else state.number:>3} {state.title[:22]:22}" if first else " " * 26
+    head = f"{'' if is_base else state.number:>3} {state.title[:21]:21}" if first else " " * 25
     applies = {"ok": "ok", "failed": "FAIL"}.get(state.applies, "-")
     cells = ["-", "-"] if is_base else [_style(state), _warned(state, config)]
     green = "" if is_base or not outcome else f"+{len(state.green.get(config, ()))}"

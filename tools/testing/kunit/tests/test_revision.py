@@ -196,6 +196,7 @@ class Verdicts(Revision):
         self.assertIn("Verdict: good", ran.stdout.splitlines()[-1])
         self.assertIn("Bisectable: yes", ran.stdout)
         self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
+        self.assertIn("good green broke\n", ran.stdout)
         document = self.document()
         self.assertEqual("vmemmap-kunit-revision", document["schema"])
         green = [state["turns_green"].get("4k") for state in document["states"]]
