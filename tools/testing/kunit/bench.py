@@ -120,7 +120,7 @@ def measure(wanted: Settings, out: Path) -> Measured:
             costs = bench_rows.read(console)
             if os.environ.get("BARRIERS") != "0":
                 barriers = trace(wanted, kernel.build_dir, costs.facts.section, out)
-    except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+    except KunitError as error:
         cases = (results.preparation(error),)
     say(f"{name}: {len(costs.rows)} measurements in {watch.seconds:.0f} s")
     return Measured(wanted.flavour, config, RunResult(name, cases, watch.seconds), costs, barriers)

@@ -46,7 +46,7 @@ class Cell:
         watch = proc.Stopwatch()
         try:
             cases = self._run()
-        except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+        except KunitError as error:
             cases = (results.preparation(error),)
         return RunResult(self.name, cases, watch.seconds)
 

@@ -149,7 +149,7 @@ def host_tests(out: Path) -> RunResult:
             timeout=HOST_TESTS_TIME,
         )  # fmt: skip
     except proc.TimedOut as error:
-        return _single_failure("host tests", str(error), log, watch)
+        return _single_failure("host tests", error.cause, log, watch)
     return RunResult("host tests", read_unittest(log.read_text(), status), watch.seconds)
 
 

@@ -142,7 +142,7 @@ def run_suites(wanted: Settings, plan: Plan, out: Path) -> RunResult:
         expected = cell.expectation(replace(wanted, flavour=plan.flavour, config=plan.page))
         verdict = judge.judge(coverage_data.without_counters(log), expected)
         cases = cell.case_results(verdict)
-    except (KunitError, proc.CommandFailed, OSError) as error:
+    except (KunitError, OSError) as error:
         cases = (results.preparation(error),)
     return RunResult(name, cases, watch.seconds)
 

@@ -111,7 +111,7 @@ def _build(wanted: Settings, plan: Plan, out: Path, title: str) -> Built:
         kernel = Kernel(source, wanted, out, plan.directory, make_options=plan.make_options)
         failed = kernel.build()
         root, mapped = e2e_root.base(wanted), e2e_root.compile_mapped(wanted)
-    except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+    except KunitError as error:
         return Built(plan, watch.seconds, results.preparation(error))
     if not failed:
         say(f"{title}: the kernel is there after {watch.seconds:.0f} s")
@@ -178,7 +178,7 @@ class Trial:
         watch = proc.Stopwatch()
         try:
             verdict = flaky.confirmed(self._try(), self._try)
-        except (KunitError, proc.CommandFailed) as error:
+        except KunitError as error:
             cases: Tuple[CaseResult, ...] = (results.preparation(error),)
         else:
             name = f"{self._scenario.variant}: the boot"

@@ -2,6 +2,9 @@
 """The errors that a user can meet: each says the cause and the next step."""
 
 import enum
+import errno
+import os
+import shlex
 
 
 class ExitStatus(enum.IntEnum):
@@ -66,3 +69,26 @@ class WorkTreeError(KunitError):
 
 class CommandError(KunitError):
     """A program that we called failed for no reason that we know."""
+
+
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+ROOM = "make room, or let BUILD=DIR name a directory with room"
+
+
+def of_system(error: OSError) -> KunitError:
+    """The error that tells the user what the system refused to do."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    cause = f"{name}: {error.strerror}" if name else str(error.strerror or error)
+    if error.errno in _FULL_DISK:
+        return DiskSpaceError(cause, f"{ROOM}, and try again")
+    if error.errno == errno.EROFS:
+        return CommandError(cause, "let BUILD=DIR name a directory on a disk that can be written")
+    if error.errno == errno.EIO:
+        return CommandError(cause, "the disk may be failing: see what dmesg says of it")
+    if not name:
+        return CommandError(cause, "try again; if it persists, report it with the command you typed")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        shown = shlex.quote(name)
+        return CommandError(cause, f"see who may use it: ls -ld {shown}; then change that")
+    shown = shlex.quote((os.path.dirname(name) if error.errno == errno.ENOENT else name) or ".")
+    return CommandError(cause, f"see what is there: ls -ld {shown}; then try again")

@@ -116,7 +116,7 @@ class Build:
             self._directory = tree.prepare(self._wanted)
             failed = self._kernel(self.name.replace(" ", "-")).build()
             self._failed = results.failed("build", failed) if failed else None
-        except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+        except KunitError as error:
             self._failed = results.preparation(error)
         self._seconds = watch.seconds
 
@@ -146,7 +146,7 @@ class Build:
                 arguments,
                 model(row.cpu),
             )
-        except (KunitError, proc.CommandFailed, proc.TimedOut) as error:
+        except KunitError as error:
             return (results.preparation(error),)
         return cell.case_results(verdict)
 

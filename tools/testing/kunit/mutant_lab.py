@@ -253,7 +253,7 @@ class Lab:
             try:
                 status = self._make(self._build_time, sorted(self._stale))
             except proc.TimedOut as error:
-                return Outcome(Fate.NOT_BUILT, log=(str(error),), seconds=watch.seconds)
+                return Outcome(Fate.NOT_BUILT, log=(error.cause,), seconds=watch.seconds)
             image = self._kernel.build_dir / IMAGE
             if status != 0:
                 log = self._make_log.read_text(errors="replace")

@@ -21,7 +21,8 @@ from typing import (
     Optional, Sequence, TypeVar, Union,
 )  # fmt: skip
 
-from errors import CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
+import errors
+from errors import ROOM, CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
 
 # A guest or a compiler that was asked to end gets this long, in seconds.
 GRACE = 5.0
@@ -46,17 +47,19 @@ class Interrupted(BaseException):
         self.signum = signum
 
 
-class CommandFailed(Exception):
+class CommandFailed(CommandError):
     """A program ended with a status that its caller did not expect."""
 
     def __init__(self, argv: Sequence[str], status: int, output: str) -> None:
-        super().__init__(f"{shlex.join(argv)}: exit status {status}")
-        self.argv = list(argv)
-        self.status = status
+        super().__init__(
+            f"{shlex.join(argv)} failed with status {status}",
+            "mend what it complains of" if output.strip() else "run it by hand to see why",
+            tail(output),
+        )
         self.output = output
 
 
-class TimedOut(Exception):
+class TimedOut(KunitError):
     """A program was ended because its time was over."""
 
 
@@ -329,13 +332,12 @@ def run(
     return done
 
 
-def failure(argv: Sequence[str], status: int, output: str) -> Exception:
+def failure(argv: Sequence[str], status: int, output: str) -> KunitError:
     """The exception that fits a program's failure: a full disk has its own."""
     if "No space left on device" in output or "Disk quota exceeded" in output:
         return DiskSpaceError(
             f"the disk is full: {shlex.join(argv[:2])} stopped",
-            "make room, or let BUILD=DIR name a directory with room, and try again: "
-            "what was begun is repaired",
+            f"{ROOM}, and try again: what was begun is repaired",
             tail(output, 3),
         )
     return CommandFailed(argv, status, output)
@@ -367,7 +369,10 @@ def run_logged(
     ) as child:
         status = _wait(child, timeout)
     if status is None:
-        raise TimedOut(f"{shlex.join(argv)}: not done after {timeout:.0f} s")
+        raise TimedOut(
+            f"{shlex.join(argv)}: not done after {timeout:.0f} s",
+            f"see how far it came in {log}; if this machine was busy, try again",
+        )
     return status
 
 
@@ -427,16 +432,6 @@ def main_guard(main: Callable[[List[str]], int], argv: List[str]) -> int:
     except KunitError as error:
         print(error, file=sys.stderr)
         return int(error.status)
-    except CommandFailed as error:
-        print(
-            CommandError(
-                f"{shlex.join(error.argv)} failed with status {error.status}",
-                "see what it says above; trying again is safe",
-                tail(error.output),
-            ),
-            file=sys.stderr,
-        )
-        return int(ExitStatus.ERROR)
     except Interrupted as interruption:
         say("interrupted; the next run carries on from here")
         return 128 + interruption.signum
@@ -445,11 +440,5 @@ def main_guard(main: Callable[[List[str]], int], argv: List[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        print(
-            CommandError(
-                f"{error.filename or 'a file'}: {error.strerror}",
-                "see to the file, the rights or the disk named here and try again",
-            ),
-            file=sys.stderr,
-        )
+        print(errors.of_system(error), file=sys.stderr)
         return int(ExitStatus.ERROR)

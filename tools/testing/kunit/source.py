@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Dict, Iterator, List, Optional, Tuple
 
 import proc
-from errors import DiskSpaceError, SourceError
+from errors import ROOM, DiskSpaceError, SourceError
 from gitrepo import Git, environment
 from proc import say
 
@@ -360,7 +360,7 @@ def require_space(directory: Path, need: int) -> None:
     if have < need:
         raise DiskSpaceError(
             f"not enough room in {directory}: {need / 1e9:.1f} GB needed, {have / 1e9:.1f} GB free",
-            "make room, or let BUILD=DIR name a directory with room",
+            ROOM,
         )
 
 

@@ -140,7 +140,7 @@ class Workshop:
                 said = lint.warnings(tree, kernel.build_dir, wanted, files, log, limit.build)
             except proc.TimedOut as error:
                 advice = "see what keeps make W=1 busy; then try again"
-                raise CommandError(str(error), advice) from error
+                raise CommandError(error.cause, advice) from error
             return {"warnings": list(said)}
 
         return tuple(self._cached(name, ask)["warnings"])
@@ -195,7 +195,7 @@ class Workshop:
             except proc.TimedOut as error:
                 # Not kept: a busy machine is no property of a tree.
                 return Run(config, stacked.tree, name, Ending.BUILD_HUNG, watch.seconds, 0.0,
-                           (str(error),))  # fmt: skip
+                           (error.cause,))  # fmt: skip
             record: Dict[str, Any] = {"config": config, "tree": stacked.tree, "said": []}
             record.update(build_seconds=round(watch.seconds, 1), boot_seconds=0.0)
             record.update(timed_out=False, boot_limit=_boot_limit(limit, config))
@@ -214,7 +214,7 @@ class Workshop:
             kernel.boot(limit)
         except proc.TimedOut as error:
             raise CommandError(
-                f"kunit.py did not end a guest that hung: {error}",
+                f"kunit.py did not end a guest that hung: {error.cause}",
                 "see what keeps QEMU from ending; then try again",
             ) from error
         return {
