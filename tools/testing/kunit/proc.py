@@ -135,8 +135,9 @@ def started(
     """Run argv while the block lasts; whatever is left of it then is ended.
 
     first_signal is what its process group is sent first.
-    Raises MissingToolError when there is no such program, and Abandoned in a
-    Task that nobody waits for any more.
+    Raises MissingToolError when there is no such program, CommandError when it
+    cannot be started for another reason, and Abandoned in a Task that nobody
+    waits for any more.
     """
     child: Optional["subprocess.Popen[bytes]"] = None
     task = Task.current()
@@ -153,11 +154,8 @@ def started(
                     start_new_session=True,
                     pass_fds=shared_files,
                 )
-            except FileNotFoundError as error:
-                raise MissingToolError(
-                    f"{argv[0]} cannot be started: {error.strerror}",
-                    f"install {argv[0]}, or see that it is on PATH",
-                ) from error
+            except OSError as error:
+                raise _not_started(argv[0], cwd, error) from error
             if task:
                 task.child = child
         yield child
@@ -171,6 +169,21 @@ def started(
                     if pipe is not None:
                         with contextlib.suppress(OSError):
                             pipe.close()
+
+
+def _not_started(program: str, cwd: Optional[str], error: OSError) -> KunitError:
+    """The error for a program that could not be started; its directory may be the reason."""
+    if cwd is not None and error.filename == cwd:
+        return CommandError(
+            f"{program} cannot be started in {cwd}: {error.strerror}",
+            f"see what is there: ls -ld {cwd}; then try again",
+        )
+    cause = f"{program} cannot be started: {error.strerror}"
+    if isinstance(error, FileNotFoundError):
+        return MissingToolError(cause, f"install {program}, or see that it is on PATH")
+    if isinstance(error, PermissionError):
+        return CommandError(cause, f"make it executable: chmod +x {program}")
+    return CommandError(cause, f"see that {program} is a program for this machine")
 
 
 T = TypeVar("T")

@@ -5,10 +5,11 @@ import contextlib
 import errno
 import importlib
 import io
+import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import List, Tuple, Type
+from typing import Callable, List, Tuple, Type
 from unittest import mock
 
 import proc
@@ -89,6 +90,47 @@ class Messages(unittest.TestCase):
     def test_a_refusal_that_names_nothing(self) -> None:
         self.assert_message(OSError("odd"), "odd")
         self.assert_message(OSError(errno.ENOSPC, "No space left on device"), "No space left")
+
+
+class Starting(unittest.TestCase):
+    def setUp(self) -> None:
+        top = tempfile.TemporaryDirectory()
+        self.addCleanup(top.cleanup)
+        self.top = Path(top.name)
+
+    def assert_refused(self, call: Callable[[], object], *words: str) -> None:
+        with self.assertRaises(KunitError) as caught:
+            call()
+        for word in words:
+            self.assertIn(word, str(caught.exception))
+
+    def test_a_program_that_is_missing(self) -> None:
+        self.assert_refused(lambda: proc.run(["no-such-program"]), "install no-such-program")
+        self.assert_refused(
+            lambda: proc.run(["no-such-program"], cwd=str(self.top)), "install no-such-program"
+        )
+
+    def test_a_directory_that_is_missing(self) -> None:
+        gone = self.top / "gone"
+        with self.assertRaises(KunitError) as caught:
+            proc.run([sys.executable, "--version"], cwd=str(gone))
+        self.assertIn(f"in {gone}: No such file or directory", str(caught.exception))
+        self.assertNotIn("install", str(caught.exception))
+
+    def test_a_file_in_the_place_of_a_directory(self) -> None:
+        plain = self.top / "plain"
+        plain.touch()
+        self.assert_refused(
+            lambda: proc.run([sys.executable, "--version"], cwd=str(plain)),
+            f"in {plain}: Not a directory",
+        )
+
+    def test_a_program_that_cannot_be_executed(self) -> None:
+        script = self.top / "script"
+        script.write_text("not for this machine")
+        self.assert_refused(lambda: proc.run([str(script)]), f"chmod +x {script}")
+        script.chmod(0o755)
+        self.assert_refused(lambda: proc.run([str(script)]), str(script), "Exec format error")
 
 
 if __name__ == "__main__":
