@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """make bench: what adding and removing memory costs, beside the stock kernel."""
 

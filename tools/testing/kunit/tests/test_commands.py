@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The commands that the documents name are there, and do what is said of them."""
+
+import os
+import re
+import unittest
+from pathlib import Path
+from typing import Iterator, List, Tuple
+
+from tests.fake import TOOLS
+
+REPO = TOOLS.parents[2]
+MAKEFILE = (REPO / "Makefile").read_text(encoding="utf-8")
+
+# A call in a code block or between backquotes, with the variables before and behind it.
+_CALL = r"(?:^[ \t]+|`|\"\$\(|\| )((?:[A-Z_]+=\S+ +)*)"
+_PROGRAM = re.compile(_CALL + r"(\./(?:tools|\.ci)/[\w./-]+)", re.MULTILINE)
+_MAKE = re.compile(_CALL + r"make ([a-z][a-z0-9-]*)\b((?: +[A-Z_]+=\S+)*)", re.MULTILINE)
+
+
+def documents() -> List[Path]:
+    """What people read: README and all pages."""
+    return [REPO / "README.md", *sorted((REPO / "Documentation").rglob("*.rst"))]
+
+
+def found(pattern: "re.Pattern[str]") -> Iterator[Tuple[str, Tuple[str, ...]]]:
+    """Where a document has the pattern, and the pattern's groups."""
+    for path in documents():
+        text = path.read_text(encoding="utf-8")
+        for match in pattern.finditer(text):
+            line = text.count("\n", 0, match.start(2)) + 1
+            yield f"{path.relative_to(REPO)}:{line}", match.groups()
+
+
+class Documented(unittest.TestCase):
+    def test_programs_can_be_started(self) -> None:
+        calls = [(where, groups[1].rstrip(".")) for where, groups in found(_PROGRAM)]
+        self.assertIn("./tools/testing/kunit/kunit.py", [name for _, name in calls])
+        for where, name in calls:
+            with self.subTest(f"{where}: {name}"):
+                self.assertTrue(os.access(REPO / name, os.X_OK), "not executable")
+                self.assertTrue((REPO / name).read_bytes().startswith(b"#!"), "no #! line")
+
+    def test_targets_are_in_the_makefile(self) -> None:
+        targets = set(re.findall(r"^([a-z][a-z0-9-]*):", MAKEFILE, re.MULTILINE))
+        named = [(where, groups[1]) for where, groups in found(_MAKE)]
+        self.assertLess({"check", "tree", "revision"}, {name for _, name in named})
+        for where, name in named:
+            with self.subTest(where):
+                self.assertIn(name, targets)
+
+    def test_each_target_is_in_the_help(self) -> None:
+        listed = re.findall(r"^\t@echo 'make ([a-z0-9-]+)", MAKEFILE, re.MULTILINE)
+        phony = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[0].split()
+        self.assertEqual({"help", "pipeline"}, set(phony) - set(listed))
+        self.assertEqual(set(), set(listed) - set(phony))
+
+    def test_each_target_calls_what_is_there(self) -> None:
+        programs = re.findall(r"\$\(TOOLS\)/(\w+\.py)", MAKEFILE)
+        self.assertIn("check.py", programs)
+        self.assertEqual([], [name for name in programs if not (TOOLS / name).exists()])
+
+
+if __name__ == "__main__":
+    unittest.main()
