@@ -50,6 +50,8 @@ help:
 	@echo '  RUNS=3      for make bench-verdict: how often each is measured'
 	@echo '  AGAINST=DIR-or-mbox, ONTO=flavour, TIP_ONLY=1, SHORT=1   for make revision'
 	@echo '  TIP_CONFIGS="4k 64k"            for make revision: the whole series with these'
+	@echo
+	@echo 'A failure of any of these is status 2 of make. For git bisect run, call $(TOOLS)/kunit.py.'
 
 run:
 	@$(PYTHON) $(TOOLS)/kunit.py run --arch=arm64

@@ -60,6 +60,18 @@ class Documented(unittest.TestCase):
         self.assertIn("check.py", programs)
         self.assertEqual([], [name for name in programs if not (TOOLS / name).exists()])
 
+    def test_bisecting_is_not_done_through_make(self) -> None:
+        # make turns status 125, "skip this commit", into 2, which means "bad".
+        texts = {path: path.read_text(encoding="utf-8") for path in documents()}
+        texts = {path: text for path, text in texts.items() if "bisect run" in text}
+        self.assertTrue(texts)
+        for path, text in texts.items():
+            with self.subTest(str(path.relative_to(REPO))):
+                self.assertTrue(re.search(r"git bisect run [^`\n]*kunit\.py", text))
+                self.assertFalse(re.search(r"git bisect run [^`\n]*\bmake\b", text))
+                self.assertTrue(re.search(r"`make`+\s+turns 125 into 2", text))
+        self.assertTrue(re.search(r"@echo '.*bisect run.*kunit\.py", MAKEFILE))
+
 
 if __name__ == "__main__":
     unittest.main()
