@@ -17,18 +17,18 @@ import tree as tree_module
 import warm
 from errors import ExitStatus
 from options import CommandLine
-from settings import PRIVATE_VARIABLES, Settings
+from settings import FLAVOURS, PRIVATE_VARIABLES, Settings
 
 TOOL = "tools/testing/kunit/kunit.py"
 
-OUR_HELP = """\
+OUR_HELP = f"""\
 This is a front end: it prepares a kernel tree, then calls that tree's own
 kunit.py, with every option of the user's. Defaults: --arch=arm64, kunitconfigs
 from lib/kunit-configs, tools/testing/kunit/qemu_configs/arm64.py, and the cross
 compiler aarch64-linux-gnu-gcc; for --arch=x86_64 and --arch=riscv likewise, without
 what is arm64's. Environment variables:
 
-  FLAVOUR=NAME  the tree: series (default), baseline, stock or fixed
+  FLAVOUR=NAME  the tree: {', '.join(FLAVOURS)}; the first is the default
   CONFIG=NAME   kunitconfig fragments, joined by '-': 4k (default), 64k, ...
   KSRC=DIR      test this kernel tree, as it stands; DIR is not written to
   BASE=6.12     the linux-source package to start from; BASE=sid: the newest in
