@@ -23,6 +23,7 @@ import rebased
 import results
 import rows as rows_module
 import settings as settings_module
+import tested
 import tree
 from bench_report import Measured
 from bench_rows import Barriers, BenchError, Costs
@@ -69,7 +70,7 @@ def main(argv: List[str]) -> int:
         for flavour in flavours
     ]
     judged = judge_all(found)
-    heading = f"make bench of {matrix.revision(wanted)} on {matrix.heading()}"
+    heading = f"make bench of {tested.revision(wanted)} on {matrix.heading()}"
     if kernel_arguments():
         heading += f"\nkernel arguments: {' '.join(kernel_arguments())}"
     bench_report.write_json(found, heading, out / "bench.json")

@@ -18,6 +18,7 @@ import report
 import results
 import rows as rows_module
 import settings as settings_module
+import tested
 import tree
 from errors import KunitError, UsageError
 from kernel import Kernel, slowness
@@ -25,7 +26,7 @@ from proc import say
 from report import Part
 from results import CaseResult, RunResult
 from rows import Row
-from settings import HOME_BASE, OTHER_ARCHES, REPO, Settings
+from settings import OTHER_ARCHES, Settings
 
 # In seconds.
 GUEST_TIME = 300
@@ -50,11 +51,11 @@ def main(argv: List[str]) -> int:
     out = wanted.build / "results"
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
-    tested = revision(wanted)
+    revision = tested.revision(wanted)
     kernels = [Build(wanted, group, out) for group in rows_module.groups(ours)]
     path = out / report.part_name(shard)
     path.unlink(missing_ok=True)  # An old one must not pass for ours if we are ended.
-    part = Part(shard, tested, heading(), tuple(matrix), tuple(run_all(kernels)))
+    part = Part(shard, revision, heading(), tuple(matrix), tuple(run_all(kernels)))
     report.write_part(part, path)
     return report.tell([part], out / path.stem)
 
@@ -154,18 +155,6 @@ class Build:
 def model(cpu: str) -> str:
     """What QEMU calls a CPU of the matrix."""
     return _MODELS.get(cpu, cpu)
-
-
-def revision(wanted: Settings) -> str:
-    """What of this repository is tested, and on what if not on the usual base: parts of
-    different ones do not belong together."""
-    described = proc.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=str(REPO), expect=(0, 128)
-    )
-    ours = described.stdout.strip() or "unknown"
-    if wanted.base == HOME_BASE:
-        return ours
-    return f"{ours} with Linux {wanted.base}" + (f" of {wanted.suite}" if wanted.suite else "")
 
 
 def heading() -> str:

@@ -14,7 +14,7 @@ from finding import Status
 from report import Part
 from results import CaseResult, RunResult
 from rows import MATRIX, OLDER, Row, Shard
-from tests.fake import DATA, Ran, World
+from tests.fake import DATA, KERNEL, Ran, World, patch
 from tests.test_judge import CASES
 
 
@@ -182,6 +182,30 @@ class Matrix(World):
         (copy / "matrix-1-of-2.json").write_text(part)
         self.assert_error(self.report(), 2, "shard 1 more than once")
         (copy / "matrix-1-of-2.json").write_text(part.replace('"revision": "', '"revision": "x'))
+        self.assert_error(self.report(), 2, "different revisions")
+
+    def test_parts_of_different_revisions_without_git(self) -> None:
+        self.shards(1)
+        self.write("mm/tests/vmemmap_kunit.c", "/* another suite */\n")
+        self.shards(2)
+        self.assert_error(self.report(), 2, "different revisions")
+        self.shards(1)
+        self.assertEqual(0, self.report().status)
+
+    def test_parts_with_changes_that_are_not_committed(self) -> None:
+        for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+            self.git(self.repo, "-c", "user.name=a", "-c", "user.email=a@b", *words)
+        for number in (1, 2):
+            self.write("patches/hooks/0001-hook.patch",
+                       patch("mm/memory.c", "memory", 3, f"int hook{number};"))  # fmt: skip
+            self.shards(number)
+        self.assert_error(self.report(), 2, "different revisions")
+        self.assertIn("-dirty", (self.results / "matrix-1-of-2.json").read_text())
+
+    def test_parts_on_different_packages(self) -> None:
+        self.shards(1)
+        self.pack_kernel({**KERNEL, "mm/memory.c": KERNEL["mm/memory.c"] + "int newer;\n"}, mtime=2)
+        self.shards(2)
         self.assert_error(self.report(), 2, "different revisions")
 
     def test_files_that_are_no_results(self) -> None:
