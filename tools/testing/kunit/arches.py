@@ -14,6 +14,7 @@ import packages
 import proc
 import results
 import settings as settings_module
+import suite
 import tree as tree_module
 from errors import CommandError, UsageError
 from finding import Finding, Kind, Status
@@ -72,15 +73,16 @@ ARCHES = (
 )  # fmt: skip
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Compile, tell what there is to tell; 0 if nothing new is warned of."""
     if argv:
         raise UsageError("make arches takes no arguments", 'narrow it with ARCHES="x86_64 s390x"')
-    wanted = replace(settings_module.read(), flavour=ONTO)
-    if wanted.ksrc:
+    wish = replace(settings_module.read(environ), flavour=ONTO)
+    if wish.ksrc:
         raise UsageError("make arches is about patches/series, not KSRC", "unset KSRC")
-    settings_module.check_flavour(ONTO, wanted.base)
-    chosen = choose(os.environ)
+    settings_module.check_flavour(ONTO, wish.base)
+    chosen = choose(environ)
+    wanted = suite.resolve(wish)
     needed = [arch.compiler for arch in chosen if not arch.missing]
     for arch in chosen:
         needed += packages.for_other(arch.arch, build=True, boot=False, cross=False)

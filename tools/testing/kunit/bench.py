@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 import bench_plot
 import bench_report
@@ -23,6 +23,7 @@ import rebased
 import results
 import rows as rows_module
 import settings as settings_module
+import suite
 import tested
 import tree
 from bench_report import Measured
@@ -49,17 +50,18 @@ COUNTING = "-icount shift=0,sleep=off"
 GUEST_TIME = 600
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Measure FLAVOURS with CONFIGS, tell everything; 0 only if nothing got dearer."""
     if argv:
         raise UsageError("make bench takes no arguments", 'narrow it with CONFIGS="4k 64k"')
-    wanted = settings_module.read()
-    if wanted.ksrc:
+    wish = settings_module.read(environ)
+    if wish.ksrc:
         raise UsageError(
             "make bench compares this repository's own trees, not KSRC",
             "unset KSRC; CONFIG=4k-bench kunit.py run memmap_bench measures a tree of yours",
         )
-    flavours, configs = choose(os.environ.get("FLAVOURS", ""), os.environ.get("CONFIGS", ""))
+    flavours, configs = choose(environ.get("FLAVOURS", ""), environ.get("CONFIGS", ""))
+    wanted = suite.resolve(wish)
     check.ensure_tools(wanted)
     out = wanted.build / "results/bench"
     tree.mark(wanted.build)
@@ -76,7 +78,7 @@ def main(argv: List[str]) -> int:
     bench_report.write_json(found, heading, out / "bench.json")
     results.write_junit(judged, out / "bench.xml")
     table = bench_report.tables(found)
-    shown = Path(os.environ.get("PLOTS") or out)
+    shown = Path(environ.get("PLOTS") or out)
     shown.mkdir(parents=True, exist_ok=True)
     (shown / "bench.txt").write_text("\n".join(table) + "\n", encoding="utf-8")
     for config in configs:

@@ -20,6 +20,7 @@ import options
 import packages
 import proc
 import settings as settings_module
+import suite
 import tree
 from errors import CommandError, UsageError
 from proc import say
@@ -61,14 +62,15 @@ WARM = (
 Measured = Dict[str, Dict[str, List[float]]]
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Measure and tell; 0 when each run came to a verdict."""
     if argv:
         raise UsageError("bench_verdict.py takes no arguments", "use a variable, as in RUNS=5")
-    wanted = settings_module.read()
-    if wanted.ksrc:
+    wish = settings_module.read(environ)
+    if wish.ksrc:
         raise UsageError("make bench-verdict starts from the kernel's package", "unset KSRC")
-    runs = how_many(os.environ)
+    runs = how_many(environ)
+    wanted = suite.resolve(wish)
     check.ensure_tools(wanted)
     tree.mark(wanted.build)
     directory = wanted.build / "bench-verdict"
@@ -79,7 +81,7 @@ def main(argv: List[str]) -> int:
         out = wanted.build / "results"
         out.mkdir(exist_ok=True)
         write_json(measured, wanted, out / "bench-verdict.json")
-        shown = Path(os.environ.get("PLOTS") or out)
+        shown = Path(environ.get("PLOTS") or out)
         shown.mkdir(parents=True, exist_ok=True)
         (shown / "bench-verdict.txt").write_text(table(measured) + "\n", encoding="utf-8")
         print(table(measured), flush=True)

@@ -16,6 +16,7 @@ import packages
 import proc
 import results
 import settings as settings_module
+import suite
 import tree
 from cell import Cell
 from errors import UsageError
@@ -52,17 +53,19 @@ class Phase:
     do: Callable[[], RunResult]
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run everything, tell everything; 0 only when all is as expected."""
     if argv:
         raise UsageError("make check takes no arguments", 'narrow it with CONFIGS="4k 64k"')
-    wanted = settings_module.read()
-    if wanted.ksrc:
+    wish = settings_module.read(environ)
+    if wish.ksrc:
         raise UsageError(
             "make check judges this repository's own trees, not KSRC",
             "unset KSRC; kunit.py run tests a tree of yours",
         )
-    runs = choose_runs(os.environ, wanted.base)
+    choose_runs(environ, wish.base)
+    wanted = suite.resolve(wish)
+    runs = choose_runs(environ, wanted.base)
     ensure_tools(wanted, packages.MYPY, *packages.GUEST)
     out = wanted.build / "results"
     tree.mark(wanted.build)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """make clean: remove what was built, and nothing else."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
-from typing import List
+from typing import List, Mapping
 
 import proc
 import settings as settings_module
@@ -13,11 +14,11 @@ from errors import UsageError, WorkTreeError
 from proc import say
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Remove the directory BUILD, if it is ours and holds no work of the user's."""
     if argv:
         raise UsageError("clean.py takes no arguments", "BUILD=DIR says what to clean")
-    build = settings_module.read().build
+    build = settings_module.read(environ).build
     if not build.exists():
         return 0
     if not (build / tree.MARKER).exists():

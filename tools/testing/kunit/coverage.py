@@ -23,6 +23,7 @@ import packages
 import proc
 import results
 import settings as settings_module
+import suite
 import tree
 from coverage_report import Touched
 from e2e_guest import Guest
@@ -50,17 +51,18 @@ SUITES_SILENCE = 120
 SUITES_SCRIPT = "counters\npoweroff -f\n"
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run everything with counters, tell what ran; 0 only when nothing is left unexplained."""
     if argv:
         raise UsageError("make coverage takes no arguments", 'narrow it with SCENARIOS="ram-*"')
-    wanted = settings_module.read()
-    if wanted.ksrc or wanted.suite or wanted.base != settings_module.HOME_BASE:
+    wish = settings_module.read(environ)
+    if wish.ksrc or wish.base != settings_module.HOME_BASE:
         raise UsageError(
             f"make coverage is about the series on Linux {settings_module.HOME_BASE}",
             "unset KSRC and BASE",
         )
-    plans = choose(os.environ)
+    plans = choose(environ)
+    wanted = suite.resolve(wish)
     chosen = [s for plan in plans for s in plan.scenarios]
     guest = packages.for_guest(any(s.has_firmware for s in chosen))
     check.ensure_tools(wanted, *guest, packages.LCOV)

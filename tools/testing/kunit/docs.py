@@ -6,11 +6,12 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Mapping, Tuple
 
 import packages
 import proc
 import settings as settings_module
+import suite
 import tree
 from errors import CommandError, ExitStatus, UsageError
 from proc import say
@@ -21,11 +22,11 @@ PAGES = REPO / "Documentation"
 FLAVOUR = "series"
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Build all pages anew; print each warning. 0 if there is none."""
     if argv:
         raise UsageError("docs.py takes no arguments", "BUILD=DIR says where the pages go")
-    wanted = settings_module.read()
+    wanted = suite.resolve(settings_module.read(environ))
     packages.ensure([*packages.for_tree(wanted), *packages.DOCS])
     prepared = tree.prepare(replace(wanted, flavour=FLAVOUR))
     found = build(prepared, wanted.build / "docs")

@@ -14,6 +14,7 @@ import packages
 import proc
 import results
 import settings as settings_module
+import suite
 import tree
 from e2e_run import STATUSES, Plan
 from e2e_scenario import Scenario
@@ -37,20 +38,21 @@ RUNS = (
 FLAVOURS, PAGES = ("series",), ("4k", "64k")
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run the scenarios, tell everything; 0 only when all is as expected."""
     if argv:
         raise UsageError("make e2e takes no arguments", 'narrow it with SCENARIOS="ram-*"')
-    wanted = settings_module.read()
-    if wanted.ksrc:
+    wish = settings_module.read(environ)
+    if wish.ksrc:
         raise UsageError(
             "make e2e judges this repository's own trees, not KSRC",
             "unset KSRC, and choose among them with FLAVOURS",
         )
     scenarios = e2e_scenario.load()
-    mutants = e2e_mutants.choose(scenarios, os.environ)
-    plans = [] if os.environ.get("MUTANTS") else choose(scenarios, os.environ)
+    mutants = e2e_mutants.choose(scenarios, environ)
+    plans = [] if environ.get("MUTANTS") else choose(scenarios, environ)
     chosen = [s for plan in plans for s in plan.scenarios]
+    wanted = suite.resolve(wish)
     check.ensure_tools(wanted, *packages.for_guest(any(s.has_firmware for s in chosen)))
     out = wanted.build / "results"
     tree.mark(wanted.build)

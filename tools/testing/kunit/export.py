@@ -17,12 +17,13 @@ import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import List, Mapping, Sequence, Tuple
 
 import packages
 import plan
 import proc
 import settings as settings_module
+import suite
 import tree
 from errors import ExitStatus, UsageError
 from gitrepo import Git, environment
@@ -78,11 +79,11 @@ class Exported:
         return tuple(p for p in sorted(self.directory.glob("*.patch")) if p.name != COVER)
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Write all series."""
     if argv:
         raise UsageError("export.py takes no arguments", "BUILD=DIR says where the mails go")
-    wanted = settings_module.read()
+    wanted = suite.resolve(settings_module.read(environ))
     for series in export(wanted):
         say(f"{len(series.mails)} patches and a cover letter in {series.directory}")
     say(f"to send one: git send-email {wanted.build / 'outgoing/NAME'}/*.patch")

@@ -6,18 +6,19 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 import image
 import options
 import packages
 import proc
 import settings as settings_module
+import suite
 import tree as tree_module
 import warm
 from errors import ExitStatus
 from options import CommandLine
-from settings import FLAVOURS, PRIVATE_VARIABLES, Settings
+from settings import FLAVOURS, PRIVATE_VARIABLES, Settings, Wish
 
 TOOL = "tools/testing/kunit/kunit.py"
 
@@ -42,15 +43,16 @@ prepared or built (for git bisect run), and 2 when something else is amiss.
 """
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Do what the command line asks for; return the exit status."""
-    wanted = settings_module.read()
+    wish = settings_module.read(environ)
     line = options.take_apart(argv)
     if line.wants_help:
-        return _help(line, wanted)
+        return _help(line, wish)
     cwd = Path.cwd()
-    if line.subcommand in options.CONFIGURING and not line.has("--kunitconfig"):
-        options.with_defaults(line, wanted)  # An unknown CONFIG is told before long work.
+    if options.uses_config(line):
+        settings_module.check_config(wish.config)
+    wanted = suite.resolve(wish)
     _ensure_packages(line, wanted)
     tree = tree_module.prepare(wanted, note_changes=False)
     line = options.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
@@ -119,10 +121,10 @@ def _mtime(path: Path) -> Optional[int]:
         return None
 
 
-def _help(line: CommandLine, wanted: Settings) -> int:
+def _help(line: CommandLine, wish: Wish) -> int:
     """Print our help, and the kernel tool's if there is a prepared tree."""
     print(OUR_HELP, flush=True)
-    tree = tree_module.any_tree(wanted)
+    tree = tree_module.any_tree(wish)
     if tree is None:
         print("The kernel tool's own help needs a prepared tree: make tree")
         return 0

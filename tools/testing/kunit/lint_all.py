@@ -4,11 +4,12 @@
 Silent when all is well: a finding is a line on stdout, and what runs is told on stderr.
 """
 
+import os
 import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Mapping, Sequence, Set, Tuple
 
 import check
 import export
@@ -17,6 +18,7 @@ import options
 import packages
 import proc
 import settings as settings_module
+import suite
 import tree
 from errors import CommandError, ExitStatus, UsageError
 from export import Exported
@@ -103,11 +105,11 @@ class Check:
     needs: Tuple[Requirement, ...] = ()
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run all checks; 0 if none of them has a remark."""
     if argv:
         raise UsageError("make lint takes no arguments", "BUILD=DIR says where things are built")
-    wanted = replace(settings_module.read(), flavour="series", config=CONFIG)
+    wanted = suite.resolve(replace(settings_module.read(environ), flavour="series", config=CONFIG))
     cross = options.needs_cross_package(options.take_apart(["build"]))
     needs = [*packages.for_tree(wanted), *packages.for_build(cross)]
     packages.ensure([*needs, *(need for one in CHECKS for need in one.needs)])

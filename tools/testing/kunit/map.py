@@ -5,13 +5,14 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Mapping, Tuple
 
 import check
 import judge
 import origin_map
 import proc
 import settings as settings_module
+import suite
 import tree
 from cell import Cell
 from errors import CommandError, ExitStatus, UsageError
@@ -25,14 +26,15 @@ CONFIGS = "4k 64k"
 _SAID = {"baseline": "without the series", "series": "with the series"}
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Boot FLAVOURS with CONFIGS, print the maps, write the picture; 0 if all is well."""
     if argv:
         raise UsageError("map.py takes no arguments", "MAP=FILE says where the picture goes")
-    wanted = settings_module.read()
-    flavours = [check_flavour(f) for f in (os.environ.get("FLAVOURS") or FLAVOURS).split()]
-    configs = [check_config(c) for c in (os.environ.get("CONFIGS") or CONFIGS).split()]
-    picture = Path(os.environ.get("MAP") or wanted.build / "results/origin-map.svg")
+    wish = settings_module.read(environ)
+    flavours = [check_flavour(f) for f in (environ.get("FLAVOURS") or FLAVOURS).split()]
+    configs = [check_config(c) for c in (environ.get("CONFIGS") or CONFIGS).split()]
+    wanted = suite.resolve(wish)
+    picture = Path(environ.get("MAP") or wanted.build / "results/origin-map.svg")
     check.ensure_tools(wanted)
     out = wanted.build / "results/map"
     tree.mark(wanted.build)

@@ -8,7 +8,7 @@ import platform
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
 import cell
 import check
@@ -18,6 +18,7 @@ import report
 import results
 import rows as rows_module
 import settings as settings_module
+import suite
 import tested
 import tree
 from errors import KunitError, UsageError
@@ -34,18 +35,20 @@ GUEST_TIME = 300
 _MODELS = {rows_module.MAX: "max,pauth-impdef=on"}
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run the rows of this shard, tell everything; 0 only when all is as expected."""
     if argv:
         raise UsageError("make matrix takes no arguments", 'narrow it with CONFIGS="4k 64k-kasan"')
-    wanted = settings_module.read()
-    if wanted.ksrc:
+    wish = settings_module.read(environ)
+    if wish.ksrc:
         raise UsageError(
             "make matrix judges this repository's own trees, not KSRC",
             "unset KSRC; CONFIG=64k-va42 kunit.py run tests a tree of yours",
         )
-    matrix = rows_module.choose(os.environ, wanted.base)
-    shard = rows_module.read_shard(os.environ)
+    shard = rows_module.read_shard(environ)
+    rows_module.choose(environ, wish.base)
+    wanted = suite.resolve(wish)
+    matrix = rows_module.choose(environ, wanted.base)
     ours = shard.take(matrix)
     check.ensure_tools(wanted, *other_tools(ours))
     out = wanted.build / "results"

@@ -5,27 +5,29 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import List
+from typing import List, Mapping
 
 import check
 import mutant as mutant_module
 import proc
 import results
 import settings as settings_module
+import suite
 from errors import UsageError
 from mutant import ALL_CONFIGS, Mutant
 from mutant_lab import Workshop
 from mutant_trials import Report, Verdict, as_results, generate, try_mutants
-from settings import Settings
+from settings import Wish
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
     if argv:
         raise UsageError("mutants.py takes no arguments", 'use a variable, as in MUTANTS="alloc-*"')
-    wanted = settings_module.read()
-    globs = os.environ.get("MUTANTS", "")
-    refuse_user_tree(wanted)
+    wish = settings_module.read(environ)
+    globs = environ.get("MUTANTS", "")
+    refuse_user_tree(wish)
+    wanted = suite.resolve(wish)
     written = mutant_module.read_patches()
     check.ensure_tools(wanted)
     workshop = Workshop(wanted)
@@ -40,9 +42,9 @@ def main(argv: List[str]) -> int:
     return 1 if any(report.complaint(m) for m in chosen) else 0
 
 
-def refuse_user_tree(wanted: Settings) -> None:
+def refuse_user_tree(wish: Wish) -> None:
     """Mutants are of our own series. Raises UsageError."""
-    if wanted.ksrc:
+    if wish.ksrc:
         raise UsageError(
             "make mutants breaks this repository's own series, not KSRC",
             "unset KSRC; to break a tree of yours, edit it and run kunit.py",

@@ -215,6 +215,12 @@ def _resolve_positional(words: Sequence[Word], cwd: Path) -> List[Word]:
     return resolved
 
 
+def uses_config(line: CommandLine) -> bool:
+    """Whether CONFIG says what kernel it is, and not an option or the architecture."""
+    own = line.has("--kunitconfig") or line.has("--alltests")
+    return line.subcommand in CONFIGURING and line.arch == "arm64" and not own
+
+
 def with_defaults(
     line: CommandLine, settings: Settings, environ: Mapping[str, str] = os.environ
 ) -> CommandLine:

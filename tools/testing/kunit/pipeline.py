@@ -3,11 +3,12 @@
 
 import os
 import sys
-from typing import List
+from typing import List, Mapping
 
 import proc
 import report
 import settings as settings_module
+import suite
 from errors import UsageError
 from rows import Shard, choose, groups
 
@@ -17,22 +18,23 @@ _PASSED_ON = ("CONFIGS", "FLAVOURS", "BASE")
 _RESULTS = "build/results"
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Print the child pipeline as YAML, for SHARDS parts at most one for each build."""
     if argv:
         raise UsageError("make pipeline takes no arguments", "SHARDS=8 says how many jobs")
-    wanted = settings_module.read()
-    builds = len(groups(choose(os.environ, wanted.base)))
-    given = os.environ.get("SHARDS") or str(DEFAULT_SHARDS)
+    wish = settings_module.read(environ)
+    choose(environ, wish.base)
+    given = environ.get("SHARDS") or str(DEFAULT_SHARDS)
     if not given.isdigit() or int(given) < 1:
         raise UsageError(f"SHARDS={given} is no number of jobs", "give one, as in SHARDS=8")
-    print("\n".join(child(min(int(given), builds))))
+    builds = len(groups(choose(environ, suite.resolve(wish).base)))
+    print("\n".join(child(min(int(given), builds), environ)))
     return 0
 
 
-def child(count: int) -> List[str]:
+def child(count: int, environ: Mapping[str, str]) -> List[str]:
     """The lines of a pipeline with so many shards and a report."""
-    lines = ["# Made by make pipeline.", "stages: [matrix, report]", "", *_variables()]
+    lines = ["# Made by make pipeline.", "stages: [matrix, report]", "", *_variables(environ)]
     shards = [Shard(number + 1, count) for number in range(count)]
     for shard in shards:
         lines += _job(f"matrix {shard.number} of {count}", "matrix")
@@ -49,10 +51,10 @@ def child(count: int) -> List[str]:
     return lines
 
 
-def _variables() -> List[str]:
-    passed = [name for name in _PASSED_ON if os.environ.get(name)]
+def _variables(environ: Mapping[str, str]) -> List[str]:
+    passed = [name for name in _PASSED_ON if environ.get(name)]
     # Names that were looked up: they need no escapes.
-    lines = ["variables:"] + [f'  {name}: "{os.environ[name]}"' for name in passed]
+    lines = ["variables:"] + [f'  {name}: "{environ[name]}"' for name in passed]
     return [*lines, ""] if passed else []
 
 

@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import proc
 import results
@@ -42,13 +42,13 @@ class Part:
     runs: Tuple[RunResult, ...]
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Merge the parts in the directory PARTS; 0 only when all is as expected."""
     if argv:
         raise UsageError("make report takes no arguments", "PARTS=DIR says where the parts are")
-    build = settings_module.read().build
+    build = settings_module.read(environ).build
     out = build / "results"
-    parts = find(Path(os.environ.get("PARTS") or out))
+    parts = find(Path(environ.get("PARTS") or out))
     tree.mark(build)
     out.mkdir(exist_ok=True)
     status = tell(parts, out / Path(WHOLE).stem)

@@ -21,6 +21,7 @@ import revision_html
 import results
 import rows
 import settings as settings_module
+import suite
 import tree
 import verdict
 import walk
@@ -31,19 +32,19 @@ from origin_map import Map, MapError
 from patchset import Series
 from proc import say
 from revision_report import Report
-from settings import REPO, Settings
+from settings import REPO, Settings, Wish
 from walk import Judged, Walk
 
 OUR_SERIES = REPO / "patches/series"
 PATCH_CONFIGS = ("4k",)
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Judge SERIES; 0 if nothing speaks against it, 1 if something does, 2 if we cannot tell."""
     if argv:
         raise UsageError("revision.py takes no arguments", "use variables, as in SERIES=v4.mbox")
     try:
-        return _main(os.environ)
+        return _main(environ)
     except KunitError as error:
         # To bisect is for kunit.py; here 125 would mean nothing.
         print(error, file=sys.stderr)
@@ -51,7 +52,7 @@ def main(argv: List[str]) -> int:
 
 
 def _main(environ: Mapping[str, str]) -> int:
-    wanted = settings_module.read(environ)
+    wish = settings_module.read(environ)
     given = environ.get("SERIES")
     if not given:
         raise UsageError(
@@ -60,10 +61,11 @@ def _main(environ: Mapping[str, str]) -> int:
         )
     configs = _configs(environ, "CONFIGS", PATCH_CONFIGS)
     tips = _configs(environ, "TIP_CONFIGS", (*configs, *rows.default_configs()))
-    series = patchset.read(given, wanted.ksrc)
+    series = patchset.read(given, wish.ksrc)
     against = environ.get("AGAINST") or ""
-    wanted = replace(wanted, flavour=choose_flavour(environ, wanted, series))
-    older = _older(against, wanted, series)
+    wish = replace(wish, flavour=choose_flavour(environ, wish, series))
+    older = _older(against, wish, series)
+    wanted = suite.resolve(wish)
     check.ensure_tools(wanted)
     tree.mark(wanted.build)
     with _alone(wanted.build) as out:
@@ -82,13 +84,13 @@ def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) ->
     return tuple(dict.fromkeys(settings_module.check_config(name) for name in names))
 
 
-def choose_flavour(environ: Mapping[str, str], wanted: Settings, series: Series) -> str:
+def choose_flavour(environ: Mapping[str, str], wish: Wish, series: Series) -> str:
     """What a series goes onto: ONTO, or what it is made for. Raises UsageError."""
     onto = environ.get("ONTO")
     if onto:
-        return settings_module.check_flavour(onto)
-    if wanted.ksrc:
-        return wanted.flavour
+        return settings_module.check_flavour(onto, wish.base)
+    if wish.ksrc:
+        return wish.flavour
     if is_ours(series):
         say("this is a revision of patches/series, so it goes onto the baseline (ONTO=...)")
         return "baseline"
@@ -101,13 +103,13 @@ def is_ours(series: Series) -> bool:
     return any(member.title in ours for member in series.members)
 
 
-def _older(against: str, wanted: Settings, series: Series) -> Optional[Series]:
+def _older(against: str, wish: Wish, series: Series) -> Optional[Series]:
     """The revision to compare with. That of ours is the one in this repository."""
     if against == "none":
         return None
     if against:
-        return patchset.read(against, wanted.ksrc)
-    if wanted.ksrc or wanted.flavour != "baseline" or not is_ours(series):
+        return patchset.read(against, wish.ksrc)
+    if wish.ksrc or wish.flavour != "baseline" or not is_ours(series):
         return None
     ours = patchset.read(str(OUR_SERIES))
     if [m.patch.data for m in ours.members] == [m.patch.data for m in series.members]:

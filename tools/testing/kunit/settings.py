@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the user says through the environment: FLAVOUR, CONFIG, KSRC and so on."""
+"""What the user says through the environment: FLAVOUR, CONFIG, KSRC and so on.
+
+Reading it touches neither disk nor network. What that takes, suite.resolve() does.
+"""
 
 import os
 import re
@@ -7,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
-import suite as suite_module
 from errors import UsageError
 
 REPO = Path(__file__).resolve().parents[3]
@@ -56,8 +58,28 @@ PRIVATE_VARIABLES = (
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What the environment says, as far as words alone can be checked.
+
+    suite.resolve() makes Settings of it when work begins.
+    """
+
+    # "" if it depends on the kernel that a suite turns out to have.
+    flavour: str
+    config: str
+    # A kernel version, or "" if suite names a Debian suite whose newest package is meant.
+    base: str
+    build: Path
+    # Where Debian's linux-source packages put their archives.
+    sources: Path
+    ksrc: Optional[Path] = None
+    jobs: Optional[int] = None
+    suite: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
-    """The environment's say, checked."""
+    """What the user wants, with the kernel that it is about."""
 
     flavour: str
     config: str
@@ -123,8 +145,9 @@ def check_config(config: str) -> str:
 
 
 def flavours_of(base: str) -> List[str]:
-    """The flavours that there are of a base."""
-    return [f for f, layers in FLAVOURS.items() if base == HOME_BASE or _HOME_LAYER not in layers]
+    """The flavours that there are of a base; all of them if it is "", not known yet."""
+    is_home = base in ("", HOME_BASE)
+    return [f for f, layers in FLAVOURS.items() if is_home or _HOME_LAYER not in layers]
 
 
 def check_flavour(flavour: str, base: str = HOME_BASE) -> str:
@@ -141,21 +164,7 @@ def check_flavour(flavour: str, base: str = HOME_BASE) -> str:
     return flavour
 
 
-def _read_base(given: str, build: Path, environ: Mapping[str, str]) -> Tuple[str, Path, str]:
-    """What BASE stands for: a kernel version, where its archive is, a suite or ""."""
-    if re.fullmatch(r"\d+\.\d+", given):
-        return given, Path(os.path.abspath(environ.get("SOURCES") or "/usr/src")), ""
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", given):
-        raise UsageError(
-            f"BASE={given} is no kernel version and no suite of Debian",
-            "name a linux-source package, as in BASE=6.12, or a suite, as in BASE=sid; "
-            "KSRC=DIR is for a tree",
-        )
-    found = suite_module.newest(given, build)
-    return found.base, suite_module.sources(given, build, found), given
-
-
-def read(environ: Mapping[str, str] = os.environ) -> Settings:
+def read(environ: Mapping[str, str] = os.environ) -> Wish:
     """Read and check the variables; an empty one counts as unset.
 
     CONFIG is checked by those who use it (check_config), for a kunitconfig of
@@ -165,22 +174,33 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     jobs = environ.get("JOBS")
     if jobs and not (jobs.isdigit() and int(jobs) > 0):
         raise UsageError(f"JOBS={jobs} is no number of jobs", "give a number, as in JOBS=4")
-    build = Path(os.path.abspath(environ.get("BUILD") or REPO / "build"))
-    base, sources, suite = HOME_BASE, Path("/usr/src"), ""
-    if not ksrc:
-        base, sources, suite = _read_base(environ.get("BASE") or HOME_BASE, build, environ)
-    return Settings(
-        flavour=check_flavour(environ.get("FLAVOUR") or default_flavour(ksrc, base), base),
+    base, suite = (HOME_BASE, "") if ksrc else _read_base(environ.get("BASE") or HOME_BASE)
+    flavour = environ.get("FLAVOUR") or ("" if suite else default_flavour(ksrc, base))
+    return Wish(
+        flavour=check_flavour(flavour, base) if flavour else "",
         config=environ.get("CONFIG") or DEFAULT_CONFIG,
         base=base,
-        build=build,
-        sources=sources,
+        build=Path(os.path.abspath(environ.get("BUILD") or REPO / "build")),
+        sources=Path(os.path.abspath(environ.get("SOURCES") or "/usr/src")),
         ksrc=Path(os.path.abspath(ksrc)) if ksrc else None,
         jobs=int(jobs) if jobs else None,
         suite=suite,
     )
 
 
-def default_flavour(ksrc: Optional[str], base: str) -> str:
+def _read_base(given: str) -> Tuple[str, str]:
+    """What BASE says: a kernel version, or the name of a Debian suite. Raises UsageError."""
+    if re.fullmatch(r"\d+\.\d+", given):
+        return given, ""
+    if re.fullmatch(r"[a-z][a-z0-9-]*", given):
+        return "", given
+    raise UsageError(
+        f"BASE={given} is no kernel version and no suite of Debian",
+        "name a linux-source package, as in BASE=6.12, or a suite, as in BASE=sid; "
+        "KSRC=DIR is for a tree",
+    )
+
+
+def default_flavour(ksrc: Optional[object], base: str) -> str:
     """The product where it can be had, else the kernel as it is."""
     return "series" if not ksrc and base == HOME_BASE else "stock"

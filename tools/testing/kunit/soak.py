@@ -4,13 +4,13 @@
 import os
 import random
 import sys
-from dataclasses import replace
-from typing import List
+from typing import List, Mapping
 
 import check
 import judge
 import proc
 import settings as settings_module
+import suite
 import tree
 from cell import Cell
 from errors import ExitStatus, UsageError
@@ -22,20 +22,21 @@ STEPS = 10000
 GUEST_TIME = 3600
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run sequences until the time is over or one fails; return the exit status.
 
     A failure is told with its seed and the command that shows it again.
     """
     if argv:
         raise UsageError("soak.py takes no arguments", "use variables, as in SOAK_SECONDS=3600")
-    wanted = settings_module.read()
-    seconds = _seconds()
+    wish = settings_module.read(environ)
+    seconds = _seconds(environ)
+    settings_module.check_config(wish.config)
+    wanted = suite.resolve(wish)
     check.ensure_tools(wanted)
     out = wanted.build / "results"
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
-    wanted = replace(wanted, config=settings_module.check_config(wanted.config))
     watch = proc.Stopwatch()
     done = 0
     while done == 0 or watch.seconds < seconds:
@@ -58,8 +59,8 @@ def main(argv: List[str]) -> int:
     return 0
 
 
-def _seconds() -> int:
-    given = os.environ.get("SOAK_SECONDS") or "600"
+def _seconds(environ: Mapping[str, str]) -> int:
+    given = environ.get("SOAK_SECONDS") or "600"
     if not given.isdigit():
         raise UsageError(f"SOAK_SECONDS={given} is no number of seconds", "give one, as in SOAK_SECONDS=3600")
     return int(given)

@@ -21,6 +21,7 @@ import proc
 from errors import KunitError, MissingToolError, SourceError
 from marker import mark
 from proc import say
+from settings import Settings, Wish, check_flavour, default_flavour
 
 # In seconds: how long an answer to "which is the newest?" is believed.
 FRESH = 24 * 3600
@@ -43,6 +44,23 @@ class Package:
     def name(self) -> str:
         """What apt-get calls it."""
         return f"linux-source-{self.base}"
+
+
+def resolve(wish: Wish) -> Settings:
+    """What is wished for, with the kernel that BASE stands for. This begins the work:
+    for a suite, it makes BUILD and may ask the network.
+
+    Raises UsageError if that kernel has no such flavour, MissingToolError, SourceError.
+    """
+    base, archives = wish.base, wish.sources
+    if wish.suite:
+        found = newest(wish.suite, wish.build)
+        base, archives = found.base, sources(wish.suite, wish.build, found)
+    flavour = wish.flavour or default_flavour(wish.ksrc, base)
+    return Settings(
+        check_flavour(flavour, base), wish.config, base, wish.build, archives,
+        wish.ksrc, wish.jobs, wish.suite,
+    )  # fmt: skip
 
 
 def newest(suite: str, build: Path) -> Package:

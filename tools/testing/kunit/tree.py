@@ -23,7 +23,7 @@ import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import packages
 import proc
@@ -31,12 +31,12 @@ import rebased
 import settings as settings_module
 import source
 import suite
-from errors import CommandError, PatchError, WorkTreeError
+from errors import PatchError, UsageError, WorkTreeError
 from gitrepo import Git
 from marker import MARKER as MARKER
 from marker import mark as mark
 from proc import say
-from settings import FLAVOURS, REPO, SUITES, TESTS, Settings, check_flavour
+from settings import FLAVOURS, REPO, SUITES, TESTS, Settings, Wish, check_flavour
 from source import Base
 from stack import Overlay, Patch, Stack, Step
 
@@ -158,12 +158,12 @@ def has_own_work(path: Path) -> bool:
     return git.out("rev-list", "--max-count=1", "HEAD", "--branches", "--not", ours) != ""
 
 
-def any_tree(settings: Settings) -> Optional[Path]:
+def any_tree(wish: Wish) -> Optional[Path]:
     """A tree that is there already, whatever its state, or None."""
-    if settings.ksrc:
-        return settings.ksrc
-    root = settings.build / f"linux-{settings.base}"
-    trees = [root / settings.flavour, *(root / flavour for flavour in FLAVOURS)]
+    if wish.ksrc:
+        return wish.ksrc
+    roots = sorted(wish.build.glob(f"linux-{wish.base or '*'}"), reverse=True)
+    trees = [root / flavour for root in roots for flavour in (wish.flavour, *FLAVOURS) if flavour]
     return next((t for t in trees if (t / "tools/testing/kunit/kunit.py").exists()), None)
 
 
@@ -370,11 +370,11 @@ class WorkTree:
         self._shared.set_ref(PREPARED + self._name, commit)
 
 
-def main(argv: List[str]) -> int:
+def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """make tree: prepare a tree and print its path."""
     if argv:
-        raise CommandError("tree.py takes no arguments", "use variables, as in FLAVOUR=stock")
-    wanted = settings_module.read()
+        raise UsageError("make tree takes no arguments", "use variables, as in FLAVOUR=stock")
+    wanted = suite.resolve(settings_module.read(environ))
     packages.ensure(packages.for_tree(wanted))
     print(prepare(wanted))
     return 0

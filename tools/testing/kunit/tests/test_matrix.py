@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 import report
 import rows
 import settings
+import suite
 from errors import UsageError
 from finding import Status
 from report import Part
@@ -282,7 +283,7 @@ class Data(unittest.TestCase):
 
 class Fragments(unittest.TestCase):
     def fragments(self, config: str) -> List[str]:
-        wanted = settings.read({"CONFIG": config})
+        wanted = suite.resolve(settings.read({"CONFIG": config}))
         return [path.stem for path in wanted.kunitconfigs]
 
     def test_what_is_off_unless_named(self) -> None:

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the user says through variables: what it means, and what is refused."""
 
+import contextlib
+import importlib
+import io
+import os
 import re
+import sys
+import tempfile
 import unittest
+from pathlib import Path
+from typing import Dict, List, Mapping, Sequence, Tuple
+from unittest import mock
 
 import kunit
 import settings
-from errors import UsageError
+from errors import KunitError, UsageError
 from tests.fake import TOOLS
 
 MAKEFILE = (TOOLS.parents[2] / "Makefile").read_text(encoding="utf-8")
@@ -29,6 +38,96 @@ class Flavours(unittest.TestCase):
         with self.assertRaises(UsageError) as caught:
             settings.read({"FLAVOUR": "vanilla"})
         self.assertTrue(caught.exception.next_step.endswith(" ".join(settings.FLAVOURS)))
+
+
+class NoWork(unittest.TestCase):
+    """What comes to nothing or asks for help touches neither disk nor network."""
+
+    def setUp(self) -> None:
+        top = tempfile.TemporaryDirectory()
+        self.addCleanup(top.cleanup)
+        self.top = Path(top.name)
+        self.build = self.top / "build"
+        self.calls = self.top / "calls"
+        for name in ("apt-get", "apt-cache"):
+            path = self.top / name
+            path.write_text(f'#!/bin/sh\necho "$0 $*" >>{self.calls}\n')
+            path.chmod(0o755)
+        patched = mock.patch.dict(os.environ, PATH=f"{self.top}:{os.environ['PATH']}")
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def run_main(self, name: str, args: Sequence[str], env: Mapping[str, str]) -> int:
+        """Call a program's main function with BASE=sid."""
+        main = importlib.import_module(name).main
+        environ = {"BASE": "sid", "BUILD": str(self.build), **env}
+        status: int = main(list(args), environ)
+        return status
+
+    def assert_untouched(self) -> None:
+        self.assertFalse(self.calls.exists(), "apt-get was called")
+        self.assertFalse(self.build.exists(), "BUILD was made")
+
+    def test_help(self) -> None:
+        for args in ((), ("--help",), ("run", "--help")):
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                self.assertEqual(0, self.run_main("kunit", args, {}))
+            self.assertIn("FLAVOUR=NAME", said.getvalue())
+            self.assert_untouched()
+
+    def test_clean(self) -> None:
+        self.assertEqual(0, self.run_main("clean", (), {}))
+        self.assert_untouched()
+
+    def test_arguments_where_none_are_taken(self) -> None:
+        for path in TOOLS.glob("*.py"):
+            if "proc.main_guard(" in path.read_text(encoding="utf-8") and path.stem not in ("kunit", "proc"):
+                with self.subTest(path.stem), self.assertRaises(UsageError):
+                    self.run_main(path.stem, ["sid"], {})
+                self.assert_untouched()
+
+    def test_bad_values(self) -> None:
+        series = str(TOOLS.parents[2] / "patches/series")
+        cases: List[Tuple[str, Dict[str, str]]] = [
+            ("kunit", {"CONFIG": "5k"}),
+            ("kunit", {"FLAVOUR": "vanilla"}),
+            ("kunit", {"JOBS": "many"}),
+            ("tree", {"FLAVOUR": "vanilla"}),
+            ("check", {"CONFIGS": "5k"}),
+            ("check", {"FLAVOURS": "vanilla"}),
+            ("matrix", {"CONFIGS": "5k"}),
+            ("matrix", {"SHARD": "5/4"}),
+            ("pipeline", {"SHARDS": "many"}),
+            ("revision", {}),
+            ("revision", {"SERIES": "no-such-file"}),
+            ("revision", {"SERIES": series, "ONTO": "vanilla"}),
+            ("revision", {"SERIES": series, "AGAINST": "no-such-file"}),
+            ("bench", {"CONFIGS": "5k"}),
+            ("bench_verdict", {"RUNS": "many"}),
+            ("arches", {"ARCHES": "vax"}),
+            ("map", {"CONFIGS": "5k"}),
+            ("soak", {"SOAK_SECONDS": "many"}),
+            ("soak", {"CONFIG": "5k"}),
+            ("coverage", {}),
+            ("e2e", {"SCENARIOS": "nothing"}),
+            ("e2e", {"CONFIGS": "5k"}),
+        ]
+        for name, env in cases:
+            with self.subTest(f"{name} {env}"):
+                with contextlib.redirect_stderr(io.StringIO()) as said:
+                    try:
+                        status = self.run_main(name, ["run"] if name == "kunit" else [], env)
+                    except KunitError as error:
+                        status = int(error.status)
+                        print(error, file=sys.stderr)
+                self.assertEqual(2, status, said.getvalue())
+                self.assertIn("error: ", said.getvalue())
+                self.assert_untouched()
+
+    def test_reading_is_all_words(self) -> None:
+        wish = settings.read({"BASE": "sid", "BUILD": str(self.build)})
+        self.assertEqual(("sid", "", ""), (wish.suite, wish.base, wish.flavour))
+        self.assert_untouched()
 
 
 if __name__ == "__main__":
