@@ -7,6 +7,13 @@
 PYTHON ?= python3
 TOOLS := tools/testing/kunit
 
+# The programs refuse a variable that was typed here and means nothing to them. What a
+# make above this one was given is none of our business.
+ifeq ($(MAKELEVEL),0)
+export KUNIT_TYPED := $(strip $(foreach name,$(.VARIABLES),$(if \
+	$(filter command,$(firstword $(origin $(name)))),$(name))))
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run tree check revision mutants soak matrix report arches map bench-verdict export lint docs bench e2e coverage pipeline check-pipelines clean
 

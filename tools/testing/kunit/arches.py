@@ -23,6 +23,7 @@ from proc import say
 from results import CaseResult, RunResult
 from settings import CONFIG_DIR, REPO, Settings
 from stack import Patch
+from variables import KERNEL, Command
 
 NAME = "arches"
 # What the series goes onto, and what is put on it when it is complete.
@@ -73,10 +74,14 @@ ARCHES = (
 )  # fmt: skip
 
 
+COMMAND = Command("make arches", KERNEL | {"ARCHES"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Compile, tell what there is to tell; 0 if nothing new is warned of."""
     if argv:
         raise UsageError("make arches takes no arguments", 'narrow it with ARCHES="x86_64 s390x"')
+    environ = COMMAND.given(environ)
     wish = replace(settings_module.read(environ), flavour=ONTO)
     if wish.ksrc:
         raise UsageError("make arches is about patches/series, not KSRC", "unset KSRC")

@@ -4,7 +4,7 @@
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple
 
@@ -34,6 +34,7 @@ from kernel import Kernel
 from proc import say
 from results import CaseResult, RunResult
 from settings import Settings, check_config, check_flavour
+from variables import KERNEL, Command
 
 SUITE = "memmap_bench"
 EXPECTED = Path(__file__).resolve().parent / "expected/bench"
@@ -50,10 +51,14 @@ COUNTING = "-icount shift=0,sleep=off"
 GUEST_TIME = 600
 
 
+COMMAND = Command("make bench", KERNEL | {"FLAVOURS", "CONFIGS", "PLOTS", "KERNEL_ARGS", "BARRIERS"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Measure FLAVOURS with CONFIGS, tell everything; 0 only if nothing got dearer."""
     if argv:
         raise UsageError("make bench takes no arguments", 'narrow it with CONFIGS="4k 64k"')
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     if wish.ksrc:
         raise UsageError(
@@ -62,19 +67,20 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
         )
     flavours, configs = choose(environ.get("FLAVOURS", ""), environ.get("CONFIGS", ""))
     wanted = suite.resolve(wish)
+    how = How(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
     check.ensure_tools(wanted)
     out = wanted.build / "results/bench"
     tree.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)
     found = [
-        measure(replace(wanted, flavour=flavour, config=f"{config}-{FRAGMENT}"), out)
+        measure(replace(wanted, flavour=flavour, config=f"{config}-{FRAGMENT}"), how, out)
         for config in configs
         for flavour in flavours
     ]
     judged = judge_all(found)
     heading = f"make bench of {tested.revision(wanted)} on {matrix.heading()}"
-    if kernel_arguments():
-        heading += f"\nkernel arguments: {' '.join(kernel_arguments())}"
+    if how.arguments:
+        heading += f"\nkernel arguments: {' '.join(how.arguments)}"
     bench_report.write_json(found, heading, out / "bench.json")
     results.write_junit(judged, out / "bench.xml")
     table = bench_report.tables(found)
@@ -100,7 +106,15 @@ def choose(flavours: str, configs: str) -> Tuple[List[str], List[str]]:
     return list(dict.fromkeys([STOCK, *chosen])), list(dict.fromkeys(sizes))
 
 
-def measure(wanted: Settings, out: Path) -> Measured:
+@dataclass(frozen=True)
+class How:
+    """How to measure: further arguments for the kernels, and whether to count barriers."""
+
+    arguments: Tuple[str, ...]
+    barriers: bool
+
+
+def measure(wanted: Settings, how: How, out: Path) -> Measured:
     """Build a kernel, boot it, read what it tells. Whatever goes wrong is in the result."""
     watch = proc.Stopwatch()
     config = wanted.config[: -len(FRAGMENT) - 1]
@@ -113,17 +127,17 @@ def measure(wanted: Settings, out: Path) -> Measured:
         if failed:
             cases: Tuple[CaseResult, ...] = (results.failed("build", failed),)
         else:
-            console = boot(kernel, COUNTING)
+            console = boot(kernel, COUNTING, how.arguments)
             version = rebased.parse(wanted.base)
             expected = judge.read_expectation(EXPECTED, wanted.flavour, config, version)
             verdict = flaky.confirmed(
                 judge.judge(console, expected),
-                lambda: judge.judge(boot(kernel, COUNTING, attempt=2), expected),
+                lambda: judge.judge(boot(kernel, COUNTING, how.arguments, attempt=2), expected),
             )
             cases = cell.case_results(verdict)
             costs = bench_rows.read(console)
-            if os.environ.get("BARRIERS") != "0":
-                barriers = trace(wanted, kernel.build_dir, costs.facts.section, out)
+            if how.barriers:
+                barriers = trace(wanted, how, kernel.build_dir, costs.facts.section, out)
     except KunitError as error:
         cases = (results.preparation(error),)
     say(f"{name}: {len(costs.rows)} measurements in {watch.seconds:.0f} s")
@@ -147,23 +161,18 @@ def build(
     return kernel, kernel.build()
 
 
-def kernel_arguments() -> List[str]:
-    """What KERNEL_ARGS says."""
-    return os.environ.get("KERNEL_ARGS", "").split()
-
-
-def boot(kernel: Kernel, qemu: str, *arguments: str, attempt: int = 1) -> str:
+def boot(kernel: Kernel, qemu: str, arguments: Sequence[str], attempt: int = 1) -> str:
     """Run the suite; return what the console said.
 
     An emulator that counts cannot be KVM, not even on a host that has it.
     """
-    given = [f"--kernel_args={word}" for word in (*arguments, *kernel_arguments())]
+    given = [f"--kernel_args={word}" for word in arguments]
     model = matrix.model(rows_module.MAX)
     given = [SUITE, f"--qemu_args={qemu}", *given]
     return kernel.boot(GUEST_TIME, given, model, attempt)
 
 
-def trace(wanted: Settings, build_dir: Path, section: int, out: Path) -> Barriers:
+def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) -> Barriers:
     """Boot once more, with devices up to a section, and count barriers by measurement.
 
     Raises KunitError of some kind.
@@ -177,7 +186,9 @@ def trace(wanted: Settings, build_dir: Path, section: int, out: Path) -> Barrier
     kernel = Kernel(build_dir.parent, wanted, out, name, build_dir)
     few = ["memmap_bench.rounds=2", f"memmap_bench.largest={section >> 20}"]
     try:
-        console = boot(kernel, f"{COUNTING} {bench_trace.arguments(functions, log)}", *few)
+        console = boot(
+            kernel, f"{COUNTING} {bench_trace.arguments(functions, log)}", [*few, *how.arguments]
+        )
         with log.open(encoding="utf-8", errors="replace") as lines:
             windows = bench_trace.count(lines, functions)
     finally:

@@ -24,7 +24,8 @@ import suite
 import tree
 from errors import CommandError, UsageError
 from proc import say
-from settings import PRIVATE_VARIABLES, REPO, Settings
+from settings import REPO, Settings
+from variables import KERNEL, PRIVATE_VARIABLES, Command
 
 # How often a way that takes seconds is gone at the least. The first time differs: git
 # has yet to note what the files of a new tree look like.
@@ -62,10 +63,14 @@ WARM = (
 Measured = Dict[str, Dict[str, List[float]]]
 
 
+COMMAND = Command("make bench-verdict", KERNEL | {"RUNS", "PLOTS"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Measure and tell; 0 when each run came to a verdict."""
     if argv:
         raise UsageError("bench_verdict.py takes no arguments", "use a variable, as in RUNS=5")
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     if wish.ksrc:
         raise UsageError("make bench-verdict starts from the kernel's package", "unset KSRC")

@@ -23,7 +23,8 @@ from errors import UsageError
 from finding import Finding, Kind, Status
 from proc import say
 from results import CaseResult, RunResult
-from settings import HOME_BASE, PRIVATE_VARIABLES, Settings, flavours_of
+from settings import HOME_BASE, Settings, flavours_of
+from variables import KERNEL, PRIVATE_VARIABLES, Command
 
 HERE = Path(__file__).resolve().parent
 
@@ -53,10 +54,14 @@ class Phase:
     do: Callable[[], RunResult]
 
 
+COMMAND = Command("make check", KERNEL | {"FLAVOURS", "CONFIGS"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run everything, tell everything; 0 only when all is as expected."""
     if argv:
         raise UsageError("make check takes no arguments", 'narrow it with CONFIGS="4k 64k"')
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     if wish.ksrc:
         raise UsageError(

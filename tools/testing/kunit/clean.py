@@ -12,12 +12,16 @@ import settings as settings_module
 import tree
 from errors import UsageError, WorkTreeError
 from proc import say
+from variables import Command
+
+COMMAND = Command("make clean", frozenset({"BUILD"}))
 
 
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Remove the directory BUILD, if it is ours and holds no work of the user's."""
     if argv:
         raise UsageError("clean.py takes no arguments", "BUILD=DIR says what to clean")
+    environ = COMMAND.given(environ)
     build = settings_module.read(environ).build
     if not build.exists():
         return 0

@@ -33,6 +33,7 @@ from errors import ExitStatus, KunitError, UsageError
 from proc import say
 from results import RunResult
 from settings import Settings
+from variables import KERNEL, Command
 
 # The flavour whose patches are looked at, the one below it, and the page sizes.
 FLAVOUR, BELOW = "series", "baseline"
@@ -51,10 +52,14 @@ SUITES_SILENCE = 120
 SUITES_SCRIPT = "counters\npoweroff -f\n"
 
 
+COMMAND = Command("make coverage", KERNEL | {"FLAVOURS", "CONFIGS", "SCENARIOS"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run everything with counters, tell what ran; 0 only when nothing is left unexplained."""
     if argv:
         raise UsageError("make coverage takes no arguments", 'narrow it with SCENARIOS="ram-*"')
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     if wish.ksrc or wish.base != settings_module.HOME_BASE:
         raise UsageError(

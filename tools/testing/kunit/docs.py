@@ -15,17 +15,22 @@ import suite
 import tree
 from errors import CommandError, ExitStatus, UsageError
 from proc import say
-from settings import PRIVATE_VARIABLES, REPO
+from settings import REPO
+from variables import PRIVATE_VARIABLES, TREE, Command
 
 PAGES = REPO / "Documentation"
 # Whose comments the pages quote.
 FLAVOUR = "series"
 
 
+COMMAND = Command("make docs", TREE)
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Build all pages anew; print each warning. 0 if there is none."""
     if argv:
         raise UsageError("docs.py takes no arguments", "BUILD=DIR says where the pages go")
+    environ = COMMAND.given(environ)
     wanted = suite.resolve(settings_module.read(environ))
     packages.ensure([*packages.for_tree(wanted), *packages.DOCS])
     prepared = tree.prepare(replace(wanted, flavour=FLAVOUR))

@@ -22,6 +22,7 @@ from errors import ExitStatus, UsageError
 from finding import Status
 from results import RunResult
 from settings import check_flavour
+from variables import KERNEL, Command
 
 ALL = ("*",)
 # What is run unless FLAVOURS or CONFIGS say otherwise: where the feature works, where
@@ -38,10 +39,14 @@ RUNS = (
 FLAVOURS, PAGES = ("series",), ("4k", "64k")
 
 
+COMMAND = Command("make e2e", KERNEL | {"FLAVOURS", "CONFIGS", "SCENARIOS", "MUTANTS"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run the scenarios, tell everything; 0 only when all is as expected."""
     if argv:
         raise UsageError("make e2e takes no arguments", 'narrow it with SCENARIOS="ram-*"')
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     if wish.ksrc:
         raise UsageError(

@@ -32,6 +32,7 @@ from proc import say
 from settings import REPO, Settings, check_flavour
 from source import IDENTITY
 from stack import Overlay
+from variables import TREE, Command
 
 PATCHES = REPO / "patches"
 LETTER = "cover-letter"
@@ -79,10 +80,14 @@ class Exported:
         return tuple(p for p in sorted(self.directory.glob("*.patch")) if p.name != COVER)
 
 
+COMMAND = Command("make export", TREE)
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Write all series."""
     if argv:
         raise UsageError("export.py takes no arguments", "BUILD=DIR says where the mails go")
+    environ = COMMAND.given(environ)
     wanted = suite.resolve(settings_module.read(environ))
     for series in export(wanted):
         say(f"{len(series.mails)} patches and a cover letter in {series.directory}")

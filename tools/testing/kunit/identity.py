@@ -16,7 +16,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 import packages
 import proc
 from options import CommandLine
-from settings import PRIVATE_VARIABLES
+from variables import BUILD_VARIABLES, PRIVATE_VARIABLES
 
 # The programs that the kernel's Makefile calls unless make's command line names others.
 _GNU = {
@@ -31,22 +31,6 @@ _LLVM = {
 # A compiler finds these itself, and they are the larger part of it.
 _PARTS = ("cc1", "as")
 
-# Variables that reach a build through the environment. make sees all of them, so a variable
-# counts if a Makefile of the kernel reads it without setting it first.
-_BUILD_ENV = re.compile(
-    # make, kbuild and Kconfig
-    r"MAKEFILES|\w*FLAGS(_\w+)?|ARCH|CROSS_COMPILE(_\w+)?|LLVM(_\w+)?|LOCALVERSION"
-    r"|K(BUILD|CONFIG)_\w+|CONFIG_\w*|KALLSYMS_\w+|(KASAN|KCSAN|KMSAN|UBSAN|KCOV|GCOV)_\w+"
-    # The kernel's Makefile sets these, but GNUMAKEFLAGS may tell make to ignore that.
-    r"|(HOST)?(CC|CXX|LD|AR)|CPP|NM|OBJCOPY|OBJDUMP|READELF|STRIP|HOSTLDLIBS"
-    # Debian's kernel puts these into its version.
-    r"|DISTRIBUT(OR|ION_\w+)"
-    # gcc, clang, ld
-    r"|CPATH|\w+_INCLUDE_PATH|(COMPILER|LIBRARY)_PATH|GCC_\w+|COLLECT_\w+|CCC_\w+"
-    r"|SOURCE_DATE_EPOCH|LDEMULATION|GNUTARGET|LD_\w+"
-    # The language of their messages, which are kept as well.
-    r"|LANG|LANGUAGE|LC_\w+"
-)
 _BOOT_ENV = re.compile(r"QEMU_\w+|LD_\w+")
 
 _BUILD_OPTIONS = ("--kconfig_add", "--alltests")
@@ -63,7 +47,7 @@ def of_build(
     """
     given = _make_variables(line)
     found = [f"arch: {line.arch}", *_files(line, tree, "--kunitconfig", "--qemu_config")]
-    found += _words(line, _BUILD_OPTIONS) + _variables(environ, _BUILD_ENV)
+    found += _words(line, _BUILD_OPTIONS) + _variables(environ, BUILD_VARIABLES)
     for name, usual in _build_programs(given, environ).items():
         words = given.pop(name, usual).split()
         # ccache returns what the compiler would have made.

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional, Sequence
 
 import proc
 from options import CommandLine
-from settings import PRIVATE_VARIABLES
+from variables import PRIVATE_VARIABLES
 
 IMAGE = "arch/arm64/boot/Image"
 

@@ -18,9 +18,13 @@ import tree as tree_module
 import warm
 from errors import ExitStatus
 from options import CommandLine
-from settings import FLAVOURS, PRIVATE_VARIABLES, Settings, Wish
+from settings import Settings, Wish
+from variables import KERNEL, PRIVATE_VARIABLES, Command, help_lines
 
 TOOL = "tools/testing/kunit/kunit.py"
+
+COMMAND = Command("kunit.py", KERNEL | {"FLAVOUR", "CONFIG"})
+VARIABLES = "\n".join(help_lines(COMMAND.reads))
 
 OUR_HELP = f"""\
 This is a front end: it prepares a kernel tree, then calls that tree's own
@@ -29,14 +33,7 @@ from lib/kunit-configs, tools/testing/kunit/qemu_configs/arm64.py, and the cross
 compiler aarch64-linux-gnu-gcc; for --arch=x86_64 and --arch=riscv likewise, without
 what is arm64's. Environment variables:
 
-  FLAVOUR=NAME  the tree: {', '.join(FLAVOURS)}; the first is the default
-  CONFIG=NAME   kunitconfig fragments, joined by '-': 4k (default), 64k, ...
-  KSRC=DIR      test this kernel tree, as it stands; DIR is not written to
-  BASE=6.12     the linux-source package to start from; BASE=sid: the newest in
-                that suite of Debian
-  SOURCES=DIR   where that package's archive is (default: /usr/src)
-  BUILD=DIR     where trees and kernels are made (default: build/)
-  JOBS=N        compile N files at a time
+{VARIABLES}
 
 Exit status: that of the kernel's tool, but 125 when the kernel cannot be
 prepared or built (for git bisect run), and 2 when something else is amiss.
@@ -45,6 +42,7 @@ prepared or built (for git bisect run), and 2 when something else is amiss.
 
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Do what the command line asks for; return the exit status."""
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     line = options.take_apart(argv)
     if line.wants_help:

@@ -27,6 +27,7 @@ from kernel import Kernel
 from packages import Requirement
 from proc import say
 from settings import REPO, Settings
+from variables import KERNEL, Command
 
 # All that is touched is in it: fault injection, kmemleak and the rest.
 CONFIG = "4k-debug-kmemleak"
@@ -105,10 +106,14 @@ class Check:
     needs: Tuple[Requirement, ...] = ()
 
 
+COMMAND = Command("make lint", KERNEL)
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run all checks; 0 if none of them has a remark."""
     if argv:
         raise UsageError("make lint takes no arguments", "BUILD=DIR says where things are built")
+    environ = COMMAND.given(environ)
     wanted = suite.resolve(replace(settings_module.read(environ), flavour="series", config=CONFIG))
     cross = options.needs_cross_package(options.take_apart(["build"]))
     needs = [*packages.for_tree(wanted), *packages.for_build(cross)]

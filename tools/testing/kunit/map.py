@@ -19,6 +19,7 @@ from errors import CommandError, ExitStatus, UsageError
 from origin_map import Map
 from proc import say
 from settings import Settings, check_config, check_flavour
+from variables import KERNEL, Command
 
 CASE = "arm64_memremap.memremap_pages_draws_origin_map"
 FLAVOURS = "baseline series"
@@ -26,10 +27,14 @@ CONFIGS = "4k 64k"
 _SAID = {"baseline": "without the series", "series": "with the series"}
 
 
+COMMAND = Command("make map", KERNEL | {"FLAVOURS", "CONFIGS", "MAP"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Boot FLAVOURS with CONFIGS, print the maps, write the picture; 0 if all is well."""
     if argv:
         raise UsageError("map.py takes no arguments", "MAP=FILE says where the picture goes")
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     flavours = [check_flavour(f) for f in (environ.get("FLAVOURS") or FLAVOURS).split()]
     configs = [check_config(c) for c in (environ.get("CONFIGS") or CONFIGS).split()]

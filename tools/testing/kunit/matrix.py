@@ -28,6 +28,7 @@ from report import Part
 from results import CaseResult, RunResult
 from rows import Row
 from settings import OTHER_ARCHES, Settings
+from variables import KERNEL, Command
 
 # In seconds.
 GUEST_TIME = 300
@@ -35,10 +36,14 @@ GUEST_TIME = 300
 _MODELS = {rows_module.MAX: "max,pauth-impdef=on"}
 
 
+COMMAND = Command("make matrix", KERNEL | {"FLAVOURS", "CONFIGS", "SHARD"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run the rows of this shard, tell everything; 0 only when all is as expected."""
     if argv:
         raise UsageError("make matrix takes no arguments", 'narrow it with CONFIGS="4k 64k-kasan"')
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     if wish.ksrc:
         raise UsageError(

@@ -18,12 +18,16 @@ from mutant import ALL_CONFIGS, Mutant
 from mutant_lab import Workshop
 from mutant_trials import Report, Verdict, as_results, generate, try_mutants
 from settings import Wish
+from variables import KERNEL, Command
+
+COMMAND = Command("make mutants", KERNEL | {"MUTANTS"})
 
 
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
     if argv:
         raise UsageError("mutants.py takes no arguments", 'use a variable, as in MUTANTS="alloc-*"')
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     globs = environ.get("MUTANTS", "")
     refuse_user_tree(wish)

@@ -11,6 +11,7 @@ import settings as settings_module
 import suite
 from errors import UsageError
 from rows import Shard, choose, groups
+from variables import Command
 
 DEFAULT_SHARDS = 4
 # What reaches each job, if it was set when the pipeline was made.
@@ -18,10 +19,14 @@ _PASSED_ON = ("CONFIGS", "FLAVOURS", "BASE")
 _RESULTS = "build/results"
 
 
+COMMAND = Command("make pipeline", frozenset({"BASE", "BUILD", "FLAVOURS", "CONFIGS", "SHARDS"}))
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Print the child pipeline as YAML, for SHARDS parts at most one for each build."""
     if argv:
         raise UsageError("make pipeline takes no arguments", "SHARDS=8 says how many jobs")
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     choose(environ, wish.base)
     given = environ.get("SHARDS") or str(DEFAULT_SHARDS)

@@ -17,6 +17,7 @@ from errors import ExitStatus, KunitError, UsageError
 from finding import Status
 from results import RunResult
 from rows import Row, Shard
+from variables import Command
 
 SCHEMA = 2
 _PART_NAME = re.compile(r"matrix-(\d+)-of-(\d+)\.json")
@@ -42,10 +43,14 @@ class Part:
     runs: Tuple[RunResult, ...]
 
 
+COMMAND = Command("make report", frozenset({"BUILD", "PARTS"}))
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Merge the parts in the directory PARTS; 0 only when all is as expected."""
     if argv:
         raise UsageError("make report takes no arguments", "PARTS=DIR says where the parts are")
+    environ = COMMAND.given(environ)
     build = settings_module.read(environ).build
     out = build / "results"
     parts = find(Path(environ.get("PARTS") or out))

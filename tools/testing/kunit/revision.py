@@ -33,16 +33,24 @@ from patchset import Series
 from proc import say
 from revision_report import Report
 from settings import REPO, Settings, Wish
+from variables import KERNEL, Command
 from walk import Judged, Walk
 
 OUR_SERIES = REPO / "patches/series"
 PATCH_CONFIGS = ("4k",)
 
 
+COMMAND = Command(
+    "make revision",
+    KERNEL | {"CONFIGS", "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT"},
+)
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Judge SERIES; 0 if nothing speaks against it, 1 if something does, 2 if we cannot tell."""
     if argv:
         raise UsageError("revision.py takes no arguments", "use variables, as in SERIES=v4.mbox")
+    environ = COMMAND.given(environ)
     try:
         return _main(environ)
     except KunitError as error:

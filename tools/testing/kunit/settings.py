@@ -47,15 +47,6 @@ _NO = "no-"
 # Tells qemu_configs/arm64.py of another CPU: on a host with KVM, one more -cpu is not enough.
 CPU_VARIABLE = "KUNIT_QEMU_CPU"
 
-# Ours, or make's: none of them may reach the kernel's own build.
-PRIVATE_VARIABLES = (
-    "FLAVOUR", "FLAVOURS", "CONFIG", "CONFIGS", "KSRC", "BASE", "SOURCES", "BUILD", "JOBS",
-    "ARCHES", "MUTANTS", "SOAK_SECONDS", "SHARD", "SHARDS", "PARTS", "MAP", "PLOTS", "BARRIERS",
-    "KERNEL_ARGS", "SCENARIOS", CPU_VARIABLE,
-    "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT", "RUNS",
-    "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Wish:

@@ -15,11 +15,15 @@ import tree
 from cell import Cell
 from errors import ExitStatus, UsageError
 from proc import say
+from variables import KERNEL, Command
 
 CASE = "memremap_devices.random_sequence_follows_model"
 STEPS = 10000
 # In seconds: ten times what it takes on two slow cores. A guest that hangs is ended.
 GUEST_TIME = 3600
+
+
+COMMAND = Command("make soak", KERNEL | {"FLAVOUR", "CONFIG", "SOAK_SECONDS"})
 
 
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
@@ -29,6 +33,7 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """
     if argv:
         raise UsageError("soak.py takes no arguments", "use variables, as in SOAK_SECONDS=3600")
+    environ = COMMAND.given(environ)
     wish = settings_module.read(environ)
     seconds = _seconds(environ)
     settings_module.check_config(wish.config)

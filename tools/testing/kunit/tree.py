@@ -39,6 +39,7 @@ from proc import say
 from settings import FLAVOURS, REPO, SUITES, TESTS, Settings, Wish, check_flavour
 from source import Base
 from stack import Overlay, Patch, Stack, Step
+from variables import TREE, Command
 
 PREPARED = "refs/kunit/prepared/"
 MAKING = "refs/kunit/making/"
@@ -370,10 +371,14 @@ class WorkTree:
         self._shared.set_ref(PREPARED + self._name, commit)
 
 
+COMMAND = Command("make tree", TREE | {"FLAVOUR"})
+
+
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """make tree: prepare a tree and print its path."""
     if argv:
         raise UsageError("make tree takes no arguments", "use variables, as in FLAVOUR=stock")
+    environ = COMMAND.given(environ)
     wanted = suite.resolve(settings_module.read(environ))
     packages.ensure(packages.for_tree(wanted))
     print(prepare(wanted))

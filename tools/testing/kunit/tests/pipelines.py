@@ -20,6 +20,7 @@ import tree
 from settings import REPO
 from tests.fake import DATA, Ran, World
 from tests.test_judge import CASES
+from variables import Command
 
 # The last one that Node 20 can run.
 GITLAB_CI_LOCAL = "gitlab-ci-local@4.61.1"
@@ -34,6 +35,7 @@ def runner() -> Path:
 
 def main(_argv: List[str]) -> int:
     """Install gitlab-ci-local below BUILD, then run the tests of this file."""
+    Command("make check-pipelines", frozenset({"BUILD"})).given(os.environ)
     packages.ensure([packages.GIT, packages.MAKE, NPM, RSYNC])
     wanted = settings.read()
     tree.mark(wanted.build)

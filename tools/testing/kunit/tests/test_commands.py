@@ -14,8 +14,8 @@ MAKEFILE = (REPO / "Makefile").read_text(encoding="utf-8")
 
 # A call in a code block or between backquotes, with the variables before and behind it.
 _CALL = r"(?:^[ \t]+|`|\"\$\(|\| )((?:[A-Z_]+=\S+ +)*)"
-_PROGRAM = re.compile(_CALL + r"(\./(?:tools|\.ci)/[\w./-]+)", re.MULTILINE)
-_MAKE = re.compile(_CALL + r"make ([a-z][a-z0-9-]*)\b((?: +[A-Z_]+=\S+)*)", re.MULTILINE)
+PROGRAM = re.compile(_CALL + r"(\./(?:tools|\.ci)/[\w./-]+)", re.MULTILINE)
+MAKE = re.compile(_CALL + r"make ([a-z][a-z0-9-]*)\b((?: +[A-Z_]+=\S+)*)", re.MULTILINE)
 
 
 def documents() -> List[Path]:
@@ -34,7 +34,7 @@ def found(pattern: "re.Pattern[str]") -> Iterator[Tuple[str, Tuple[str, ...]]]:
 
 class Documented(unittest.TestCase):
     def test_programs_can_be_started(self) -> None:
-        calls = [(where, groups[1].rstrip(".")) for where, groups in found(_PROGRAM)]
+        calls = [(where, groups[1].rstrip(".")) for where, groups in found(PROGRAM)]
         self.assertIn("./tools/testing/kunit/kunit.py", [name for _, name in calls])
         for where, name in calls:
             with self.subTest(f"{where}: {name}"):
@@ -43,7 +43,7 @@ class Documented(unittest.TestCase):
 
     def test_targets_are_in_the_makefile(self) -> None:
         targets = set(re.findall(r"^([a-z][a-z0-9-]*):", MAKEFILE, re.MULTILINE))
-        named = [(where, groups[1]) for where, groups in found(_MAKE)]
+        named = [(where, groups[1]) for where, groups in found(MAKE)]
         self.assertLess({"check", "tree", "revision"}, {name for _, name in named})
         for where, name in named:
             with self.subTest(where):

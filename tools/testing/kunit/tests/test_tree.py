@@ -528,7 +528,7 @@ class Variables(World):
         self.assert_error(self.program("tree.py", FLAVOUR="vanilla"), 2, "vanilla", "series baseline stock")
 
     def test_jobs_that_are_no_number(self) -> None:
-        self.assert_error(self.program("tree.py", JOBS="many"), 2, "JOBS=many")
+        self.assert_error(self.front_end("build", JOBS="many"), 2, "JOBS=many")
 
     def test_base_that_is_no_version(self) -> None:
         self.assert_error(self.program("tree.py", BASE="/usr/src/linux"), 2, "KSRC=DIR")
