@@ -64,7 +64,27 @@ class Archive:
 
 def write_record(directory: Path, record: Dict[str, Any]) -> None:
     """Write the record of a result; with it, the result is whole."""
-    with open(directory / _RECORD, "w", encoding="utf-8") as file:
-        json.dump(record, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    write_whole(directory / _RECORD, json.dumps(record, indent=1))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that after a power cut it is the old one or the new one."""
+    half = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with open(half, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def replace_directory(new: Path, old: Path) -> None:
+    """Let a directory that is whole take the place of an older one, if there is one."""
+    aside = old.with_name(f"{old.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        old.rename(aside)
+    new.rename(old)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple
 
+import archive
 import bench_plot
 import bench_report
 import bench_rows
@@ -16,6 +17,7 @@ import cell
 import check
 import flaky
 import image
+import journal
 import judge
 import matrix
 import proc
@@ -30,6 +32,7 @@ from bench_report import Measured
 from bench_rows import Barriers, BenchError, Costs
 from errors import ExitStatus, KunitError, UsageError
 from finding import Finding, Kind, Status
+from journal import Journal
 from kernel import Kernel
 from proc import say
 from results import CaseResult, RunResult
@@ -72,11 +75,22 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     out = wanted.build / "results/bench"
     tree.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)
-    found = [
-        measure(replace(wanted, flavour=flavour, config=f"{config}-{FRAGMENT}"), how, out)
-        for config in configs
-        for flavour in flavours
-    ]
+    key = journal.key(wanted, "make bench", environ)
+    with journal.opened(out.with_name("bench.partial"), "make bench", key) as kept:
+        found = [
+            kept_or_measured(
+                replace(wanted, flavour=flavour, config=f"{config}-{FRAGMENT}"), how, out, kept
+            )
+            for config in configs
+            for flavour in flavours
+        ]
+        return tell(wanted, found, how, out, Path(environ.get("PLOTS") or out))
+
+
+def tell(
+    wanted: Settings, found: Sequence[Measured], how: "How", out: Path, shown: Path
+) -> int:
+    """Write the results to out, tables and pictures to shown; return the exit status."""
     judged = judge_all(found)
     heading = f"make bench of {tested.revision(wanted)} on {matrix.heading()}"
     if how.arguments:
@@ -84,10 +98,9 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     bench_report.write_json(found, heading, out / "bench.json")
     results.write_junit(judged, out / "bench.xml")
     table = bench_report.tables(found)
-    shown = Path(environ.get("PLOTS") or out)
     shown.mkdir(parents=True, exist_ok=True)
-    (shown / "bench.txt").write_text("\n".join(table) + "\n", encoding="utf-8")
-    for config in configs:
+    archive.write_whole(shown / "bench.txt", "\n".join(table) + "\n")
+    for config in dict.fromkeys(m.config for m in found):
         draw(config, [m for m in found if m.config == config], shown)
     print(results.in_words(judged, heading, table))
     return int(results.status(judged))
@@ -112,6 +125,19 @@ class How:
 
     arguments: Tuple[str, ...]
     barriers: bool
+
+
+def kept_or_measured(wanted: Settings, how: How, out: Path, kept: Journal) -> Measured:
+    """What the run before has measured, or what is measured now."""
+    name = f"{wanted.flavour} {wanted.config}"
+    known, run = kept.find(f"{name} measured"), kept.known(name)
+    if known and run:
+        return bench_report.measured(known, run)
+    found = measure(wanted, how, out)
+    if journal.is_worth_keeping(found.run):
+        kept.put(f"{name} measured", bench_report.as_json(found))
+        kept.put(name, results.as_json(found.run))
+    return found
 
 
 def measure(wanted: Settings, how: How, out: Path) -> Measured:

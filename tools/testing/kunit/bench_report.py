@@ -2,12 +2,13 @@
 """What make bench found, as tables for people and as JSON."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+import archive
 import bench_rows
-from bench_rows import DEVICE, RAM, Barriers, Costs, Key, Row
+from bench_rows import DEVICE, RAM, Barriers, Costs, Facts, Key, Row
 from origin_map import size
 from results import RunResult
 
@@ -48,9 +49,26 @@ def write_json(found: Sequence[Measured], heading: str, path: Path) -> None:
             for m in found
         ],
     }
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    new.replace(path)
+    archive.write_whole(path, json.dumps(document, indent=1) + "\n")
+
+
+def as_json(found: Measured) -> Dict[str, Any]:
+    """All of a Measured but its run, for json.dump()."""
+    return {
+        "flavour": found.flavour,
+        "config": found.config,
+        "facts": asdict(found.costs.facts),
+        "rows": [asdict(row) for row in found.costs.rows.values()],
+        "barriers": [[asdict(key), dict(counts)] for key, counts in found.barriers.items()],
+    }
+
+
+def measured(document: Mapping[str, Any], run: RunResult) -> Measured:
+    """What as_json() was given."""
+    rows = [replace(Row(**row), key=Key(**row["key"])) for row in document["rows"]]
+    costs = Costs(Facts(**document["facts"]), {row.key: row for row in rows})
+    barriers = {Key(**key): counts for key, counts in document["barriers"]}
+    return Measured(document["flavour"], document["config"], run, costs, barriers)
 
 
 def _row(row: Row, stock: Optional[Costs]) -> Dict[str, object]:

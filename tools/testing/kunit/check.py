@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Callable, List, Mapping, Sequence, Tuple
 
 import e2e_run
+import journal
 import mutant_trials
 import options
 import packages
@@ -22,6 +23,7 @@ from cell import Cell
 from errors import UsageError
 from finding import Finding, Kind, Status
 from proc import say
+from journal import Journal
 from results import CaseResult, RunResult
 from settings import HOME_BASE, Settings, flavours_of
 from variables import KERNEL, PRIVATE_VARIABLES, Command
@@ -75,7 +77,7 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     out = wanted.build / "results"
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
-    phases = [Phase("mypy --strict", type_check)]
+    phases = [Phase("host tests", lambda: host_tests(out)), Phase("mypy --strict", type_check)]
     for flavour, config in runs:
         cell = Cell(replace(wanted, flavour=flavour, config=config), out)
         phases.append(Phase(cell.name, cell.run))
@@ -83,9 +85,11 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
         phases.append(Phase(mutant_trials.FAST_NAME, lambda: mutant_trials.fast(wanted)))
     if ("series", e2e_run.SMOKE_PAGE) in runs:
         phases.append(Phase(e2e_run.SMOKE, lambda: e2e_run.smoke(wanted)))
-    found = run_phases(Phase("host tests", lambda: host_tests(out)), phases)
-    results.write_json(found, out / "check.json")
-    results.write_junit(found, out / "check.xml")
+    key = journal.key(wanted, "make check", environ)
+    with journal.opened(out / "check.partial", "make check", key) as kept:
+        found = run_phases(phases, kept)
+        results.write_json(found, out / "check.json")
+        results.write_junit(found, out / "check.xml")
     print(results.summary(found, _heading()))
     return int(results.status(found))
 
@@ -119,20 +123,13 @@ def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
     packages.check_qemu()
 
 
-def run_phases(aside: Phase, phases: Sequence[Phase]) -> List[RunResult]:
-    """Run all phases, whatever the outcome of each, with one going on beside the others.
-
-    That one is for what keeps no more than a single CPU busy.
-    """
+def run_phases(phases: Sequence[Phase], kept: Journal) -> List[RunResult]:
+    """Run all phases, whatever the outcome of each, but for those that a journal has."""
     found: List[RunResult] = []
     watch = proc.Stopwatch()
-    with proc.Task(aside.do) as beside:
-        say(f"[{watch.seconds:4.0f} s] beside all that follows: {aside.name} ...")
-        for number, phase in enumerate(phases, 1):
-            say(f"[{watch.seconds:4.0f} s] {number}/{len(phases)}: {phase.name} ...")
-            found.append(_told(phase.do()))
-        say(f"[{watch.seconds:4.0f} s] what is left of: {aside.name} ...")
-        found.insert(0, _told(beside.result()))
+    for number, phase in enumerate(phases, 1):
+        say(f"[{watch.seconds:4.0f} s] {number}/{len(phases)}: {phase.name} ...")
+        found.append(_told(kept.run(phase.name, phase.do)))
     say(f"[{watch.seconds:4.0f} s] done")
     return found
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """make coverage: which lines of the series and the fixes run in suites and scenarios."""
 
+import functools
 import os
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence
 
+import archive
 import cell
 import check
 import coverage_data
@@ -17,8 +18,8 @@ import e2e_root
 import e2e_run
 import e2e_scenario
 import image
+import journal
 import judge
-import lock
 import packages
 import proc
 import results
@@ -30,6 +31,7 @@ from e2e_guest import Guest
 from e2e_run import Plan
 from e2e_scenario import Device, Scenario
 from errors import ExitStatus, KunitError, UsageError
+from journal import Journal
 from proc import say
 from results import RunResult
 from settings import Settings
@@ -72,14 +74,16 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     guest = packages.for_guest(any(s.has_firmware for s in chosen))
     check.ensure_tools(wanted, *guest, packages.LCOV)
     tree.mark(wanted.build)
-    with lock.alone(wanted.build / "results/coverage.lock", "make coverage"):
-        return measure(wanted, plans, wanted.build / "results/coverage")
+    out = wanted.build / "results/coverage"
+    key = journal.key(wanted, "make coverage", environ, *(tool.proof for tool in guest))
+    with journal.opened(out.with_name("coverage.partial"), "make coverage", key) as kept:
+        return measure(wanted, plans, out, kept)
 
 
-def measure(wanted: Settings, plans: Sequence[Plan], out: Path) -> int:
-    """Do so. Earlier results in out go."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -> int:
+    """Do so. out is replaced when all is there."""
+    shown, out = out, kept.directory / "all"
+    out.mkdir(exist_ok=True)
     excuses = coverage_report.read_excuses()
     touched = what_is_touched(wanted)
     source = tree.prepare(replace(wanted, flavour=FLAVOUR))
@@ -88,11 +92,12 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path) -> int:
     traces: Dict[str, List[Path]] = {"suites": [], "scenarios": [], "both": []}
     for plan in plans:
         run_with = replace(plan, make_options=options)
-        ran = list(e2e_run.run(wanted, [run_with], out))
+        ran = list(e2e_run.run(wanted, [run_with], out, kept))
         found += ran
         if not all(run.has_kernel for run in ran):
             continue
-        found.append(run_suites(wanted, run_with, out))
+        suites = functools.partial(run_suites, wanted, run_with, out)
+        found.append(kept.run(f"{plan.name} suites", suites))
         for what, logs in logs_of(run_with, out).items():
             say(f"{plan.name}: reading the counters of the {what} ...")
             work = out / f"{plan.directory}-{what}"
@@ -108,9 +113,10 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path) -> int:
         coverage_data.pages([out / "both.info"], source, out / "html")
         report = coverage_report.look(touched, seen, excuses)
         found.append(report.result)
-        lines += ["", *report.lines, "", f"line by line: {out / 'html/index.html'}"]
+        lines += ["", *report.lines, "", f"line by line: {shown / 'html/index.html'}"]
     results.write_json(found, out / "coverage.json")
     results.write_junit(found, out / "coverage.xml")
+    archive.replace_directory(out, shown)
     print(results.in_words(found, e2e.heading("make coverage"), lines))
     return int(results.status(found))
 

@@ -76,6 +76,7 @@ def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) 
     tree is where the kernel's source is, build_dir where it was built; directory becomes
     ours. Raises CommandError when there are no counters, what proc.run() raises.
     """
+    shutil.rmtree(directory, ignore_errors=True)
     total = directory / "sum"
     for log in logs:
         found = counters(log)

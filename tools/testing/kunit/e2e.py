@@ -10,6 +10,7 @@ import check
 import e2e_mutants
 import e2e_run
 import e2e_scenario
+import journal
 import packages
 import proc
 import results
@@ -62,11 +63,13 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     out = wanted.build / "results"
     tree.mark(wanted.build)
     (out / "e2e").mkdir(parents=True, exist_ok=True)
-    found = list(e2e_run.run(wanted, plans, out / "e2e"))
-    shown = list(found)
-    found += e2e_mutants.run(wanted, mutants, scenarios, out / "e2e")
-    results.write_json(found, out / "e2e.json")
-    results.write_junit(found, out / "e2e.xml")
+    key = journal.key(wanted, "make e2e", environ, *(tool.proof for tool in packages.for_guest(True)))
+    with journal.opened(out / "e2e.partial", "make e2e", key) as kept:
+        found = list(e2e_run.run(wanted, plans, out / "e2e", kept))
+        shown = list(found)
+        found += e2e_mutants.run(wanted, mutants, scenarios, out / "e2e", kept)
+        results.write_json(found, out / "e2e.json")
+        results.write_junit(found, out / "e2e.xml")
     print(results.in_words(found, heading("make e2e"), table(found)))
     for lines in (figures(shown), grids(shown)):
         if lines:

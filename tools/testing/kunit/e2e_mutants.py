@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Breaks the kernel in the ways that some mutants say: scenarios must notice it, too."""
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Mapping, Sequence
@@ -13,6 +14,7 @@ from e2e_run import Plan
 from e2e_scenario import Scenario
 from errors import KunitError, UsageError
 from finding import Finding, Kind
+from journal import Journal
 from mutant import Mutant
 from mutant_lab import Workshop
 from results import CaseResult, RunResult
@@ -44,9 +46,16 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Mu
 
 
 def run(
-    wanted: Settings, mutants: Sequence[Mutant], scenarios: Sequence[Scenario], out: Path
+    wanted: Settings,
+    mutants: Sequence[Mutant],
+    scenarios: Sequence[Scenario],
+    out: Path,
+    kept: Journal,
 ) -> Iterator[RunResult]:
-    """Boot each mutant for its scenarios; a failure is one that nothing noticed."""
+    """Boot each mutant for its scenarios; a failure is one that nothing noticed.
+
+    What is kept is not run again.
+    """
     if not mutants:
         return
     workshop = Workshop(replace(wanted, flavour=FLAVOUR))
@@ -56,7 +65,8 @@ def run(
             # As it is in ccache after a whole make e2e, even where less would do.
             fragments = (e2e_run.FRAGMENT, e2e_run.SLOTS)
             plan = Plan(FLAVOUR, PAGE, chosen, fragments, source=workshop.tree)
-            yield _try(workshop, mutant, plan, out)
+            do = functools.partial(_try, workshop, mutant, plan, out)
+            yield kept.run(f"mutant {mutant.name}", do)
 
 
 def _try(workshop: Workshop, mutant: Mutant, plan: Plan, out: Path) -> RunResult:

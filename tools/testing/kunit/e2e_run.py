@@ -24,6 +24,7 @@ from e2e_judge import Outcome
 from e2e_scenario import Case, Scenario
 from errors import KunitError, WorkTreeError
 from finding import Finding, Kind, Status
+from journal import Journal, NoJournal
 from judge import Verdict
 from kernel import Kernel
 from proc import say
@@ -83,27 +84,31 @@ class Built:
     mapped: Path = Path()
 
 
-def run(wanted: Settings, plans: Sequence[Plan], out: Path) -> Iterator[RunResult]:
+def run(
+    wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal = NoJournal()
+) -> Iterator[RunResult]:
     """Build kernels, boot each for its scenarios; whatever goes wrong is in the results.
 
-    The guests of one run while the next is built.
+    The guests of one run while the next is built. What is kept is not run again.
     """
     watch = proc.Stopwatch()
     try:
         with lock.alone(out / "lock", "make e2e"):
             steps = (
-                functools.partial(_build, wanted, plan, out, f"{number}/{len(plans)}: {plan.name}")
+                functools.partial(_build, wanted, plan, out, f"{number}/{len(plans)}: {plan.name}", kept)
                 for number, plan in enumerate(plans, 1)
             )
             with contextlib.closing(proc.ahead(steps)) as kernels:
                 for built in kernels:
-                    yield from _boot(wanted, built, out, watch)
+                    yield from _boot(wanted, built, out, watch, kept)
     except WorkTreeError as error:
         yield RunResult(plans[0].name, (results.preparation(error),), watch.seconds)
 
 
-def _build(wanted: Settings, plan: Plan, out: Path, title: str) -> Built:
+def _build(wanted: Settings, plan: Plan, out: Path, title: str, kept: Journal) -> Built:
     watch = proc.Stopwatch()
+    if all(kept.known(_unit(plan, scenario)) for scenario in plan.scenarios):
+        return Built(plan, 0.0)
     say(f"{title}: building the kernel ...")
     wanted = replace(wanted, flavour=plan.flavour, config=plan.config)
     try:
@@ -119,8 +124,13 @@ def _build(wanted: Settings, plan: Plan, out: Path, title: str) -> Built:
     return Built(plan, watch.seconds, trouble, kernel.build_dir / image.IMAGE, root, mapped)
 
 
+def _unit(plan: Plan, scenario: Scenario) -> str:
+    """What a scenario with a kernel is kept as."""
+    return f"{plan.name} {scenario.variant}"
+
+
 def _boot(
-    wanted: Settings, built: Built, out: Path, watch: proc.Stopwatch
+    wanted: Settings, built: Built, out: Path, watch: proc.Stopwatch, kept: Journal
 ) -> Iterator[RunResult]:
     plan = built.plan
     if built.failed:
@@ -136,15 +146,20 @@ def _boot(
         for guest, scenario in zip(guests, plan.scenarios)
     ]
     # A guest keeps one CPU busy, most of the time.
-    runs = proc.in_turn([t.run for t in trials], wanted.jobs or os.cpu_count() or 1)
+    steps = [
+        functools.partial(kept.run, _unit(plan, scenario), trial.run)
+        for trial, scenario in zip(trials, plan.scenarios)
+    ]
+    runs = proc.in_turn(steps, wanted.jobs or os.cpu_count() or 1)
     told = zip(plan.scenarios, runs)
     for title, variants in itertools.groupby(told, key=lambda entry: entry[0].name):
         cases: List[CaseResult] = []
-        seconds = 0.0
+        seconds, old = 0.0, 0
         for _, ran in variants:
             cases += ran.cases
             seconds += ran.seconds
-        result = RunResult(f"{plan.name} {title}", tuple(cases), seconds)
+            old += ran.kept
+        result = RunResult(f"{plan.name} {title}", tuple(cases), seconds, old)
         say(f"[{watch.seconds:4.0f} s] {result.name}: {_in_short(cases)}")
         for finding in result.findings:
             say(f"    {finding.text}")

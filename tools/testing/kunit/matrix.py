@@ -12,6 +12,7 @@ from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
 import cell
 import check
+import journal
 import packages
 import proc
 import report
@@ -22,6 +23,7 @@ import suite
 import tested
 import tree
 from errors import KunitError, UsageError
+from journal import Journal
 from kernel import Kernel, slowness
 from proc import say
 from report import Part
@@ -60,12 +62,13 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
     revision = tested.revision(wanted)
-    kernels = [Build(wanted, group, out) for group in rows_module.groups(ours)]
     path = out / report.part_name(shard)
-    path.unlink(missing_ok=True)  # An old one must not pass for ours if we are ended.
-    part = Part(shard, revision, heading(), tuple(matrix), tuple(run_all(kernels)))
-    report.write_part(part, path)
-    return report.tell([part], out / path.stem)
+    others = [tool.proof for tool in other_tools(ours)]
+    key = journal.key(wanted, "make matrix", environ, *others)
+    with journal.opened(path.with_suffix(".partial"), "make matrix", key) as kept:
+        kernels = [Build(wanted, group, out, kept) for group in rows_module.groups(ours)]
+        part = Part(shard, revision, heading(), tuple(matrix), tuple(run_all(kernels)))
+        return report.tell([part], out / path.stem)
 
 
 def other_tools(matrix: Sequence[Row]) -> List[packages.Requirement]:
@@ -106,9 +109,12 @@ class Build:
     Raises UsageError when what is expected of it cannot be read.
     """
 
-    def __init__(self, wanted: Settings, group: Sequence[Row], out: Path) -> None:
+    def __init__(
+        self, wanted: Settings, group: Sequence[Row], out: Path, kept: Journal
+    ) -> None:
         self._rows = group
         self._out = out
+        self._kept = kept
         first = group[0]
         self._wanted = replace(wanted, flavour=first.flavour, config=first.config)
         self._arch = first.arch
@@ -119,8 +125,10 @@ class Build:
         self._seconds = 0.0
 
     def build(self) -> None:
-        """Make the kernel. What goes wrong is told by boots()."""
+        """Make the kernel, if a row needs it. What goes wrong is told by boots()."""
         watch = proc.Stopwatch()
+        if all(self._kept.known(row.name) for row in self._rows):
+            return
         try:
             self._directory = tree.prepare(self._wanted)
             failed = self._kernel(self.name.replace(" ", "-")).build()
@@ -133,12 +141,15 @@ class Build:
         """One result for each row, the first with the build's time; each is told at once."""
         found: List[RunResult] = []
         for row in self._rows:
-            watch = proc.Stopwatch()
-            cases = (self._failed,) if self._failed else self._boot(row)
-            seconds = watch.seconds + (0.0 if found else self._seconds)
-            found.append(RunResult(row.name, cases, seconds))
+            built = 0.0 if found else self._seconds
+            found.append(self._kept.run(row.name, functools.partial(self._result, row, built)))
             tell(found[-1])
         return found
+
+    def _result(self, row: Row, built: float) -> RunResult:
+        watch = proc.Stopwatch()
+        cases = (self._failed,) if self._failed else self._boot(row)
+        return RunResult(row.name, cases, watch.seconds + built)
 
     def _kernel(self, log_name: str) -> Kernel:
         return Kernel(self._directory, self._wanted, self._out, log_name, arch=self._arch)

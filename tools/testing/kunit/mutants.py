@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import List, Mapping
 
+import archive
 import check
 import mutant as mutant_module
 import proc
@@ -88,7 +89,7 @@ def write_json(report: Report, path: Path) -> None:
         "mutants": mutants,
         "cases that caught nothing": report.idle_cases(),
     }
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    archive.write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
 def summary(report: Report, whole: bool) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+import archive
 import proc
 import results
 import settings as settings_module
@@ -87,9 +88,7 @@ def write_part(part: Part, path: Path) -> None:
         "matrix": [asdict(row) for row in part.matrix],
         "rows": [{**asdict(by_name[run.name]), **results.as_json(run)} for run in part.runs],
     }
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    new.replace(path)
+    archive.write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
 def read_part(path: Path) -> Part:

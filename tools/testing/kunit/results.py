@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import archive
 import finding
 from errors import ExitStatus
 from finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
@@ -137,7 +138,7 @@ def write_json(runs: Sequence[RunResult], path: Path) -> None:
     """Write everything as JSON."""
     passed, failed = totals(runs)
     document = {"passed": passed, "failed": failed, "runs": [as_json(run) for run in runs]}
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    archive.write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
 def write_junit(runs: Sequence[RunResult], path: Path) -> None:
@@ -174,7 +175,8 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
                 failure.text = _printable("\n".join(case.finding.log))
             elif case.status is Status.SKIPPED:
                 ElementTree.SubElement(element, "skipped")
-    ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    text = ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+    archive.write_whole(path, text)
 
 
 def _printable(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+import archive
 import check
 import lock
 import origin_map
@@ -216,8 +217,7 @@ def _replacing(out: Path) -> Iterator[Path]:
     try:
         yield part
         with proc.signals_held():
-            shutil.rmtree(out, ignore_errors=True)
-            part.rename(out)
+            archive.replace_directory(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

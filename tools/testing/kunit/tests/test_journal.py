@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a run that was ended in the middle leaves to the next one."""
+
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import archive
+import bench_report
+import bench_rows
+import journal
+import results
+from errors import WorkTreeError
+from finding import Finding, Kind, Place, Stage, Status
+from journal import Journal
+from results import CaseResult, RunResult
+from tests import test_bench
+from tests.fake import DATA, World
+from tests.test_e2e import GuestWorld
+from tests.test_judge import CASES
+
+
+def run(name: str, *findings: Finding) -> RunResult:
+    cases = [CaseResult(f"s.{n}", Status.FAILED, f, "s", (), (("kB", 3),)) for n, f in enumerate(findings)]
+    return RunResult(name, (CaseResult("s.c", Status.PASSED), *cases), 1.5)
+
+
+class Units(unittest.TestCase):
+    def setUp(self) -> None:
+        self.top = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.top)
+        self.said = io.StringIO()
+
+    @contextlib.contextmanager
+    def opened(self, key: str = "same") -> Iterator[Journal]:
+        with contextlib.redirect_stderr(self.said):
+            with journal.opened(self.top / "check.partial", "make check", key) as found:
+                yield found
+
+    def ended(self, *names: str, key: str = "same") -> None:
+        """A run that is ended after some results."""
+        with self.assertRaises(KeyboardInterrupt), self.opened(key) as kept:
+            for name in names:
+                kept.run(name, lambda name=name: run(name))  # type: ignore[misc]
+            raise KeyboardInterrupt
+
+    def never(self) -> RunResult:
+        self.fail("it is there already")
+
+    def test_the_next_run_carries_on(self) -> None:
+        self.ended("one", "two")
+        with self.opened() as kept:
+            self.assertEqual(2, kept.count())
+            found = kept.run("two", self.never)
+            self.assertEqual((run("two").cases, 1), (found.cases, found.kept))
+            self.assertEqual(0, kept.run("three", lambda: run("three")).kept)
+        self.assertIn("carrying on: 2 results", self.said.getvalue())
+
+    def test_a_run_that_ended_well_leaves_nothing(self) -> None:
+        with self.opened() as kept:
+            kept.run("one", lambda: run("one"))
+        self.assertFalse((self.top / "check.partial").exists())
+        with self.opened() as kept:
+            self.assertEqual(0, kept.count())
+
+    def test_another_thing_does_not_carry_on(self) -> None:
+        self.ended("one")
+        with self.opened("other") as kept:
+            self.assertIsNone(kept.known("one"))
+
+    def test_findings_and_figures_survive(self) -> None:
+        finding = Finding(Kind.SPLAT, "words", ("a", "b"), Place(suite="s", case="c"), "WARNING")
+        with self.opened() as kept:
+            kept.run("one", lambda: run("one", finding))
+            found = kept.known("one")
+            assert found
+            self.assertEqual(run("one", finding).cases, found.cases)
+
+    def test_what_says_nothing_about_the_kernel_is_done_again(self) -> None:
+        for kind in (Kind.PREPARATION, Kind.BUILD, Kind.FLAKY):
+            finding = Finding(kind, "words", place=Place(Stage.BUILD))
+            with self.opened() as kept:
+                kept.run("one", lambda finding=finding: run("one", finding))  # type: ignore[misc]
+                self.assertIsNone(kept.known("one"), kind)
+
+    def test_torn_and_foreign_files(self) -> None:
+        self.ended("one", "two")
+        units = sorted((self.top / "check.partial").glob("*.unit.json"))
+        whole = units[0].read_text()
+        for text in ("", whole[: len(whole) // 2], "[]", '{"name": "one"}', '{"name": 1, "unit": 2}',
+                     '{"name": "one", "unit": {}}'):  # fmt: skip
+            for path in units:
+                path.write_text(text)
+            (self.top / "check.partial/half.123.new").write_text("x")
+            with contextlib.suppress(KeyboardInterrupt), self.opened() as kept:
+                self.assertIsNone(kept.known("one"), text)
+                self.assertIsNone(kept.known("two"), text)
+                raise KeyboardInterrupt
+
+    def test_a_torn_key(self) -> None:
+        for text in ("", "[]", '{"key"'):
+            self.ended("one")
+            (self.top / "check.partial/key.json").write_text(text)
+            with self.opened() as kept:
+                self.assertEqual(0, kept.count())
+
+    def test_two_runs_at_once(self) -> None:
+        with self.opened(), self.assertRaises(WorkTreeError), self.opened():
+            pass
+
+    def test_a_full_disk_leaves_the_older_file(self) -> None:
+        path = self.top / "check.json"
+        archive.write_whole(path, "old")
+        with self.assertRaises(UnicodeEncodeError):
+            archive.write_whole(path, "new \udc80")
+        self.assertEqual("old", path.read_text())
+        self.assertEqual([path], list(self.top.iterdir()))
+
+    def test_a_directory_that_takes_the_place_of_another(self) -> None:
+        for text in ("one", "two"):
+            (self.top / "part").mkdir()
+            (self.top / "part/file").write_text(text)
+            archive.replace_directory(self.top / "part", self.top / "whole")
+            self.assertEqual(text, (self.top / "whole/file").read_text())
+        self.assertEqual(["whole"], [path.name for path in self.top.iterdir()])
+
+    def test_measurements_survive(self) -> None:
+        costs = bench_rows.read(test_bench.log(test_bench.lines()))
+        key = next(iter(costs.rows))
+        found = bench_report.Measured("stock", "4k", run("stock 4k"), costs, {key: {"dsb": 3}})
+        document = json.loads(json.dumps(bench_report.as_json(found)))
+        self.assertEqual(found, bench_report.measured(document, found.run))
+
+
+class Killed(World):
+    """Programs that are killed at random moments until they come to their end."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("tools/testing/kunit/tests/__init__.py", "")
+        self.write(
+            "tools/testing/kunit/tests/test_it.py",
+            "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): pass\n",
+        )
+        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        for name in ("baseline", "stock", "skips"):
+            self.write(f"tools/testing/kunit/expected/{name}", "")
+        self.results = self.build / "results"
+
+    def kill_after(self, child: "subprocess.Popen[str]", lines: int) -> None:
+        """Kill a program after so many lines of progress."""
+        assert child.stderr
+        for _ in range(lines):
+            child.stderr.readline()
+        self.assertIsNone(child.poll(), "it ended before it was killed")
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+    def kept(self, partial: str) -> int:
+        return len(list((self.results / partial).glob("*.unit.json")))
+
+    def kill_until_done(self, name: str, stem: str, runs: str, choice: Dict[str, str]) -> None:
+        """Run a program whole; then kill it again and again; the results must be the same."""
+
+        def document() -> List[Dict[str, Any]]:
+            found: List[Dict[str, Any]] = json.loads(path.read_text())[runs]
+            return found
+
+        def outcome() -> List[Any]:
+            """What the results say, without times and without what is from an earlier run."""
+            return [(r["name"], [(c["name"], c["status"]) for c in r["cases"]]) for r in document()]
+
+        path = self.results / f"{stem}.json"
+        choice = {**choice, "FAKE_CONSOLE": str(DATA / "failure.log")}
+        whole = self.program(name, **choice)
+        self.assertEqual(1, whole.status, whole.stdout + whole.stderr)
+        expected, old = outcome(), path.read_bytes()
+        chance = random.Random(7)
+        before = 0
+        for attempt in range(6):
+            # What is there is told again, so a later run has more to say.
+            self.kill_after(self.start(name, env=choice), attempt + chance.randrange(1, 6))
+            # The older result is whole at every moment, and what is there stays.
+            self.assertEqual(old, path.read_bytes())
+            self.assertGreaterEqual(self.kept(f"{stem}.partial"), before)
+            before = self.kept(f"{stem}.partial")
+        self.assertGreater(before, 1)
+        last = self.program(name, **choice)
+        self.assertEqual(1, last.status, last.stdout + last.stderr)
+        self.assertIn(f"carrying on: {before} results", last.stderr)
+        self.assertEqual(expected, outcome())
+        self.assertEqual(before, sum(r["kept"] > 0 for r in document()))
+        self.assertEqual([], list(self.results.glob("*.partial")))
+        again = self.program(name, **choice)
+        self.assertNotIn("carrying on", again.stderr)
+        self.assertEqual(0, sum(r["kept"] for r in document()))
+
+    def test_make_check(self) -> None:
+        self.kill_until_done("check.py", "check", "runs", {"FLAVOURS": "baseline fixed stock"})
+
+    def test_make_matrix(self) -> None:
+        choice = {"FLAVOURS": "fixed stock", "CONFIGS": "4k 64k"}
+        self.kill_until_done("matrix.py", "matrix", "rows", choice)
+
+
+class KilledInGuests(GuestWorld):
+    def test_make_e2e(self) -> None:
+        """It is killed while the second kernel's guest hangs; the first is not booted again."""
+        hang = 'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait'
+        self.tool("hang", f'[ "$(/usr/bin/wc -l <"$FAKE_MARK.qemu")" -lt 3 ] || {{ {hang}; }}')
+        choice = {"FLAVOURS": "series baseline", "CONFIGS": "4k", "FAKE_APT": ""}
+        child = self.start("e2e.py", env={**choice, "FAKE_GUEST": "hang"})
+        pids = self.wait_for_hang(child)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        boots = len(Path(f"{self.mark}.qemu").read_text().splitlines())
+        ran = self.program("e2e.py", **choice, FAKE_GUEST="")
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("carrying on: 1 results", ran.stderr)
+        self.assertRegex(ran.stdout, r"two-devices spent-kB +112 +112")
+        self.assertEqual(boots + 1, len(Path(f"{self.mark}.qemu").read_text().splitlines()))
+
+
+if __name__ == "__main__":
+    unittest.main()
