@@ -30,7 +30,7 @@ import tested
 import tree
 from bench_report import Measured
 from bench_rows import Barriers, BenchError, Costs
-from errors import ExitStatus, KunitError, UsageError
+from errors import KunitError, UsageError
 from finding import Finding, Kind, Status
 from journal import Journal
 from kernel import Kernel

@@ -2,14 +2,13 @@
 """make check: all tests of this repository, judged strictly."""
 
 import os
-import re
 import shutil
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Callable, List, Mapping, Sequence, Tuple
 
 import e2e_run
+import host_tests
 import journal
 import mutant_trials
 import options
@@ -21,14 +20,11 @@ import suite
 import tree
 from cell import Cell
 from errors import UsageError
-from finding import Finding, Kind, Status
-from proc import say
 from journal import Journal
-from results import CaseResult, RunResult
+from proc import say
+from results import RunResult
 from settings import HOME_BASE, Settings, flavours_of
-from variables import KERNEL, PRIVATE_VARIABLES, Command
-
-HERE = Path(__file__).resolve().parent
+from variables import KERNEL, Command
 
 # Every run: the flavour, the config.
 RUNS = (
@@ -43,9 +39,6 @@ RUNS = (
     ("fixed", "4k"),
     ("fixed", "64k"),
 )
-
-# In seconds. Kernels are built meanwhile.
-HOST_TESTS_TIME = 3600
 
 
 @dataclass(frozen=True)
@@ -73,11 +66,12 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     choose_runs(environ, wish.base)
     wanted = suite.resolve(wish)
     runs = choose_runs(environ, wanted.base)
-    ensure_tools(wanted, packages.MYPY, *packages.GUEST)
+    ensure_tools(wanted, *packages.HOST_TESTS, *packages.GUEST)
     out = wanted.build / "results"
     tree.mark(wanted.build)
     out.mkdir(exist_ok=True)
-    phases = [Phase("host tests", lambda: host_tests(out)), Phase("mypy --strict", type_check)]
+    phases = [Phase(host_tests.NAME, lambda: host_tests.run(out))]
+    phases.append(Phase("mypy --strict", host_tests.type_check))
     for flavour, config in runs:
         cell = Cell(replace(wanted, flavour=flavour, config=config), out)
         phases.append(Phase(cell.name, cell.run))
@@ -138,69 +132,6 @@ def _told(result: RunResult) -> RunResult:
     for finding in result.findings:
         say(f"  {finding.text}")
     return result
-
-
-# --- The host's side ------------------------------------------------------
-
-
-def host_tests(out: Path) -> RunResult:
-    """Run the unit tests of the host code, each counted."""
-    watch = proc.Stopwatch()
-    log = out / "host-tests.log"
-    argv = [sys.executable, "-m", "unittest", "discover", "-v", "-s", "tests", "-t", "."]
-    try:
-        status = proc.run_logged(
-            argv, str(log), cwd=str(HERE), env=proc.clean_env(PRIVATE_VARIABLES),
-            timeout=HOST_TESTS_TIME,
-        )  # fmt: skip
-    except proc.TimedOut as error:
-        return _single_failure("host tests", error.cause, log, watch)
-    return RunResult("host tests", read_unittest(log.read_text(), status), watch.seconds)
-
-
-def read_unittest(log: str, status: int) -> Tuple[CaseResult, ...]:
-    """Make results of what unittest prints. A skipped host test is a failure."""
-    ran = re.search(r"^Ran (\d+) tests? in", log, re.MULTILINE)
-    bad = re.findall(r"^(?:FAIL|ERROR): (.*)$", log, re.MULTILINE)
-    bad += re.findall(r"^(.*) \.\.\. (?:skipped .*|unexpected success)$", log, re.MULTILINE)
-    cases = [
-        results.failed(name, Finding(Kind.HOST_TEST, f"host test: {name}", _traceback(log, name)))
-        for name in bad
-    ]
-    if not ran or int(ran.group(1)) == 0 or (status != 0 and not bad):
-        end = tuple(proc.tail(log).splitlines())
-        found = Finding(Kind.EMPTY, "the host tests did not run", end)
-        cases.append(results.failed("unittest", found))
-    good = (int(ran.group(1)) if ran else 0) - len(bad)
-    return (*cases, *(CaseResult(f"host test {n + 1}", Status.PASSED) for n in range(good)))
-
-
-def _traceback(log: str, name: str) -> Tuple[str, ...]:
-    """What unittest says about a test that failed."""
-    for part in log.split("=" * 70)[1:]:
-        if f": {name}\n" in part:
-            return tuple(part.split("-" * 70)[1].strip().splitlines())
-    return ()
-
-
-def type_check() -> RunResult:
-    """Let mypy look at the host code."""
-    watch = proc.Stopwatch()
-    sources = [*HERE.glob("*.py"), *HERE.glob("tests/*.py")]
-    files = sorted(str(path.relative_to(HERE)) for path in sources)
-    argv = [packages.MYPY.proof, "--no-error-summary", "--config-file", "mypy.ini", *files]
-    done = proc.run(argv, cwd=str(HERE), expect=(0, 1, 2))
-    said = tuple((done.stdout + done.stderr).strip().splitlines())
-    case = CaseResult("mypy --strict", Status.PASSED)
-    if done.status != 0:
-        found = Finding(Kind.TYPES, f"mypy --strict: {len(said)} complaints", said)
-        case = results.failed("mypy --strict", found)
-    return RunResult("mypy --strict", (case,), watch.seconds)
-
-
-def _single_failure(name: str, what: str, log: Path, watch: proc.Stopwatch) -> RunResult:
-    end = tuple(proc.tail(log.read_text(errors="replace")).splitlines())
-    return RunResult(name, (results.failed(name, Finding(Kind.HANG, what, end)),), watch.seconds)
 
 
 def _heading() -> str:

@@ -30,7 +30,7 @@ from coverage_report import Touched
 from e2e_guest import Guest
 from e2e_run import Plan
 from e2e_scenario import Device, Scenario
-from errors import ExitStatus, KunitError, UsageError
+from errors import KunitError, UsageError
 from journal import Journal
 from proc import say
 from results import RunResult

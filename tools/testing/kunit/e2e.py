@@ -19,7 +19,7 @@ import suite
 import tree
 from e2e_run import STATUSES, Plan
 from e2e_scenario import Scenario
-from errors import ExitStatus, UsageError
+from errors import UsageError
 from finding import Status
 from results import RunResult
 from settings import check_flavour

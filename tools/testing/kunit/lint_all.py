@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence, Set, Tuple
 
-import check
 import export
+import host_tests
 import lint
 import options
 import packages
@@ -179,7 +179,7 @@ def shellcheck(_: Scene) -> List[str]:
 
 def mypy(_: Scene) -> List[str]:
     """The check of types that make check does as well."""
-    return [line for finding in check.type_check().findings for line in finding.log]
+    return [line for finding in host_tests.type_check().findings for line in finding.log]
 
 
 def _tracked() -> List[str]:

@@ -7,6 +7,7 @@ ended as a whole: on a timeout, on Ctrl-C and on SIGTERM. Nothing outlives us.
 
 import collections
 import contextlib
+import math
 import os
 import shlex
 import signal
@@ -293,9 +294,10 @@ def ahead(functions: Iterable[Callable[[], T]]) -> Generator[T, None, None]:
             yield task.result()
 
 
-def wait_for_any(tasks: Sequence["Task[T]"]) -> None:
-    """Return as soon as one of the tasks is done."""
-    while not any(task.is_done for task in tasks):
+def wait_for_any(tasks: Sequence["Task[T]"], seconds: float = math.inf) -> None:
+    """Return as soon as one of the tasks is done, or after some seconds."""
+    watch = Stopwatch()
+    while watch.seconds < seconds and not any(task.is_done for task in tasks):
         time.sleep(_POLL)
 
 

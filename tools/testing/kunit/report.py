@@ -14,7 +14,7 @@ import proc
 import results
 import settings as settings_module
 import tree
-from errors import ExitStatus, KunitError, UsageError
+from errors import KunitError, UsageError
 from finding import Status
 from results import RunResult
 from rows import Row, Shard

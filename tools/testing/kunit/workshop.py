@@ -6,7 +6,6 @@ the same tree comes again. One work tree makes each build an incremental one.
 """
 
 import enum
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -5,9 +5,11 @@ The front end runs in it as its users run it: as a program, with a PATH, in a
 session of its own.
 """
 
+import atexit
 import io
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -15,10 +17,11 @@ import sys
 import tarfile
 import tempfile
 import time
+import traceback
 import unittest
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence
 
 TOOLS = Path(__file__).resolve().parents[1]
 DATA = TOOLS / "tests/data"
@@ -157,9 +160,40 @@ def patch(path: str, stem: str, number: int, new: str, subject: str = "") -> str
     return MAIL.format(author="A. Developer", subject=subject or f"change {stem}", diff=body)
 
 
-def _hear_interrupts() -> None:
-    """A shell's background job ignores SIGINT, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Go on as that program, in a process that was forked from the tests.
+
+    That is what starting it does, without the time that a new interpreter takes for the
+    standard library. The program's own modules are imported anew, from where it is.
+    """
+    status = 1
+    try:
+        # Popen() waits until its pipe to us is closed.
+        os.closerange(3, 1024)
+        # A shell's background job ignores SIGINT, and so would its children.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # As in each new interpreter.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        os.environ.clear()
+        os.environ.update(env)
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None) or "").startswith(f"{TOOLS}/"):
+                del sys.modules[name]
+        sys.argv, sys.path[0] = [str(script), *args], str(script.parent)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
 
 
 @dataclass(frozen=True)
@@ -171,11 +205,28 @@ class Ran:
     stderr: str
 
 
+# Where the world of each test is, in turn: what is prepared in one can then be copied.
+# Thousands of small files are made and removed, so it is in memory where that can be.
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+_PLACE = Path(_MEMORY or tempfile.gettempdir()) / f"kunit-test-{os.getpid()}"
+_PREPARED_FLAVOURS = ("series", "baseline", "stock", "fixed")
+
+
 class World(unittest.TestCase):
-    """A temporary directory with a clone of ours, a kernel package and a PATH."""
+    """A temporary directory with a clone of ours, a kernel package and a PATH.
+
+    kernel, kernel_tool: what is in the package; is_prepared: whether the trees of the
+    usual flavours are there from the beginning.
+    """
+
+    kernel: Mapping[str, str] = KERNEL
+    kernel_tool = _KERNEL_TOOL
+    is_prepared = True
+    _templates: Dict[str, Path] = {}
 
     def setUp(self) -> None:
-        self.top = Path(tempfile.mkdtemp(prefix="kunit-test-"))
+        self.top = _PLACE
+        shutil.rmtree(self.top, ignore_errors=True)
         self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
         self.repo = self.top / "clone"
         self.bin = self.top / "bin"
@@ -190,11 +241,25 @@ class World(unittest.TestCase):
             "FAKE_RECORD": str(self.record),
             "FAKE_DATA": str(DATA),
         }
-        self._make_path()
-        self._make_clone()
-        self.pack_kernel(KERNEL)
+        what = json.dumps([self.is_prepared, self.kernel_tool, dict(self.kernel)])
+        if what not in World._templates:
+            World._templates[what] = self._make_template()
+        shutil.copytree(World._templates[what], self.top, symlinks=True)
 
     # --- making ---
+
+    def _make_template(self) -> Path:
+        """A world as each test finds it, made where it will be copied to."""
+        self.top.mkdir()
+        self._make_path()
+        self._make_clone()
+        self.pack_kernel(self.kernel)
+        for flavour in _PREPARED_FLAVOURS if self.is_prepared else ():
+            self.make_tree(FLAVOUR=flavour)
+        template = Path(tempfile.mkdtemp(prefix="kunit-template-", dir=_MEMORY))
+        atexit.register(shutil.rmtree, template, ignore_errors=True)
+        self.top.rename(template / "world")
+        return template / "world"
 
     def _make_path(self) -> None:
         self.bin.mkdir()
@@ -205,6 +270,12 @@ class World(unittest.TestCase):
         for name in _IDLE_TOOLS:
             self.tool(name, "exit 0")
         self.tool("qemu-system-aarch64", "echo QEMU emulator version 7.2.0")
+        # Says that two host tests passed.
+        self.tool(
+            "pytest-3",
+            'for a; do case $a in --junitxml=*) echo "<s><testcase classname=\'T\' name=\'a\'/>'
+            '<testcase classname=\'T\' name=\'b\'/></s>" >"${a#*=}";; esac; done',
+        )
 
     def tool(self, name: str, script: str) -> None:
         """Put a shell script on the PATH."""
@@ -269,14 +340,14 @@ class World(unittest.TestCase):
         return full
 
     def pack_kernel(
-        self, files: Dict[str, str], mtime: int = 1, directory: str = "src", base: str = "6.12"
+        self, files: Mapping[str, str], mtime: int = 1, directory: str = "src", base: str = "6.12"
     ) -> Path:
         """Make the package of a kernel."""
         path = self.top / directory / f"linux-source-{base}.tar.xz"
         path.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(path, "w:xz") as tar:
             tool = {
-                "tools/testing/kunit/kunit.py": _KERNEL_TOOL,
+                "tools/testing/kunit/kunit.py": self.kernel_tool,
                 "tools/testing/kunit/fake_image.py": _KERNEL_IMAGE,
             }
             for name, text in {**files, **tool}.items():
@@ -319,16 +390,16 @@ class World(unittest.TestCase):
         self, name: str, *args: str, cwd: Optional[Path] = None, env: Mapping[str, str] = NO_ENV
     ) -> "subprocess.Popen[str]":
         """Start a program of ours, as a shell starts it: in a process group of its own."""
+        script = self.repo / "tools/testing/kunit" / name
         child = subprocess.Popen(
-            [sys.executable, str(self.repo / "tools/testing/kunit" / name), *args],
+            [sys.executable, str(script), *args],
             cwd=cwd or self.repo,
-            env={**self.env, **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_interrupts,
+            preexec_fn=lambda: _become(script, args, {**self.env, **env}),
         )
         self.addCleanup(self._kill, child)
         return child

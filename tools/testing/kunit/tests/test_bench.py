@@ -357,6 +357,8 @@ class Choose(unittest.TestCase):
 class Make(World):
     """The console is a file of the kernel, so that each flavour has its own."""
 
+    is_prepared = False
+
     CONSOLE = "mm/console.log"
 
     def setUp(self) -> None:

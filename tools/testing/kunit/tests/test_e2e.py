@@ -554,7 +554,7 @@ class Running(GuestWorld):
         self.assertEqual(1, len(ram))
 
     def test_a_hang_is_ended_with_all_that_it_started(self) -> None:
-        self.scenario(GOOD.replace("each    size 2M 16M\n", "seconds 5\n").replace("$size", "2M"))
+        self.scenario(GOOD.replace("each    size 2M 16M\n", "seconds 1\n").replace("$size", "2M"))
         self.console(CONSOLE[: CONSOLE.index("    ok 1")])
         ran = self.e2e(FAKE_GUEST="sleep 1000")
         self.assertEqual(1, ran.status)

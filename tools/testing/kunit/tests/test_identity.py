@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a build and a boot depend on, in a directory of tools that say what they are told."""
 
-import os
 import shutil
 import tempfile
 import unittest

@@ -9,6 +9,8 @@ from tests.fake import World, patch
 
 
 class CtrlC(World):
+    is_prepared = False
+
     def assert_interruptible(self, *args: str, signum: int = signal.SIGINT, **env: str) -> None:
         child = self.start("kunit.py", *args, env=env)
         pids = self.wait_for_hang(child)

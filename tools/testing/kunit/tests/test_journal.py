@@ -18,7 +18,6 @@ import archive
 import bench_report
 import bench_rows
 import journal
-import results
 from errors import WorkTreeError
 from finding import Finding, Kind, Place, Stage, Status
 from journal import Journal
@@ -146,11 +145,6 @@ class Killed(World):
 
     def setUp(self) -> None:
         super().setUp()
-        self.write("tools/testing/kunit/tests/__init__.py", "")
-        self.write(
-            "tools/testing/kunit/tests/test_it.py",
-            "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): pass\n",
-        )
         self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
         for name in ("baseline", "stock", "skips"):
             self.write(f"tools/testing/kunit/expected/{name}", "")

@@ -156,6 +156,8 @@ class Paths(World):
 
 
 class Statuses(World):
+    is_prepared = False
+
     def test_success(self) -> None:
         self.assertEqual(0, self.front_end("run").status)
 
@@ -184,6 +186,8 @@ class Statuses(World):
 
 
 class Help(World):
+    is_prepared = False
+
     def test_without_a_tree(self) -> None:
         for args in ((), ("--help",), ("run", "-h")):
             ran = self.front_end(*args)
@@ -206,6 +210,8 @@ class Help(World):
 
 
 class Packages(World):
+    is_prepared = False
+
     def test_no_way_to_install(self) -> None:
         (self.bin / "bison").unlink()
         ran = self.front_end("run")

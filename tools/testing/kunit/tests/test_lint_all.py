@@ -24,6 +24,8 @@ REMARK = 'echo "x.patch:9: WARNING:{kind}: said"; exit 1'
 
 
 class Lint(World):
+    is_prepared = False
+
     def setUp(self) -> None:
         super().setUp()
         self.pack_kernel({

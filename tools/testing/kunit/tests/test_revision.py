@@ -122,20 +122,18 @@ def mail(path: str, stem: str, new: str, subject: str) -> str:
 
 
 class Revision(World):
+    kernel_tool = _TOOL
+    kernel = {
+        **KERNEL,
+        "Makefile": KERNEL["Makefile"]
+        + "mm/%.o arch/arm64/mm/%.o: FORCE\n"
+        + "\t@python3 scripts/warn.py $(basename $@).c\nFORCE: ;\n",
+        "scripts/warn.py": _WARN,
+        "scripts/checkpatch.pl": _CHECKPATCH,
+    }
+
     def setUp(self) -> None:
-        with mock.patch.object(fake, "_KERNEL_TOOL", _TOOL):
-            super().setUp()
-            rules = (
-                "mm/%.o arch/arm64/mm/%.o: FORCE\n"
-                "\t@python3 scripts/warn.py $(basename $@).c\nFORCE: ;\n"
-            )
-            self.kernel = {
-                **KERNEL,
-                "Makefile": KERNEL["Makefile"] + rules,
-                "scripts/warn.py": _WARN,
-                "scripts/checkpatch.pl": _CHECKPATCH,
-            }
-            self.pack_kernel(self.kernel)
+        super().setUp()
         self.tool("perl", 'exec python3 "$@"')
         self.count = self.top / "count"
         self.env["FAKE_COUNT"] = str(self.count)
@@ -361,9 +359,8 @@ class Verdicts(Revision):
         self.assert_gone([int(pid) for pid in self.mark.read_text().split()])
 
     def test_new_warnings(self) -> None:
-        self.kernel["arch/arm64/mm/mmu.c"] += "int warns_already;\n"
-        with mock.patch.object(fake, "_KERNEL_TOOL", _TOOL):
-            self.pack_kernel(self.kernel, mtime=2)
+        warns = self.kernel["arch/arm64/mm/mmu.c"] + "int warns_already;\n"
+        self.pack_kernel({**self.kernel, "arch/arm64/mm/mmu.c": warns}, mtime=2)
         self.assertEqual(0, self.revision().status)
         longer = two("int two;\n+int warns_new;").replace("+20,3 @@", "+20,4 @@")
         faults = self.faults(self.revision(self.series(one(), longer), AGAINST="none"))
@@ -381,9 +378,8 @@ class Verdicts(Revision):
         self.assertIn("MISSING_SIGN_OFF", ran.stdout)
 
     def test_a_tree_without_checkpatch(self) -> None:
-        del self.kernel["scripts/checkpatch.pl"]
-        with mock.patch.object(fake, "_KERNEL_TOOL", _TOOL):
-            self.pack_kernel(self.kernel, mtime=2)
+        left = {name: text for name, text in self.kernel.items() if not name.endswith(".pl")}
+        self.pack_kernel(left, mtime=2)
         self.assertEqual(0, self.revision().status)
         self.assertIsNone(self.document()["states"][1]["checkpatch"])
 

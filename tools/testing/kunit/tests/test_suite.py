@@ -34,6 +34,8 @@ esac
 
 
 class Suite(World):
+    is_prepared = False
+
     def setUp(self) -> None:
         super().setUp()
         self.apt = self.top / "apt"
@@ -150,6 +152,8 @@ class Suite(World):
 
 
 class Rebased(World):
+    is_prepared = False
+
     def test_the_nearest_one_below_is_taken(self) -> None:
         for place in (".", "7.2", "7.10", "notes"):
             self.write(f"expected/{place}/stock", "")

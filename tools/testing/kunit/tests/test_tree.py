@@ -46,6 +46,8 @@ deleted file mode 120000
 
 
 class Flavours(World):
+    is_prepared = False
+
     def subjects(self, tree: Path) -> str:
         return self.git(tree, "log", "--reverse", "--format=%s")
 
@@ -138,6 +140,8 @@ class Flavours(World):
 
 
 class Increments(World):
+    is_prepared = False
+
     def test_nothing_is_done_twice(self) -> None:
         tree = self.make_tree()
         before = mtimes(tree)
@@ -203,6 +207,8 @@ class Increments(World):
 
 class Repair(World):
     """Whatever moment a preparation is killed at, the next one succeeds."""
+
+    is_prepared = False
 
     def killed_while(self, tool: str, when: str, first: str = "true") -> None:
         self.hanging(tool, when, first)
@@ -280,6 +286,8 @@ class Repair(World):
 
 class UsersWork(World):
     """What the user did in a prepared tree is never lost."""
+
+    is_prepared = False
 
     def better_patch(self) -> None:
         self.write(
@@ -369,6 +377,8 @@ class UsersWork(World):
 
 
 class BadPatches(World):
+    is_prepared = False
+
     def test_a_patch_that_does_not_apply(self) -> None:
         tree = self.make_tree()
         head = self.git(tree, "rev-parse", "HEAD")
@@ -399,6 +409,8 @@ class BadPatches(World):
 
 
 class Package(World):
+    is_prepared = False
+
     def test_no_package(self) -> None:
         (self.top / "src/linux-source-6.12.tar.xz").unlink()
         self.assert_error(self.program("tree.py"), 2, "linux-source-6.12", "missing")
@@ -435,6 +447,8 @@ class Package(World):
 
 
 class Ksrc(World):
+    is_prepared = False
+
     def setUp(self) -> None:
         super().setUp()
         self.linux = self.unpack_kernel()
@@ -524,6 +538,8 @@ class Ksrc(World):
 
 
 class Variables(World):
+    is_prepared = False
+
     def test_unknown_flavour(self) -> None:
         self.assert_error(self.program("tree.py", FLAVOUR="vanilla"), 2, "vanilla", "series baseline stock")
 

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The tests of the host code: run by pytest on all CPUs, read from its JUnit file."""
+
+import compileall
+import os
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import List, Tuple
+
+import packages
+import proc
+import results
+from finding import Finding, Kind, Status
+from proc import say
+from results import CaseResult, RunResult
+from variables import PRIVATE_VARIABLES
+
+HERE = Path(__file__).resolve().parent
+NAME = "host tests"
+
+# In seconds.
+TIME = 1800
+_TOLD_EVERY = 10.0
+
+_SHARE = re.compile(r"\[ *(\d+)%\]\s*$")
+
+
+def run(out: Path) -> RunResult:
+    """Run all of them, each a case; logs go to out."""
+    watch = proc.Stopwatch()
+    log, xml = out / "host-tests.log", out / "host-tests.xml"
+    xml.unlink(missing_ok=True)
+    # Each test has a copy of the tools, and copies these files as well.
+    compileall.compile_dir(HERE, maxlevels=0, quiet=1)
+    argv = [
+        packages.PYTEST.proof, "-n", str(os.cpu_count() or 1), "-q", "-p", "no:cacheprovider",
+        f"--junitxml={xml}", "tests",
+    ]  # fmt: skip
+
+    def call() -> int:
+        env = proc.clean_env(PRIVATE_VARIABLES)
+        return proc.run_logged(argv, str(log), cwd=str(HERE), env=env, timeout=TIME)
+
+    with proc.Task(call) as task:
+        _tell_progress(task, log, watch)
+        try:
+            status = task.result()
+        except proc.TimedOut as error:
+            found = Finding(Kind.HANG, error.cause, _end_of(log))
+            return RunResult(NAME, (results.failed(NAME, found),), watch.seconds)
+    return RunResult(NAME, read(xml, status, log), watch.seconds)
+
+
+def _tell_progress(task: "proc.Task[int]", log: Path, watch: proc.Stopwatch) -> None:
+    """Say now and then how many tests are done, until all are."""
+    told = watch.seconds
+    while not task.is_done:
+        proc.wait_for_any([task], 0.5)
+        if watch.seconds - told >= _TOLD_EVERY and log.exists():
+            told = watch.seconds
+            shares = [m for line in _end_of(log) if (m := _SHARE.search(line))]
+            if shares:
+                say(f"  {shares[-1][1]} % of the host tests after {watch.seconds:.0f} s")
+
+
+def read(xml: Path, status: int, log: Path) -> Tuple[CaseResult, ...]:
+    """The results in a JUnit file, when pytest ended with that status.
+
+    A test that is skipped is a failure: the machine lacks something that it needs. So is
+    a file without tests, or without a failure that explains the status.
+    """
+    try:
+        elements = list(ElementTree.parse(xml).getroot().iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        elements = []
+    cases = [_result(element) for element in elements]
+    if not cases or (status != 0 and not any(case.finding for case in cases)):
+        found = Finding(Kind.EMPTY, f"the host tests did not run: see {log}", _end_of(log))
+        cases.append(results.failed("pytest", found))
+    return tuple(cases)
+
+
+def _result(element: ElementTree.Element) -> CaseResult:
+    name = f"{element.get('classname')}.{element.get('name')}"
+    for tag, kind in (("failure", Kind.HOST_TEST), ("error", Kind.HOST_TEST), ("skipped", Kind.SKIPPED)):
+        found = element.find(tag)
+        if found is not None:
+            lines = (found.text or found.get("message") or "").splitlines()
+            return results.failed(name, Finding(kind, f"host test: {name}", tuple(lines)))
+    return CaseResult(name, Status.PASSED)
+
+
+def _end_of(log: Path) -> Tuple[str, ...]:
+    try:
+        return tuple(proc.tail(log.read_text(errors="replace")).splitlines())
+    except OSError:
+        return ()
+
+
+def type_check() -> RunResult:
+    """Let mypy look at the host code."""
+    watch = proc.Stopwatch()
+    sources: List[Path] = [*HERE.glob("*.py"), *HERE.glob("tests/*.py")]
+    files = sorted(str(path.relative_to(HERE)) for path in sources)
+    argv = [packages.MYPY.proof, "--no-error-summary", "--config-file", "mypy.ini", *files]
+    done = proc.run(argv, cwd=str(HERE), expect=(0, 1, 2))
+    said = tuple((done.stdout + done.stderr).strip().splitlines())
+    case = CaseResult("mypy --strict", Status.PASSED)
+    if done.status != 0:
+        found = Finding(Kind.TYPES, f"mypy --strict: {len(said)} complaints", said)
+        case = results.failed("mypy --strict", found)
+    return RunResult("mypy --strict", (case,), watch.seconds)
