@@ -249,12 +249,12 @@ class _Export:
         names = sorted({name for mail in made.mails for name in touched(made.git, mail)})
         files = made.git.run("ls-tree", "-z", made.base, *names).stdout.encode()
         for chosen in itertools.permutations(made.mails, min(2, len(made.mails))):
-            # Git looks at no more than what is in the index, and so does not take long.
+            # Git looks only at the index, which is quick. A reader has git am -3 as well.
             self._git.run("read-tree", "--empty")
             self._git.run("update-index", "-z", "--index-info", data=files)
             for mail in chosen:
                 done = self._git.run(
-                    "apply", "--cached", data=mail.read_bytes(), expect=(0, 1, 128)
+                    "apply", "--cached", "--3way", data=mail.read_bytes(), expect=(0, 1, 128)
                 )
                 if done.status != 0:
                     how = "by itself" if mail == chosen[0] else f"after {chosen[0].name} alone"
