@@ -124,12 +124,13 @@ void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
 }
 
 /*
- * Does vmemmap_free() of this kernel know what an altmap is? Ask it to free a
- * page of system RAM on account of one: nothing bad comes of either answer.
+ * Does vmemmap_free() of this kernel give pages back to an altmap? Ask it to
+ * free a page of system RAM that an altmap claims to have: neither answer does
+ * any harm.
  */
 static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 {
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 1);
+	struct vmem_altmap altmap = { .free = 1 };
 	unsigned long start = fake_dev_memmap(dev, 0);
 	struct vmemmap_walk walk;
 	struct page *page;
@@ -146,6 +147,7 @@ static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 
 	page = pfn_to_page(walk.pfn);
 	get_page(page);
+	altmap.base_pfn = walk.pfn;
 	altmap.alloc = 1;
 
 	mem_hotplug_begin();

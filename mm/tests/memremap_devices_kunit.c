@@ -187,15 +187,17 @@ static void arena_put(void *data)
 	kfree(arena);
 }
 
-/* From the middle of one page to the first quarter of the next. */
+/* From the middle of one page to the middle of the next, if there can be one. */
 static bool maps_both_ends(struct fake_dev *dev)
 {
 	unsigned long start = fake_dev_memmap(dev, 0);
 	struct vmemmap_walk walk;
 
+	if (IS_ALIGNED(PAGES_PER_SUBSECTION * sizeof(struct page), PAGE_SIZE))
+		return true;
+
 	mem_hotplug_begin();
-	adapt_populate_basepages(start + PAGE_SIZE / 2,
-				 start + PAGE_SIZE + PAGE_SIZE / 4, 0, NULL);
+	vmemmap_populate(start + PAGE_SIZE / 2, start + PAGE_SIZE + PAGE_SIZE / 2, 0, NULL);
 	vmemmap_walk(start + PAGE_SIZE, &walk);
 	mem_hotplug_done();
 	fake_dev_unmap(dev, start, start + 2 * PAGE_SIZE);

@@ -271,52 +271,6 @@ static void populate_basepages_short_altmap_can_be_freed(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
 }
 
-/*
- * B7: an address inside a page stands for its page. With 16K and 64K pages,
- * the memmap of a subsection begins at such an address, and ends at one.
- */
-static void populate_basepages_maps_subsection(struct kunit *test)
-{
-	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	unsigned long first = fake_dev_memmap(dev, PAGES_PER_SUBSECTION);
-	unsigned long last = fake_dev_memmap(dev, 2 * PAGES_PER_SUBSECTION) - 1;
-	unsigned long start = ALIGN_DOWN(first, PAGE_SIZE);
-	unsigned long nr = (ALIGN_DOWN(last, PAGE_SIZE) - start) / PAGE_SIZE + 1;
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, nr);
-	int err;
-
-	mem_hotplug_begin();
-	err = adapt_populate_basepages(first, last + 1, 0, &altmap);
-	mem_hotplug_done();
-	KUNIT_EXPECT_EQ(test, err, 0);
-	expect_frames(test, start, nr, dev->pfn);
-	KUNIT_EXPECT_EQ(test, altmap.alloc, nr);
-}
-
-/*
- * B7: also if the range ends earlier in its last page than it begins in its
- * first. A device of 32 MiB at 48 MiB has such a memmap, with 64K pages.
- *
- *	|    start   |            |  end       |
- *	|       [====|============|==)         |
- */
-static void populate_basepages_maps_both_ends(struct kunit *test)
-{
-	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 3);
-	unsigned long start = fake_dev_memmap(dev, 0);
-	int err;
-
-	mem_hotplug_begin();
-	err = adapt_populate_basepages(start + PAGE_SIZE / 2,
-				       start + 2 * PAGE_SIZE + PAGE_SIZE / 4, 0,
-				       &altmap);
-	mem_hotplug_done();
-	KUNIT_EXPECT_EQ(test, err, 0);
-	expect_frames(test, start, 3, dev->pfn);
-	KUNIT_EXPECT_EQ(test, altmap.alloc, 3);
-}
-
 static struct kunit_case vmemmap_basepages_cases[] = {
 	KUNIT_CASE(populate_basepages_maps_altmap_pages),
 	KUNIT_CASE(populate_basepages_respects_reserve),
@@ -327,8 +281,6 @@ static struct kunit_case vmemmap_basepages_cases[] = {
 	KUNIT_CASE(populate_basepages_without_altmap_is_ram),
 	KUNIT_CASE(populate_basepages_short_altmap),
 	KUNIT_CASE(populate_basepages_short_altmap_can_be_freed),
-	KUNIT_CASE(populate_basepages_maps_subsection),
-	KUNIT_CASE(populate_basepages_maps_both_ends),
 	{}
 };
 

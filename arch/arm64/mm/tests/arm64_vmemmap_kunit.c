@@ -11,8 +11,10 @@
 #include <kunit/test.h>
 #include <linux/io.h>
 #include <linux/memory_hotplug.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
 #include <asm/mmu.h>
@@ -22,7 +24,10 @@
 #include "warn_log.h"
 
 #define SECTION_MEMMAP		(PAGES_PER_SECTION * sizeof(struct page))
-#define SUBSECTION_MEMMAP	(PAGES_PER_SUBSECTION * sizeof(struct page))
+
+/* What subsections share no page: with large pages, as many as fill one. */
+#define SUBSECTION_MEMMAP	MAX(PAGES_PER_SUBSECTION * sizeof(struct page), PAGE_SIZE)
+#define SUBSECTIONS		(SECTION_MEMMAP / SUBSECTION_MEMMAP)
 
 /* Whole sections are mapped by blocks with 4K pages, by base pages elsewhere. */
 #define LEAF_SIZE	(IS_ENABLED(CONFIG_ARM64_4K_PAGES) ? PMD_SIZE : PAGE_SIZE)
@@ -44,7 +49,7 @@ static struct span section_span(const struct fake_dev *dev, unsigned long nr)
 
 static struct span subsection_span(const struct fake_dev *dev, unsigned long nr)
 {
-	unsigned long start = fake_dev_memmap(dev, nr * PAGES_PER_SUBSECTION);
+	unsigned long start = fake_dev_memmap(dev, 0) + nr * SUBSECTION_MEMMAP;
 
 	return (struct span) { start, start + SUBSECTION_MEMMAP };
 }
@@ -235,8 +240,8 @@ static const struct subsection_param {
 } subsection_params[] = {
 	{ "first of a section", 0 },
 	{ "second of a section", 1 },
-	{ "last of a section", SUBSECTIONS_PER_SECTION - 1 },
-	{ "first of the next section", SUBSECTIONS_PER_SECTION },
+	{ "last of a section", SUBSECTIONS - 1 },
+	{ "first of the next section", SUBSECTIONS },
 };
 
 static void subsection_desc(const struct subsection_param *param, char *desc)
@@ -589,11 +594,9 @@ static void free_section_keeps_neighbours_tables(struct kunit *test)
 /* C10: within a section, subsections share tables; they survive as well. */
 static void free_subsection_keeps_neighbours_tables(struct kunit *test)
 {
-	/* Far enough apart to share no page of the memmap. */
-	unsigned long apart = PAGE_SIZE / SUBSECTION_MEMMAP ?: 1;
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct span gone = subsection_span(dev, 0);
-	struct span kept = subsection_span(dev, apart);
+	struct span kept = subsection_span(dev, 1);
 	unsigned long nr = span_nr_pages(gone);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * nr);
 
@@ -895,7 +898,7 @@ KUNIT_DEFINE_ACTION_WRAPPER(vfree_action, vfree, const void *);
 static void free_outside_vmemmap_is_refused(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 1);
+	struct vmem_altmap altmap = { .free = 1 };
 	void *buf = vmalloc(PAGE_SIZE);
 	struct span behind = { VMEMMAP_END, VMEMMAP_END + PAGE_SIZE };
 	struct vmemmap_walk before, after;
@@ -906,7 +909,8 @@ static void free_outside_vmemmap_is_refused(struct kunit *test)
 	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
 			      "vmemmap_free() gives nothing back to an altmap");
 
-	/* On account of an altmap, so that the page itself is not freed. */
+	/* An altmap that the page is in, so that the page itself is not freed. */
+	altmap.base_pfn = vmalloc_to_pfn(buf);
 	altmap.alloc = 1;
 	span.start = (unsigned long)buf;
 	span.end = span.start + PAGE_SIZE;
@@ -919,6 +923,110 @@ static void free_outside_vmemmap_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc,
 			    "descriptor of %#lx, which is not in the vmemmap", span.start);
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 1, "pages given out, as before");
+}
+
+/*
+ * Parts of a section that with large pages begin or end inside a page of the
+ * memmap. The unit is what a quarter of a page has the struct pages of, and at
+ * least a subsection: 16 MiB with 64K pages.
+ */
+static const struct range_param {
+	unsigned long start;
+	unsigned long end;
+} range_params[] = {
+	{ 0, 1 }, { 1, 2 }, { 1, 3 }, { 2, 5 }, { 3, 17 }, { 4, 9 },
+};
+
+static unsigned long range_unit(void)
+{
+	return MAX(PAGES_PER_SUBSECTION * sizeof(struct page), PAGE_SIZE / 4);
+}
+
+static void range_desc(const struct range_param *param, char *desc)
+{
+	unsigned long mib = range_unit() / sizeof(struct page) * PAGE_SIZE / SZ_1M;
+
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%lu MiB at %lu MiB",
+		 (param->end - param->start) * mib, param->start * mib);
+}
+
+KUNIT_ARRAY_PARAM(range, range_params, range_desc);
+
+static struct span range_span(const struct fake_dev *dev, const struct range_param *param)
+{
+	unsigned long start = fake_dev_memmap(dev, 0);
+
+	return (struct span) { start + param->start * range_unit(),
+			       start + param->end * range_unit() };
+}
+
+/* Pages that hold no struct pages but those of the span. */
+static unsigned long span_nr_whole_pages(struct span span)
+{
+	span.start = ALIGN(span.start, PAGE_SIZE);
+	span.end = ALIGN_DOWN(span.end, PAGE_SIZE);
+	return span.end > span.start ? (span.end - span.start) / PAGE_SIZE : 0;
+}
+
+/*
+ * C18: all pages of the range are mapped. The first and the last one are system
+ * RAM if the range does not fill them: others may come to have struct pages there.
+ *
+ *	page of the memmap	|     0     |     1     |     2     |
+ *	range			|      [====|===========|==)        |
+ *	lies in			     RAM       device       RAM
+ */
+static void populate_range_ends_are_ram(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span span = range_span(dev, test->param_value);
+	struct span pages = span_pages(span);
+	unsigned long whole = span_nr_whole_pages(span);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, span_nr_pages(span));
+	unsigned long pfn = dev->pfn + 1;
+	struct vmemmap_walk walk;
+	unsigned long addr;
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	for (addr = pages.start; addr < pages.end; addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &walk);
+		KUNIT_ASSERT_TRUE_MSG(test, walk.leaf && walk.level == WALK_PTE,
+				      "%#lx in [%#lx, %#lx): %s at level %s", addr,
+				      span.start, span.end, walk.leaf ? "leaf" : "hole",
+				      walk_level_name(walk.level));
+		if (addr < span.start || addr + PAGE_SIZE > span.end)
+			KUNIT_ASSERT_TRUE_MSG(test, pfn_valid(walk.pfn) &&
+					      !fake_dev_has(dev, walk.pfn),
+					      "%#lx, at an end of [%#lx, %#lx), is mapped to page frame %#lx, not to system RAM",
+					      addr, span.start, span.end, walk.pfn);
+		else
+			KUNIT_ASSERT_EQ_MSG(test, walk.pfn, pfn++,
+					    "page frame behind %#lx in [%#lx, %#lx)",
+					    addr, span.start, span.end);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, whole, "pages taken from the altmap");
+}
+
+/* C19: freeing it unmaps all of them, and each goes back where it came from. */
+static void free_range_unmaps_both_ends(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct span span = range_span(dev, test->param_value);
+	unsigned long whole = span_nr_whole_pages(span);
+	unsigned long ends = span_nr_pages(span) - whole;
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	struct ram_use use;
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	depopulate(test, dev, span, &altmap);
+	expect_unmapped(test, dev, span);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+
+	use = ram_use_of(test, dev, span, &altmap, ends);
+	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables + ends,
+			    "pages of system RAM for %lu pages at the ends and %ld tables",
+			    ends, use.tables);
+	KUNIT_EXPECT_EQ_MSG(test, use.kept, 0, "pages of system RAM not returned");
 }
 
 static struct kunit_case arm64_vmemmap_cases[] = {
@@ -951,6 +1059,8 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(populate_outside_vmemmap_is_refused),
 	KUNIT_CASE(populate_end_of_vmemmap_is_accepted),
 	KUNIT_CASE(free_outside_vmemmap_is_refused),
+	KUNIT_CASE_PARAM(populate_range_ends_are_ram, range_gen_params),
+	KUNIT_CASE_PARAM(free_range_unmaps_both_ends, range_gen_params),
 	{}
 };
 
