@@ -21,6 +21,7 @@
 #include <asm/sysreg.h>
 
 #include "fake_dev.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 #define SECTION_MEMMAP		(PAGES_PER_SECTION * sizeof(struct page))
@@ -609,6 +610,50 @@ static void free_subsection_keeps_neighbours_tables(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, altmap.alloc, nr);
 }
 
+/*
+ * C10: the same if the range ends inside the one page that the neighbour uses.
+ * Both are memory that the kernel knows of, or vmemmap_free() could not tell.
+ * They lie where they have a table to themselves.
+ *
+ *	page of the memmap	|     0     |     1     |
+ *	the neighbour		            |     [=====|
+ *	comes and goes		      [=====|=====)
+ */
+static void remove_memory_keeps_neighbours_table(struct kunit *test)
+{
+	unsigned long align = 2 * PMD_SIZE / SECTION_MEMMAP ?: 1;
+	u64 sections = mhp_get_pluggable_range(true).end / PFN_PHYS(PAGES_PER_SECTION);
+	struct fake_dev *dev = fake_dev_get(test, 1, align > sections / 2 ? 1 : align);
+	unsigned long half = max(PAGE_SIZE / sizeof(struct page) / 2, PAGES_PER_SUBSECTION);
+	struct mhp_params params = { .pgprot = PAGE_KERNEL };
+	unsigned long neighbour = dev->pfn + 3 * half;
+	struct vmemmap_walk before, after;
+	int err;
+
+	mem_hotplug_begin();
+	err = __add_pages(0, neighbour, half, &params);
+	mem_hotplug_done();
+	KUNIT_ASSERT_EQ(test, err, 0);
+	vmemmap_walk(fake_dev_memmap(dev, 3 * half), &before);
+
+	mem_hotplug_begin();
+	err = __add_pages(0, dev->pfn + half, 2 * half, &params);
+	if (!err)
+		adapt_remove_pages(dev->pfn + half, 2 * half);
+	mem_hotplug_done();
+	KUNIT_EXPECT_EQ(test, err, 0);
+
+	vmemmap_walk(fake_dev_memmap(dev, 3 * half), &after);
+	KUNIT_EXPECT_TRUE_MSG(test, after.leaf, "%#lx, of memory that is there: hole at level %s",
+			      fake_dev_memmap(dev, 3 * half), walk_level_name(after.level));
+	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc, "descriptor of %#lx",
+			    fake_dev_memmap(dev, 3 * half));
+	mem_hotplug_begin();
+	adapt_remove_pages(neighbour, half);
+	mem_hotplug_done();
+	expect_unmapped(test, dev, section_span(dev, 0));
+}
+
 struct ram_use {
 	long spent;	/* by vmemmap_populate(), in pages */
 	long kept;	/* still, after vmemmap_free() */
@@ -1050,6 +1095,7 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(free_one_section_of_three),
 	KUNIT_CASE(free_section_keeps_neighbours_tables),
 	KUNIT_CASE(free_subsection_keeps_neighbours_tables),
+	KUNIT_CASE(remove_memory_keeps_neighbours_table),
 	KUNIT_CASE(free_subsection_returns_empty_tables),
 	KUNIT_CASE(free_section_puts_no_device_page_into_buddy),
 	KUNIT_CASE(free_subsection_counts_no_table_into_altmap),
