@@ -16,6 +16,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/bitmap.h>
+#include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -23,6 +24,7 @@
 #include <linux/prandom.h>
 #include <linux/rcupdate.h>
 #include <linux/sizes.h>
+#include <linux/vmstat.h>
 
 #include "alloc_fault.h"
 #include "fake_dev.h"
@@ -439,6 +441,53 @@ static void slot_set(struct slot *slot, unsigned long start, unsigned long nr,
 	slot->offer = has_altmap ? slot_enough(slot) : 0;
 }
 
+/* The counter, and what the CPUs have not added to it yet. */
+static long nr_page_tables(void)
+{
+	struct per_cpu_nodestat *stat;
+	struct pglist_data *pgdat;
+	long nr = 0;
+	int cpu;
+
+	for_each_online_pgdat(pgdat) {
+		nr += atomic_long_read(&pgdat->vm_stat[NR_PAGETABLE]);
+		for_each_online_cpu(cpu) {
+			stat = per_cpu_ptr(pgdat->per_cpu_nodestats, cpu);
+			nr += stat->vm_node_stat_diff[NR_PAGETABLE];
+		}
+	}
+	return nr;
+}
+
+/* F6: tables that are freed are counted as they were when they were allocated. */
+static void removed_device_leaves_table_count(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, NR_SECTIONS);
+	long before = nr_page_tables();
+
+	slot_set(&arena->slot[0], MIB(32), MIB(16), false);
+	KUNIT_ASSERT_EQ(test, slot_add(&arena->slot[0]), 0);
+	slot_remove(&arena->slot[0]);
+	KUNIT_EXPECT_EQ_MSG(test, nr_page_tables(), before,
+			    "pages in NR_PAGETABLE, after and before a device");
+}
+
+/* F7: a device below another one does not hide that one. */
+static void add_below_keeps_max_pfn(struct kunit *test)
+{
+	struct arena *arena = arena_get(test, NR_SECTIONS);
+	struct slot *above = &arena->slot[0], *below = &arena->slot[1];
+
+	slot_set(above, arena->nr - MIB(64), MIB(64), false);
+	slot_set(below, 0, MIB(64), false);
+	KUNIT_ASSERT_EQ(test, slot_add(above), 0);
+	KUNIT_EXPECT_GE_MSG(test, max_pfn, slot_pfn(above) + slot_nr_pages(above),
+			    "max_pfn, with a device above boot memory");
+	KUNIT_ASSERT_EQ(test, slot_add(below), 0);
+	KUNIT_EXPECT_GE_MSG(test, max_pfn, slot_pfn(above) + slot_nr_pages(above),
+			    "max_pfn, with another device below");
+}
+
 /*
  * Neighbours in one section. With 64K pages, a page of the memmap has the
  * struct pages of 64 MiB; with 16K pages, those of 4 MiB.
@@ -751,6 +800,9 @@ static void random_sequence_follows_model(struct kunit *test)
 }
 
 static struct kunit_case memremap_devices_cases[] = {
+	/* These two first: what others find may leave no memory to go on with. */
+	KUNIT_CASE(removed_device_leaves_table_count),
+	KUNIT_CASE(add_below_keeps_max_pfn),
 	KUNIT_CASE_PARAM(neighbours_removed_in_order, geometry_gen_params),
 	KUNIT_CASE_PARAM(neighbours_removed_in_reverse, geometry_gen_params),
 	KUNIT_CASE_PARAM(neighbour_comes_back, geometry_gen_params),
