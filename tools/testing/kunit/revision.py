@@ -85,7 +85,11 @@ def _main(environ: Mapping[str, str]) -> int:
     text = report_module.short(report) if environ.get("SHORT") else report_module.full(report)
     print(text)
     say(f"everything is in {out}: results.json, results.xml, report.html, logs/")
-    return int(ExitStatus.OK if report.is_good else ExitStatus.FAILED)
+    return int(_STATUS[report.word])
+
+
+# A kernel that differs from boot to boot proves nothing.
+_STATUS = {"good": ExitStatus.OK, "fault": ExitStatus.FAILED, "flaky": ExitStatus.ERROR}
 
 
 def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> Tuple[str, ...]:
@@ -236,7 +240,7 @@ def write(report: Report, kept: Archive, out: Path) -> None:
     logs = out / "logs"
     logs.mkdir()
     for name, key in _runs(report).items():
-        for what in ("build", "console"):
+        for what in ("build", "console", "console-2"):
             log = kept.path(key) / f"kernel.{what}.log"
             if log.exists():
                 shutil.copyfile(log, logs / f"{name}.{what}.log")

@@ -18,21 +18,23 @@ thead th { position: sticky; top: 0; background: #fff; border-bottom: 1px solid 
 td { text-align: center; border: 1px solid #fff; padding: 0 }
 td a { display: block; padding: .1em .6em; text-decoration: none; color: #111 }
 .passed { background: #b7e1b0 } .failed { background: #f2a19b } .skipped { background: #e4e4dc }
-.missing { background: #f6cf8b } .none { background: #f7f7f5; color: #999 }
+.missing, .flaky { background: #f6cf8b } .none { background: #f7f7f5; color: #999 }
 .fault a { font-weight: bold; outline: 2px solid #a00; outline-offset: -2px }
 .log { display: none } .log:target { display: block; position: fixed; inset: 8% 6%; overflow: auto;
 background: #fff; border: 1px solid #444; padding: 1em 1.5em; box-shadow: 0 0 4em #666 }
 .close { float: right }
 """
 
+_WORDS = {"good": "good", "fault": "at fault", "flaky": "no verdict"}
 _MARK = {
     Status.PASSED: "ok", Status.FAILED: "FAIL", Status.SKIPPED: "skip", Status.MISSING: "none",
+    Status.FLAKY: "flaky",
 }  # fmt: skip
 
 
 def page(report: Report, figure: str = "") -> str:
     """The page. figure is an SVG of what the memmap is backed by, if there is one."""
-    title = f"{report.new.series.title}: {'good' if report.is_good else 'at fault'}"
+    title = f"{report.new.series.title}: {_WORDS[report.word]}"
     columns = _columns(report)
     parts = [
         "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',

@@ -4,7 +4,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from finding import Kind, Status, of_case
+from finding import Finding, Kind, Status, of_case
 from results import WIDTH, CaseResult, RunResult, from_earlier
 from verdict import Changes, Fault, Outcome, State
 from walk import Judged
@@ -44,7 +44,14 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        return not self.new.faults
+        return not self.new.faults and not self.new.flaky
+
+    @property
+    def word(self) -> str:
+        """The verdict: good, fault or flaky."""
+        if self.new.faults:
+            return "fault"
+        return "flaky" if self.new.flaky else "good"
 
 
 # --- Text -----------------------------------------------------------------
@@ -55,7 +62,17 @@ def short(report: Report) -> str:
     lines: List[str] = []
     for number in dict.fromkeys(fault.patch for fault in report.faults):
         lines += _block(report, number)
+    lines += _flaky(report.new)
     return "\n".join(map(_cut, [*lines, verdict_line(report)]))
+
+
+def _flaky(judged: Judged) -> List[str]:
+    """What is neither for nor against the series: a kernel that differs from boot to boot."""
+    found = judged.flaky
+    if not found:
+        return []
+    lines = [f"  {where}: {finding.text}" for where, finding in found[:_FEW]]
+    return ["FLAKY, so not held against anybody:", *lines, *_more(found, _FEW), ""]
 
 
 def verdict_line(report: Report) -> str:
@@ -63,6 +80,8 @@ def verdict_line(report: Report) -> str:
     new = report.new
     if report.is_good:
         return f"Verdict: good: {len(new.series.members)} patches, nothing against them"
+    if not new.faults:
+        return f"Verdict: none: {len(new.flaky)} results differ between two boots; run it again"
     patches = sorted({fault.patch for fault in new.faults if fault.patch})
     where = [f"patch {', '.join(map(str, patches))}"] if patches else []
     where += ["the tip"] if any(f.patch is None for f in new.faults) else []
@@ -183,6 +202,8 @@ def endings(outcome: Optional[Outcome]) -> Tuple[str, str]:
     death = outcome.death
     if death:
         return build, _DEATHS[death.kind]
+    if outcome.flaky:
+        return build, "FLAKY"
     return build, "SPLAT" if outcome.findings else "ok"
 
 
@@ -284,7 +305,7 @@ def document(report: Report) -> Dict[str, Any]:
     return {
         "schema": SCHEMA,
         "version": SCHEMA_VERSION,
-        "verdict": "good" if report.is_good else "fault",
+        "verdict": report.word,
         "bisectable": None if report.tip_only else not new.not_bisectable,
         "not_bisectable_at": list(new.not_bisectable),
         "seconds": round(report.seconds, 1),
@@ -292,6 +313,10 @@ def document(report: Report) -> Dict[str, Any]:
         "configs": {"patch": list(report.patch_configs), "tip": list(report.tip_configs)},
         "series": _series(new),
         "faults": [_fault(fault) for fault in report.faults],
+        "flaky": [
+            {"where": where, "case": f.place.name or None, "what": f.text, "log": list(f.log)}
+            for where, f in new.flaky
+        ],
         "states": [_state(state) for state in new.states],
         "tip": {config: _outcome(outcome) for config, outcome in new.tip.items()},
         "against": _against(report),
@@ -379,6 +404,9 @@ def _run(name: str, outcome: Outcome, faults: Sequence[Fault]) -> RunResult:
     cases = [_failed(fault) for fault in faults if not fault.is_of_case]
     for case, found in outcome.cases.items():
         finding = None if found.is_good else at_fault.get(case)
+        if found.status is Status.FLAKY:
+            text = f"{case} ended differently in two boots"
+            finding = Finding(Kind.FLAKY, text, found.log, of_case(case))
         cases.append(CaseResult(case, found.status, finding, of_case(case).suite))
     run = outcome.run
     kept = len(cases) if run.is_kept else 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set, Tuple
 
+import flaky
 import judge
 import ktap
 import rebased
@@ -45,6 +46,16 @@ class Outcome:
     def good(self) -> FrozenSet[str]:
         """The cases that passed, or were skipped with leave."""
         return frozenset(name for name, case in self.cases.items() if case.is_good)
+
+    @property
+    def flaky(self) -> List[Finding]:
+        """What two boots of this state disagree on: it speaks neither for nor against a patch."""
+        cases = [
+            Finding(Kind.FLAKY, f"{name} ended differently in two boots", case.log, of_case(name))
+            for name, case in self.cases.items()
+            if case.status is Status.FLAKY
+        ]
+        return [*cases, *(f for f in self.findings if f.kind is Kind.FLAKY)]
 
     @property
     def death(self) -> Optional[Finding]:
@@ -129,18 +140,23 @@ class Changes:
     gone: Tuple[str, ...]
 
 
+_BAD = frozenset({Status.FAILED, Status.FLAKY})
+
+
 def read_outcome(run: Run, expected_dir: Path, version: rebased.Version) -> Outcome:
-    """Read the console of a run of a kernel of that version."""
+    """Read what a run of a kernel of that version said in its boot, or in both of them."""
     if run.ending is not Ending.RAN:
         return Outcome(run)
     # No flavour's failures are expected: each case is taken as it is.
     expected = judge.read_expectation(expected_dir, "series", run.config, version)
     found = judge.judge(run.console, expected)
+    if run.again:
+        found = flaky.merge(found, judge.judge(run.again, expected))
     logs = _logs(run.console)
     cases: Dict[str, Case] = {}
     for case in found.cases:
         is_known = case.name in expected.cases
-        is_good = case.finding is None if is_known else case.status is not Status.FAILED
+        is_good = case.finding is None if is_known else case.status not in _BAD
         log = case.finding.log if case.finding and case.finding.log else logs.get(case.name, ())
         cases[case.name] = Case(case.status, is_good, log)
     return Outcome(run, cases, found.findings)
@@ -174,25 +190,42 @@ class Progress:
     def step(self, state: State, outcome: Outcome) -> List[Fault]:
         """Take in the next state; tell what its patch is at fault for."""
         config = outcome.run.config
+        found = self.faults(state.number, outcome)
         state.outcomes[config] = outcome
+        if outcome.run.ending is Ending.RAN:
+            green = [c for c in outcome.cases if c in outcome.good and self._good.get(c) is False]
+            state.green[config], state.broken[config] = tuple(green), self._broken(outcome)
+            self._learn(outcome)
+        return found
+
+    def faults(self, number: int, outcome: Outcome) -> List[Fault]:
+        """What the patch of that number is at fault for, if this is its outcome."""
+        config = outcome.run.config
         if outcome.run.ending is not Ending.RAN:
-            return [Fault(not_built(outcome.run), Shown.PATCH, state.number, config)]
-        good, death = outcome.good, outcome.death
-        green = [c for c in outcome.cases if c in good and self._good.get(c) is False]
-        broken = [
-            name for name, case in outcome.cases.items()
-            if name not in good and self._good.get(name)
-            and not (death and case.status is Status.MISSING)
+            return [Fault(not_built(outcome.run), Shown.PATCH, number, config)]
+        found = [
+            f for f in outcome.findings
+            if f.kind is not Kind.FLAKY and same(f) not in self._findings
         ]  # fmt: skip
-        state.green[config], state.broken[config] = tuple(green), tuple(broken)
-        found = [f for f in outcome.findings if same(f) not in self._findings]
+        broken = self._broken(outcome)
         found += [_of_case(name, outcome.cases[name], "passed before, now") for name in broken]
-        self._learn(outcome)
-        return [Fault(finding, Shown.PATCH, state.number, config) for finding in found]
+        return [Fault(finding, Shown.PATCH, number, config) for finding in found]
+
+    def _broken(self, outcome: Outcome) -> Tuple[str, ...]:
+        silent = {Status.MISSING} if outcome.death else set()
+        return tuple(
+            name
+            for name, case in outcome.cases.items()
+            if not case.is_good and self._good.get(name)
+            and case.status not in {Status.FLAKY, *silent}
+        )
 
     def _learn(self, outcome: Outcome) -> None:
         for name, case in outcome.cases.items():
-            if case.status is not Status.MISSING or name not in self._good:
+            if case.status is Status.FLAKY:
+                # Whether a later patch breaks it cannot be told.
+                self._good.pop(name, None)
+            elif case.status is not Status.MISSING or name not in self._good:
                 self._good[name] = case.is_good
         self._findings = {same(f) for f in outcome.findings}
 
@@ -249,10 +282,14 @@ def judge_tip(
         excused = {same(f) for f in base.findings} if base else set()
         excused |= _last_words(outcome, may_fail)
         faults = [
-            Fault(f, Shown.TIP, None, config) for f in outcome.findings if same(f) not in excused
+            Fault(f, Shown.TIP, None, config)
+            for f in outcome.findings
+            if f.kind is not Kind.FLAKY and same(f) not in excused
         ]
         for name, case in outcome.cases.items():
-            silent = case.status is Status.MISSING and outcome.death is not None
+            silent = case.status is Status.FLAKY or (
+                case.status is Status.MISSING and outcome.death is not None
+            )
             if not case.is_good and name not in may_fail and not silent:
                 finding = _of_case(name, case, "at the tip:")
                 faults.append(Fault(finding, Shown.TIP, guilty.get(name), config))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """A series from its base to its tip, state by state."""
 
+import functools
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import judge
 import lint
@@ -18,6 +19,7 @@ from finding import Finding, Kind
 from patchset import Member, Series
 from proc import say
 from settings import Settings
+from stack import Patch
 from verdict import Fault, Outcome, Progress, Shown, State
 from workshop import Ending, Limits, Run, Workshop, limits
 
@@ -50,6 +52,21 @@ class Judged:
     @property
     def base(self) -> State:
         return self.states[0]
+
+    @property
+    def flaky(self) -> List[Tuple[str, Finding]]:
+        """What two boots of a state disagree on, each with the state and config."""
+        found = [
+            (f"patch {state.number} {config}", finding)
+            for state in self.states
+            for config, outcome in state.outcomes.items()
+            for finding in outcome.flaky
+        ]
+        tried = self.states[-1].outcomes if self.states else {}
+        for config, outcome in self.tip.items():
+            if config not in tried:
+                found += [(f"tip {config}", finding) for finding in outcome.flaky]
+        return found
 
     @property
     def not_bisectable(self) -> Tuple[int, ...]:
@@ -119,6 +136,8 @@ class Walk:
                 )
             outcome = self._read(run)
             if outcome.death:
+                outcome = self._read(self._shop.repeat((), config, Limits(), run))
+            if outcome.death:
                 raise BaseError(
                     f"on the base ({self.judged.onto}, {config}) {outcome.death.text}",
                     "no series can be judged on it; see to it first",
@@ -136,8 +155,8 @@ class Walk:
                 self._tell(state, config)
                 # First, so that the work tree goes forward only.
                 before = self._warnings(member, member.number - 1, config)
-                run = self._shop.run(patches, config, self._limit(config))
-                outcome = self._read(run)
+                faults = functools.partial(progress[config].faults, member.number)
+                outcome = self._outcome(patches, config, faults)
                 self.judged.faults += progress[config].step(state, outcome)
                 self._compare_warnings(member, state, config, before)
             self.check_style(member)
@@ -184,19 +203,35 @@ class Walk:
             if outcome is None:
                 self._tell(state, config)
                 patches = self._series.patches(len(self._series.members))
-                run = self._shop.run(patches, config, self._limit(config))
-                outcome = self._read(run)
+                outcome = self._outcome(patches, config, self._tip_faults)
             self.judged.tip[config] = outcome
 
     def judge_tip(self) -> None:
         """Add the faults of the tip to those of the single patches."""
-        onto = self._wanted.flavour
+        for outcome in self.judged.tip.values():
+            self.judged.faults += self._tip_faults(outcome)
+
+    def _tip_faults(self, outcome: Outcome) -> List[Fault]:
+        onto, config = self._wanted.flavour, outcome.run.config
         stands_for = "stock" if onto == "baseline" else onto
-        for config, outcome in self.judged.tip.items():
-            base = self.judged.base.outcomes.get(config)
-            expected = judge.read_expectation(EXPECTED, stands_for, config, self._release)
-            may_fail = verdict.tolerated(onto, base, expected)
-            self.judged.faults += verdict.judge_tip(outcome, may_fail, base, self.judged.faults)
+        base = self.judged.base.outcomes.get(config)
+        expected = judge.read_expectation(EXPECTED, stands_for, config, self._release)
+        may_fail = verdict.tolerated(onto, base, expected)
+        return verdict.judge_tip(outcome, may_fail, base, self.judged.faults)
+
+    def _outcome(
+        self,
+        patches: Sequence[Patch],
+        config: str,
+        faults: Callable[[Outcome], Sequence[Fault]],
+    ) -> Outcome:
+        """What comes of a state. One that would speak against the series is booted twice."""
+        run = self._shop.run(patches, config, self._limit(config))
+        outcome = self._read(run)
+        if run.ending is Ending.RAN and faults(outcome):
+            run = self._shop.repeat(patches, config, self._limit(config), run)
+            outcome = self._read(run)
+        return outcome
 
     @property
     def _release(self) -> rebased.Version:

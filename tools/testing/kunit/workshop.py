@@ -28,6 +28,8 @@ from stack import Patch
 from tree import Stacked
 
 NAME = "revision"
+# The console of a second boot, beside that of the first.
+_AGAIN = "kernel.console-2.log"
 # Part of each key, so that records of another form are not found.
 _FORM = "2"
 
@@ -62,7 +64,8 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True)
 class Run:
-    """A state with a config. console is empty unless it was booted."""
+    """A state with a config. console is empty unless it was booted, again unless it was
+    booted a second time."""
 
     config: str
     tree: str
@@ -74,6 +77,7 @@ class Run:
     console: str = ""
     # Whether an earlier run of this program did it.
     is_kept: bool = False
+    again: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,30 @@ class Workshop:
         if found and not (found["timed_out"] and found["boot_limit"] < _boot_limit(limit, config)):
             return self._read(name, found, config)
         return self._do(stacked, config, name, limit)
+
+    def repeat(self, patches: Sequence[Patch], config: str, limit: Limits, run: Run) -> Run:
+        """Boot a state once more, unless it is known what its second boot says.
+
+        run is what run() returned for it. Raises KunitError of some kind.
+        """
+        if run.again or run.ending is not Ending.RAN:
+            return run
+        stacked = self.stack(patches)
+        tree, wanted = self._bring(stacked), replace(self._wanted, config=config)
+        say(f"  not as expected: booting {config} once more ...")
+        with self._kept.adding(f"{run.key}.again") as part:
+            kernel = Kernel(tree, wanted, part, "kernel")
+            failed = kernel.build(limit.build)
+            if failed:
+                raise CommandError(
+                    f"what was built before cannot be built again: {failed.text}",
+                    "see what has changed meanwhile; then try again",
+                    "\n".join(failed.log),
+                )
+            self._boot(kernel, _boot_limit(limit, config))
+            console = kernel.log("console").read_text(errors="backslashreplace")
+            archive.write_whole(self._kept.path(run.key) / _AGAIN, console)
+        return replace(run, again=console)
 
     def warnings(
         self, patches: Sequence[Patch], config: str, files: Sequence[str], limit: Limits
@@ -224,10 +252,15 @@ class Workshop:
 
     def _read(self, name: str, record: Dict[str, Any], config: str) -> Run:
         console = self._kept.path(name) / "kernel.console.log"
-        text = console.read_text(errors="backslashreplace") if console.exists() else ""
+        again = self._kept.path(name) / _AGAIN
+        texts = [
+            path.read_text(errors="backslashreplace") if path.exists() else ""
+            for path in (console, again)
+        ]
         return Run(
             config, record["tree"], name, Ending(record["ending"]), record["build_seconds"],
-            record["boot_seconds"], tuple(record["said"]), text, not self._kept.is_new(name),
+            record["boot_seconds"], tuple(record["said"]), texts[0], not self._kept.is_new(name),
+            texts[1],
         )  # fmt: skip
 
     def _key(self, what: str, git_tree: str, config: str, *more: str, boots: bool) -> str:

@@ -365,7 +365,8 @@ class World(unittest.TestCase):
     def unpack_kernel(self, name: str = "linux") -> Path:
         """A kernel tree of the user's."""
         tree = self.top / name
-        for path, text in {**KERNEL, "tools/testing/kunit/kunit.py": _KERNEL_TOOL}.items():
+        tool = {"tools/testing/kunit/kunit.py": self.kernel_tool}
+        for path, text in {**self.kernel, **tool}.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(text)
         return tree

@@ -2,17 +2,22 @@
 """make revision, from end to end in a small world whose kernel obeys its patches."""
 
 import base64
+import contextlib
+import io
 import json
 import re
+import shutil
 import subprocess
+import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
-from unittest import mock
+from typing import Any, Dict, List, Sequence, Tuple
 
 import patchset
+import revision
 import rows
+from errors import KunitError
 from tests import changes, fake
 from tests.fake import KERNEL, Ran, World, patch
 from tests.test_judge import CASES
@@ -74,6 +79,9 @@ for s, (suite, cases) in enumerate(suites.items(), 1):
             (out / "test.log").write_text("\\n".join([*lines, f"    # {case}"]) + "\\n")
             sys.exit(1)
         bad = f"fails_{case};" in text or f"fails_{case}_{out.name[7:]};" in text
+        if f"shaky_{case};" in text and not (out / "shaken").exists():
+            (out / "shaken").touch()
+            bad = True
         if "int baseline;" in text and feature.get(case, "") not in text:
             bad = True
         if bad:
@@ -152,10 +160,6 @@ class Revision(World):
 
     def revision(self, series: Any = "patches/series", **env: str) -> Ran:
         return self.program("revision.py", SERIES=str(series), **env)
-
-    def test_the_tip_runs_with_the_matrix(self) -> None:
-        ran = self.revision(TIP_CONFIGS="")
-        self.assert_error(ran, 2, f"'{rows.default_configs()[0].split('-')[1]}'")
 
     def series(self, *patches: str, name: str = "v2") -> Path:
         """A directory of git format-patch files."""
@@ -256,83 +260,12 @@ class Verdicts(Revision):
         self.assertEqual({2}, {f["patch"] for f in faults})
         self.assertEqual([2], self.document()["not_bisectable_at"])
 
-    def test_a_case_that_a_patch_breaks_and_the_next_repairs(self) -> None:
-        series = self.series(one("int one; int fails_short_altmap;"), two())
-        repair = patch("mm/sparse-vmemmap.c", "vmemmap", 20, "int one;", "repair")
-        repair = repair.replace("-int vmemmap_20;", "-int one; int fails_short_altmap;")
-        (series / "0003-x.patch").write_text(repair.replace("[PATCH] repair", "[PATCH v2 3/3] r"))
-        for number in (1, 2):
-            path = series / f"000{number}-x.patch"
-            path.write_text(path.read_text().replace(f"{number}/2]", f"{number}/3]"))
-        ran = self.revision(series, AGAINST="none")
-        faults = self.faults(ran)
-        self.assertEqual([(1, "4k")], [(f["patch"], f["config"]) for f in faults])
-        self.assertIn("Bisectable: no, not at patch 1", ran.stdout)
-
-    def test_a_feature_that_never_comes(self) -> None:
-        series = self.series(one(), two("int too;"))
-        faults = self.faults(self.revision(series, AGAINST="none"))
-        where = [(f["patch"], f["config"]) for f in faults]
-        self.assertEqual([(None, "4k"), (None, "16k"), (None, "64k")], where)
-        self.assertEqual({"vmemmap_basepages.maps_altmap_pages"}, {f["case"] for f in faults})
-        # The revision in this repository tells at which patch it should have come.
-        ran = self.revision(series)
-        self.assertIn('FAIL patch 2/2 "change mmu"', ran.stdout)
-        self.assertEqual({2}, {f["patch"] for f in self.faults(ran)})
-
-    def test_what_fails_on_stock_too_is_no_fault(self) -> None:
-        self.hook("int hook; int fails_follows_model;")
-        self.expect("stock", ["vmem_altmap.follows_model"])
-        ran = self.revision()
-        self.assertEqual(0, ran.status, ran.stdout)
-        self.expect("stock", [])
-        faults = self.faults(self.revision())
-        self.assertEqual({"vmem_altmap.follows_model"}, {f["case"] for f in faults})
-
-    def test_a_kernel_that_dies_of_what_fails_on_stock_too(self) -> None:
-        self.hook("int hook; int dies_in_follows_model_64k;")
-        self.expect("stock", ["vmem_altmap.follows_model 64k"])
-        ran = self.revision()
-        self.assertEqual(0, ran.status, ran.stdout)
-        self.assertIn("HANG", ran.stdout)
-        # A splat of a case before it is nobody's excuse.
-        series = self.series(one(), two("int two; int splats_in_takes_from_altmap;"))
-        faults = self.faults(self.revision(series, AGAINST="none"))
-        self.assertTrue(all("splat" in f["what"] for f in faults), faults)
-        self.expect("stock", [])
-        faults = self.faults(self.revision())
-        self.assertEqual([("64k", "hang")], [(f["config"], f["kind"]) for f in faults][:1])
-
-    def test_on_stock_what_fails_on_the_base_is_no_fault(self) -> None:
-        series = self.series(patch("mm/memory.c", "memory", 20, "int x;", "speed"))
-        self.hook("int hook; int fails_follows_model_4k;")
-        ran = self.revision(series)
-        self.assertEqual(0, ran.status, ran.stdout)
-        self.assertIn(", stock;", ran.stdout)
-
-    def test_the_tip_fails_with_one_config(self) -> None:
-        series = self.series(one(), two("int two; int fails_short_altmap_64k;"))
-        faults = self.faults(self.revision(series, AGAINST="none"))
-        self.assertEqual([(None, "64k")], [(f["patch"], f["config"]) for f in faults])
-
     def test_a_build_that_breaks_in_the_middle(self) -> None:
         series = self.series(one("int one; int breaks_build;"), two())
         ran = self.revision(series, AGAINST="none")
         faults = self.faults(ran)
         self.assertEqual((1, "build"), (faults[0]["patch"], faults[0]["kind"]))
         self.assertIn("mm/memory.c:7:3: error: 'x' undeclared", ran.stdout)
-
-    def test_suites_that_no_longer_compile(self) -> None:
-        ran = self.revision(self.series(one(), two("int two; int stale_suites;")), AGAINST="none")
-        faults = self.faults(ran)
-        self.assertEqual((2, "stale suites"), (faults[0]["patch"], faults[0]["kind"]))
-        self.assertIn("no longer compile against it: mm/tests/vmemmap_kunit.c:9", faults[0]["what"])
-
-    def test_a_machine_at_its_end_is_no_verdict(self) -> None:
-        series = self.series(one(), two("int two; int fills_disk;"))
-        self.assert_error(self.revision(series, AGAINST="none"), 2, "the disk is full")
-        series = self.series(one(), two("int two; int eats_memory;"))
-        self.assert_error(self.revision(series, AGAINST="none"), 2, "not by the patch", "Killed")
 
     def test_a_guest_that_hangs(self) -> None:
         series = self.series(one(), two("int two; int hangs_in_follows_model;"))
@@ -341,22 +274,6 @@ class Verdicts(Revision):
         self.assertEqual({(2, "hang")}, {(f["patch"], f["kind"]) for f in faults if f["patch"]})
         self.assertIn("hung or died in vmem_altmap", faults[0]["what"])
         self.assertIn("HANG", ran.stdout)
-
-    def test_a_splat(self) -> None:
-        series = self.series(one("int one; int splats_in_short_altmap;"), two())
-        faults = self.faults(self.revision(series, AGAINST="none"))
-        self.assertEqual((1, "splat"), (faults[0]["patch"], faults[0]["kind"]))
-        self.assertIn("splat", faults[0]["what"])
-
-    def test_a_build_that_hangs(self) -> None:
-        path = self.repo / "tools/testing/kunit/workshop.py"
-        text = path.read_text()
-        path.write_text(re.sub(r"BUILD_FLOOR = .*", "BUILD_FLOOR = 2.0", text))
-        ran = self.revision(self.series(one(), two("int two; int hangs_build;")), AGAINST="none")
-        faults = self.faults(ran)
-        self.assertIn((2, "build hung"),
-                      [(f["patch"], f["kind"]) for f in faults])  # fmt: skip
-        self.assert_gone([int(pid) for pid in self.mark.read_text().split()])
 
     def test_new_warnings(self) -> None:
         warns = self.kernel["arch/arm64/mm/mmu.c"] + "int warns_already;\n"
@@ -377,33 +294,39 @@ class Verdicts(Revision):
         # A missing sign-off is told, and no more.
         self.assertIn("MISSING_SIGN_OFF", ran.stdout)
 
-    def test_a_tree_without_checkpatch(self) -> None:
-        left = {name: text for name, text in self.kernel.items() if not name.endswith(".pl")}
-        self.pack_kernel(left, mtime=2)
-        self.assertEqual(0, self.revision().status)
-        self.assertIsNone(self.document()["states"][1]["checkpatch"])
+    def test_the_tip_alone_in_short(self) -> None:
+        ran = self.revision(TIP_ONLY="1", TIP_CONFIGS="4k 64k", SHORT="1")
+        self.assertEqual((0, 1), (ran.status, len(ran.stdout.splitlines())), ran.stderr)
+        self.assertEqual(2, len([c for c in self.calls() if c.startswith("exec")]))
+        self.assertEqual({"4k", "64k"}, set(self.document()["tip"]))
+        self.assertIsNone(self.document()["bisectable"])
 
     def test_a_base_that_is_no_good(self) -> None:
         self.hook("int breaks_build;")
         self.assert_error(self.revision(), 2, "the base itself (baseline, 4k)", "undeclared")
 
-    def test_tip_only(self) -> None:
-        self.assertEqual(0, self.revision(TIP_ONLY="1").status)
-        self.assertEqual(3, len([c for c in self.calls() if c.startswith("exec")]))
-        self.assertIsNone(self.document()["bisectable"])
+    def test_a_kernel_that_fails_in_one_boot_of_two(self) -> None:
+        series = self.series(one(), two("int two; int shaky_short_altmap;"))
+        choice = {"AGAINST": "none", "CONFIGS": "4k", "TIP_CONFIGS": "4k"}
+        ran = self.revision(series, **choice)
+        self.assertEqual((2, []), (ran.status, self.document()["faults"]), ran.stdout + ran.stderr)
+        document = self.document()
+        self.assertEqual("flaky", document["verdict"])
+        self.assertEqual(["vmemmap_basepages.short_altmap"], [f["case"] for f in document["flaky"]])
+        # The base, patch 1, and patch 2 twice; both of its logs are there.
+        self.assertEqual(4, len([c for c in self.calls() if c.startswith("exec")]))
+        logs = self.build / "results/revision/logs"
+        self.assertIn("not ok", (logs / "0002-4k.console.log").read_text())
+        self.assertNotIn("not ok", (logs / "0002-4k.console-2.log").read_text())
+        self.assertEqual(2, self.revision(series, **choice).status)
+        self.assertEqual([], self.calls())
 
-    def test_more_configs(self) -> None:
-        self.assertEqual(0, self.revision(CONFIGS="4k 64k").status)
-        self.assertEqual({"4k", "64k"}, set(self.document()["states"][1]["runs"]))
-        self.assert_error(self.revision(CONFIGS="5k"), 2, "5k")
-
-    def test_short(self) -> None:
+    def test_a_kernel_that_fails_in_both_boots(self) -> None:
         series = self.series(one(), two("int two; int fails_short_altmap;"))
-        lines = self.revision(series, AGAINST="none", SHORT="1").stdout.splitlines()
-        self.assertIn("FAIL patch 2/2", lines[0])
-        self.assertIn("Verdict: at fault: patch 2", lines[-1])
-        self.assertLess(len(lines), 10)
-        self.assertEqual(1, len(self.revision(SHORT="1").stdout.splitlines()))
+        ran = self.revision(series, AGAINST="none", CONFIGS="4k", TIP_CONFIGS="4k")
+        faults = self.faults(ran)
+        self.assertEqual([(2, "patch", "failed")], [(f["patch"], f["shown"], f["kind"]) for f in faults])
+        self.assertEqual(4, len([c for c in self.calls() if c.startswith("exec")]))
 
 
 class Against(Revision):
@@ -442,33 +365,8 @@ class Inputs(Revision):
         alone = patchset.read(str(self.mbox(one(subject="[PATCH] change"), reply)))
         self.assertEqual(["change"], [member.title for member in alone.members])
 
-    def test_the_newest_version_counts(self) -> None:
-        v1 = one("int old;", "[PATCH 1/2] change vmemmap")
-        ran = self.revision(self.mbox(v1, one(), two()), AGAINST="none")
-        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        self.assertIn("several versions; v2 is taken", ran.stderr)
-
-    def test_a_quilt_directory_of_bare_diffs(self) -> None:
-        directory = self.top / "quilt"
-        directory.mkdir()
-        for name, text in (("b.patch", one()), ("a.diff", two())):
-            (directory / name).write_text(text[text.index("diff --git") : text.index("--\n2.39")])
-        (directory / "series").write_text("# first\nb.patch -p1\na.diff\n")
-        ran = self.revision(directory, ONTO="baseline")
-        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        self.assertEqual("b", self.document()["states"][1]["title"])
-
-    def test_encoded_mails(self) -> None:
-        text = one()
-        head, body = text.split("\n\n", 1)
-        coded = base64.encodebytes(body.replace("\n", "\r\n").encode()).decode()
-        head += "\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64"
-        ran = self.revision(self.mbox(f"{head}\n\n{coded}\n", two()), AGAINST="none")
-        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-
     def test_a_range_of_commits(self) -> None:
-        with mock.patch.object(fake, "_KERNEL_TOOL", _TOOL):
-            tree = self.unpack_kernel()
+        tree = self.unpack_kernel()
         for path, text in self.kernel.items():
             (tree / path).parent.mkdir(exist_ok=True, parents=True)
             (tree / path).write_text(text)
@@ -494,11 +392,94 @@ class Inputs(Revision):
         self.assertEqual("add one", self.document()["states"][1]["title"])
         ran = self.revision("start..nowhere", KSRC=str(tree))
         self.assert_error(ran, 2, "merge-base", "nowhere")
-        self.assert_error(self.revision("start..HEAD"), 2, "KSRC=DIR")
         # A series on the tree as it stands, where a case fails already.
         series = self.series(patch("mm/memory.c", "memory", 20, "int x;", "speed"))
         ran = self.revision(series, KSRC=str(tree))
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+
+
+class Reading(unittest.TestCase):
+    """What SERIES can be, read in the process."""
+
+    def setUp(self) -> None:
+        self.top = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.top)
+
+    def mbox(self, *messages: str) -> str:
+        path = self.top / "v2.mbx"
+        path.write_text("".join(messages))
+        return str(path)
+
+    def read(self, given: str) -> patchset.Series:
+        self.said = io.StringIO()
+        with contextlib.redirect_stderr(self.said):
+            return patchset.read(given)
+
+    def refused(self, given: str, *words: str) -> None:
+        with self.assertRaises(KunitError) as caught:
+            self.read(given)
+        for word in words:
+            self.assertIn(word, str(caught.exception))
+
+    def test_the_newest_version_counts(self) -> None:
+        v1 = one("int old;", "[PATCH 1/2] change vmemmap")
+        found = self.read(self.mbox(v1, one(), two()))
+        self.assertEqual([b"int one;" in m.patch.data for m in found.members], [True, False])
+        self.assertIn("several versions; v2 is taken", self.said.getvalue())
+
+    def test_a_quilt_directory_of_bare_diffs(self) -> None:
+        for name, text in (("b.patch", one()), ("a.diff", two())):
+            (self.top / name).write_text(text[text.index("diff --git") : text.index("--\n2.39")])
+        (self.top / "series").write_text("# first\nb.patch -p1\na.diff\n")
+        self.assertEqual(["b", "a"], [m.title for m in self.read(str(self.top)).members])
+
+    def test_encoded_mails(self) -> None:
+        head, body = one().split("\n\n", 1)
+        coded = base64.encodebytes(body.replace("\n", "\r\n").encode()).decode()
+        head += "\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64"
+        found = self.read(self.mbox(f"{head}\n\n{coded}\n", two()))
+        self.assertEqual(("mm/sparse-vmemmap.c",), found.members[0].files)
+
+    def test_what_is_damaged(self) -> None:
+        cut = one()[: one().index("+int one;")]
+        self.refused(self.mbox(cut, two()), "is damaged", "corrupt patch")
+        self.refused(self.mbox("\0\1\2 nonsense"), "holds no patch")
+        self.refused(self.mbox(one()), "not complete: patch 2/2")
+        bad = self.top / "bad.mbox.gz"
+        bad.write_bytes(b"\x1f\x8b\x08 truncated")
+        self.refused(str(bad), "bad.mbox.gz cannot be read")
+        bare = two()[: two().index("diff --git")]
+        self.refused(self.mbox(one(), bare), "has no diff")
+
+    def test_what_is_empty(self) -> None:
+        (self.top / "empty").mkdir()
+        self.refused(str(self.top / "empty"), "holds no patches")
+        self.refused(self.mbox(), "holds no patch")
+        (self.top / "series").write_text("# nothing\n")
+        self.refused(str(self.top), "holds no patch")
+        (self.top / "series").write_text("gone.patch\n")
+        self.refused(str(self.top), "gone.patch cannot be read")
+        self.refused(str(self.top / "nowhere"), "no such file")
+
+    def test_variables(self) -> None:
+        series = self.mbox(one(), two())
+        choices: Sequence[Tuple[Dict[str, str], str]] = (
+            ({}, "SERIES is not set"),
+            ({"SERIES": "start..HEAD"}, "KSRC=DIR"),
+            ({"SERIES": series, "ONTO": "vanilla"}, "vanilla"),
+            ({"SERIES": series, "CONFIGS": "5k"}, "5k"),
+            ({"SERIES": series, "TIP_CONFIGS": "5k"}, "5k"),
+        )
+        for environ, words in choices:
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                self.assertEqual(2, revision.main([], environ), environ)
+            self.assertIn(words, said.getvalue())
+
+    def test_the_tip_runs_with_the_matrix(self) -> None:
+        self.assertEqual(
+            (*revision.PATCH_CONFIGS, *(c for c in rows.default_configs() if c not in revision.PATCH_CONFIGS)),
+            revision._configs({}, "TIP_CONFIGS", (*revision.PATCH_CONFIGS, *rows.default_configs())),
+        )
 
 
 class BadInputs(Revision):
@@ -517,34 +498,6 @@ class BadInputs(Revision):
     def test_hooks_in_the_way_are_not_the_series_fault(self) -> None:
         series = self.series(patch("mm/memory.c", "memory", 3, "int x;", "clash"))
         self.assert_error(self.revision(series), 2, "not beside our patches/hooks")
-
-    def test_a_corrupt_mbox(self) -> None:
-        cut = one()[: one().index("+int one;")]
-        self.assert_error(self.revision(self.mbox(cut, two())), 2, "is damaged", "corrupt patch")
-        self.assert_error(self.revision(self.mbox("\0\1\2 nonsense")), 2, "holds no patch")
-        self.assert_error(self.revision(self.mbox(one())), 2, "not complete: patch 2/2")
-        bad = self.top / "bad.mbox.gz"
-        bad.write_bytes(b"\x1f\x8b\x08 truncated")
-        self.assert_error(self.revision(bad), 2, "bad.mbox.gz cannot be read")
-
-    def test_a_numbered_patch_without_its_diff(self) -> None:
-        bare = two()[: two().index("diff --git")]
-        self.assert_error(self.revision(self.mbox(one(), bare)), 2, "has no diff")
-
-    def test_an_empty_series(self) -> None:
-        self.assert_error(self.revision(self.series()), 2, "holds no patches")
-        self.assert_error(self.revision(self.mbox()), 2, "holds no patch")
-        quilt = self.top / "quilt"
-        quilt.mkdir()
-        (quilt / "series").write_text("# nothing\n")
-        self.assert_error(self.revision(quilt), 2, "holds no patch")
-        (quilt / "series").write_text("gone.patch\n")
-        self.assert_error(self.revision(quilt), 2, "gone.patch cannot be read")
-
-    def test_no_series(self) -> None:
-        self.assert_error(self.revision(""), 2, "SERIES is not set")
-        self.assert_error(self.revision("nowhere"), 2, "no such file")
-        self.assert_error(self.revision(ONTO="vanilla"), 2, "vanilla")
 
     def test_output_that_cannot_be_written(self) -> None:
         (self.build / "results").mkdir(parents=True)

@@ -10,15 +10,17 @@ from typing import Any, Dict, List
 from unittest import mock
 
 import lint
+import proc
+import workshop
 from archive import Archive
-from errors import DiskSpaceError
+from errors import CommandError, DiskSpaceError
 from finding import Status
 from gitrepo import Git
 from results import CaseResult
 from settings import Settings
 from stack import Patch
 from tree import Stacked
-from workshop import Limits, Workshop
+from workshop import Ending, Limits, Workshop
 
 
 class Kept(unittest.TestCase):
@@ -27,7 +29,7 @@ class Kept(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.top)
         self.done: List[str] = []
         # What the kernel and its tools do: how long a boot takes, what a build says.
-        self.boot_seconds, self.build_log = 0.0, ""
+        self.boot_seconds, self.build_log, self.hangs = 0.0, "", False
         self.stacked = Stacked(Git(self.top), "commit", "tree")
         patches = ExitStack()
         self.addCleanup(patches.close)
@@ -49,12 +51,18 @@ class Kept(unittest.TestCase):
         (part / "build.log").write_text(self.build_log)
 
         def build(_limit: float) -> Any:
+            if self.hangs:
+                raise proc.TimedOut("make: not done", "see the log")
             return CaseResult("build", Status.FAILED) if self.build_log else None
+
+        def boot(limit: int) -> None:
+            self.done.append(f"boot {limit}")
+            (part / "kernel.console.log").write_text(f"console of boot {len(self.done)}")
 
         return mock.Mock(
             build=build,
-            boot=lambda limit: self.done.append(f"boot {limit}"),
-            log=lambda what: part / f"{what}.log",
+            boot=boot,
+            log=lambda what: part / f"{'kernel.' if what == 'console' else ''}{what}.log",
         )
 
     def checkpatch(self, _tree: Path, _patch: Path) -> Any:
@@ -83,6 +91,39 @@ class Kept(unittest.TestCase):
         self.assertEqual(
             ("a warning",), self.shop().warnings((), "4k", ["mm/x.c"], Limits())
         )
+
+    def test_a_build_that_hangs_is_not_kept(self) -> None:
+        """A busy machine is no property of a tree."""
+        self.hangs = True
+        self.assertIs(Ending.BUILD_HUNG, self.shop().run((), "4k", Limits()).ending)
+        self.hangs = False
+        self.assertIs(Ending.RAN, self.shop().run((), "4k", Limits()).ending)
+
+    def test_a_second_boot_is_kept_beside_the_first(self) -> None:
+        run = self.shop().run((), "4k", Limits(boot=9))
+        self.assertEqual("", run.again)
+        run = self.shop().repeat((), "4k", Limits(boot=9), run)
+        self.assertEqual(["boot 9", "boot 9"], self.done)
+        self.assertEqual("console of boot 2", run.again)
+        known = self.shop().run((), "4k", Limits(boot=9))
+        self.assertEqual(("console of boot 1", "console of boot 2"), (known.console, known.again))
+        self.assertIs(known, self.shop().repeat((), "4k", Limits(boot=9), known))
+
+    def test_why_a_build_failed(self) -> None:
+        suite = "../mm/tests/x_kunit.c:9:2: error: too few arguments\n"
+        link = "ld: mm/tests/x_kunit.o: in function `f':(.text+0x1): undefined reference to `g'\n"
+        code = "../mm/memory.c:7:3: error: 'x' undeclared\n"
+        for log, ending in (
+            (suite, Ending.SUITES_STALE), (link, Ending.SUITES_STALE), (suite + link, Ending.SUITES_STALE),
+            (code, Ending.BUILD_FAILED), (suite + code, Ending.BUILD_FAILED), ("", Ending.BUILD_FAILED),
+        ):  # fmt: skip
+            self.assertIs(ending, workshop.read_failure(log)[0], log)
+        for log, error in (
+            ("gcc: fatal error: Killed signal terminated program cc1", CommandError),
+            ("/tmp/x.s: No space left on device", DiskSpaceError),
+        ):
+            with self.assertRaises(error):
+                workshop.read_failure(log)
 
     def test_what_checkpatch_depends_on(self) -> None:
         patch = Patch(Path("x.patch"), b"a patch")
