@@ -11,7 +11,7 @@ import image
 import kunit
 import options
 import proc
-from errors import CommandError
+from errors import CommandError, DiskSpaceError
 from finding import Finding, Kind, Place, Stage
 from settings import CPU_VARIABLE, Settings
 
@@ -21,6 +21,10 @@ BUILD_TIME = 3600
 # A kernel that watches itself needs so many times more.
 _SLOW, _SLOW_FACTOR = frozenset({"debug", "kasan"}), 3
 
+_MACHINE = re.compile(
+    r"No space left on device|Disk quota exceeded|Killed signal|Cannot allocate memory|"
+    r"virtual memory exhausted|internal compiler error|Input/output error"
+)
 _COMPILER_MESSAGE = re.compile(
     r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file"
 )
@@ -59,18 +63,26 @@ class Kernel:
         return self._out / f"{self._name}.{what}.log"
 
     def configure(self, timeout: float = BUILD_TIME, *more: str) -> Optional[Finding]:
-        """Make a .config, as kunit.py does it; None when that worked. Raises proc.TimedOut."""
+        """Make a .config, as kunit.py does it; None when that worked.
+
+        Raises proc.TimedOut, and what require_healthy_machine() raises.
+        """
         return self._made("config", Kind.CONFIG, timeout, *more)
 
     def build(self, timeout: float = BUILD_TIME) -> Optional[Finding]:
-        """Configure and build; None when that worked. Raises proc.TimedOut."""
+        """Configure and build; None when that worked.
+
+        Raises proc.TimedOut, and what require_healthy_machine() raises.
+        """
         return self._made("build", Kind.BUILD, timeout)
 
     def _made(self, what: str, kind: Kind, timeout: float, *more: str) -> Optional[Finding]:
         log = self.log(what)
         if self._tool(log, timeout, what, *more) == 0:
             return None
-        said = compiler_messages(log.read_text(errors="replace"))
+        text = log.read_text(errors="replace")
+        require_healthy_machine(text)
+        said = compiler_messages(text)
         return Finding(kind, f"the {what} failed: see {log}", said, Place(Stage.BUILD))
 
     def boot(
@@ -114,6 +126,20 @@ class Kernel:
 def slowness(config: str) -> int:
     """How many times as long as others a guest with this config may take."""
     return _SLOW_FACTOR if _SLOW & set(config.split("-")) else 1
+
+
+def require_healthy_machine(log: str) -> None:
+    """Raise DiskSpaceError or CommandError if it was the machine that ended a build."""
+    if not _MACHINE.search(log):
+        return
+    failure = proc.failure(["make"], 2, log)
+    if isinstance(failure, DiskSpaceError):
+        raise failure
+    raise CommandError(
+        "the machine stopped the compiler: this says nothing about the code",
+        "free memory or let JOBS be smaller, and try again",
+        "\n".join(line for line in log.splitlines() if _MACHINE.search(line)),
+    )
 
 
 def compiler_messages(log: str) -> Tuple[str, ...]:

@@ -22,10 +22,10 @@ import options
 import proc
 import tree as tree_module
 from archive import Archive
-from errors import CommandError, DiskSpaceError, WorkTreeError
+from errors import CommandError, WorkTreeError
 from gitrepo import Git
 from image import IMAGE
-from kernel import Kernel, compiler_messages
+from kernel import Kernel, compiler_messages, require_healthy_machine
 from mutant import Mutant
 from proc import Task, say
 from settings import Settings
@@ -257,9 +257,7 @@ class Lab:
             image = self._kernel.build_dir / IMAGE
             if status != 0:
                 log = self._make_log.read_text(errors="replace")
-                failure = proc.failure(["make", "Image"], status, log)
-                if isinstance(failure, DiskSpaceError):
-                    raise failure
+                require_healthy_machine(log)
                 return Outcome(Fate.UNVIABLE, "", compiler_messages(log), watch.seconds)
             self._stale = set(mutant.files)
             if _digest(image) == self._base_image:

@@ -18,7 +18,7 @@ import options
 import proc
 import tree as tree_module
 from archive import Archive
-from errors import CommandError, DiskSpaceError, WorkTreeError
+from errors import CommandError, WorkTreeError
 from gitrepo import Git
 from kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
 from lint import Remark
@@ -46,10 +46,6 @@ _SUITE_ERROR = re.compile(
 _LINK_ERROR = re.compile(r"((?:mm|arch/arm64/mm)/tests/\S+?):.*(undefined reference to .*)$", re.M)
 _ANY_ERROR = re.compile(
     r"^(\S+?:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference .*)$", re.M
-)
-_MACHINE = re.compile(
-    r"No space left on device|Disk quota exceeded|Killed signal|Cannot allocate memory|"
-    r"virtual memory exhausted|internal compiler error|Input/output error"
 )
 
 
@@ -161,7 +157,6 @@ class Workshop:
             kernel = Kernel(tree, wanted, part, "kernel")
             try:
                 if kernel.build(limit.build):
-                    read_failure(kernel.log("build").read_text(errors="replace"))
                     return {"warnings": []}
                 log = part / "w1.log"
                 said = lint.warnings(tree, kernel.build_dir, wanted, files, log, limit.build)
@@ -276,19 +271,7 @@ def _boot_limit(limit: Limits, config: str) -> int:
 
 
 def read_failure(log: str) -> Tuple[Ending, Tuple[str, ...]]:
-    """Why a build failed: its own fault, or that of suites that are too old for it.
-
-    Raises DiskSpaceError, CommandError when the machine is to blame.
-    """
-    if _MACHINE.search(log):
-        failure = proc.failure(["make"], 2, log)
-        if isinstance(failure, DiskSpaceError):
-            raise failure
-        raise CommandError(
-            "the compiler was stopped by the machine, not by the patch",
-            "free memory or let JOBS be smaller, and try again",
-            "\n".join(line for line in log.splitlines() if _MACHINE.search(line)),
-        )
+    """Why a build failed: its own fault, or that of suites that are too old for it."""
     ours = [f"{m[1]} {m[2]}" for m in (*_SUITE_ERROR.finditer(log), *_LINK_ERROR.finditer(log))]
     others = [
         line for line in (m[1] for m in _ANY_ERROR.finditer(log))

@@ -9,7 +9,7 @@ from pathlib import Path
 import cell
 import check
 import kernel
-from errors import UsageError
+from errors import CommandError, DiskSpaceError, UsageError
 from finding import Finding, Kind, Status
 from results import CaseResult, RunResult, summary
 from tests.fake import DATA, Ran, World
@@ -189,6 +189,15 @@ class Summary(unittest.TestCase):
             ("../mm/x.c:1:2: error: no", "make: *** [x] Error 1"), kernel.compiler_messages(log)
         )
         self.assertEqual(("noise",), kernel.compiler_messages("noise\n"))
+
+    def test_a_machine_at_its_end_is_no_failed_build(self) -> None:
+        for log, error in (
+            ("gcc: fatal error: Killed signal terminated program cc1", CommandError),
+            ("/tmp/x.s: No space left on device", DiskSpaceError),
+        ):
+            with self.assertRaises(error):
+                kernel.require_healthy_machine(f"CC a\n{log}\nmake: *** [x] Error 1\n")
+        kernel.require_healthy_machine("../mm/x.c:1:2: error: no\n")
 
     def test_unknown_phases(self) -> None:
         with self.assertRaises(UsageError):
