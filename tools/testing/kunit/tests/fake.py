@@ -6,6 +6,7 @@ session of its own.
 """
 
 import atexit
+import importlib
 import io
 import json
 import os
@@ -21,6 +22,7 @@ import traceback
 import unittest
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence
 
 TOOLS = Path(__file__).resolve().parents[1]
@@ -56,10 +58,11 @@ KERNEL: Dict[str, str] = {
 # given goes to the file FAKE_RECORD.
 _KERNEL_TOOL = '''\
 #!/usr/bin/env python3
-import json, os, re, signal, subprocess, sys
+import os, signal, sys
 
 record = os.environ.get("FAKE_RECORD")
 if record:
+    import json
     with open(record, "w") as f:
         json.dump({"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}, f)
 sub = next((a for a in sys.argv[1:] if not a.startswith("-")), None)
@@ -75,6 +78,7 @@ signal.signal(signal.SIGINT, interrupted)
 
 def hang():
     global child
+    import subprocess
     child = subprocess.Popen(["sleep", "1000"])
     with open(os.environ["FAKE_MARK"] + ".tmp", "w") as f:
         f.write(f"{os.getpid()} {child.pid}")
@@ -96,6 +100,7 @@ if sub in ("run", "exec"):
     console = os.environ.get("FAKE_CONSOLE")
     image = os.path.join(build_dir, "arch/arm64/boot/Image")
     if os.path.exists(image):
+        import re
         wanted = re.search(r"int console_(\\w+);", open(image).read())
         if wanted:
             console = os.path.join(os.environ["FAKE_DATA"], wanted.group(1) + ".log")
@@ -163,8 +168,9 @@ def patch(path: str, stem: str, number: int, new: str, subject: str = "") -> str
 def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     """Go on as that program, in a process that was forked from the tests.
 
-    That is what starting it does, without the time that a new interpreter takes for the
-    standard library. The program's own modules are imported anew, from where it is.
+    That is what starting it does, without the time that a new interpreter takes to import
+    things. All worlds of this process are at the same place, so that the modules of one
+    are those of all.
     """
     status = 1
     try:
@@ -176,9 +182,9 @@ def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoRetu
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         os.environ.clear()
         os.environ.update(env)
-        for name, module in list(sys.modules.items()):
-            if str(getattr(module, "__file__", None) or "").startswith(f"{TOOLS}/"):
-                del sys.modules[name]
+        for name in _modules_below(TOOLS):
+            del sys.modules[name]
+        sys.modules.update(_MODULES)
         sys.argv, sys.path[0] = [str(script), *args], str(script.parent)
         sys.stdin = open(0, encoding="utf-8", closefd=False)
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
@@ -194,6 +200,36 @@ def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoRetu
         sys.stderr.flush()
     finally:
         os._exit(status)
+
+
+# The modules of the programs, as a world has them.
+_MODULES: Dict[str, ModuleType] = {}
+
+
+def _modules_below(directory: Path) -> Dict[str, ModuleType]:
+    """The modules that were imported from there."""
+    return {
+        name: module
+        for name, module in sys.modules.items()
+        if str(getattr(module, "__file__", None) or "").startswith(f"{directory}/")
+    }
+
+
+def _import_all(directory: Path) -> None:
+    """Fill _MODULES from the tools of a world; the tests keep those that they have."""
+    ours = _modules_below(TOOLS)
+    for name in ours:
+        del sys.modules[name]
+    sys.path.insert(0, str(directory))
+    try:
+        for path in sorted(directory.glob("*.py")):
+            importlib.import_module(path.stem)
+        _MODULES.update(_modules_below(directory))
+    finally:
+        sys.path.remove(str(directory))
+        for name in _modules_below(directory):
+            del sys.modules[name]
+        sys.modules.update(ours)
 
 
 @dataclass(frozen=True)
@@ -254,6 +290,8 @@ class World(unittest.TestCase):
         self._make_path()
         self._make_clone()
         self.pack_kernel(self.kernel)
+        if not _MODULES:
+            _import_all(self.repo / "tools/testing/kunit")
         for flavour in _PREPARED_FLAVOURS if self.is_prepared else ():
             self.make_tree(FLAVOUR=flavour)
         template = Path(tempfile.mkdtemp(prefix="kunit-template-", dir=_MEMORY))
