@@ -15,7 +15,7 @@ export KUNIT_TYPED := $(strip $(foreach name,$(.VARIABLES),$(if \
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report arches map bench-verdict export lint docs bench e2e coverage pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report arches map export lint docs bench e2e coverage pipeline check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -28,7 +28,6 @@ help:
 	@echo 'make report  merge what make matrix SHARD=i/n left, PARTS=DIR says where'
 	@echo 'make arches  compile the series, patch by patch, for the other architectures'
 	@echo 'make map     draw what a memmap is backed by, without the series and with it'
-	@echo 'make bench-verdict   how long to a verdict, beside the kernel'"'"'s own kunit.py'
 	@echo 'make export  patches/ as mails with cover letters, in build/outgoing'
 	@echo 'make lint    checkpatch, W=1, sparse, clang, coccinelle and more on what goes out'
 	@echo 'make docs    the pages of Documentation/ as HTML, in build/docs/html'
@@ -49,12 +48,11 @@ help:
 	@echo '  SHARD=1/4   for make matrix: this part of it'
 	@echo '  ARCHES="x86_64 s390x"   for make arches: only these'
 	@echo '  MAP=FILE    for make map: the picture (default: build/results/origin-map.svg)'
-	@echo '  PLOTS=DIR   for make bench, make bench-verdict: pictures and table go there'
+	@echo '  PLOTS=DIR   for make bench: pictures and table go there'
 	@echo '  KERNEL_ARGS="rodata=on"         for make bench: further arguments for the kernels'
 	@echo '  BARRIERS=0  for make bench: do not count barriers, which takes a boot more'
 	@echo '  SCENARIOS="ram-* geometry-pair/2M,16M"   for e2e, coverage: only these'
 	@echo '  MUTANTS="alloc-* free-*"        for make mutants, make e2e: only these'
-	@echo '  RUNS=3      for make bench-verdict: how often each is measured'
 	@echo '  AGAINST=DIR-or-mbox, ONTO=flavour, TIP_ONLY=1, SHORT=1   for make revision'
 	@echo '  TIP_CONFIGS="4k 64k"            for make revision: the whole series with these'
 	@echo
@@ -77,9 +75,6 @@ mutants:
 
 soak:
 	@$(PYTHON) $(TOOLS)/soak.py
-
-bench-verdict:
-	@$(PYTHON) $(TOOLS)/bench_verdict.py
 
 matrix:
 	@$(PYTHON) $(TOOLS)/matrix.py

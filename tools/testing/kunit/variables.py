@@ -81,7 +81,6 @@ VARIABLES = (
     Variable("BARRIERS", "0", "do not count barriers", "0"),
     Variable("SCENARIOS", "GLOBS", "the scenarios to run", ".*"),
     Variable("MUTANTS", "GLOBS", "the mutants to try", ".*"),
-    Variable("RUNS", "N", "how often to measure"),
     Variable("SOAK_SECONDS", "N", "how long to run random sequences", r"\d+"),
     Variable("SERIES", "PATH", "the series to judge: a directory, an mbox, or FROM..TO"),
     Variable("AGAINST", "PATH", "the older revision to compare with, or none", ".*"),

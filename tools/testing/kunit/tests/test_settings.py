@@ -103,7 +103,6 @@ class NoWork(unittest.TestCase):
             ("revision", {"SERIES": series, "ONTO": "vanilla"}),
             ("revision", {"SERIES": series, "AGAINST": "no-such-file"}),
             ("bench", {"CONFIGS": "5k"}),
-            ("bench_verdict", {"RUNS": "many"}),
             ("arches", {"ARCHES": "vax"}),
             ("map", {"CONFIGS": "5k"}),
             ("soak", {"SOAK_SECONDS": "many"}),
