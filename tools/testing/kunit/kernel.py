@@ -11,8 +11,10 @@ import image
 import kunit
 import options
 import proc
+import warm
 from errors import CommandError, DiskSpaceError
 from finding import Finding, Kind, Place, Stage
+from options import CommandLine
 from settings import CPU_VARIABLE, Settings
 
 # In seconds. A guest needs a few; a build on a slow machine, half an hour.
@@ -72,9 +74,20 @@ class Kernel:
     def build(self, timeout: float = BUILD_TIME) -> Optional[Finding]:
         """Configure and build; None when that worked.
 
+        A kernel for which nothing has changed since it was built is not built again.
         Raises proc.TimedOut, and what require_healthy_machine() raises.
         """
-        return self._made("build", Kind.BUILD, timeout)
+        known = warm.Build(self._line("build"), self._tree)
+        if not known.is_ours():
+            return self._made("build", Kind.BUILD, timeout)
+        made = known.look()
+        if known.is_up_to_date(made):
+            return None
+        known.forget()
+        failed = self._made("build", Kind.BUILD, timeout)
+        if not failed:
+            known.remember(made)
+        return failed
 
     def _made(self, what: str, kind: Kind, timeout: float, *more: str) -> Optional[Finding]:
         log = self.log(what)
@@ -114,11 +127,13 @@ class Kernel:
         shutil.copyfile(console, kept)
         return kept.read_text(errors="backslashreplace")
 
-    def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
+    def _line(self, *args: str) -> CommandLine:
         more = [*self._options, *self._make_options]
         given = options.take_apart([*args, f"--arch={self._arch}", *more])
-        line = options.with_defaults(given, self._wanted)
-        argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *line.argv()]
+        return options.with_defaults(given, self._wanted)
+
+    def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
+        argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *self._line(*args).argv()]
         env = image.build_env(**({CPU_VARIABLE: cpu} if cpu else {}))
         return proc.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
 

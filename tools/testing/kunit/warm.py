@@ -98,6 +98,13 @@ class Build:
         """Somebody is going to build there, and it may go wrong."""
         self._record.unlink(missing_ok=True)
 
+    def is_up_to_date(self, now: Optional[Made]) -> bool:
+        """Whether the image is what a build would make now: nothing at all has changed."""
+        then = self._remembered()
+        if then is None or now is None or not self._same_otherwise(then, now):
+            return False
+        return self._changed(then, now) == []
+
     def bring_up_to_date(self, now: Optional[Made], jobs: Optional[int]) -> bool:
         """Make the objects of what has changed; whether the image is up to date then."""
         then = self._remembered()

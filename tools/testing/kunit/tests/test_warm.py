@@ -8,12 +8,15 @@ import tempfile
 import unittest
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from unittest import mock
 
 import image
+import kernel
 import options
 import warm
+from finding import Finding, Kind
+from settings import Settings
 from tests.test_image import keep_record
 
 OURS = f"--qemu_config={options.ARM64_QEMU_CONFIG}"
@@ -92,6 +95,53 @@ class Again(unittest.TestCase):
     def test_nothing_has_changed(self) -> None:
         self.assertTrue(self.is_up_to_date())
         self.assertEqual([], self.made)
+
+    def test_a_kernel_that_is_judged_is_built_anew_unless_nothing_has_changed(self) -> None:
+        def is_known(*words: str) -> bool:
+            build = self.build(*words)
+            return build.is_up_to_date(build.look())
+
+        self.assertTrue(is_known())
+        self.assertFalse(is_known("--kconfig_add=CONFIG_X=y"))
+        self.write("mm/rmap.c", "int edited;\n")
+        self.assertFalse(is_known())
+        self.write("mm/rmap.c", "int rmap;\n")
+        self.assertTrue(is_known())
+        self.write_and_commit("mm/rmap.c", "int committed;\n")
+        self.assertFalse(is_known())
+        build = self.build()
+        build.remember(build.look())
+        self.assertTrue(is_known())
+        self.write(f".kunit-4k/{image.IMAGE}", "another image")
+        self.assertFalse(is_known())
+        build.forget()
+        self.assertFalse(is_known())
+        self.assertEqual([], self.made)
+
+    def test_kernel_build_asks_for_it(self) -> None:
+        told: List[str] = []
+        one = kernel.Kernel(self.tree, Settings("series", "4k", "6.12", self.tree), self.tree, "x")
+        no = Finding(Kind.BUILD, "no")
+        choices: Sequence[Tuple[bool, Optional[Finding], List[str]]] = (
+            (True, None, []),
+            (False, None, ["forget", "made", "remember"]),
+            (False, no, ["forget", "made"]),
+        )
+        for known, failed, expected in choices:
+            told.clear()
+            build = mock.Mock()
+            build.is_ours.return_value, build.is_up_to_date.return_value = True, known
+            build.forget.side_effect = lambda: told.append("forget")
+            build.remember.side_effect = lambda _: told.append("remember")
+
+            def made(*_: object, failed: Optional[Finding] = failed) -> Optional[Finding]:
+                told.append("made")
+                return failed
+
+            with mock.patch("kernel.warm.Build", return_value=build):
+                with mock.patch.object(one, "_made", side_effect=made):
+                    self.assertIs(failed, one.build())
+            self.assertEqual(expected, told)
 
     def test_an_edited_file(self) -> None:
         self.write("mm/rmap.c", "int edited;\n")
