@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import archive
 import bench_rows
+import results
 from bench_rows import DEVICE, RAM, Barriers, Costs, Facts, Key, Row
 from origin_map import size
 from results import RunResult
@@ -53,8 +54,9 @@ def write_json(found: Sequence[Measured], heading: str, path: Path) -> None:
 
 
 def as_json(found: Measured) -> Dict[str, Any]:
-    """All of a Measured but its run, for json.dump()."""
+    """All of a Measured, for json.dump()."""
     return {
+        "run": results.as_json(found.run),
         "flavour": found.flavour,
         "config": found.config,
         "facts": asdict(found.costs.facts),
@@ -63,8 +65,9 @@ def as_json(found: Measured) -> Dict[str, Any]:
     }
 
 
-def measured(document: Mapping[str, Any], run: RunResult) -> Measured:
-    """What as_json() was given."""
+def from_json(document: Mapping[str, Any]) -> Measured:
+    """What as_json() was given. Raises KeyError, TypeError, ValueError."""
+    run = results.from_json(document["run"])
     rows = [replace(Row(**row), key=Key(**row["key"])) for row in document["rows"]]
     costs = Costs(Facts(**document["facts"]), {row.key: row for row in rows})
     barriers = {Key(**key): counts for key, counts in document["barriers"]}

@@ -134,7 +134,7 @@ def opened(directory: Path, command: str, name: str) -> Iterator[Journal]:
             archive.write_whole(directory / _KEY, json.dumps(record))
         journal = Journal(directory)
         if since and journal.count():
-            say(f"carrying on: {journal.count()} results are from the run of {since} that was ended")
+            say(f"carrying on from the run of {since}, which was ended; results kept: {journal.count()}")
         yield journal
         with proc.signals_held():
             # The key goes first: without it, what is left is nobody's.

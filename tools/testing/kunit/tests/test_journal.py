@@ -62,7 +62,7 @@ class Units(unittest.TestCase):
             found = kept.run("two", self.never)
             self.assertEqual((run("two").cases, 1), (found.cases, found.kept))
             self.assertEqual(0, kept.run("three", lambda: run("three")).kept)
-        self.assertIn("carrying on: 2 results", self.said.getvalue())
+        self.assertIn("results kept: 2\n", self.said.getvalue())
 
     def test_a_run_that_ended_well_leaves_nothing(self) -> None:
         with self.opened() as kept:
@@ -137,7 +137,7 @@ class Units(unittest.TestCase):
         key = next(iter(costs.rows))
         found = bench_report.Measured("stock", "4k", run("stock 4k"), costs, {key: {"dsb": 3}})
         document = json.loads(json.dumps(bench_report.as_json(found)))
-        self.assertEqual(found, bench_report.measured(document, found.run))
+        self.assertEqual(found, bench_report.from_json(document))
 
 
 class Killed(World):
@@ -190,7 +190,7 @@ class Killed(World):
         self.assertGreater(before, 1)
         last = self.program(name, **choice)
         self.assertEqual(1, last.status, last.stdout + last.stderr)
-        self.assertIn(f"carrying on: {before} results", last.stderr)
+        self.assertIn(f"results kept: {before}\n", last.stderr)
         self.assertEqual(expected, outcome())
         self.assertEqual(before, sum(r["kept"] > 0 for r in document()))
         self.assertEqual([], list(self.results.glob("*.partial")))
@@ -222,7 +222,7 @@ class KilledInGuests(GuestWorld):
         boots = len(Path(f"{self.mark}.qemu").read_text().splitlines())
         ran = self.program("e2e.py", **choice, FAKE_GUEST="")
         self.assertEqual(1, ran.status, ran.stderr)
-        self.assertIn("carrying on: 1 results", ran.stderr)
+        self.assertIn("results kept: 1\n", ran.stderr)
         self.assertRegex(ran.stdout, r"two-devices spent-kB +112 +112")
         self.assertEqual(boots + 1, len(Path(f"{self.mark}.qemu").read_text().splitlines()))
 
