@@ -27,6 +27,9 @@ SPLAT = re.compile(
     r"detected stall|soft lockup|Bad page state|Bad page map|page allocation failure|"
     r"DEBUG_LOCKS_WARN_ON|suspicious RCU usage|[Rr]efcount_t: |list_(?:add|del) corruption"
 )
+_CUT = "------------[ cut here ]------------"
+# The line of such a report that says which one it is.
+_WHICH = re.compile(r"\bWARNING: |\bkernel BUG at ")
 _BOOTED = re.compile(r"Linux version \d|Booting Linux")
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
 
@@ -181,12 +184,21 @@ def splats(lines: Iterable[str]) -> List[Finding]:
     for number, line in enumerate(plain):
         if SPLAT.search(line) and not ktap.is_ktap(line):
             # The lines of one report often match more than once.
-            if number - last >= _SPLAT_LINES:
+            if number - last >= _SPLAT_LINES or _CUT in line:
                 shown = tuple(plain[number : number + _SPLAT_LINES])
-                text = f"splat at line {number + 1}: {line}"
-                findings.append(Finding(Kind.SPLAT, text, shown, subject=line))
+                subject = _subject(shown)
+                text = f"splat at line {number + 1}: {subject}"
+                findings.append(Finding(Kind.SPLAT, text, shown, subject=subject))
             last = number
     return findings
+
+
+def _subject(report: Tuple[str, ...]) -> str:
+    """The line that distinguishes a report from others. Each WARN() begins alike."""
+    first, *more = report
+    if _CUT not in first:
+        return first
+    return next((line for line in more if _WHICH.search(line)), more[0] if more else first)
 
 
 _SPLAT_LINES = 12

@@ -133,8 +133,19 @@ class Logs(unittest.TestCase):
         self.assertEqual(5, verdict.as_expected)
         self.assertEqual(1, len(verdict.findings), verdict.findings)
         splat = self.assert_finds(verdict, Kind.SPLAT)
-        self.assertEqual("------------[ cut here ]------------", splat.subject)
+        self.assertIn("at arch/arm64/mm/mmu.c:912", splat.subject)
         self.assertIn("mmu.c:912", splat.log[1])
+
+    def test_each_warn_is_a_finding_of_its_own(self) -> None:
+        """They begin alike, and one may follow right behind another."""
+        cut = "------------[ cut here ]------------"
+        message = "a message of the caller"
+        old = "WARNING: CPU: 0 PID: 33 at mm/memory.c:912 unmap+0x2c/0x4d0"
+        new = "WARNING: mm/sparse.c:7 at populate+0x8/0x10, CPU#1: kunit_try_catch/34"
+        bug = "kernel BUG at mm/memory.c:7!"
+        lines = [cut, old, "Call trace:", cut, message, new, "Call trace:", cut, bug, cut]
+        self.assertEqual([old, new, bug, cut], [f.subject for f in judge.splats(lines)])
+        self.assertEqual(4, len({f.identity for f in judge.splats(lines)}))
 
     def test_offences_against_the_format(self) -> None:
         for name, offence, where in (
