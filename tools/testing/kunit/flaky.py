@@ -18,19 +18,21 @@ def merge(first: Verdict, second: Verdict) -> Verdict:
     """What both boots agree on, and a finding FLAKY for each thing that they do not.
 
     A case that one boot never came to, because the kernel died before, is as the other says.
+    A kernel that died in both boots has died, also if it was at another place.
     """
     names = dict.fromkeys(case.name for case in (*first.cases, *second.cases))
     before, after = ({c.name: c for c in v.cases} for v in (first, second))
-    cases = [_merge_case(before.get(name), after.get(name), first, second) for name in names]
-    findings = _merge_findings(first.findings, second.findings)
-    return Verdict(tuple(case for case in cases if case), tuple(findings))
+    cases = []
+    for name in names:
+        silent = CaseResult(name, Status.MISSING, suite=of_case(name).suite)
+        one, other = before.get(name, silent), after.get(name, silent)
+        cases.append(_merge_case(one, other, first, second))
+    return Verdict(tuple(cases), tuple(_merge_findings(first.findings, second.findings)))
 
 
 def _merge_case(
-    one: Optional[CaseResult], other: Optional[CaseResult], first: Verdict, second: Verdict
-) -> Optional[CaseResult]:
-    if one is None or other is None:
-        return one or other
+    one: CaseResult, other: CaseResult, first: Verdict, second: Verdict
+) -> CaseResult:
     if (one.status, _kind(one)) == (other.status, _kind(other)):
         return one
     if one.status is Status.MISSING and first.has_died:
@@ -57,6 +59,10 @@ def _both(one: CaseResult, other: CaseResult) -> Tuple[str, ...]:
 
 def _merge_findings(first: Sequence[Finding], second: Sequence[Finding]) -> List[Finding]:
     found: List[Finding] = []
+    deaths = [next((f for f in findings if f.is_death), None) for findings in (first, second)]
+    if deaths[0] and deaths[1] and deaths[0].identity != deaths[1].identity:
+        found.append(_two_deaths(deaths[0], deaths[1]))
+        first, second = ([f for f in findings if not f.is_death] for findings in (first, second))
     for words, ours, others in (("first", first, second), ("second", second, first)):
         known = {finding.identity for finding in others}
         for finding in ours:
@@ -66,3 +72,8 @@ def _merge_findings(first: Sequence[Finding], second: Sequence[Finding]) -> List
             elif ours is first:
                 found.append(finding)
     return found
+
+
+def _two_deaths(one: Finding, other: Finding) -> Finding:
+    log = ("first boot:", *one.log, "second boot:", *other.log)
+    return replace(one, text=f"{one.text}; in the second boot {other.text}", log=log)

@@ -79,8 +79,22 @@ class Repeated(unittest.TestCase):
         self.assertIn((Kind.MISSING, "vmem_altmap.follows_model"), self.kinds(verdict))
 
     def test_two_deaths(self) -> None:
+        """A kernel that never lives to the end is at fault, whichever way it dies."""
         verdict, _ = self.judged("panic", "hang")
-        self.assertEqual({Kind.FLAKY, Kind.MISSING}, {kind for kind, _ in self.kinds(verdict)})
+        self.assertTrue(verdict.has_died)
+        (death,) = [finding for finding in verdict.findings if finding.is_death]
+        self.assertIs(Kind.PANIC, death.kind)
+        self.assertIn("Kernel panic - not syncing: Oops: Fatal exception", "".join(death.log))
+        self.assertIn("        ok 1 single pages", death.log)
+
+    def test_a_case_that_only_one_boot_has(self) -> None:
+        """It is in no list of what is expected, so that it is missing from no boot."""
+        extra = CaseResult("s.extra", Status.PASSED, Finding(Kind.UNKNOWN, "words"), "s")
+        found, nothing = Verdict((extra,), ()), Verdict((), ())
+        for merged in (merge(found, nothing), merge(nothing, found)):
+            self.assertEqual([Status.FLAKY], [case.status for case in merged.cases])
+        dead = Verdict((), (Finding(Kind.HANG, "words"),))
+        self.assertEqual((extra,), merge(found, dead).cases)
 
     def test_a_splat_that_does_not_come_again(self) -> None:
         verdict, _ = self.judged("splat", "pass")
