@@ -46,6 +46,11 @@ class Archive:
         """Whether that result was added in this run, and not in an earlier one."""
         return name in self._added
 
+    def extend(self, name: str, file: str, text: str) -> None:
+        """Add a file to a result, which so becomes one of this run."""
+        write_whole(self.path(name) / file, text)
+        self._added.add(name)
+
     @contextlib.contextmanager
     def adding(self, name: str) -> Iterator[Path]:
         """A directory to put a result into; it is kept if the block ends well."""

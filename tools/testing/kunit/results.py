@@ -148,7 +148,7 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            name=run.name,
+            name=_printable(run.name),
             tests=str(len(run.cases)),
             failures=str(len(run.wrong)),
             skipped=str(run.count(Status.SKIPPED) + len(run.flaky)),
@@ -160,7 +160,7 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
             ElementTree.SubElement(properties, "property", name=name, value=value)
         for case in run.cases:
             element = ElementTree.SubElement(
-                suite, "testcase", classname=run.name, name=_printable(case.name)
+                suite, "testcase", classname=_printable(run.name), name=_printable(case.name)
             )
             if case.finding and case.is_flaky:
                 text = _printable(case.finding.text)

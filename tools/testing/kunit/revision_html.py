@@ -108,7 +108,9 @@ def _logs(columns: Sequence[Tuple[str, str, int, Outcome]]) -> List[str]:
     for place, (head, longer, _, outcome) in enumerate(columns):
         whole = outcome.run.console or "\n".join(outcome.run.said) or "nothing was said"
         findings = [f.text for f in outcome.findings]
-        lines.append(_section(f"c{place}", longer, "\n".join([*findings, whole])))
+        again = outcome.run.again
+        second = [] if again is None else ["", "The second boot:", again]
+        lines.append(_section(f"c{place}", longer, "\n".join([*findings, whole, *second])))
         for name, case in outcome.cases.items():
             lines.append(_section(f"c{place}-{rows[name]}", f"{name}, {head}", _said(case)))
     return lines

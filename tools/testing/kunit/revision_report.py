@@ -4,9 +4,9 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from finding import Finding, Kind, Status, of_case
-from results import WIDTH, CaseResult, RunResult, from_earlier
-from verdict import Changes, Fault, Outcome, State
+from finding import Kind, Status, of_case
+from results import WIDTH, CaseResult, RunResult, failed, from_earlier
+from verdict import Changes, Fault, Outcome, Shown, State, flaky_case, same
 from walk import Judged
 from workshop import Ending
 
@@ -72,7 +72,8 @@ def _flaky(judged: Judged) -> List[str]:
     if not found:
         return []
     lines = [f"  {where}: {finding.text}" for where, finding in found[:_FEW]]
-    return ["FLAKY, so not held against anybody:", *lines, *_more(found, _FEW), ""]
+    logs = "  both logs: logs/*.console.log and logs/*.console-2.log"
+    return ["FLAKY, so not held against anybody:", *lines, *_more(found, _FEW), logs, ""]
 
 
 def verdict_line(report: Report) -> str:
@@ -199,24 +200,23 @@ def endings(outcome: Optional[Outcome]) -> Tuple[str, str]:
     }[outcome.run.ending]  # fmt: skip
     if outcome.run.ending is not Ending.RAN:
         return build, "-"
-    death = outcome.death
-    if death:
-        return build, _DEATHS[death.kind]
-    if outcome.flaky:
-        return build, "FLAKY"
-    return build, "SPLAT" if outcome.findings else "ok"
+    kinds = {finding.kind for finding in outcome.findings} - {Kind.FLAKY}
+    words = [word for kind, word in _BOOTS.items() if kind in kinds]
+    words += ["FLAKY"] if outcome.flaky else []
+    return build, next(iter(words), "ok")
 
 
-_DEATHS = {
+# What can be said of a boot, the worst first.
+_BOOTS = {
     Kind.PANIC: "PANIC", Kind.HANG: "HANG", Kind.DIED: "DIED", Kind.NEVER_BOOTED: "NONE",
-    Kind.NO_KUNIT: "EMPTY",
+    Kind.NO_KUNIT: "EMPTY", Kind.SPLAT: "SPLAT", Kind.DUPLICATE: "TWICE", Kind.KTAP: "KTAP",
 }  # fmt: skip
 
 
 def _bisectable(judged: Judged) -> str:
     if judged.not_bisectable:
         return f"Bisectable: no, not at patch {', '.join(map(str, judged.not_bisectable))}"
-    return "Bisectable: yes"
+    return "Bisectable: yes" if judged.is_bisectable else "Bisectable: not known, see FLAKY"
 
 
 def _remarks(judged: Judged) -> List[str]:
@@ -245,7 +245,7 @@ def _more(names: Sequence[object], shown: int, indent: str = "  ") -> List[str]:
     return [f"{indent}and {len(names) - shown} more"] if len(names) > shown else []
 
 
-_COUNTED = (Status.PASSED, Status.FAILED, Status.SKIPPED, Status.MISSING)
+_COUNTED = (Status.PASSED, Status.FAILED, Status.SKIPPED, Status.MISSING, Status.FLAKY)
 
 
 def _tip_table(report: Report) -> List[str]:
@@ -253,19 +253,21 @@ def _tip_table(report: Report) -> List[str]:
     if not tip:
         return ["The tip was not tried: not all patches apply."]
     lines = [f"{'tip with':14} {'build':5} {'boot':5} {'passed':>6} {'failed':>6} "
-             f"{'skipped':>7} {'missing':>7} {'known':>6} {'fault':>6}"]  # fmt: skip
+             f"{'skipped':>7} {'missing':>7} {'flaky':>5} {'known':>5} {'fault':>5}"]  # fmt: skip
     for config, outcome in tip.items():
         build, boot = endings(outcome)
         counts = [outcome.count(status) for status in _COUNTED]
         wrong = {f.case for f in report.new.faults if f.config == config and f.case}
-        fault = sum(1 for n in wrong if n in outcome.cases and n not in outcome.good)
-        known = len(outcome.cases) - len(outcome.good) - fault if outcome.cases else 0
+        failed = {n for n in outcome.cases if n not in outcome.good}
+        died_in = {outcome.death.place.name} if outcome.death else set()
+        fault = failed & wrong - (outcome.unknown - died_in)
+        known = failed - wrong - (outcome.unknown - died_in)
         lines.append(
             f"{config + _mark(outcome):14} {build:5} {boot:5} {counts[0]:6} {counts[1]:6} {counts[2]:7} "
-            f"{counts[3]:7} {known:6} {fault:6}"
+            f"{counts[3]:7} {counts[4]:5} {len(known):5} {len(fault):5}"
         )
     lines.append("known: fails for a bug of the base that the series does not claim to fix;")
-    lines.append("a kernel that dies of one leaves the cases behind it missing")
+    lines.append("a kernel that dies leaves the cases behind it missing")
     return lines
 
 
@@ -306,7 +308,7 @@ def document(report: Report) -> Dict[str, Any]:
         "schema": SCHEMA,
         "version": SCHEMA_VERSION,
         "verdict": report.word,
-        "bisectable": None if report.tip_only else not new.not_bisectable,
+        "bisectable": None if report.tip_only else new.is_bisectable,
         "not_bisectable_at": list(new.not_bisectable),
         "seconds": round(report.seconds, 1),
         "base": {"linux": new.version, "onto": new.onto},
@@ -394,20 +396,34 @@ def junit_runs(report: Report) -> List[RunResult]:
             own = [f for f in faults if f.config == config]
             runs.append(_run(f"patch {state.number} {config}: {state.title}", outcome, own))
     for config, outcome in report.new.tip.items():
-        own = [f for f in report.new.faults if f.config == config]
+        own = [f for f in report.new.faults if f.config == config and _is_there(f, outcome)]
         runs.append(_run(f"tip {config}", outcome, own))
     return runs
+
+
+def _is_there(fault: Fault, outcome: Outcome) -> bool:
+    """Whether a fault is to be seen in an outcome, or was mended before."""
+    if fault.shown is Shown.TIP or fault.is_of_case:
+        return True
+    return same(fault.finding) in {same(finding) for finding in outcome.trouble}
 
 
 def _run(name: str, outcome: Outcome, faults: Sequence[Fault]) -> RunResult:
     at_fault = {fault.case: fault.finding for fault in faults if fault.is_of_case}
     cases = [_failed(fault) for fault in faults if not fault.is_of_case]
+    cases += [failed("the run", f) for f in outcome.findings if f.kind is Kind.FLAKY]
     for case, found in outcome.cases.items():
+        status, suite = found.status, of_case(case).suite
         finding = None if found.is_good else at_fault.get(case)
-        if found.status is Status.FLAKY:
-            text = f"{case} ended differently in two boots"
-            finding = Finding(Kind.FLAKY, text, found.log, of_case(case))
-        cases.append(CaseResult(case, found.status, finding, of_case(case).suite))
+        if status is Status.FLAKY:
+            finding = flaky_case(case, found)
+        elif status is Status.MISSING and finding is None:
+            # It did not run, which is no pass.
+            status = Status.SKIPPED
+        cases.append(CaseResult(case, status, finding, suite))
+    if not cases:
+        # It could not be booted, for what an earlier patch did.
+        cases.append(CaseResult("build", Status.SKIPPED))
     run = outcome.run
     kept = len(cases) if run.is_kept else 0
     return RunResult(name, tuple(cases), run.build_seconds + run.boot_seconds, kept)

@@ -48,10 +48,16 @@ class Outcome:
         return frozenset(name for name, case in self.cases.items() if case.is_good)
 
     @property
+    def unknown(self) -> FrozenSet[str]:
+        """The cases of which nothing is known: flaky, or behind the death of the kernel."""
+        silent = {Status.FLAKY, *([Status.MISSING] if self.death else [])}
+        return frozenset(name for name, case in self.cases.items() if case.status in silent)
+
+    @property
     def flaky(self) -> List[Finding]:
         """What two boots of this state disagree on: it speaks neither for nor against a patch."""
         cases = [
-            Finding(Kind.FLAKY, f"{name} ended differently in two boots", case.log, of_case(name))
+            flaky_case(name, case)
             for name, case in self.cases.items()
             if case.status is Status.FLAKY
         ]
@@ -62,9 +68,24 @@ class Outcome:
         """That the kernel did not live to the end of its tests, if so."""
         return next((f for f in self.findings if f.is_death), None)
 
+    @property
+    def trouble(self) -> Tuple[Finding, ...]:
+        """What is wrong with the state as a whole: its build, or its boot."""
+        return self.findings if self.run.ending is Ending.RAN else (not_built(self.run),)
+
+    @property
+    def lives(self) -> bool:
+        """Whether there is a kernel, and it lives to the end of its tests."""
+        return self.run.ending is Ending.RAN and self.death is None
+
     def count(self, status: Status) -> int:
         """How many cases ended so."""
         return sum(case.status is status for case in self.cases.values())
+
+
+def flaky_case(name: str, case: Case) -> Finding:
+    """That two boots disagree on a case."""
+    return Finding(Kind.FLAKY, f"{name} ended differently in two boots", case.log, of_case(name))
 
 
 @dataclass(frozen=True)
@@ -150,7 +171,7 @@ def read_outcome(run: Run, expected_dir: Path, version: rebased.Version) -> Outc
     # No flavour's failures are expected: each case is taken as it is.
     expected = judge.read_expectation(expected_dir, "series", run.config, version)
     found = judge.judge(run.console, expected)
-    if run.again:
+    if run.again is not None:
         found = flaky.merge(found, judge.judge(run.again, expected))
     logs = _logs(run.console)
     cases: Dict[str, Case] = {}
@@ -185,6 +206,9 @@ class Progress:
     def __init__(self, base: Outcome) -> None:
         self._good: Dict[str, bool] = {}
         self._findings: Set[Identity] = set()
+        # What was seen in one boot of two, whatever kind it was of.
+        self._flaky: Set[Tuple[str, str]] = set()
+        self._not_built: Optional[Identity] = None
         self._learn(base)
 
     def step(self, state: State, outcome: Outcome) -> List[Fault]:
@@ -192,7 +216,9 @@ class Progress:
         config = outcome.run.config
         found = self.faults(state.number, outcome)
         state.outcomes[config] = outcome
-        if outcome.run.ending is Ending.RAN:
+        if outcome.run.ending is not Ending.RAN:
+            self._not_built = same(not_built(outcome.run))
+        else:
             green = [c for c in outcome.cases if c in outcome.good and self._good.get(c) is False]
             state.green[config], state.broken[config] = tuple(green), self._broken(outcome)
             self._learn(outcome)
@@ -202,22 +228,23 @@ class Progress:
         """What the patch of that number is at fault for, if this is its outcome."""
         config = outcome.run.config
         if outcome.run.ending is not Ending.RAN:
-            return [Fault(not_built(outcome.run), Shown.PATCH, number, config)]
+            finding = not_built(outcome.run)
+            is_new = same(finding) != self._not_built
+            return [Fault(finding, Shown.PATCH, number, config)] if is_new else []
         found = [
             f for f in outcome.findings
-            if f.kind is not Kind.FLAKY and same(f) not in self._findings
+            if f.kind is not Kind.FLAKY
+            and same(f) not in self._findings and same(f)[1:] not in self._flaky
         ]  # fmt: skip
         broken = self._broken(outcome)
         found += [_of_case(name, outcome.cases[name], "passed before, now") for name in broken]
         return [Fault(finding, Shown.PATCH, number, config) for finding in found]
 
     def _broken(self, outcome: Outcome) -> Tuple[str, ...]:
-        silent = {Status.MISSING} if outcome.death else set()
         return tuple(
             name
             for name, case in outcome.cases.items()
-            if not case.is_good and self._good.get(name)
-            and case.status not in {Status.FLAKY, *silent}
+            if not case.is_good and self._good.get(name) and name not in outcome.unknown
         )
 
     def _learn(self, outcome: Outcome) -> None:
@@ -227,7 +254,17 @@ class Progress:
                 self._good.pop(name, None)
             elif case.status is not Status.MISSING or name not in self._good:
                 self._good[name] = case.is_good
-        self._findings = {same(f) for f in outcome.findings}
+        seen = {same(f) for f in outcome.findings}
+        shaky = {f.identity[1:] for f in outcome.findings if f.kind is Kind.FLAKY}
+        if outcome.death:
+            # The case that it died in is not well. What comes behind is hidden.
+            if outcome.death.place.case:
+                self._good[outcome.death.place.name] = False
+            self._findings |= seen
+            self._flaky |= shaky
+        else:
+            self._findings, self._flaky = seen, shaky
+        self._not_built = None
 
 
 def not_built(run: Run) -> Finding:
@@ -236,10 +273,10 @@ def not_built(run: Run) -> Finding:
     if run.ending is Ending.SUITES_STALE:
         first = run.said[0] if run.said else ""
         text = f"the suites no longer compile against it: {first}"
-        return Finding(Kind.STALE_SUITES, text, run.said, place)
+        return Finding(Kind.STALE_SUITES, text, run.said, place, "\n".join(run.said))
     if run.ending is Ending.BUILD_HUNG:
         return Finding(Kind.BUILD_HUNG, "the build hung, and was ended", run.said, place)
-    return Finding(Kind.BUILD, "it does not build", run.said, place)
+    return Finding(Kind.BUILD, "it does not build", run.said, place, "\n".join(run.said))
 
 
 _KINDS = {Status.SKIPPED: Kind.SKIPPED, Status.MISSING: Kind.MISSING}
@@ -287,10 +324,7 @@ def judge_tip(
             if f.kind is not Kind.FLAKY and same(f) not in excused
         ]
         for name, case in outcome.cases.items():
-            silent = case.status is Status.FLAKY or (
-                case.status is Status.MISSING and outcome.death is not None
-            )
-            if not case.is_good and name not in may_fail and not silent:
+            if not case.is_good and name not in may_fail and name not in outcome.unknown:
                 finding = _of_case(name, case, "at the tip:")
                 faults.append(Fault(finding, Shown.TIP, guilty.get(name), config))
     return [fault for fault in faults if fault.identity not in known]
@@ -311,9 +345,15 @@ def _last_words(outcome: Outcome, may_fail: Collection[str]) -> FrozenSet[Identi
 
 
 def compare(old: Outcome, new: Outcome) -> Changes:
-    """What became of the cases from an old tip to a new one."""
-    was = {n for n, c in old.cases.items() if c.status is not Status.MISSING}
-    now = {n for n, c in new.cases.items() if c.status is not Status.MISSING}
+    """What became of the cases from an old tip to a new one.
+
+    Nothing is said of a case that either of them leaves unknown.
+    """
+    if any(tip.run.ending is not Ending.RAN for tip in (old, new)):
+        return Changes((), (), (), ())
+    unknown = old.unknown | new.unknown
+    was, now = ({n for n, c in tip.cases.items() if c.status is not Status.MISSING} - unknown
+                for tip in (old, new))  # fmt: skip
     both = was & now
     return Changes(
         fixed=tuple(sorted(n for n in both if n in new.good and n not in old.good)),

@@ -57,7 +57,7 @@ class Judged:
     def flaky(self) -> List[Tuple[str, Finding]]:
         """What two boots of a state disagree on, each with the state and config."""
         found = [
-            (f"patch {state.number} {config}", finding)
+            (f"patch {state.number} {config}" if state.number else f"base {config}", finding)
             for state in self.states
             for config, outcome in state.outcomes.items()
             for finding in outcome.flaky
@@ -70,11 +70,24 @@ class Judged:
 
     @property
     def not_bisectable(self) -> Tuple[int, ...]:
-        """The patches after which the tree does not apply, build, boot or pass as before."""
-        return tuple(sorted({
+        """The patches after which the tree does not apply, build, boot or pass as before.
+
+        Whoever is to blame: a patch does not mend what the one before it broke.
+        """
+        found = {
             f.patch for f in self.faults
             if f.patch and f.shown is Shown.PATCH and f.finding.kind not in _OF_STYLE
-        }))  # fmt: skip
+        }  # fmt: skip
+        found |= {s.number for s in self.states if any(not o.lives for o in s.outcomes.values())}
+        return tuple(sorted(found))
+
+    @property
+    def is_bisectable(self) -> Optional[bool]:
+        """None if that is not known, because a state differs from boot to boot."""
+        if self.not_bisectable:
+            return False
+        states = [outcome for state in self.states for outcome in state.outcomes.values()]
+        return None if any(outcome.flaky for outcome in states) else True
 
 
 class Walk:
@@ -127,16 +140,14 @@ class Walk:
         state = self.judged.base
         for config in configs:
             self._tell(state, config)
-            run = self._shop.run((), config, Limits())
+            outcome = self._outcome((), config, Limits(), lambda o: o.death is not None)
+            run = outcome.run
             if run.ending is not Ending.RAN:
                 raise BaseError(
                     f"the base itself ({self.judged.onto}, {config}): {run.ending.value}",
                     "no series can be judged on it; see to it first",
                     "\n".join(run.said),
                 )
-            outcome = self._read(run)
-            if outcome.death:
-                outcome = self._read(self._shop.repeat((), config, Limits(), run))
             if outcome.death:
                 raise BaseError(
                     f"on the base ({self.judged.onto}, {config}) {outcome.death.text}",
@@ -155,11 +166,18 @@ class Walk:
                 self._tell(state, config)
                 # First, so that the work tree goes forward only.
                 before = self._warnings(member, member.number - 1, config)
-                faults = functools.partial(progress[config].faults, member.number)
-                outcome = self._outcome(patches, config, faults)
+                speaks = functools.partial(self._speaks_against, member, progress[config])
+                outcome = self._outcome(patches, config, self._limit(config), speaks)
                 self.judged.faults += progress[config].step(state, outcome)
                 self._compare_warnings(member, state, config, before)
             self.check_style(member)
+
+    def _speaks_against(self, member: Member, progress: Progress, outcome: Outcome) -> bool:
+        """Whether an outcome would be held against a patch or, after the last one, the series."""
+        is_last = member is self._series.members[-1]
+        return bool(
+            progress.faults(member.number, outcome) or (is_last and self._tip_faults(outcome))
+        )
 
     def check_style(self, member: Member) -> None:
         """Ask checkpatch about a patch."""
@@ -203,7 +221,10 @@ class Walk:
             if outcome is None:
                 self._tell(state, config)
                 patches = self._series.patches(len(self._series.members))
-                outcome = self._outcome(patches, config, self._tip_faults)
+                limit = self._limit(config)
+                outcome = self._outcome(
+                    patches, config, limit, lambda o: bool(self._tip_faults(o))
+                )
             self.judged.tip[config] = outcome
 
     def judge_tip(self) -> None:
@@ -223,20 +244,32 @@ class Walk:
         self,
         patches: Sequence[Patch],
         config: str,
-        faults: Callable[[Outcome], Sequence[Fault]],
+        limit: Limits,
+        speaks_against: Callable[[Outcome], bool],
     ) -> Outcome:
-        """What comes of a state. One that would speak against the series is booted twice."""
-        run = self._shop.run(patches, config, self._limit(config))
+        """What comes of a state. One that would speak against the series is booted twice.
+
+        If two boots differed in an earlier run, that is no result to keep.
+        """
+        run = self._shop.run(patches, config, limit)
         outcome = self._read(run)
-        if run.ending is Ending.RAN and faults(outcome):
-            run = self._shop.repeat(patches, config, self._limit(config), run)
+        if run.is_kept and outcome.flaky:
+            say("  two boots differed in an earlier run: trying again ...")
+            run = self._shop.run(patches, config, limit, anew=True)
+            outcome = self._read(run)
+        if run.ending is Ending.RAN and speaks_against(outcome):
+            run = self._shop.repeat(patches, config, limit, run)
             outcome = self._read(run)
         return outcome
 
     @property
     def _release(self) -> rebased.Version:
         """What decides which expectations are those of this base."""
-        return rebased.release(self.judged.version)
+        try:
+            return rebased.release(self.judged.version)
+        except ValueError:
+            # A tree of the user's that does not say what it is.
+            return rebased.parse(self._wanted.base)
 
     def _read(self, run: Run) -> Outcome:
         return verdict.read_outcome(run, EXPECTED, self._release)

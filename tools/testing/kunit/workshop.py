@@ -60,8 +60,8 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True)
 class Run:
-    """A state with a config. console is empty unless it was booted, again unless it was
-    booted a second time."""
+    """A state with a config. console is empty unless it was booted; again is what it said
+    when it was booted a second time, None if it was not."""
 
     config: str
     tree: str
@@ -73,7 +73,7 @@ class Run:
     console: str = ""
     # Whether an earlier run of this program did it.
     is_kept: bool = False
-    again: str = ""
+    again: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,16 @@ class Workshop:
             self._stacked[key] = tree_module.stack(self._wanted, patches)
         return self._stacked[key]
 
-    def run(self, patches: Sequence[Patch], config: str, limit: Limits) -> Run:
-        """Build and boot a state, unless it is known what comes of it.
+    def run(
+        self, patches: Sequence[Patch], config: str, limit: Limits, anew: bool = False
+    ) -> Run:
+        """Build and boot a state, unless it is known what comes of it and anew is not set.
 
         Raises KunitError of some kind when the machine is to blame.
         """
         stacked = self.stack(patches)
         name = self._key("run", stacked.tree, config, boots=True)
-        found = self._kept.find(name)
+        found = None if anew else self._kept.find(name)
         if found and not (found["timed_out"] and found["boot_limit"] < _boot_limit(limit, config)):
             return self._read(name, found, config)
         return self._do(stacked, config, name, limit)
@@ -126,7 +128,7 @@ class Workshop:
 
         run is what run() returned for it. Raises KunitError of some kind.
         """
-        if run.again or run.ending is not Ending.RAN:
+        if run.again is not None or run.ending is not Ending.RAN:
             return run
         stacked = self.stack(patches)
         tree, wanted = self._bring(stacked), replace(self._wanted, config=config)
@@ -142,8 +144,8 @@ class Workshop:
                 )
             self._boot(kernel, _boot_limit(limit, config))
             console = kernel.log("console").read_text(errors="backslashreplace")
-            archive.write_whole(self._kept.path(run.key) / _AGAIN, console)
-        return replace(run, again=console)
+            self._kept.extend(run.key, _AGAIN, console)
+        return replace(run, again=console, is_kept=False)
 
     def warnings(
         self, patches: Sequence[Patch], config: str, files: Sequence[str], limit: Limits
@@ -246,16 +248,14 @@ class Workshop:
         }
 
     def _read(self, name: str, record: Dict[str, Any], config: str) -> Run:
-        console = self._kept.path(name) / "kernel.console.log"
-        again = self._kept.path(name) / _AGAIN
-        texts = [
-            path.read_text(errors="backslashreplace") if path.exists() else ""
-            for path in (console, again)
-        ]
+        console, again = (
+            path.read_text(errors="backslashreplace") if path.exists() else None
+            for path in (self._kept.path(name) / log for log in ("kernel.console.log", _AGAIN))
+        )
         return Run(
             config, record["tree"], name, Ending(record["ending"]), record["build_seconds"],
-            record["boot_seconds"], tuple(record["said"]), texts[0], not self._kept.is_new(name),
-            texts[1],
+            record["boot_seconds"], tuple(record["said"]), console or "",
+            not self._kept.is_new(name), again,
         )  # fmt: skip
 
     def _key(self, what: str, git_tree: str, config: str, *more: str, boots: bool) -> str:

@@ -1,63 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
 """Who is to blame: the judging of a series on plain values."""
 
-import contextlib
 import dataclasses
-import io
-import json
 import shutil
 import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import cell
 import judge
-import revision
-import revision_html
-import revision_report
 import verdict
 import walk
-from errors import ExitStatus
-from finding import Finding, Kind, Place, Status, of_case
-from patchset import Member, Series
-from revision_report import Report
-from stack import Patch
+from finding import Finding, Kind, Status, of_case
+from settings import Settings
 from tests.fake import DATA
+from tests.outcomes import A, B, C, brief, death, judged, ktap_of, outcome, run, splat
 from tests.test_judge import CASES
-from verdict import Case, Fault, Outcome, Progress, Shown, State
-from walk import Judged
-from workshop import Ending, Run
-
-A, B, C = "s.a", "s.b", "s.c"
-
-
-def run(config: str = "4k", ending: Ending = Ending.RAN, console: str = "", again: str = "") -> Run:
-    return Run(config, "tree", "key", ending, 1.0, 1.0, ("x.c:1: error: no",), console, again=again)
-
-
-def outcome(good: str = "", bad: str = "", *findings: Finding, missing: str = "", flaky: str = "",
-            config: str = "4k") -> Outcome:  # fmt: skip
-    """An outcome in which the cases of suite s, a letter each, ended so."""
-    cases: Dict[str, Case] = {}
-    for letters, status in ((good, Status.PASSED), (bad, Status.FAILED), (missing, Status.MISSING),
-                            (flaky, Status.FLAKY)):  # fmt: skip
-        cases.update({f"s.{x}": Case(status, status is Status.PASSED, ("log",)) for x in letters})
-    return Outcome(run(config), cases, findings)
-
-
-def splat(line: str = "WARNING: at mm/memory.c:7") -> Finding:
-    return Finding(Kind.SPLAT, f"splat: {line}", ("log",), subject=line)
-
-
-def death(kind: Kind, case: str = "") -> Finding:
-    return Finding(kind, f"the kernel {kind.value}", ("log",), of_case(case) if case else Place())
-
-
-def brief(faults: Sequence[Fault]) -> List[Tuple[Optional[int], Shown, Kind, str]]:
-    return [(f.patch, f.shown, f.finding.kind, f.case) for f in faults]
-
+from verdict import Fault, Outcome, Progress, Shown, State
+from workshop import Ending
 
 class Steps(unittest.TestCase):
     """One patch after another: what each is at fault for."""
@@ -119,6 +81,39 @@ class Steps(unittest.TestCase):
         ):
             faults = self.steps(outcome("a"), Outcome(run(ending=ending)), outcome("a"))
             self.assertEqual([(1, Shown.PATCH, kind, "")], brief(faults))
+
+    def test_what_does_not_build_is_told_once(self) -> None:
+        """The next patch is not to blame for it, but for an error of its own."""
+        unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
+        other = Outcome(run(ending=Ending.BUILD_FAILED, said="y.c:1: error: no"))
+        good = outcome("a")
+        self.assertEqual([1], [f.patch for f in self.steps(good, unbuilt, unbuilt, good)])
+        self.assertEqual([1, 3], [f.patch for f in self.steps(good, unbuilt, unbuilt, other)])
+        self.assertEqual([1, 3], [f.patch for f in self.steps(good, unbuilt, good, unbuilt)])
+
+    def test_a_case_that_the_kernel_died_in(self) -> None:
+        """The patch that made it die broke it; no later one did, and one may mend it."""
+        dead = outcome("a", "", death(Kind.HANG, B), missing="bc")
+        faults = self.steps(outcome("abc"), dead, outcome("ac", "b"), outcome("abc"))
+        self.assertEqual([(1, Kind.HANG)], [(f.patch, f.finding.kind) for f in faults])
+        self.assertEqual([(), (), (B,)], [state.green["4k"] for state in self.states])
+
+    def test_a_death_hides_the_splats_behind_it(self) -> None:
+        """Who lets the kernel live again is not to blame for what it always said."""
+        base, dead = outcome("abc", "", splat()), outcome("a", "", death(Kind.HANG), missing="bc")
+        faults = self.steps(base, dead, dead, outcome("abc", "", splat()))
+        self.assertEqual([(1, Kind.HANG)], [(f.patch, f.finding.kind) for f in faults])
+
+    def test_a_splat_that_was_flaky_before(self) -> None:
+        """As with a case: whose it is cannot be told."""
+        shaky = replace(splat(), kind=Kind.FLAKY, text="only in the first boot")
+        found, dead = outcome("a", "", splat()), outcome("", "", death(Kind.HANG), missing="a")
+        self.assertEqual([], self.steps(outcome("a"), outcome("a", "", shaky), found))
+        # A death hides it meanwhile.
+        faults = self.steps(outcome("a"), outcome("a", "", shaky), dead, found)
+        self.assertEqual([Kind.HANG], [f.finding.kind for f in faults])
+        faults = self.steps(outcome("a"), outcome("a", "", shaky), outcome("a"), outcome("a", "", splat()))
+        self.assertEqual([3], [f.patch for f in faults])
 
     def test_flaky_is_no_fault_and_forgotten(self) -> None:
         """Nobody is at fault, neither now nor when it fails for good."""
@@ -191,6 +186,18 @@ class Tip(unittest.TestCase):
         self.assertEqual(((B,), (A,)), (changes.new, changes.gone))
 
 
+    def test_nothing_is_said_of_what_is_not_known(self) -> None:
+        none = ((), (), (), ())
+        good = outcome("abc")
+        for other in (
+            outcome("ac", flaky="b"),
+            outcome("a", "", death(Kind.HANG), missing="bc"),
+            Outcome(run(ending=Ending.BUILD_FAILED)),
+        ):
+            self.assertEqual(none, dataclasses.astuple(verdict.compare(good, other)), other)
+            self.assertEqual(none, dataclasses.astuple(verdict.compare(other, good)), other)
+
+
 class Expected(unittest.TestCase):
     """What is expected is what the version of the base can do."""
 
@@ -218,23 +225,24 @@ class Expected(unittest.TestCase):
             told.judged.version = words
             self.assertEqual(version, told._release)
 
-    def test_the_repository_has_such_skips(self) -> None:
-        old, new = (
-            judge.read_expectation(cell.EXPECTED, "series", "4k", version)
-            for version in ((6, 12), (7, 2))
-        )
-        self.assertNotEqual(old.skips, new.skips)
+    def test_a_tree_that_does_not_say_its_version(self) -> None:
+        told = walk.Walk.__new__(walk.Walk)
+        told.judged, told._wanted = judged(), Settings("stock", "4k", "7.2", self.directory)
+        told.judged.version = "of.unknown.version"
+        self.assertEqual((7, 2), told._release)
 
+    def test_a_perfect_series_on_a_newer_kernel(self) -> None:
+        """There it skips what it cannot do, and fails what stock fails."""
 
-def judged(*titles: str) -> Judged:
-    members = [
-        Member(n, title, Patch(Path(f"{n}.patch"), b"diff"), ())
-        for n, title in enumerate(titles or ("one", "two"), 1)
-    ]
-    found = Judged(Series("v2.mbox", "mm: two patches", tuple(members)), "baseline", "6.12.117")
-    found.states = [State(0, "base", "ok"), *(State(m.number, m.title, "ok") for m in members)]
-    found.applied = len(members)
-    return found
+        def faults(version: Tuple[int, int]) -> List[Fault]:
+            found = verdict.read_outcome(run(console=console), cell.EXPECTED, version)
+            expected = judge.read_expectation(cell.EXPECTED, "stock", "4k", version)
+            return verdict.judge_tip(found, verdict.tolerated("stock", None, expected), None, [])
+
+        newer = judge.read_expectation(cell.EXPECTED, "stock", "4k", (7, 2))
+        console = ktap_of(newer.cases, newer.failing, newer.skips)
+        self.assertEqual([], faults((7, 2)))
+        self.assertEqual({Kind.SKIPPED, Kind.FAILED}, {f.finding.kind for f in faults((6, 12))})
 
 
 class Blame(unittest.TestCase):
@@ -279,145 +287,19 @@ class Blame(unittest.TestCase):
             self.assertEqual((2,) if stops else (), self.new.not_bisectable, kind)
 
 
-class Told(unittest.TestCase):
-    """The report: text, JSON, JUnit, HTML, exit status."""
+    def test_a_patch_does_not_mend_what_the_one_before_it_broke(self) -> None:
+        """It is not to blame, but git bisect cannot stop there either."""
+        self.new.faults = [Fault(death(Kind.HANG), Shown.PATCH, 1, "4k")]
+        for tree in (outcome("a", "", death(Kind.HANG)), Outcome(run(ending=Ending.BUILD_FAILED))):
+            self.new.states[1].outcomes["4k"] = self.new.states[2].outcomes["4k"] = tree
+            self.assertEqual((1, 2), self.new.not_bisectable)
+        self.assertIs(False, self.new.is_bisectable)
 
-    def report(self, *faults: Fault, tip: Optional[Outcome] = None) -> Report:
-        new = judged()
-        for number, one in enumerate((outcome("a", "b"), outcome("a", "b"), tip or outcome("ab"))):
-            new.states[number].outcomes["4k"] = one
-        new.tip["4k"] = tip or outcome("ab")
-        new.faults = list(faults)
-        return Report(new, ("4k",), ("4k",), False, 1.0)
-
-    def status(self, report: Report) -> ExitStatus:
-        return revision._STATUS[report.word]
-
-    def broken(self) -> Report:
-        found = [
-            Fault(Finding(Kind.PANIC, "the kernel panicked", ("log",), of_case(A)), Shown.PATCH, 1, "4k"),
-            Fault(Finding(Kind.FAILED, f"{B} failed", ("log",), of_case(B)), Shown.TIP, 2, "4k", True),
-            Fault(Finding(Kind.WARNINGS, "2 new warnings", ("x.c:1: warning",)), Shown.PATCH, 2, "4k"),
-        ]
-        return self.report(*found, tip=outcome("a", "b"))
-
-    def test_verdicts(self) -> None:
-        for report, word, status in (
-            (self.report(), "good", ExitStatus.OK),
-            (self.broken(), "fault", ExitStatus.FAILED),
-            (self.report(tip=outcome("a", flaky="b")), "flaky", ExitStatus.ERROR),
-            (self.report(self.broken().faults[0], tip=outcome("a", flaky="b")), "fault", ExitStatus.FAILED),
-        ):
-            self.assertEqual((word, status), (report.word, self.status(report)))
-            self.assertEqual(word, revision_report.document(report)["verdict"])
-            self.assertTrue(all(len(line) <= 78 for line in revision_report.full(report).splitlines()))
-
-    def test_the_short_form_names_patch_and_title(self) -> None:
-        text = revision_report.short(self.broken())
-        self.assertIn('FAIL patch 1/2 "one"', text)
-        self.assertIn('FAIL patch 2/2 "two"', text)
-
-    def test_how_a_kernel_ended_has_a_word_for_each(self) -> None:
-        kinds = (Kind.PANIC, Kind.HANG, Kind.DIED, Kind.NEVER_BOOTED, Kind.NO_KUNIT)
-        words = [revision_report.endings(outcome("a", "", death(kind)))[1] for kind in kinds]
-        words += [revision_report.endings(outcome("a", "", splat()))[1],
-                  revision_report.endings(outcome("a", flaky="b"))[1]]  # fmt: skip
-        self.assertEqual(len(words), len(set(words)), words)
-        self.assertTrue(all(len(word) <= 5 for word in words), words)
-        self.assertEqual(("ok", "ok"), revision_report.endings(outcome("a")))
-        self.assertEqual(("-", "-"), revision_report.endings(None))
-
-    def test_flaky_is_told_with_both_logs_and_is_no_failure(self) -> None:
-        report = self.report(tip=outcome("a", flaky="b"))
-        self.assertIn("FLAKY", revision_report.short(report))
-        (first, *_) = revision_report.document(report)["flaky"]
-        self.assertEqual((B, ["log"]), (first["case"], first["log"]))
-        runs = revision_report.junit_runs(report)
-        self.assertEqual(0, sum(len(run.wrong) for run in runs))
-        self.assertGreater(sum(len(run.flaky) for run in runs), 0)
-        self.assertIn('class="flaky"', revision_html.page(report))
-
-    def test_results_for_machines(self) -> None:
-        report = self.broken()
-        document = json.loads(json.dumps(revision_report.document(report)))
-        self.assertEqual([(1, "patch", "panic"), (2, "tip", "failed"), (2, "patch", "warnings")],
-                         [(f["patch"], f["shown"], f["kind"]) for f in document["faults"]])  # fmt: skip
-        self.assertEqual([1], document["not_bisectable_at"])
-        runs = revision_report.junit_runs(report)
-        self.assertGreater(sum(len(run.wrong) for run in runs), 0)
-
-    def test_no_word_of_a_text_decides(self) -> None:
-        """With every text replaced, all that a program reads stays the same."""
-
-        def reworded(value: Any) -> Any:
-            if isinstance(value, Finding):
-                return replace(value, text="quite another thing, at the tip; ok passed good")
-            if dataclasses.is_dataclass(value) and not isinstance(value, type):
-                fields = {f.name: reworded(getattr(value, f.name)) for f in dataclasses.fields(value)}
-                return replace(value, **fields)
-            if isinstance(value, (list, tuple)):
-                return type(value)(map(reworded, value))
-            if isinstance(value, dict):
-                return {key: reworded(one) for key, one in value.items()}
-            return value
-
-        def stripped(document: Any) -> Any:
-            if isinstance(document, dict):
-                return {k: stripped(v) for k, v in document.items() if k != "what"}
-            return [stripped(v) for v in document] if isinstance(document, list) else document
-
-        dead = outcome("a", "", death(Kind.NEVER_BOOTED), missing="b")
-        for report in (self.report(), self.broken(), self.report(tip=outcome("a", flaky="b")),
-                       self.report(*self.broken().faults, tip=dead)):  # fmt: skip
-            other = reworded(report)
-            self.assertEqual(stripped(revision_report.document(report)), stripped(revision_report.document(other)))
-            self.assertEqual(self.status(report), self.status(other))
-            self.assertEqual(revision_report._patch_table(report), revision_report._patch_table(other))
-            self.assertEqual(revision_report._tip_table(report), revision_report._tip_table(other))
-
-
-class Repeated(unittest.TestCase):
-    """A state that would speak against the series is booted once more."""
-
-    def read(self, first: str, second: str) -> Outcome:
-        directory = Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, directory)
-        (directory / "cases").write_text("\n".join(sorted(CASES)))
-        texts = [(DATA / f"{name}.log").read_text() for name in (first, second)]
-        return verdict.read_outcome(run(console=texts[0], again=texts[1]), directory, (6, 12))
-
-    def test_what_both_boots_say(self) -> None:
-        both = self.read("failure", "failure")
-        self.assertEqual([], both.flaky)
-        self.assertEqual(1, both.count(Status.FAILED))
-
-    def test_what_one_of_them_says(self) -> None:
-        one = self.read("failure", "pass")
-        self.assertEqual(1, one.count(Status.FLAKY))
-        self.assertEqual(1, len(one.flaky))
-        self.assertIsNone(self.read("panic", "pass").death)
-        self.assertTrue(self.read("panic", "panic").death)
-
-    def test_only_what_would_be_blamed_is_booted_twice(self) -> None:
-        class Shop:
-            repeats = 0
-
-            def run(self, *_: object) -> Run:
-                return run()
-
-            def repeat(self, _patches: object, _config: str, _limit: object, one: Run) -> Run:
-                self.repeats += 1
-                return replace(one, again="x")
-
-        told = walk.Walk.__new__(walk.Walk)
-        told.judged, told._shop = judged(), Shop()  # type: ignore[assignment]
-        told._read = lambda _: outcome("a")  # type: ignore
-        fault = Fault(splat(), Shown.PATCH, 1)
-        with contextlib.redirect_stderr(io.StringIO()):
-            told._outcome((), "4k", lambda _: [])
-            self.assertEqual(0, told._shop.repeats)  # type: ignore[attr-defined]
-            told._outcome((), "4k", lambda _: [fault])
-            self.assertEqual(1, told._shop.repeats)  # type: ignore[attr-defined]
+    def test_whether_one_can_bisect_what_is_flaky(self) -> None:
+        self.new.states[1].outcomes["4k"] = outcome("a")
+        self.assertIs(True, self.new.is_bisectable)
+        self.new.states[1].outcomes["4k"] = outcome("a", flaky="b")
+        self.assertIsNone(self.new.is_bisectable)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Kept(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.top)
         self.done: List[str] = []
         # What the kernel and its tools do: how long a boot takes, what a build says.
-        self.boot_seconds, self.build_log, self.hangs = 0.0, "", False
+        self.boot_seconds, self.build_log, self.hangs, self.is_silent = 0.0, "", False, False
         self.stacked = Stacked(Git(self.top), "commit", "tree")
         patches = ExitStack()
         self.addCleanup(patches.close)
@@ -59,7 +59,8 @@ class Kept(unittest.TestCase):
 
         def boot(limit: int) -> None:
             self.done.append(f"boot {limit}")
-            (part / "kernel.console.log").write_text(f"console of boot {len(self.done)}")
+            said = "" if self.is_silent else f"console of boot {len(self.done)}"
+            (part / "kernel.console.log").write_text(said)
 
         return mock.Mock(
             build=build,
@@ -85,6 +86,13 @@ class Kept(unittest.TestCase):
         # This time it ended by itself, and no limit matters.
         self.assertEqual([], self.calls(500))
 
+    def test_another_tree_is_another_kernel(self) -> None:
+        self.assertEqual(["boot 60"], self.calls(60))
+        self.stacked = Stacked(Git(self.top), "another commit", "tree")
+        self.assertEqual([], self.calls(60))
+        self.stacked = Stacked(Git(self.top), "commit", "another tree")
+        self.assertEqual(["boot 60"], self.calls(60))
+
     def test_a_machine_at_its_end_leaves_no_result(self) -> None:
         self.build_log = "as: /tmp/x.s: No space left on device"
         with self.assertRaises(DiskSpaceError):
@@ -103,13 +111,40 @@ class Kept(unittest.TestCase):
 
     def test_a_second_boot_is_kept_beside_the_first(self) -> None:
         run = self.shop().run((), "4k", Limits(boot=9))
-        self.assertEqual("", run.again)
+        self.assertIsNone(run.again)
         run = self.shop().repeat((), "4k", Limits(boot=9), run)
         self.assertEqual(["boot 9", "boot 9"], self.done)
         self.assertEqual("console of boot 2", run.again)
         known = self.shop().run((), "4k", Limits(boot=9))
         self.assertEqual(("console of boot 1", "console of boot 2"), (known.console, known.again))
         self.assertIs(known, self.shop().repeat((), "4k", Limits(boot=9), known))
+
+    def test_a_second_boot_that_says_nothing_is_one(self) -> None:
+        shop = self.shop()
+        run = shop.run((), "4k", Limits())
+        self.is_silent = True
+        self.assertEqual("", shop.repeat((), "4k", Limits(), run).again)
+        known = self.shop().run((), "4k", Limits())
+        self.assertEqual("", known.again)
+        self.assertIs(known, self.shop().repeat((), "4k", Limits(), known))
+
+    def test_a_result_can_be_made_anew(self) -> None:
+        run = self.shop().run((), "4k", Limits())
+        self.shop().repeat((), "4k", Limits(), run)
+        shop = self.shop()
+        run = shop.run((), "4k", Limits(), anew=True)
+        self.assertEqual(("console of boot 3", None, False), (run.console, run.again, run.is_kept))
+        # From now on it is what is kept, also for those who share the archive.
+        self.assertEqual("console of boot 3", shop.run((), "4k", Limits()).console)
+
+    def test_a_second_boot_makes_a_result_one_of_this_run(self) -> None:
+        self.shop().run((), "4k", Limits())
+        shop = self.shop()
+        run = shop.run((), "4k", Limits())
+        self.assertTrue(run.is_kept)
+        self.assertFalse(shop.repeat((), "4k", Limits(), run).is_kept)
+        self.assertFalse(shop.run((), "4k", Limits()).is_kept)
+        self.assertTrue(self.shop().run((), "4k", Limits()).is_kept)
 
     def test_why_a_build_failed(self) -> None:
         suite = "../mm/tests/x_kunit.c:9:2: error: too few arguments\n"

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Plain values for the judging of a series: runs, outcomes, findings, consoles."""
+
+from pathlib import Path
+from typing import Collection, Dict, List, Optional, Sequence, Tuple
+
+from finding import Finding, Kind, Place, Status, of_case
+from patchset import Member, Series
+from stack import Patch
+from verdict import Case, Fault, Outcome, Shown, State
+from walk import Judged
+from workshop import Ending, Run
+
+A, B, C = "s.a", "s.b", "s.c"
+
+
+def run(config: str = "4k", ending: Ending = Ending.RAN, console: str = "",
+        again: Optional[str] = None, said: str = "x.c:1: error: no") -> Run:  # fmt: skip
+    return Run(config, "tree", "key", ending, 1.0, 1.0, (said,), console, again=again)
+
+
+def outcome(good: str = "", bad: str = "", *findings: Finding, missing: str = "", flaky: str = "",
+            config: str = "4k") -> Outcome:  # fmt: skip
+    """An outcome in which the cases of suite s, a letter each, ended so."""
+    cases: Dict[str, Case] = {}
+    for letters, status in ((good, Status.PASSED), (bad, Status.FAILED), (missing, Status.MISSING),
+                            (flaky, Status.FLAKY)):  # fmt: skip
+        cases.update({f"s.{x}": Case(status, status is Status.PASSED, ("log",)) for x in letters})
+    return Outcome(run(config), cases, findings)
+
+
+def splat(line: str = "WARNING: at mm/memory.c:7") -> Finding:
+    return Finding(Kind.SPLAT, f"splat: {line}", ("log",), subject=line)
+
+
+def death(kind: Kind, case: str = "") -> Finding:
+    return Finding(kind, f"the kernel {kind.value}", ("log",), of_case(case) if case else Place())
+
+
+def brief(faults: Sequence[Fault]) -> List[Tuple[Optional[int], Shown, Kind, str]]:
+    return [(f.patch, f.shown, f.finding.kind, f.case) for f in faults]
+
+
+def judged(*titles: str) -> Judged:
+    members = [
+        Member(n, title, Patch(Path(f"{n}.patch"), b"diff"), ())
+        for n, title in enumerate(titles or ("one", "two"), 1)
+    ]
+    found = Judged(Series("v2.mbox", "mm: two patches", tuple(members)), "baseline", "6.12.117")
+    found.states = [State(0, "base", "ok"), *(State(m.number, m.title, "ok") for m in members)]
+    found.applied = len(members)
+    return found
+
+
+def ktap_of(cases: Collection[str], failing: Collection[str], skips: Collection[str]) -> str:
+    """What a kernel's console says in which the cases end so."""
+    suites: Dict[str, List[str]] = {}
+    for name in sorted(cases):
+        suites.setdefault(of_case(name).suite, []).append(name)
+    lines = ["Linux version 6.12", "KTAP version 1", f"1..{len(suites)}"]
+    for place, (suite, names) in enumerate(suites.items(), 1):
+        lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(names)}"]
+        for number, name in enumerate(names, 1):
+            word = "not ok" if name in failing else "ok"
+            end = " # SKIP cannot" if name in skips else ""
+            lines.append(f"    {word} {number} {of_case(name).case}{end}")
+        word = "not ok" if set(names) & set(failing) else "ok"
+        lines.append(f"{word} {place} {suite}")
+    return "\n".join([*lines, "reboot: Restarting system"])

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0
+"""From base to tip: what is booted, and how often. No word of any text decides."""
+
+import contextlib
+import io
+import shutil
+import tempfile
+import unittest
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+from unittest import mock
+
+import revision
+import revision_report
+import verdict
+import walk
+from errors import ExitStatus
+from finding import Finding, Kind, Status
+from revision_report import Report
+from settings import Settings
+from tests.fake import DATA
+from tests.outcomes import B, death, judged, outcome, run
+from tests.test_judge import CASES
+from verdict import Outcome, Progress, State
+from walk import BaseError, Walk
+from workshop import Ending, Run
+
+
+class Shop:
+    """Stands for the kernels: what one boot of each state shows, and both of them."""
+
+    def __init__(
+        self, *states: Tuple[Outcome, ...], kept: Sequence[int] = (), tip: Tuple[Outcome, ...] = ()
+    ) -> None:
+        # With any other config than 4k, only the tip is booted.
+        self._states = (*states, tip)
+        self._kept = kept
+        # The states that were booted, the second boots included.
+        self.boots: List[int] = []
+
+    def run(
+        self, patches: Sequence[object], config: str, _limit: object, anew: bool = False
+    ) -> Run:
+        number = len(patches) if config == "4k" else -1
+        is_kept = number in self._kept and not anew
+        if not is_kept:
+            self.boots.append(number)
+        again = "" if is_kept and len(self._states[number]) > 1 else None
+        ending = self._states[number][0].run.ending
+        return Run(config, "tree", str(number), ending, 1.0, 1.0, is_kept=is_kept, again=again)
+
+    def repeat(self, _patches: object, config: str, _limit: object, one: Run) -> Run:
+        if one.again is not None:
+            return one
+        self.boots.append(int(one.key))
+        return replace(one, again="")
+
+    def read(self, one: Run) -> Outcome:
+        found = self._states[int(one.key)][-1 if one.again is not None else 0]
+        return Outcome(one, found.cases, found.findings)
+
+    def warnings(self, *_: object) -> Sequence[str]:
+        return ()
+
+    def checkpatch(self, *_: object) -> None:
+        return None
+
+
+class Boots(unittest.TestCase):
+    """A state that would speak against the series is booted once more."""
+
+    def walk(self, *states: Tuple[Outcome, ...], kept: Sequence[int] = (), onto: str = "baseline",
+             tip: Tuple[Outcome, ...] = (), applied: int = 2) -> Walk:  # fmt: skip
+        self.shop = Shop(*states, kept=kept, tip=tip)
+        told = judged()
+        wanted = Settings(onto, "4k", "6.12", Path("/nowhere"))
+        with mock.patch("walk.Workshop"):
+            done = Walk(wanted, told.series, mock.Mock())
+        done.judged.version, done.judged.applied = told.version, applied
+        done._shop = self.shop  # type: ignore[assignment]
+        setattr(done, "_read", self.shop.read)
+        with contextlib.redirect_stderr(io.StringIO()):
+            done.try_base(["4k"])
+            done.try_patches(["4k"])
+            done.try_tip(["4k", "64k"] if tip else ["4k"])
+            done.judge_tip()
+        return done
+
+    def test_what_is_expected_to_fail_costs_no_second_boot(self) -> None:
+        done = self.walk((outcome("", "ab"),), (outcome("a", "b"),), (outcome("ab"),))
+        self.assertEqual(([0, 1, 2], []), (self.shop.boots, done.judged.faults))
+
+    def test_what_a_patch_would_be_blamed_for_does(self) -> None:
+        bad = outcome("a", "b")
+        done = self.walk((outcome("ab"),), (bad, bad), (bad, bad))
+        self.assertEqual([(1, B)], [(f.patch, f.case) for f in done.judged.faults])
+        self.assertEqual([0, 1, 1, 2], self.shop.boots[:4])
+
+    def test_one_boot_of_two(self) -> None:
+        done = self.walk((outcome("ab"),), (outcome("a", "b"), outcome("a", flaky="b")), (outcome("ab"),))
+        self.assertEqual(([0, 1, 1, 2], []), (self.shop.boots, done.judged.faults))
+        self.assertEqual([("patch 1 4k", B)], [(w, f.place.name) for w, f in done.judged.flaky])
+
+    def test_what_the_last_patch_should_have_turned_green(self) -> None:
+        """It passed at no patch, so that only the tip would be blamed. That counts as well."""
+        base, last = outcome("a", "b"), (outcome("a", "b"), outcome("a", flaky="b"))
+        done = self.walk((base,), (base,), last)
+        self.assertEqual(([0, 1, 2, 2], []), (self.shop.boots, done.judged.faults))
+        self.assertEqual(1, len(done.judged.flaky))
+        done = self.walk((base,), (base,), (base, base))
+        self.assertEqual(([0, 1, 2, 2], [B]), (self.shop.boots, [f.case for f in done.judged.faults]))
+
+    def test_a_tip_with_another_config(self) -> None:
+        good, bad, shaky = outcome("ab"), outcome("a", "b"), outcome("a", flaky="b")
+        for tip, boots, cases in (((good,), 1, []), ((bad, shaky), 2, []), ((bad, bad), 2, [B])):
+            done = self.walk((good,), (good,), (good,), tip=tip)
+            self.assertEqual([0, 1, 2, *[-1] * boots], self.shop.boots)
+            self.assertEqual(cases, [f.case for f in done.judged.faults])
+        self.assertEqual(["64k"], [f.config for f in done.judged.faults])
+
+    def test_a_base_that_dies(self) -> None:
+        dead, good = outcome("a", "", death(Kind.HANG), missing="b"), outcome("ab")
+        with self.assertRaises(BaseError):
+            self.walk((dead, dead), (good,), (good,))
+        self.assertEqual([0, 0], self.shop.boots)
+        # If it lives in the second boot, the series can be judged, but there is no verdict.
+        shaky = outcome("ab", "", Finding(Kind.FLAKY, "words"))
+        done = self.walk((dead, shaky), (good,), (good,))
+        self.assertEqual(([0, 0, 1, 2], []), (self.shop.boots, done.judged.faults))
+        self.assertEqual(["base 4k"], [where for where, _ in done.judged.flaky])
+
+    def test_a_series_that_does_not_apply_as_a_whole_has_no_tip(self) -> None:
+        done = self.walk((outcome("ab"),), (outcome("ab"),), (outcome("ab"),), applied=1)
+        self.assertEqual(([0, 1], {}), (self.shop.boots, done.judged.tip))
+
+    def test_a_base_that_does_not_build(self) -> None:
+        with self.assertRaises(BaseError) as caught:
+            self.walk((Outcome(run(ending=Ending.BUILD_FAILED)),))
+        self.assertIn("the base itself (baseline, 4k): build failed", str(caught.exception))
+
+    def test_what_two_boots_disagreed_on_is_not_kept(self) -> None:
+        """The next run boots that state again. Else "run it again" would be no advice."""
+        good, shaky = outcome("ab"), outcome("a", flaky="b")
+        self.walk((good,), (outcome("a", "b"), shaky), (good,), kept=(0, 1, 2))
+        self.assertEqual([1, 1], self.shop.boots)
+
+    def test_what_two_boots_agreed_on_is_kept(self) -> None:
+        good, bad = outcome("ab"), outcome("a", "b")
+        done = self.walk((good,), (bad, bad), (good,), kept=(0, 1, 2))
+        self.assertEqual(([], 1), (self.shop.boots, len(done.judged.faults)))
+
+
+class Read(unittest.TestCase):
+    """From one console or two to an outcome."""
+
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+        (self.directory / "cases").write_text("\n".join(sorted(CASES)))
+
+    def read(self, first: str, second: Optional[str] = None) -> Outcome:
+        one, other = ((DATA / f"{name}.log").read_text() if name else name for name in (first, second))
+        return verdict.read_outcome(run(console=one or "", again=other), self.directory, (6, 12))
+
+    def test_what_both_boots_say(self) -> None:
+        both = self.read("failure", "failure")
+        self.assertEqual([], both.flaky)
+        self.assertEqual(1, both.count(Status.FAILED))
+
+    def test_what_one_of_them_says(self) -> None:
+        one = self.read("failure", "pass")
+        self.assertEqual(1, one.count(Status.FLAKY))
+        self.assertEqual(1, len(one.flaky))
+        self.assertIsNone(self.read("panic", "pass").death)
+        self.assertTrue(self.read("panic", "panic").death)
+
+    def test_a_second_boot_that_says_nothing(self) -> None:
+        """It speaks against the machine, not against the patch that failed in the first."""
+        found = self.read("splat", "")
+        self.assertEqual({Kind.FLAKY}, {finding.kind for finding in found.findings})
+
+    def test_cases_of_the_series_itself(self) -> None:
+        """What is not in expected/cases is well if it passes in both boots."""
+        name = "vmemmap_basepages.maps_altmap_pages"
+        (self.directory / "cases").write_text("\n".join(sorted(CASES - {name})))
+        self.assertIn(name, self.read("pass").good)
+        for names in (("failure",), ("failure", "failure"), ("failure", "pass"), ("pass", "failure")):
+            self.assertNotIn(name, self.read(*names).good)
+
+    def verdict(self, *names: Tuple[str, ...]) -> Tuple[Any, List[str], ExitStatus]:
+        """What a program learns of a series whose states said that: the base, then two patches."""
+        new, old = judged(), judged()
+        base, *outcomes = (self.read(*pair) for pair in names)
+        new.states[0].outcomes["4k"] = base
+        progress = Progress(base)
+        for state, found in zip(new.states[1:], outcomes):
+            new.faults += progress.step(state, found)
+        new.tip["4k"] = outcomes[-1]
+        new.faults += verdict.judge_tip(outcomes[-1], (), base, new.faults)
+        old.states[1].green["4k"] = tuple(sorted(CASES))
+        walk.blame(new, old, "4k")
+        changes = {"4k": verdict.compare(base, outcomes[-1])}
+        report = Report(new, ("4k",), ("4k",), False, 1.0, old, changes)
+        tables = revision_report._patch_table(report) + revision_report._tip_table(report)
+        for junit in revision_report.junit_runs(report):
+            kinds = [f.kind.value for f in junit.findings]
+            tables.append(f"{junit.name} {junit.count(Status.SKIPPED)} {kinds}")
+        return _without_text(revision_report.document(report)), tables, revision._STATUS[report.word]
+
+    def test_no_word_of_a_text_decides(self) -> None:
+        """With the text of every finding replaced, all that a program reads stays the same."""
+        original = Finding.__init__
+
+        def reworded(self: Finding, kind: Kind, text: str, *rest: Any, **more: Any) -> None:
+            original(self, kind, "ok, passed; panicked at the tip", *rest, **more)
+
+        statuses = set()
+        for names in (
+            (("pass",), ("pass",), ("pass",)),
+            (("pass",), ("failure", "pass"), ("pass",)),
+            (("pass",), ("failure", "failure"), ("hang", "hang")),
+            (("failure",), ("panic", "panic"), ("splat", "splat")),
+            (("splat",), ("no_boot", "no_boot"), ("no_kunit", "no_kunit")),
+            (("skipped",), ("twice", "twice"), ("misnumbered", "misnumbered")),
+            (("pass",), ("panic", "hang"), ("", "")),
+            (("failure",), ("panic", "pass"), ("splat", "pass")),
+        ):
+            usual = self.verdict(*names)
+            with mock.patch.object(Finding, "__init__", reworded):
+                self.assertEqual(usual, self.verdict(*names), names)
+            statuses.add(usual[2])
+        self.assertEqual({ExitStatus.OK, ExitStatus.FAILED, ExitStatus.ERROR}, statuses)
+
+
+def _without_text(document: Any) -> Any:
+    """A document without what it says is for people only."""
+    if isinstance(document, dict):
+        return {key: _without_text(value) for key, value in document.items() if key != "what"}
+    return [_without_text(one) for one in document] if isinstance(document, list) else document
+
+
+if __name__ == "__main__":
+    unittest.main()
