@@ -473,13 +473,14 @@ class World(unittest.TestCase):
         return self.finish(child)
 
     def assert_gone(self, pids: List[int]) -> None:
-        """No process of these may be left, but for zombies that nobody has fetched yet."""
-        for pid in pids:
-            try:
-                state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            self.assertEqual("Z", state, f"process {pid} was left running")
+        """No process of these may be left, but for zombies that nobody has fetched yet.
+
+        The kernel needs a moment to end one that was killed.
+        """
+        end = time.monotonic() + 10
+        while (left := [pid for pid in pids if _is_running(pid)]) and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertEqual([], left, "left running")
 
     # --- looking ---
 
@@ -503,6 +504,15 @@ class World(unittest.TestCase):
         self.assertIn("\nnext: ", ran.stderr)
         for word in words:
             self.assertIn(word, ran.stderr)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether there is such a process, and it is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
 
 
 def listing(directory: Path) -> Dict[str, Any]:
