@@ -15,7 +15,7 @@ export KUNIT_TYPED := $(strip $(foreach name,$(.VARIABLES),$(if \
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run tree check revision mutants soak matrix report arches map export lint docs bench e2e coverage pipeline check-pipelines clean
+.PHONY: help run tree check revision mutants soak matrix report arches map export lint docs bench e2e coverage check-pipelines clean
 
 help:
 	@echo 'make run     test the series: ./$(TOOLS)/kunit.py run --arch=arm64'
@@ -105,10 +105,6 @@ e2e:
 
 coverage:
 	@$(PYTHON) $(TOOLS)/coverage.py
-
-# Prints GitLab's child pipeline: one job for each of SHARDS=4 parts of the matrix.
-pipeline:
-	@$(PYTHON) $(TOOLS)/pipeline.py
 
 check-pipelines:
 	@cd $(TOOLS) && $(PYTHON) -m tests.pipelines

@@ -72,7 +72,6 @@ VARIABLES = (
     Variable("FLAVOURS", "NAMES", "the flavours to run", f"(?:{_FLAVOUR})(?: (?:{_FLAVOUR}))*"),
     Variable("CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*"),
     Variable("SHARD", "I/N", "this part of the matrix"),
-    Variable("SHARDS", "N", "how many parts the matrix is cut into"),
     Variable("PARTS", "DIR", "where the results of the parts are"),
     Variable("ARCHES", "NAMES", "the architectures to compile for"),
     Variable("MAP", "FILE", "where the picture goes"),

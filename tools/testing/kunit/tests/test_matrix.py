@@ -219,17 +219,6 @@ class Matrix(World):
             path.write_text(bad)
             self.assert_error(self.report(), 2, "matrix-2-of-2.json is no result of make matrix")
 
-    def test_pipeline(self) -> None:
-        ran = self.program("pipeline.py", SHARDS="9", CONFIGS="4k 64k")
-        self.assertEqual(0, ran.status, ran.stderr)
-        self.assertIn("make matrix SHARD=2/2", ran.stdout)
-        self.assertNotIn("SHARD=3/", ran.stdout)
-        self.assertIn('CONFIGS: "4k 64k"', ran.stdout)
-        self.assert_error(self.program("pipeline.py", SHARDS="many"), 2, "SHARDS=many")
-        for name in ("BASE", "CONFIGS", "FLAVOURS"):
-            with self.subTest(name):
-                self.assert_error(self.program("pipeline.py", **{name: '4k"'}), 2, '4k"')
-
 
 class Data(unittest.TestCase):
     def test_each_regime_is_there(self) -> None:

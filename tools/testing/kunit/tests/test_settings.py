@@ -97,7 +97,6 @@ class NoWork(unittest.TestCase):
             ("check", {"FLAVOURS": "vanilla"}),
             ("matrix", {"CONFIGS": "5k"}),
             ("matrix", {"SHARD": "5/4"}),
-            ("pipeline", {"SHARDS": "many"}),
             ("revision", {}),
             ("revision", {"SERIES": "no-such-file"}),
             ("revision", {"SERIES": series, "ONTO": "vanilla"}),

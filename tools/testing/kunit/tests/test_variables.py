@@ -80,7 +80,6 @@ class Refusals(unittest.TestCase):
             self.assert_meant(name, "CONFIGS", "64k", "CONFIG", True)
             self.assert_meant(name, "FLAVOURS", "stock", "FLAVOUR", True)
         self.assert_meant("make matrix", "SHARDS", "4", "SHARD", False)
-        self.assert_meant("make pipeline", "SHARD", "1/4", "SHARDS", False)
         self.assert_meant("make mutants", "MUTANT", "alloc-*", "MUTANTS", True)
         self.assert_meant("make arches", "ARCHE", "s390x", "ARCHES", False)
         self.assert_meant("make check", "JOB", "4", "JOBS", False)
@@ -167,7 +166,7 @@ class Declarations(unittest.TestCase):
     def test_make_help_has_them(self) -> None:
         _, _, text = test_commands.MAKEFILE.partition("Variables, as in")
         named = set(re.findall(r"\b([A-Z][A-Z_]+)=", text.partition("\nrun:")[0]))
-        unnamed = {"SOURCES", "SHARDS", "PARTS", "SERIES", "SOAK_SECONDS"}
+        unnamed = {"SOURCES", "PARTS", "SERIES", "SOAK_SECONDS"}
         self.assertEqual({variable.name for variable in variables.VARIABLES}, named | unnamed)
 
     def test_documented_commands_are_accepted(self) -> None:
