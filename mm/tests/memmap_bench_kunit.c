@@ -23,7 +23,7 @@
  *
  * In an emulator that counts instructions, all of this repeats exactly; see
  * Documentation/mm/vmemmap_cost.rst. Nothing here fails because a number is
- * large: tools/testing/kunit/bench.py compares kernels.
+ * large: tools/testing/kunit/altmap bench compares kernels.
  */
 #include <kunit/test.h>
 #include <linux/cpumask.h>

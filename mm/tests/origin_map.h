@@ -14,7 +14,7 @@
  * first of them counted from the memmap's start, mapped by leaves of that size,
  * all in consecutive page frames of the same origin: "device", "ram", or
  * "hole" if they are not mapped. end: how large the memmap is, and page-table
- * pages that were added for it. tools/testing/kunit/origin_map.py draws it.
+ * pages that were added for it. tools/testing/kunit/harness/originmap/draw.py draws it.
  */
 #ifndef _MM_TESTS_ORIGIN_MAP_H
 #define _MM_TESTS_ORIGIN_MAP_H

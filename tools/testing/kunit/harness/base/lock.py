@@ -6,7 +6,7 @@ import fcntl
 from pathlib import Path
 from typing import Iterator
 
-from errors import WorkTreeError
+from harness.base.errors import WorkTreeError
 
 
 @contextlib.contextmanager

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, List, Optional, Sequence, Tuple
 
-import proc
-from errors import MissingToolError
-from proc import say
-from settings import HOME_BASE, Settings
+from harness.base import process
+from harness.base.errors import MissingToolError
+from harness.base.console import say
 
 APT_LISTS = Path("/var/lib/apt/lists")
 QEMU_NEEDED = (7, 0)
@@ -86,19 +85,6 @@ DOCS = (SPHINX, PERL)
 def host_is_arm64() -> bool:
     """Whether arm64 kernels are built here with the native compiler."""
     return platform.machine() in ("aarch64", "arm64")
-
-
-def for_tree(settings: Settings) -> Tuple[Requirement, ...]:
-    """What preparing a tree needs."""
-    if settings.ksrc:
-        return (GIT,)
-    if settings.suite:
-        return GIT, XZ
-    package = settings.tarball.name[: -len(".tar.xz")]
-    otherwise = "" if settings.base == HOME_BASE else (
-        "or let BASE=sid fetch the newest kernel of that suite, without a trace in the system"
-    )  # fmt: skip
-    return GIT, XZ, Requirement(str(settings.tarball), package, otherwise=otherwise)
 
 
 def for_build(cross: bool) -> Tuple[Requirement, ...]:
@@ -193,13 +179,13 @@ def _install(prefix: Sequence[str], packages: Sequence[str], otherwise: str) -> 
 def _apt(argv: Sequence[str]) -> int:
     """Run apt-get on the terminal, with its output on stderr; return its status."""
     say(f"$ {shlex.join(argv)}")
-    with proc.started(argv, stdin=None, stdout=sys.stderr) as child:
+    with process.started(argv, stdin=None, stdout=sys.stderr) as child:
         return child.wait()
 
 
 def check_qemu() -> None:
     """Raise MissingToolError if QEMU is older than what was tried."""
-    words = proc.run([QEMU.proof, "--version"]).stdout
+    words = process.run([QEMU.proof, "--version"]).stdout
     match = re.search(r"version (\d+)\.(\d+)", words)
     found = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
     if found < QEMU_NEEDED:

@@ -22,8 +22,9 @@ from typing import (
     Optional, Sequence, TypeVar, Union,
 )  # fmt: skip
 
-import errors
-from errors import ROOM, CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
+from harness.base import errors
+from harness.base.console import Stopwatch, say, tail
+from harness.base.errors import ROOM, CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
 
 # A guest or a compiler that was asked to end gets this long, in seconds.
 GRACE = 5.0
@@ -115,11 +116,6 @@ def signals_held() -> Iterator[None]:
         if _Held.depth == 0 and _Held.pending is not None:
             signum, _Held.pending = _Held.pending, None
             raise Interrupted(signum)
-
-
-def say(message: str) -> None:
-    """Tell the user what is going on; stdout is left to the results."""
-    print(f"kunit: {message}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -408,11 +404,6 @@ def _wait(child: "subprocess.Popen[bytes]", timeout: Optional[float]) -> Optiona
     return None
 
 
-def tail(text: str, lines: int = 20) -> str:
-    """The last lines of a text."""
-    return "\n".join(text.rstrip().splitlines()[-lines:])
-
-
 def clean_env(drop: Sequence[str] = (), **extra: str) -> Dict[str, str]:
     """Our environment without the variables in drop, with extra added."""
     env = {name: value for name, value in os.environ.items() if name not in drop}
@@ -422,17 +413,6 @@ def clean_env(drop: Sequence[str] = (), **extra: str) -> Dict[str, str]:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
-
-
-class Stopwatch:
-    """Seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._start
 
 
 def main_guard(main: Callable[[List[str]], int], argv: List[str]) -> int:

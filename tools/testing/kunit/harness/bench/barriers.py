@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-import options
-import proc
-from errors import KunitError
+from harness.kernel import options
+from harness.base import process
+from harness.base.errors import KunitError
 
 DSB, ISB, TLBI = "dsb", "isb", "tlbi"
 KINDS = (DSB, ISB, TLBI)
@@ -72,7 +72,7 @@ def functions(system_map: str) -> List[Function]:
 def names(build_dir: Path) -> List[str]:
     """The functions of OBJECTS."""
     nm = options.cross_prefix(options.take_apart(["build"])) + "nm"
-    said = proc.run([nm, "--defined-only", *OBJECTS], cwd=str(build_dir)).stdout
+    said = process.run([nm, "--defined-only", *OBJECTS], cwd=str(build_dir)).stdout
     return [words[2] for words in map(str.split, said.splitlines()) if words[1:2] in (["t"], ["T"])]
 
 

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from errors import KunitError
-from origin_map import size
+from harness.base.errors import KunitError
+from harness.originmap.draw import size
 
 # The calls that a driver, or memory hot-plug, makes. All others are parts of these.
 WHOLE = (

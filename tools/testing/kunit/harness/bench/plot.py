@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 from xml.sax.saxutils import escape
 
-import bench_rows
-from bench_rows import DEVICE, RAM, Costs
-from origin_map import size
+from harness.bench import costs as bench_costs
+from harness.bench.costs import DEVICE, RAM, Costs
+from harness.originmap.draw import size
 
 _GIB = 1 << 30
 _WIDTH = 408  # of a panel
@@ -41,8 +41,8 @@ _PANELS: Tuple[Tuple[str, str, str], ...] = (
     ("memunmap_pages", RAM, "removing, memmap in system RAM"),
 )
 _SPLITS: Dict[str, Callable[[Costs, str, int], Dict[str, int]]] = {
-    "memremap_pages": bench_rows.adding,
-    "memunmap_pages": bench_rows.removing,
+    "memremap_pages": bench_costs.adding,
+    "memunmap_pages": bench_costs.removing,
 }
 
 

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-import archive
-import bench_rows
-import results
-from bench_rows import DEVICE, RAM, Barriers, Costs, Facts, Key, Row
-from origin_map import size
-from results import RunResult
+from harness.base import archive
+from harness.bench import costs as bench_costs
+from harness.verdict import results
+from harness.bench.costs import DEVICE, RAM, Barriers, Costs, Facts, Key, Row
+from harness.originmap.draw import size
+from harness.verdict.results import RunResult
 
 SCHEMA = 1
 
@@ -135,7 +135,7 @@ def _growth(first: Costs, costs: Costs, before: Row) -> str:
     row = costs.rows.get(before.key)
     if row is None or not before.work:
         return "missing" if row is None else f"{row.work:,} "
-    mark = "*" if bench_rows.lies_in_ram_instead(before.key, first, costs) else " "
+    mark = "*" if bench_costs.lies_in_ram_instead(before.key, first, costs) else " "
     return f"{row.work / before.work - 1:+.2%}{mark}"
 
 
@@ -145,8 +145,8 @@ def _shares(config: str, measured: Measured) -> List[str]:
     layout = "{:32}{:>13}{:>9}{:>13}{:>9}"
     lines = []
     for title, split, call in (
-        ("adding 1 GiB", bench_rows.adding, "memremap_pages"),
-        ("removing 1 GiB", bench_rows.removing, "memunmap_pages"),
+        ("adding 1 GiB", bench_costs.adding, "memremap_pages"),
+        ("removing 1 GiB", bench_costs.removing, "memunmap_pages"),
     ):
         heads = [word for origin in (DEVICE, RAM) for word in (_ORIGINS[origin], "")]
         head = layout.format(f"{config.upper()} pages, {measured.flavour}: {title}", *heads)

@@ -3,27 +3,28 @@
 
 import os
 import shutil
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
-import image
-import lint
-import packages
-import proc
-import results
-import settings as settings_module
-import suite
-import tree as tree_module
-from errors import CommandError, UsageError
-from finding import Finding, Kind, Status
-from packages import Requirement
-from proc import say
-from results import CaseResult, RunResult
-from settings import CONFIG_DIR, REPO, Settings
-from stack import Patch
-from variables import KERNEL, Command
+from harness.base import builddir
+from harness.trees import needs
+from harness.kernel import image
+from harness.verdict import remarks
+from harness.base import packages
+from harness.base import process
+from harness.verdict import results
+from harness.request import settings
+from harness.trees import debian
+from harness.trees import worktree
+from harness.base.errors import CommandError, UsageError
+from harness.kernel.finding import Finding, Kind, Status
+from harness.base.packages import Requirement
+from harness.base.console import Stopwatch, say, tail
+from harness.verdict.results import CaseResult, RunResult
+from harness.request.settings import CONFIG_DIR, REPO, Settings
+from harness.trees.stack import Patch
+from harness.request.variables import KERNEL, Command
 
 NAME = "arches"
 # What the series goes onto, and what is put on it when it is complete.
@@ -74,26 +75,29 @@ ARCHES = (
 )  # fmt: skip
 
 
-COMMAND = Command("make arches", KERNEL | {"ARCHES"})
+COMMAND = Command(
+    "make arches",
+    KERNEL | {"ARCHES"},
+    "compile the series, patch by patch, for the other architectures",
+    "altmap arches x86_64 s390x",
+    "ARCHES",
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Compile, tell what there is to tell; 0 if nothing new is warned of."""
-    if argv:
-        raise UsageError("make arches takes no arguments", 'narrow it with ARCHES="x86_64 s390x"')
-    environ = COMMAND.given(environ)
-    wish = replace(settings_module.read(environ), flavour=ONTO)
+    wish = replace(settings.read(environ), flavour=ONTO)
     if wish.ksrc:
         raise UsageError("make arches is about patches/series, not KSRC", "unset KSRC")
-    settings_module.check_flavour(ONTO, wish.base)
+    settings.check_flavour(ONTO, wish.base)
     chosen = choose(environ)
-    wanted = suite.resolve(wish)
+    wanted = debian.resolve(wish)
     needed = [arch.compiler for arch in chosen if not arch.missing]
     for arch in chosen:
         needed += packages.for_other(arch.arch, build=True, boot=False, cross=False)
-    packages.ensure([*packages.for_tree(wanted), *packages.BUILD, *needed])
+    packages.ensure([*needs.for_tree(wanted), *packages.BUILD, *needed])
     out = wanted.build / "results" / NAME
-    tree_module.mark(wanted.build)
+    builddir.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)
     found = compile_all(wanted, chosen, out)
     results.write_json(found, out / "arches.json")
@@ -114,11 +118,11 @@ def choose(environ: Mapping[str, str]) -> List[Arch]:
 
 def states() -> Iterator[Tuple[str, List[Patch]]]:
     """What is compiled: the base, the series patch by patch, and the fixes on top of it."""
-    series = tree_module.read_patches(SERIES)
+    series = worktree.read_patches(SERIES)
     yield ONTO, []
     for count, patch in enumerate(series, 1):
         yield f"patch {count}: {patch.path.stem}", series[:count]
-    yield "with the fixes", [*series, *tree_module.read_patches(FIXES)]
+    yield "with the fixes", [*series, *worktree.read_patches(FIXES)]
 
 
 def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[RunResult]:
@@ -131,10 +135,10 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[Run
         if arch not in there:
             cases[arch.name].append(CaseResult(arch.missing, Status.SKIPPED))
     for number, (title, patches) in enumerate(states()):
-        tree = tree_module.prepare(wanted, NAME, patches)
+        tree = worktree.prepare(wanted, NAME, patches)
         for arch in there:
             say(f"{arch.name}: {title} ...")
-            watch = proc.Stopwatch()
+            watch = Stopwatch()
             log = out / f"{arch.name}-{number}.log"
             said, worked = Build(wanted, tree, arch, log).make()
             if not worked and number == 0:
@@ -143,7 +147,7 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[Run
                     f"see {log}; the header that a tool of the kernel's wants may be missing",
                     "\n".join(line for line in said if "error: " in line),
                 )
-            new = lint.new_warnings(before.setdefault(arch.name, said), said)
+            new = remarks.new_warnings(before.setdefault(arch.name, said), said)
             cases[arch.name].append(judge(title, new, worked))
             seconds[arch.name] += watch.seconds
     return [RunResult(a.name, tuple(cases[a.name]), seconds[a.name]) for a in chosen]
@@ -186,10 +190,10 @@ class Build:
             (self._dir / name).unlink(missing_ok=True)
         status = self._run("W=1", *self._arch.objects)
         text = self._log.read_text(errors="replace")
-        said = lint.read_warnings(text)
+        said = remarks.read_warnings(text)
         if status != 0 and not any("error: " in line for line in said):
             raise CommandError(f"make failed for {self._arch.name}", f"see {self._log}",
-                               proc.tail(text, 5))  # fmt: skip
+                               tail(text, 5))  # fmt: skip
         return said, status == 0
 
     def _configure(self) -> None:
@@ -210,7 +214,7 @@ class Build:
         kept.write_text(wanted, encoding="utf-8")
 
     def _run(self, *args: str) -> int:
-        return proc.run_logged(
+        return process.run_logged(
             [*self._make, *args], str(self._log), cwd=str(self._tree), env=image.build_env(),
             timeout=TIME,
         )  # fmt: skip
@@ -219,8 +223,4 @@ class Build:
 def _compilers(chosen: Sequence[Arch]) -> Iterator[str]:
     for arch in chosen:
         if arch.compiler.is_met():
-            yield proc.run([arch.compiler.proof, "--version"]).stdout.partition("\n")[0]
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))
+            yield process.run([arch.compiler.proof, "--version"]).stdout.partition("\n")[0]

@@ -3,45 +3,42 @@
 """make bench: what adding and removing memory costs, beside the stock kernel."""
 
 import contextlib
-import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple
 
-import archive
-import bench_plot
-import bench_report
-import bench_rows
-import bench_trace
-import cell
-import check
-import flaky
-import image
-import journal
-import judge
-import matrix
-import proc
-import rebased
-import results
-import rows as rows_module
-import settings as settings_module
-import suite
-import tested
-import tree
-from bench_report import Measured
-from bench_rows import Barriers, BenchError, Costs
-from errors import KunitError, UsageError
-from finding import Finding, Kind, Status
-from journal import Journal
-from kernel import Kernel
-from proc import say
-from results import CaseResult, RunResult
-from settings import Settings, check_config, check_flavour
-from variables import KERNEL, Command
+from harness.base import builddir
+from harness.base import archive
+from harness.bench import plot
+from harness.bench import text
+from harness.bench import costs as bench_costs
+from harness.bench import barriers as bench_barriers
+from harness.verdict import kernelrun
+from harness.kernel import machine
+from harness.verdict import flaky
+from harness.kernel import image
+from harness.verdict import journal
+from harness.verdict import judge
+from harness.trees import versions
+from harness.verdict import results
+from harness.matrix import rows as matrix_rows
+from harness.request import settings
+from harness.trees import debian
+from harness.trees import tested
+from harness.trees import worktree
+from harness.bench.text import Measured
+from harness.bench.costs import Barriers, BenchError, Costs
+from harness.base.errors import KunitError, UsageError
+from harness.kernel.finding import Finding, Kind, Status
+from harness.verdict.journal import Journal
+from harness.kernel.kernel import Kernel
+from harness.base.console import Stopwatch, say
+from harness.verdict.results import CaseResult, RunResult
+from harness.request.settings import DATA, Settings, check_config, check_flavour
+from harness.request.variables import KERNEL, Command
 
 SUITE = "memmap_bench"
-EXPECTED = Path(__file__).resolve().parent / "expected/bench"
+EXPECTED = DATA / "expected/bench"
 FRAGMENT = "bench"
 STOCK = "stock"
 FLAVOURS = "stock series fixed fast"
@@ -55,26 +52,28 @@ COUNTING = "-icount shift=0,sleep=off"
 GUEST_TIME = 600
 
 
-COMMAND = Command("make bench", KERNEL | {"FLAVOURS", "CONFIGS", "PLOTS", "KERNEL_ARGS", "BARRIERS"})
+COMMAND = Command(
+    "make bench",
+    KERNEL | {"FLAVOURS", "CONFIGS", "PLOTS", "KERNEL_ARGS", "BARRIERS"},
+    "measure what adding and removing memory costs the kernel, beside stock",
+    "altmap bench --configs 4k --no-barriers",
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Measure FLAVOURS with CONFIGS, tell everything; 0 only if nothing got dearer."""
-    if argv:
-        raise UsageError("make bench takes no arguments", 'narrow it with CONFIGS="4k 64k"')
-    environ = COMMAND.given(environ)
-    wish = settings_module.read(environ)
+    wish = settings.read(environ)
     if wish.ksrc:
         raise UsageError(
             "make bench compares this repository's own trees, not KSRC",
             "unset KSRC; CONFIG=4k-bench kunit.py run memmap_bench measures a tree of yours",
         )
     flavours, configs = choose(environ.get("FLAVOURS", ""), environ.get("CONFIGS", ""))
-    wanted = suite.resolve(wish)
+    wanted = debian.resolve(wish)
     how = How(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
-    check.ensure_tools(wanted)
+    machine.ensure_tools(wanted)
     out = wanted.build / "results/bench"
-    tree.mark(wanted.build)
+    builddir.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)
     key = journal.key(wanted, "make bench", environ)
     with journal.opened(out.with_name("bench.partial"), "make bench", key) as kept:
@@ -93,12 +92,12 @@ def tell(
 ) -> int:
     """Write the results to out, tables and pictures to shown; return the exit status."""
     judged = judge_all(found)
-    heading = f"make bench of {tested.revision(wanted)} on {matrix.heading()}"
+    heading = f"make bench of {tested.revision(wanted)} on {machine.description()}"
     if how.arguments:
         heading += f"\nkernel arguments: {' '.join(how.arguments)}"
-    bench_report.write_json(found, heading, out / "bench.json")
+    text.write_json(found, heading, out / "bench.json")
     results.write_junit(judged, out / "bench.xml")
-    table = bench_report.tables(found)
+    table = text.tables(found)
     shown.mkdir(parents=True, exist_ok=True)
     archive.write_whole(shown / "bench.txt", "\n".join(table) + "\n")
     for config in dict.fromkeys(m.config for m in found):
@@ -112,10 +111,10 @@ def choose(flavours: str, configs: str) -> Tuple[List[str], List[str]]:
     chosen = [check_flavour(name) for name in (flavours or FLAVOURS).split()]
     sizes = [check_config(name) for name in (configs or CONFIGS).split()]
     for name in sizes:
-        if name.split("-")[0] not in rows_module.OLDER:
+        if name.split("-")[0] not in matrix_rows.OLDER:
             raise UsageError(
                 f"CONFIGS: '{name}' does not begin with a page size",
-                f"begin with one of: {' '.join(rows_module.OLDER)}",
+                f"begin with one of: {' '.join(matrix_rows.OLDER)}",
             )
     return list(dict.fromkeys([STOCK, *chosen])), list(dict.fromkeys(sizes))
 
@@ -134,17 +133,17 @@ def kept_or_measured(wanted: Settings, how: How, out: Path, kept: Journal) -> Me
     known = kept.find(name)
     if known:
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            found = bench_report.from_json(known)
+            found = text.from_json(known)
             return replace(found, run=replace(found.run, kept=len(found.run.cases)))
     found = measure(wanted, how, out)
     if journal.is_worth_keeping(found.run):
-        kept.put(name, bench_report.as_json(found))
+        kept.put(name, text.as_json(found))
     return found
 
 
 def measure(wanted: Settings, how: How, out: Path) -> Measured:
     """Build a kernel, boot it, read what it tells. Whatever goes wrong is in the result."""
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     config = wanted.config[: -len(FRAGMENT) - 1]
     name = f"{wanted.flavour} {config}"
     say(f"{name} ...")
@@ -156,14 +155,14 @@ def measure(wanted: Settings, how: How, out: Path) -> Measured:
             cases: Tuple[CaseResult, ...] = (results.failed("build", failed),)
         else:
             console = boot(kernel, COUNTING, how.arguments)
-            version = rebased.parse(wanted.base)
+            version = versions.parse(wanted.base)
             expected = judge.read_expectation(EXPECTED, wanted.flavour, config, version)
             verdict = flaky.confirmed(
                 judge.judge(console, expected),
                 lambda: judge.judge(boot(kernel, COUNTING, how.arguments, attempt=2), expected),
             )
-            cases = cell.case_results(verdict)
-            costs = bench_rows.read(console)
+            cases = kernelrun.case_results(verdict)
+            costs = bench_costs.read(console)
             if how.barriers:
                 barriers = trace(wanted, how, kernel.build_dir, costs.facts.section, out)
     except KunitError as error:
@@ -181,7 +180,7 @@ def build(
     objects are made without it where there are none yet, and then make sees
     which of them it means: none but the suite.
     """
-    directory = tree.prepare(wanted)
+    directory = worktree.prepare(wanted)
     build_dir = directory / f".kunit-{config}"
     if not (build_dir / image.IMAGE).exists():
         Kernel(directory, replace(wanted, config=config), out, f"{name}-plain").build()
@@ -195,7 +194,7 @@ def boot(kernel: Kernel, qemu: str, arguments: Sequence[str], attempt: int = 1) 
     An emulator that counts cannot be KVM, not even on a host that has it.
     """
     given = [f"--kernel_args={word}" for word in arguments]
-    model = matrix.model(rows_module.MAX)
+    model = matrix_rows.model(matrix_rows.MAX)
     given = [SUITE, f"--qemu_args={qemu}", *given]
     return kernel.boot(GUEST_TIME, given, model, attempt)
 
@@ -208,27 +207,27 @@ def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) 
     name = f"{build_dir.parent.name}-{build_dir.name[len('.kunit-'):]}-trace"
     log = out / f"{name}.qemu.log"
     system_map = (build_dir / "System.map").read_text(encoding="ascii")
-    functions = bench_trace.watched(
-        system_map, (build_dir / image.IMAGE).read_bytes(), bench_trace.names(build_dir)
+    functions = bench_barriers.watched(
+        system_map, (build_dir / image.IMAGE).read_bytes(), bench_barriers.names(build_dir)
     )
     kernel = Kernel(build_dir.parent, wanted, out, name, build_dir)
     few = ["memmap_bench.rounds=2", f"memmap_bench.largest={section >> 20}"]
     try:
         console = boot(
-            kernel, f"{COUNTING} {bench_trace.arguments(functions, log)}", [*few, *how.arguments]
+            kernel, f"{COUNTING} {bench_barriers.arguments(functions, log)}", [*few, *how.arguments]
         )
         with log.open(encoding="utf-8", errors="replace") as lines:
-            windows = bench_trace.count(lines, functions)
+            windows = bench_barriers.count(lines, functions)
     finally:
         log.unlink(missing_ok=True)
-    rows = bench_rows.read(console).rows
+    rows = bench_costs.read(console).rows
     if max(row.window for row in rows.values()) >= len(windows):
         raise BenchError(
             f"the trace shows {len(windows)} measurements, the console more",
             f"see the logs of {name} in {out}",
         )
     return {
-        key: {what: windows[row.window][what] for what in bench_trace.KINDS}
+        key: {what: windows[row.window][what] for what in bench_barriers.KINDS}
         for key, row in rows.items()
     }
 
@@ -241,7 +240,7 @@ def draw(config: str, found: Sequence[Measured], directory: Path) -> None:
     title = f"What a device costs the kernel, {config.upper()} pages"
     drawn = PARTS_OF if PARTS_OF in kernels else list(kernels)[-1]
     path = directory / f"bench-{config}.svg"
-    path.write_text(bench_plot.figure(title, kernels, drawn), encoding="utf-8")
+    path.write_text(plot.figure(title, kernels, drawn), encoding="utf-8")
     say(f"{path} is written")
 
 
@@ -256,15 +255,11 @@ def judge_all(found: Sequence[Measured]) -> List[RunResult]:
 
 
 def _cases(stock: Measured, other: Measured) -> List[CaseResult]:
-    changes = [*bench_rows.compare(stock.costs, other.costs)]
+    changes = [*bench_costs.compare(stock.costs, other.costs)]
     if other.barriers:
-        changes += bench_rows.compare_barriers(stock.barriers, other.barriers)
+        changes += bench_costs.compare_barriers(stock.barriers, other.barriers)
     return [
         results.failed(c.name, Finding(Kind.COST, c.fault, (c.numbers,))) if c.fault
         else CaseResult(c.name, Status.PASSED)
         for c in changes
     ]  # fmt: skip
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -1,30 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0
 """make check: all tests of this repository, judged strictly."""
 
-import os
-import shutil
-import sys
 from dataclasses import dataclass, replace
 from typing import Callable, List, Mapping, Sequence, Tuple
 
-import e2e_run
-import host_tests
-import journal
-import mutant_trials
-import options
-import packages
-import proc
-import results
-import settings as settings_module
-import suite
-import tree
-from cell import Cell
-from errors import UsageError
-from journal import Journal
-from proc import say
-from results import RunResult
-from settings import HOME_BASE, Settings, flavours_of
-from variables import KERNEL, Command
+from harness.base import builddir
+from harness.kernel import machine
+from harness.e2e import run as e2e_run
+from harness.verdict import host_tests
+from harness.verdict import journal
+from harness.mutation import outcomes
+from harness.base import packages
+from harness.verdict import results
+from harness.request import settings
+from harness.trees import debian
+from harness.verdict.kernelrun import Cell
+from harness.base.errors import UsageError
+from harness.verdict.journal import Journal
+from harness.base.console import Stopwatch, say
+from harness.verdict.results import RunResult
+from harness.request.settings import HOME_BASE, flavours_of
+from harness.request.variables import KERNEL, Command
 
 # Every run: the flavour, the config.
 RUNS = (
@@ -49,34 +45,36 @@ class Phase:
     do: Callable[[], RunResult]
 
 
-COMMAND = Command("make check", KERNEL | {"FLAVOURS", "CONFIGS"})
+COMMAND = Command(
+    "make check",
+    KERNEL | {"FLAVOURS", "CONFIGS"},
+    "run every test of this repository, the ones that CI runs",
+    'altmap check --flavours "series stock" --configs 64k',
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Run everything, tell everything; 0 only when all is as expected."""
-    if argv:
-        raise UsageError("make check takes no arguments", 'narrow it with CONFIGS="4k 64k"')
-    environ = COMMAND.given(environ)
-    wish = settings_module.read(environ)
+    wish = settings.read(environ)
     if wish.ksrc:
         raise UsageError(
             "make check judges this repository's own trees, not KSRC",
             "unset KSRC; kunit.py run tests a tree of yours",
         )
     choose_runs(environ, wish.base)
-    wanted = suite.resolve(wish)
+    wanted = debian.resolve(wish)
     runs = choose_runs(environ, wanted.base)
-    ensure_tools(wanted, *packages.HOST_TESTS, *packages.GUEST)
+    machine.ensure_tools(wanted, *packages.HOST_TESTS, *packages.GUEST)
     out = wanted.build / "results"
-    tree.mark(wanted.build)
+    builddir.mark(wanted.build)
     out.mkdir(exist_ok=True)
     phases = [Phase(host_tests.NAME, lambda: host_tests.run(out))]
     phases.append(Phase("mypy --strict", host_tests.type_check))
     for flavour, config in runs:
         cell = Cell(replace(wanted, flavour=flavour, config=config), out)
         phases.append(Phase(cell.name, cell.run))
-    if ("series", mutant_trials.FAST_CONFIG) in runs:
-        phases.append(Phase(mutant_trials.FAST_NAME, lambda: mutant_trials.fast(wanted)))
+    if ("series", outcomes.FAST_CONFIG) in runs:
+        phases.append(Phase(outcomes.FAST_NAME, lambda: outcomes.fast(wanted)))
     if ("series", e2e_run.SMOKE_PAGE) in runs:
         phases.append(Phase(e2e_run.SMOKE, lambda: e2e_run.smoke(wanted)))
     key = journal.key(wanted, "make check", environ)
@@ -84,7 +82,7 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
         found = run_phases(phases, kept)
         results.write_json(found, out / "check.json")
         results.write_junit(found, out / "check.xml")
-    print(results.summary(found, _heading()))
+    print(results.summary(found, f"make check on {machine.description()}"))
     return int(results.status(found))
 
 
@@ -108,19 +106,10 @@ def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Tuple
     return chosen
 
 
-def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
-    """See to everything that building and booting needs, and to more."""
-    line = options.take_apart(["run"])
-    cross = options.needs_cross_package(line)
-    needed = [*packages.for_tree(wanted), *packages.for_build(cross), packages.QEMU, *more]
-    packages.ensure(needed)
-    packages.check_qemu()
-
-
 def run_phases(phases: Sequence[Phase], kept: Journal) -> List[RunResult]:
     """Run all phases, whatever the outcome of each, but for those that a journal has."""
     found: List[RunResult] = []
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     for number, phase in enumerate(phases, 1):
         say(f"[{watch.seconds:4.0f} s] {number}/{len(phases)}: {phase.name} ...")
         found.append(_told(kept.run(phase.name, phase.do)))
@@ -132,20 +121,3 @@ def _told(result: RunResult) -> RunResult:
     for finding in result.findings:
         say(f"  {finding.text}")
     return result
-
-
-def _heading() -> str:
-    """On what all this ran."""
-    words = [f"make check on {os.cpu_count()} CPUs, {sys.platform}"]
-    for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
-        words += first_line(argv)
-    return "\n".join(words)
-
-
-def first_line(argv: List[str]) -> List[str]:
-    """What a program says of itself, if it is there."""
-    return [proc.run(argv).stdout.partition("\n")[0]] if shutil.which(argv[0]) else []
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -1,44 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0
 """make clean: remove what was built, and nothing else."""
 
-import os
 import shutil
-import sys
 from pathlib import Path
-from typing import List, Mapping
+from typing import Mapping
 
-import proc
-import settings as settings_module
-import tree
-from errors import UsageError, WorkTreeError
-from proc import say
-from variables import Command
+from harness.base import builddir
+from harness.request import settings
+from harness.trees import worktree
+from harness.base.errors import UsageError, WorkTreeError
+from harness.base.console import say
+from harness.request.variables import Command
 
-COMMAND = Command("make clean", frozenset({"BUILD"}))
+COMMAND = Command(
+    "make clean",
+    frozenset({"BUILD"}),
+    "remove what was built: trees, kernels, results",
+    "altmap clean --build /tmp/build",
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Remove the directory BUILD, if it is ours and holds no work of the user's."""
-    if argv:
-        raise UsageError("clean.py takes no arguments", "BUILD=DIR says what to clean")
-    environ = COMMAND.given(environ)
-    build = settings_module.read(environ).build
+    build = settings.read(environ).build
     if not build.exists():
         return 0
-    if not (build / tree.MARKER).exists():
+    if not (build / builddir.MARKER).exists():
         raise UsageError(
-            f"{build} was not made here: it has no file {tree.MARKER}",
+            f"{build} was not made here: it has no file {builddir.MARKER}",
             "see that BUILD names the right directory, or remove it by hand",
         )
     trees = sorted(git.parent for git in build.glob("*/*/.git"))
     for path in trees:
-        if tree.has_own_work(path):
+        if worktree.has_own_work(path):
             raise WorkTreeError(
                 f"{path} holds changes or commits of yours",
                 f"save them (git -C {path} status), or remove {build} by hand",
             )
     # The marker goes last, so that an interrupted cleaning can be repeated.
-    for path in [*trees, *(p for p in sorted(build.iterdir()) if p.name != tree.MARKER)]:
+    for path in [*trees, *(p for p in sorted(build.iterdir()) if p.name != builddir.MARKER)]:
         if path.exists():
             say(f"removing {path} ...")
             _remove(path)
@@ -51,7 +51,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -2,40 +2,39 @@
 """make coverage: which lines of the series and the fixes run in suites and scenarios."""
 
 import functools
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence
 
-import archive
-import cell
-import check
-import coverage_data
-import coverage_report
-import e2e
-import e2e_root
-import e2e_run
-import e2e_scenario
-import image
-import journal
-import judge
-import packages
-import proc
-import results
-import settings as settings_module
-import suite
-import tree
-from coverage_report import Touched
-from e2e_guest import Guest
-from e2e_run import Plan
-from e2e_scenario import Device, Scenario
-from errors import KunitError, UsageError
-from journal import Journal
-from proc import say
-from results import RunResult
-from settings import Settings
-from variables import KERNEL, Command
+from harness.base import builddir
+from harness.base import archive
+from harness.verdict import kernelrun
+from harness.kernel import machine
+from harness.coverage import gcov
+from harness.coverage import text
+from harness.e2e import choice
+from harness.e2e import text as e2e_text
+from harness.e2e import rootfs
+from harness.e2e import run as e2e_run
+from harness.e2e import scenario
+from harness.kernel import image
+from harness.verdict import journal
+from harness.verdict import judge
+from harness.base import packages
+from harness.verdict import results
+from harness.request import settings
+from harness.trees import debian
+from harness.trees import worktree
+from harness.coverage.text import Touched
+from harness.e2e.guest import Guest
+from harness.e2e.run import Plan
+from harness.e2e.scenario import Device, Scenario
+from harness.base.errors import KunitError, UsageError
+from harness.verdict.journal import Journal
+from harness.base.console import Stopwatch, say
+from harness.verdict.results import RunResult
+from harness.request.settings import Settings
+from harness.request.variables import KERNEL, Command
 
 # The flavour whose patches are looked at, the one below it, and the page sizes.
 FLAVOUR, BELOW = "series", "baseline"
@@ -54,26 +53,28 @@ SUITES_SILENCE = 120
 SUITES_SCRIPT = "counters\npoweroff -f\n"
 
 
-COMMAND = Command("make coverage", KERNEL | {"FLAVOURS", "CONFIGS", "SCENARIOS"})
+COMMAND = Command(
+    "make coverage",
+    KERNEL | {"FLAVOURS", "CONFIGS", "SCENARIOS"},
+    "find the lines of the series that no suite or scenario runs, by gcov",
+    "altmap coverage --flavours series --configs 4k",
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Run everything with counters, tell what ran; 0 only when nothing is left unexplained."""
-    if argv:
-        raise UsageError("make coverage takes no arguments", 'narrow it with SCENARIOS="ram-*"')
-    environ = COMMAND.given(environ)
-    wish = settings_module.read(environ)
-    if wish.ksrc or wish.base != settings_module.HOME_BASE:
+    wish = settings.read(environ)
+    if wish.ksrc or wish.base != settings.HOME_BASE:
         raise UsageError(
-            f"make coverage is about the series on Linux {settings_module.HOME_BASE}",
+            f"make coverage is about the series on Linux {settings.HOME_BASE}",
             "unset KSRC and BASE",
         )
     plans = choose(environ)
-    wanted = suite.resolve(wish)
+    wanted = debian.resolve(wish)
     chosen = [s for plan in plans for s in plan.scenarios]
     guest = packages.for_guest(any(s.has_firmware for s in chosen))
-    check.ensure_tools(wanted, *guest, packages.LCOV)
-    tree.mark(wanted.build)
+    machine.ensure_tools(wanted, *guest, packages.LCOV)
+    builddir.mark(wanted.build)
     out = wanted.build / "results/coverage"
     key = journal.key(wanted, "make coverage", environ, *(tool.proof for tool in guest))
     with journal.opened(out.with_name("coverage.partial"), "make coverage", key) as kept:
@@ -84,9 +85,9 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     """Do so. out is replaced when all is there."""
     shown, out = out, kept.directory / "all"
     out.mkdir(exist_ok=True)
-    excuses = coverage_report.read_excuses()
+    excuses = text.read_excuses()
     touched = what_is_touched(wanted)
-    source = tree.prepare(replace(wanted, flavour=FLAVOUR))
+    source = worktree.prepare(replace(wanted, flavour=FLAVOUR))
     options = tuple(f"GCOV_PROFILE_{Path(name).stem}.o=y" for name in touched)
     found: List[RunResult] = []
     traces: Dict[str, List[Path]] = {"suites": [], "scenarios": [], "both": []}
@@ -102,22 +103,22 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
             say(f"{plan.name}: reading the counters of the {what} ...")
             work = out / f"{plan.directory}-{what}"
             directory = source / f".kunit-{plan.config}"
-            traces[what].append(coverage_data.capture(logs, source, directory, work))
+            traces[what].append(gcov.capture(logs, source, directory, work))
             traces["both"].append(traces[what][-1])
-    lines = e2e.table(found)
+    lines = e2e_text.table(found)
     if traces["both"]:
         seen = {
-            what: coverage_data.merge(paths, source, out / f"{what}.info")
+            what: gcov.merge(paths, source, out / f"{what}.info")
             for what, paths in traces.items()
         }
-        coverage_data.pages([out / "both.info"], source, out / "html")
-        report = coverage_report.look(touched, seen, excuses)
+        gcov.pages([out / "both.info"], source, out / "html")
+        report = text.look(touched, seen, excuses)
         found.append(report.result)
         lines += ["", *report.lines, "", f"line by line: {shown / 'html/index.html'}"]
     results.write_json(found, out / "coverage.json")
     results.write_junit(found, out / "coverage.xml")
     archive.replace_directory(out, shown)
-    print(results.in_words(found, e2e.heading("make coverage"), lines))
+    print(results.in_words(found, f"make coverage on {machine.description()}", lines))
     return int(results.status(found))
 
 
@@ -126,35 +127,35 @@ def choose(environ: Mapping[str, str]) -> List[Plan]:
     if environ.get("FLAVOURS", FLAVOUR) != FLAVOUR:
         raise UsageError("make coverage is about the flavour series", "unset FLAVOURS")
     pages = environ.get("CONFIGS") or " ".join(PAGES)
-    chosen = e2e.choose(
-        e2e_scenario.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages}
+    chosen = choice.choose(
+        scenario.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages}
     )
     return [replace(plan, fragments=FRAGMENTS) for plan in chosen]
 
 
 def what_is_touched(wanted: Settings) -> Touched:
     """The lines that series and fixes add to files which arm64 compiles."""
-    below = tree.stack(replace(wanted, flavour=BELOW))
-    above = tree.stack(replace(wanted, flavour=FLAVOUR))
-    return coverage_report.added(above.git, below.commit, above.commit)
+    below = worktree.stack(replace(wanted, flavour=BELOW))
+    above = worktree.stack(replace(wanted, flavour=FLAVOUR))
+    return text.added(above.git, below.commit, above.commit)
 
 
 def run_suites(wanted: Settings, plan: Plan, out: Path) -> RunResult:
     """Boot the kernel of a plan for its suites."""
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     name = f"{plan.name} suites"
     log = out / plan.directory / "suites.console.log"
     say(f"{name} ...")
     built = replace(wanted, flavour=plan.flavour, config=plan.config)
     try:
-        kernel = tree.prepare(built) / f".kunit-{plan.config}" / image.IMAGE
-        guest = Guest(kernel, e2e_root.base(wanted), suites_scenario(), wanted.build / "e2e")
+        kernel = worktree.prepare(built) / f".kunit-{plan.config}" / image.IMAGE
+        guest = Guest(kernel, rootfs.base(wanted), suites_scenario(), wanted.build / "e2e")
         with guest.memory() as memory:
-            overlay = e2e_root.overlay(SUITES_SCRIPT, e2e_root.compile_mapped(wanted))
+            overlay = rootfs.overlay(SUITES_SCRIPT, rootfs.compile_mapped(wanted))
             guest.boot(overlay, memory, log, lambda wish, memory: "error: nobody answers")
-        expected = cell.expectation(replace(wanted, flavour=plan.flavour, config=plan.page))
-        verdict = judge.judge(coverage_data.without_counters(log), expected)
-        cases = cell.case_results(verdict)
+        expected = kernelrun.expectation(replace(wanted, flavour=plan.flavour, config=plan.page))
+        verdict = judge.judge(gcov.without_counters(log), expected)
+        cases = kernelrun.case_results(verdict)
     except (KunitError, OSError) as error:
         cases = (results.preparation(error),)
     return RunResult(name, cases, watch.seconds)
@@ -176,7 +177,3 @@ def logs_of(plan: Plan, out: Path) -> Dict[str, Sequence[Path]]:
         "suites": [log for log in logs if log.name == "suites.console.log"],
         "scenarios": [log for log in logs if log.name != "suites.console.log"],
     }
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -3,37 +3,39 @@
 
 import os
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Mapping, Tuple
+from typing import Mapping, Tuple
 
-import packages
-import proc
-import settings as settings_module
-import suite
-import tree
-from errors import CommandError, ExitStatus, UsageError
-from proc import say
-from settings import REPO
-from variables import PRIVATE_VARIABLES, TREE, Command
+from harness.trees import needs
+from harness.base import packages
+from harness.base import process
+from harness.request import settings
+from harness.trees import debian
+from harness.trees import worktree
+from harness.base.errors import CommandError, ExitStatus
+from harness.base.console import say, tail
+from harness.request.settings import REPO
+from harness.request.variables import PRIVATE_VARIABLES, TREE, Command
 
 PAGES = REPO / "Documentation"
 # Whose comments the pages quote.
 FLAVOUR = "series"
 
 
-COMMAND = Command("make docs", TREE)
+COMMAND = Command(
+    "make docs",
+    TREE,
+    "build the pages of Documentation/ as HTML",
+    "altmap docs",
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Build all pages anew; print each warning. 0 if there is none."""
-    if argv:
-        raise UsageError("docs.py takes no arguments", "BUILD=DIR says where the pages go")
-    environ = COMMAND.given(environ)
-    wanted = suite.resolve(settings_module.read(environ))
-    packages.ensure([*packages.for_tree(wanted), *packages.DOCS])
-    prepared = tree.prepare(replace(wanted, flavour=FLAVOUR))
+    wanted = debian.resolve(settings.read(environ))
+    packages.ensure([*needs.for_tree(wanted), *packages.DOCS])
+    prepared = worktree.prepare(replace(wanted, flavour=FLAVOUR))
     found = build(prepared, wanted.build / "docs")
     for line in found:
         print(line)
@@ -55,8 +57,8 @@ def build(prepared: Path, out: Path) -> Tuple[str, ...]:
         "-d", str(work), str(PAGES), str(new),
     ]  # fmt: skip
     # A file that is compiled for reading it must not be left beside the pages.
-    env = proc.clean_env(PRIVATE_VARIABLES, srctree=str(prepared), PYTHONDONTWRITEBYTECODE="1")
-    done = proc.run(argv, env=env, expect=range(256))
+    env = process.clean_env(PRIVATE_VARIABLES, srctree=str(prepared), PYTHONDONTWRITEBYTECODE="1")
+    done = process.run(argv, env=env, expect=range(256))
     said = tuple(line for line in done.stderr.splitlines() if line.strip())
     if done.status == 0:
         shutil.rmtree(out / "html", ignore_errors=True)
@@ -66,10 +68,6 @@ def build(prepared: Path, out: Path) -> Tuple[str, ...]:
         raise CommandError(
             f"{argv[0]} failed with status {done.status}",
             "see what it says above; make docs can be tried again",
-            proc.tail(done.stderr + done.stdout, 10),
+            tail(done.stderr + done.stdout, 10),
         )
     return tuple(line for line in said if not line.startswith("build finished"))
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -4,30 +4,29 @@
 Silent when all is well: a finding is a line on stdout, and what runs is told on stderr.
 """
 
-import os
 import re
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence, Set, Tuple
 
-import export
-import host_tests
-import lint
-import options
-import packages
-import proc
-import settings as settings_module
-import suite
-import tree
-from errors import CommandError, ExitStatus, UsageError
-from export import Exported
-from gitrepo import Git, environment
-from kernel import Kernel
-from packages import Requirement
-from proc import say
-from settings import REPO, Settings
-from variables import KERNEL, Command
+from harness.trees import needs
+from harness.verdict import host_tests
+from harness.verdict import remarks
+from harness.kernel import options
+from harness.base import packages
+from harness.base import process
+from harness.request import settings
+from harness.trees import debian
+from harness.trees import worktree
+from harness.base.errors import CommandError, ExitStatus
+from harness.outgoing import mails
+from harness.outgoing.mails import Exported
+from harness.trees.git import Git, environment
+from harness.kernel.kernel import Kernel
+from harness.base.packages import Requirement
+from harness.base.console import Stopwatch, say
+from harness.request.settings import REPO, Settings
+from harness.request.variables import KERNEL, Command
 
 # All that is touched is in it: fault injection, kmemleak and the rest.
 CONFIG = "4k-debug-kmemleak"
@@ -63,7 +62,7 @@ class Scene:
 
     def touched(self, *suffixes: str) -> List[str]:
         """The files that the series touch, with one of these suffixes."""
-        names = {n for s in self.series for m in s.mails for n in export.touched(s.git, m)}
+        names = {n for s in self.series for m in s.mails for n in mails.touched(s.git, m)}
         return sorted(n for n in names if n.endswith(suffixes) and (self.tree / n).exists())
 
     def is_ours(self, line: str) -> bool:
@@ -106,24 +105,26 @@ class Check:
     needs: Tuple[Requirement, ...] = ()
 
 
-COMMAND = Command("make lint", KERNEL)
+COMMAND = Command(
+    "make lint",
+    KERNEL,
+    "check what goes out: checkpatch, W=1, sparse, clang, coccinelle and more",
+    "altmap lint",
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Run all checks; 0 if none of them has a remark."""
-    if argv:
-        raise UsageError("make lint takes no arguments", "BUILD=DIR says where things are built")
-    environ = COMMAND.given(environ)
-    wanted = suite.resolve(replace(settings_module.read(environ), flavour="series", config=CONFIG))
+    wanted = debian.resolve(replace(settings.read(environ), flavour="series", config=CONFIG))
     cross = options.needs_cross_package(options.take_apart(["build"]))
-    needs = [*packages.for_tree(wanted), *packages.for_build(cross)]
-    packages.ensure([*needs, *(need for one in CHECKS for need in one.needs)])
+    build = [*needs.for_tree(wanted), *packages.for_build(cross)]
+    packages.ensure([*build, *(need for one in CHECKS for need in one.needs)])
     out = wanted.build / "results/lint"
-    origin = tree.stack(replace(wanted, flavour="stock"), with_tests=False).commit
-    scene = Scene(wanted, tree.prepare(wanted), origin, export.export(wanted), out)
+    origin = worktree.stack(replace(wanted, flavour="stock"), with_tests=False).commit
+    scene = Scene(wanted, worktree.prepare(wanted), origin, mails.export(wanted), out)
     scene.out.mkdir(parents=True, exist_ok=True)
     found = 0
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     for number, one in enumerate(CHECKS, 1):
         say(f"[{watch.seconds:4.0f} s] {number}/{len(CHECKS)}: {one.name} ...")
         for line in one.do(scene):
@@ -140,9 +141,9 @@ def checkpatch(scene: Scene) -> List[str]:
     """Ask the tree's checkpatch.pl about each mail."""
     found: List[str] = []
     for series in scene.series:
-        entry = any("MAINTAINERS" in export.touched(series.git, mail) for mail in series.mails)
+        entry = any("MAINTAINERS" in mails.touched(series.git, mail) for mail in series.mails)
         for mail in series.mails:
-            for remark in lint.checkpatch(scene.tree, mail) or ():
+            for remark in remarks.checkpatch(scene.tree, mail) or ():
                 excused = remark.kind in _NOT_KNOWN_TO_CHECKPATCH
                 if remark.kind == "FILE_PATH_CHANGES" and not entry:
                     excused = False
@@ -154,7 +155,7 @@ def checkpatch(scene: Scene) -> List[str]:
 def kernel_doc(scene: Scene) -> List[str]:
     """Let kernel-doc read the comments in what is touched."""
     argv = ["perl", "scripts/kernel-doc", "-none", *scene.touched(".c", ".h")]
-    done = proc.run(argv, cwd=str(scene.tree), expect=range(256))
+    done = process.run(argv, cwd=str(scene.tree), expect=range(256))
     return _lines(done.stderr + done.stdout, r"^\S+:\d+: (?:warning|error): ")
 
 
@@ -162,10 +163,10 @@ def codespell(scene: Scene) -> List[str]:
     """Look for words that are often misspelt. Host tests misspell some on purpose."""
     tests = "tools/testing/kunit/tests/"
     files = [f for f in _tracked() if not f.startswith(tests) and f != "COPYING"]
-    covers = [str(s.directory / export.COVER) for s in scene.series]
+    covers = [str(s.directory / mails.COVER) for s in scene.series]
     # mm/damon, and the devices of libnvdimm.
     argv = ["codespell", "--quiet-level=3", "--ignore-words-list=damon,nd", *files, *covers]
-    done = proc.run(argv, cwd=str(REPO), expect=range(256))
+    done = process.run(argv, cwd=str(REPO), expect=range(256))
     return _lines(done.stdout, r"==>")
 
 
@@ -174,7 +175,7 @@ def shellcheck(_: Scene) -> List[str]:
     scripts = [f for f in _tracked() if f.endswith(".sh") or _is_shell(REPO / f)]
     # What dash and busybox have may be used: SC3043 is about "local".
     argv = ["shellcheck", "--format=gcc", "--severity=warning", "--exclude=SC3043", *scripts]
-    return _lines(proc.run(argv, cwd=str(REPO), expect=(0, 1)).stdout, ".")
+    return _lines(process.run(argv, cwd=str(REPO), expect=(0, 1)).stdout, ".")
 
 
 def mypy(_: Scene) -> List[str]:
@@ -185,7 +186,7 @@ def mypy(_: Scene) -> List[str]:
 def _tracked() -> List[str]:
     """The files of this repository, new ones too."""
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
-    names = proc.run(argv, cwd=str(REPO), env=environment()).stdout.split("\0")
+    names = process.run(argv, cwd=str(REPO), env=environment()).stdout.split("\0")
     return [name for name in names if name and (REPO / name).is_file()]
 
 
@@ -215,7 +216,7 @@ def sparse(scene: Scene) -> List[str]:
 
 def clang(scene: Scene) -> List[str]:
     """Compile it with clang and W=1, if there is one that the kernel takes."""
-    said = proc.run(["clang", "--version"]).stdout
+    said = process.run(["clang", "--version"]).stdout
     version = re.search(r"version (\d+)\.(\d+)", said)
     if not version or (int(version[1]), int(version[2])) < CLANG_NEEDED:
         say("  clang is older than the kernel wants, and is left out")
@@ -230,8 +231,8 @@ def _compile(scene: Scene, name: str, what: str, *more: str) -> List[str]:
     failed = kernel.configure(COMPILE_TIME, *more)
     if failed:
         raise CommandError(failed.text, "see there", "\n".join(failed.log))
-    variables = [*lint.make_variables(scene.wanted, *more), what]
-    said = lint.compile_objects(
+    variables = [*remarks.make_variables(scene.wanted, *more), what]
+    said = remarks.compile_objects(
         scene.tree, build_dir, variables, scene.objects, kernel.log(what), COMPILE_TIME
     )
     return [line for line in said if scene.is_ours(line)]
@@ -254,7 +255,7 @@ def coccinelle(scene: Scene) -> List[str]:
             "spatch", "-D", "report", "--no-show-diff", "--very-quiet",
             *(given[1].split() if given else ()), "--cocci-file", str(rule), *files,
         ]  # fmt: skip
-        done = proc.run(argv, cwd=str(scene.tree), expect=range(256))
+        done = process.run(argv, cwd=str(scene.tree), expect=range(256))
         for line in scene.about_our_lines(_lines(done.stdout, r"^[^\s:]+:\d+:")):
             if (rule.name, line.partition(":")[0]) not in _NOT_KNOWN_TO_COCCINELLE:
                 found.append(f"{rule.name}: {line}")
@@ -275,7 +276,3 @@ CHECKS: Tuple[Check, ...] = (
     )),
     Check("coccinelle", coccinelle, (Requirement("spatch", "coccinelle"),)),
 )  # fmt: skip
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

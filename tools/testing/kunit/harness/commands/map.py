@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """make map: draw what a memmap is backed by, without the series and with it."""
 
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import List, Mapping, Tuple
 
-import check
-import judge
-import origin_map
-import proc
-import settings as settings_module
-import suite
-import tree
-from cell import Cell
-from errors import CommandError, ExitStatus, UsageError
-from origin_map import Map
-from proc import say
-from settings import Settings, check_config, check_flavour
-from variables import KERNEL, Command
+from harness.base import builddir
+from harness.kernel import machine
+from harness.verdict import judge
+from harness.originmap import draw as originmap_draw
+from harness.request import settings
+from harness.trees import debian
+from harness.verdict.kernelrun import Cell
+from harness.base.errors import CommandError, ExitStatus
+from harness.originmap.draw import Map
+from harness.base.console import say
+from harness.request.settings import Settings, check_config, check_flavour
+from harness.request.variables import KERNEL, Command
 
 CASE = "arm64_memremap.memremap_pages_draws_origin_map"
 FLAVOURS = "baseline series"
@@ -27,22 +24,24 @@ CONFIGS = "4k 64k"
 _SAID = {"baseline": "without the series", "series": "with the series"}
 
 
-COMMAND = Command("make map", KERNEL | {"FLAVOURS", "CONFIGS", "MAP"})
+COMMAND = Command(
+    "make map",
+    KERNEL | {"FLAVOURS", "CONFIGS", "MAP"},
+    "draw what a memmap is backed by, without the series and with it",
+    'altmap map --configs "4k 64k" --map memmap.svg',
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Boot FLAVOURS with CONFIGS, print the maps, write the picture; 0 if all is well."""
-    if argv:
-        raise UsageError("map.py takes no arguments", "MAP=FILE says where the picture goes")
-    environ = COMMAND.given(environ)
-    wish = settings_module.read(environ)
+    wish = settings.read(environ)
     flavours = [check_flavour(f) for f in (environ.get("FLAVOURS") or FLAVOURS).split()]
     configs = [check_config(c) for c in (environ.get("CONFIGS") or CONFIGS).split()]
-    wanted = suite.resolve(wish)
+    wanted = debian.resolve(wish)
     picture = Path(environ.get("MAP") or wanted.build / "results/origin-map.svg")
-    check.ensure_tools(wanted)
+    machine.ensure_tools(wanted)
     out = wanted.build / "results/map"
-    tree.mark(wanted.build)
+    builddir.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)
     panels: List[Tuple[str, Map]] = []
     for config in configs:
@@ -50,9 +49,9 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
             drawn = draw(replace(wanted, flavour=flavour, config=config), out)
             title = f"{config.split('-')[0].upper()} pages, {_SAID.get(flavour, flavour)}"
             panels.append((title, drawn))
-            print(origin_map.ascii_map(title, drawn) + "\n", flush=True)
-    print(origin_map.LEGEND)
-    picture.write_text(origin_map.figure(panels, len(flavours)), encoding="utf-8")
+            print(originmap_draw.ascii_map(title, drawn) + "\n", flush=True)
+    print(originmap_draw.LEGEND)
+    picture.write_text(originmap_draw.figure(panels, len(flavours)), encoding="utf-8")
     say(f"{picture} is written")
     return int(ExitStatus.OK)
 
@@ -68,11 +67,7 @@ def draw(wanted: Settings, out: Path) -> Map:
             f"{cell.name}: {first.text}", f"see the logs in {out}", "\n".join(first.log)
         )
     log = out / f"{wanted.flavour}-{wanted.config}.console.log"
-    maps = origin_map.read(log.read_text(errors="replace"))
+    maps = originmap_draw.read(log.read_text(errors="replace"))
     if len(maps) != 1:
         raise CommandError(f"{cell.name} tells {len(maps)} maps, not one", f"see {log}")
     return maps[0]
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -3,72 +3,69 @@
 
 import contextlib
 import functools
-import os
-import platform
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
-import cell
-import check
-import journal
-import packages
-import proc
-import report
-import results
-import rows as rows_module
-import settings as settings_module
-import suite
-import tested
-import tree
-from errors import KunitError, UsageError
-from journal import Journal
-from kernel import Kernel, slowness
-from proc import say
-from report import Part
-from results import CaseResult, RunResult
-from rows import Row
-from settings import OTHER_ARCHES, Settings
-from variables import KERNEL, Command
+from harness.base import builddir
+from harness.verdict import kernelrun
+from harness.kernel import machine
+from harness.verdict import journal
+from harness.base import packages
+from harness.base import process
+from harness.matrix import shards
+from harness.verdict import results
+from harness.matrix import rows
+from harness.request import settings
+from harness.trees import debian
+from harness.trees import tested
+from harness.trees import worktree
+from harness.base.errors import KunitError, UsageError
+from harness.verdict.journal import Journal
+from harness.kernel.kernel import Kernel, slowness
+from harness.base.console import Stopwatch, say
+from harness.matrix.shards import Part
+from harness.verdict.results import CaseResult, RunResult
+from harness.matrix.rows import Row
+from harness.request.settings import OTHER_ARCHES, Settings
+from harness.request.variables import KERNEL, Command
 
 # In seconds.
 GUEST_TIME = 300
-# What QEMU calls the CPUs whose name is not enough.
-_MODELS = {rows_module.MAX: "max,pauth-impdef=on"}
+
+COMMAND = Command(
+    "make matrix",
+    KERNEL | {"FLAVOURS", "CONFIGS", "SHARD"},
+    "run the suites over translation regimes, CPUs and debug options",
+    "altmap matrix --shard 1/4",
+)
 
 
-COMMAND = Command("make matrix", KERNEL | {"FLAVOURS", "CONFIGS", "SHARD"})
-
-
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Run the rows of this shard, tell everything; 0 only when all is as expected."""
-    if argv:
-        raise UsageError("make matrix takes no arguments", 'narrow it with CONFIGS="4k 64k-kasan"')
-    environ = COMMAND.given(environ)
-    wish = settings_module.read(environ)
+    wish = settings.read(environ)
     if wish.ksrc:
         raise UsageError(
             "make matrix judges this repository's own trees, not KSRC",
             "unset KSRC; CONFIG=64k-va42 kunit.py run tests a tree of yours",
         )
-    shard = rows_module.read_shard(environ)
-    rows_module.choose(environ, wish.base)
-    wanted = suite.resolve(wish)
-    matrix = rows_module.choose(environ, wanted.base)
+    shard = rows.read_shard(environ)
+    rows.choose(environ, wish.base)
+    wanted = debian.resolve(wish)
+    matrix = rows.choose(environ, wanted.base)
     ours = shard.take(matrix)
-    check.ensure_tools(wanted, *other_tools(ours))
+    machine.ensure_tools(wanted, *other_tools(ours))
     out = wanted.build / "results"
-    tree.mark(wanted.build)
+    builddir.mark(wanted.build)
     out.mkdir(exist_ok=True)
     revision = tested.revision(wanted)
-    path = out / report.part_name(shard)
+    path = out / shards.part_name(shard)
     others = [tool.proof for tool in other_tools(ours)]
     key = journal.key(wanted, "make matrix", environ, *others)
     with journal.opened(path.with_suffix(".partial"), "make matrix", key) as kept:
-        kernels = [Build(wanted, group, out, kept) for group in rows_module.groups(ours)]
-        part = Part(shard, revision, heading(), tuple(matrix), tuple(run_all(kernels)))
-        return report.tell([part], out / path.stem)
+        kernels = [Build(wanted, group, out, kept) for group in rows.groups(ours)]
+        part = Part(shard, revision, machine.description(), tuple(matrix), tuple(run_all(kernels)))
+        return shards.tell([part], out / path.stem)
 
 
 def other_tools(matrix: Sequence[Row]) -> List[packages.Requirement]:
@@ -86,7 +83,7 @@ def run_all(kernels: Sequence["Build"]) -> List[RunResult]:
 
     The boots of one go on while the next is built, for a guest keeps one CPU busy.
     """
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
 
     def tell(result: RunResult) -> None:
         say(f"[{watch.seconds:5.0f} s]   {result.name}: {len(result.wrong)} unexpected")
@@ -99,7 +96,7 @@ def run_all(kernels: Sequence["Build"]) -> List[RunResult]:
         return kernel
 
     steps = (functools.partial(build, *step) for step in enumerate(kernels, 1))
-    with contextlib.closing(proc.ahead(steps)) as built:
+    with contextlib.closing(process.ahead(steps)) as built:
         return [result for kernel in built for result in kernel.boots(tell)]
 
 
@@ -118,7 +115,7 @@ class Build:
         first = group[0]
         self._wanted = replace(wanted, flavour=first.flavour, config=first.config)
         self._arch = first.arch
-        self._expected = cell.expectation(self._wanted, first.arch)
+        self._expected = kernelrun.expectation(self._wanted, first.arch)
         self.name = f"{first.flavour} {first.config}"
         self._directory = Path()
         self._failed: Optional[CaseResult] = None
@@ -126,11 +123,11 @@ class Build:
 
     def build(self) -> None:
         """Make the kernel, if a row needs it. What goes wrong is told by boots()."""
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         if all(self._kept.known(row.name) for row in self._rows):
             return
         try:
-            self._directory = tree.prepare(self._wanted)
+            self._directory = worktree.prepare(self._wanted)
             failed = self._kernel(self.name.replace(" ", "-")).build()
             self._failed = results.failed("build", failed) if failed else None
         except KunitError as error:
@@ -147,7 +144,7 @@ class Build:
         return found
 
     def _result(self, row: Row, built: float) -> RunResult:
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         cases = (self._failed,) if self._failed else self._boot(row)
         return RunResult(row.name, cases, watch.seconds + built)
 
@@ -159,30 +156,13 @@ class Build:
         if row.cpus > 1:
             arguments.append(f"--qemu_args=-smp {row.cpus}")
         try:
-            verdict = cell.judged(
+            verdict = kernelrun.judged(
                 self._kernel(row.file_name),
                 self._expected,
                 GUEST_TIME * slowness(row.config),
                 arguments,
-                model(row.cpu),
+                rows.model(row.cpu),
             )
         except KunitError as error:
             return (results.preparation(error),)
-        return cell.case_results(verdict)
-
-
-def model(cpu: str) -> str:
-    """What QEMU calls a CPU of the matrix."""
-    return _MODELS.get(cpu, cpu)
-
-
-def heading() -> str:
-    """On what all this ran."""
-    words = [f"{platform.machine()}, {os.cpu_count()} CPUs"]
-    for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
-        words += check.first_line(argv)
-    return "\n".join(words)
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))
+        return kernelrun.case_results(verdict)

@@ -2,43 +2,43 @@
 """make mutants: break the kernel code in known ways; each must turn the suites red."""
 
 import json
-import os
-import sys
 from pathlib import Path
-from typing import List, Mapping
+from typing import Mapping
 
-import archive
-import check
-import mutant as mutant_module
-import proc
-import results
-import settings as settings_module
-import suite
-from errors import UsageError
-from mutant import ALL_CONFIGS, Mutant
-from mutant_lab import Workshop
-from mutant_trials import Report, Verdict, as_results, generate, try_mutants
-from settings import Wish
-from variables import KERNEL, Command
+from harness.base import archive
+from harness.kernel import machine
+from harness.mutation import mutant as mutation_mutant
+from harness.verdict import results
+from harness.request import settings
+from harness.trees import debian
+from harness.base.errors import UsageError
+from harness.mutation.mutant import ALL_CONFIGS, Mutant
+from harness.mutation.kernels import Workshop
+from harness.mutation.outcomes import Report, Verdict, as_results, generate, try_mutants
+from harness.request.settings import Wish
+from harness.request.variables import KERNEL, Command
 
-COMMAND = Command("make mutants", KERNEL | {"MUTANTS"})
+COMMAND = Command(
+    "make mutants",
+    KERNEL | {"MUTANTS"},
+    "break the kernel in known ways; the suites must notice each",
+    'altmap mutants "alloc-*" "free-*"',
+    "MUTANTS",
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
-    if argv:
-        raise UsageError("mutants.py takes no arguments", 'use a variable, as in MUTANTS="alloc-*"')
-    environ = COMMAND.given(environ)
-    wish = settings_module.read(environ)
+    wish = settings.read(environ)
     globs = environ.get("MUTANTS", "")
     refuse_user_tree(wish)
-    wanted = suite.resolve(wish)
-    written = mutant_module.read_patches()
-    check.ensure_tools(wanted)
+    wanted = debian.resolve(wish)
+    written = mutation_mutant.read_patches()
+    machine.ensure_tools(wanted)
     workshop = Workshop(wanted)
     with workshop.opened():
         every = [*written, *generate(workshop, written)]
-        chosen = mutant_module.choose(every, globs)
+        chosen = mutation_mutant.choose(every, globs)
         report = try_mutants(workshop, chosen, ALL_CONFIGS)
     out = wanted.build / "results"
     write_json(report, out / "mutants.json")
@@ -124,7 +124,3 @@ def _line(report: Report, mutant: Mutant) -> str:
             what = str(len(finding.by)) if caught else finding.verdict.value
             cells.append(f"{config} {what}")
     return f"{report.verdict(mutant).value:10} {mutant.name} ({', '.join(cells)})"
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -4,38 +4,38 @@
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-import archive
-import check
-import lock
-import origin_map
-import patchset
-import proc
-import revision_report as report_module
-import revision_html
-import results
-import rows
-import settings as settings_module
-import suite
-import tree
-import verdict
-import walk
-from archive import Archive
-from errors import ExitStatus, KunitError, UsageError
-from gitrepo import Git
-from origin_map import Map, MapError
-from patchset import Series
-from proc import say
-from revision_report import Report
-from settings import REPO, Settings, Wish
-from variables import KERNEL, Command
-from walk import Judged, Walk
+from harness.base import builddir
+from harness.base import archive
+from harness.kernel import machine
+from harness.base import lock
+from harness.originmap import draw
+from harness.revision import series as revision_series
+from harness.base import process
+from harness.revision import text as revision_text
+from harness.revision import html
+from harness.verdict import results
+from harness.matrix import rows
+from harness.request import settings
+from harness.trees import debian
+from harness.trees import worktree
+from harness.revision import blame
+from harness.revision import series_run
+from harness.base.archive import Archive
+from harness.base.errors import ExitStatus, KunitError, UsageError
+from harness.trees.git import Git
+from harness.originmap.draw import Map, MapError
+from harness.revision.series import Series
+from harness.base.console import Stopwatch, say
+from harness.revision.text import Report
+from harness.request.settings import REPO, Settings, Wish
+from harness.request.variables import KERNEL, Command
+from harness.revision.series_run import Judged, Walk
 
 OUR_SERIES = REPO / "patches/series"
 PATCH_CONFIGS = ("4k",)
@@ -44,14 +44,14 @@ PATCH_CONFIGS = ("4k",)
 COMMAND = Command(
     "make revision",
     KERNEL | {"CONFIGS", "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT"},
+    "judge a revision of a series, patch by patch",
+    "altmap revision v4.mbx --against v3.mbx",
+    "SERIES",
 )
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Judge SERIES; 0 if nothing speaks against it, 1 if something does, 2 if we cannot tell."""
-    if argv:
-        raise UsageError("revision.py takes no arguments", "use variables, as in SERIES=v4.mbox")
-    environ = COMMAND.given(environ)
     try:
         return _main(environ)
     except KunitError as error:
@@ -61,7 +61,7 @@ def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _main(environ: Mapping[str, str]) -> int:
-    wish = settings_module.read(environ)
+    wish = settings.read(environ)
     given = environ.get("SERIES")
     if not given:
         raise UsageError(
@@ -70,19 +70,19 @@ def _main(environ: Mapping[str, str]) -> int:
         )
     configs = _configs(environ, "CONFIGS", PATCH_CONFIGS)
     tips = _configs(environ, "TIP_CONFIGS", (*configs, *rows.default_configs()))
-    series = patchset.read(given, wish.ksrc)
+    series = revision_series.read(given, wish.ksrc)
     against = environ.get("AGAINST") or ""
     wish = replace(wish, flavour=choose_flavour(environ, wish, series))
     older = _older(against, wish, series)
-    wanted = suite.resolve(wish)
-    check.ensure_tools(wanted)
-    tree.mark(wanted.build)
+    wanted = debian.resolve(wish)
+    machine.ensure_tools(wanted)
+    builddir.mark(wanted.build)
     with _alone(wanted.build) as out:
         kept = Archive(wanted.build / "results/by-tree")
         with _replacing(out) as part:
             report = judge(wanted, series, older, kept, configs, tips, bool(environ.get("TIP_ONLY")))
             write(report, kept, part)
-    text = report_module.short(report) if environ.get("SHORT") else report_module.full(report)
+    text = revision_text.short(report) if environ.get("SHORT") else revision_text.full(report)
     print(text)
     say(f"everything is in {out}: results.json, results.xml, report.html, logs/")
     return int(_STATUS[report.word])
@@ -94,14 +94,14 @@ _STATUS = {"good": ExitStatus.OK, "fault": ExitStatus.FAILED, "flaky": ExitStatu
 
 def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> Tuple[str, ...]:
     names = environ.get(variable, "").split() or usual
-    return tuple(dict.fromkeys(settings_module.check_config(name) for name in names))
+    return tuple(dict.fromkeys(settings.check_config(name) for name in names))
 
 
 def choose_flavour(environ: Mapping[str, str], wish: Wish, series: Series) -> str:
     """What a series goes onto: ONTO, or what it is made for. Raises UsageError."""
     onto = environ.get("ONTO")
     if onto:
-        return settings_module.check_flavour(onto, wish.base)
+        return settings.check_flavour(onto, wish.base)
     if wish.ksrc:
         return wish.flavour
     if is_ours(series):
@@ -112,7 +112,7 @@ def choose_flavour(environ: Mapping[str, str], wish: Wish, series: Series) -> st
 
 def is_ours(series: Series) -> bool:
     """Whether a series shares a title with ours, which stock has in it already."""
-    ours = patchset.titles(patchset.read(str(OUR_SERIES)))
+    ours = revision_series.titles(revision_series.read(str(OUR_SERIES)))
     return any(member.title in ours for member in series.members)
 
 
@@ -121,10 +121,10 @@ def _older(against: str, wish: Wish, series: Series) -> Optional[Series]:
     if against == "none":
         return None
     if against:
-        return patchset.read(against, wish.ksrc)
+        return revision_series.read(against, wish.ksrc)
     if wish.ksrc or wish.flavour != "baseline" or not is_ours(series):
         return None
-    ours = patchset.read(str(OUR_SERIES))
+    ours = revision_series.read(str(OUR_SERIES))
     if [m.patch.data for m in ours.members] == [m.patch.data for m in series.members]:
         return None
     say("comparing with patches/series, for it differs (AGAINST=none leaves that out)")
@@ -144,7 +144,7 @@ def judge(
 
     Each patch is tried with configs, the whole series with tips.
     """
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     new = Walk(wanted, series, kept)
     new.apply()
     if wanted.ksrc:
@@ -163,7 +163,7 @@ def judge(
         return Report(new.judged, configs, tips, tip_only, watch.seconds)
     old = _judge_older(wanted, older, kept, new.judged, configs, tip_only)
     changes = {
-        config: verdict.compare(old.tip[config], new.judged.tip[config])
+        config: blame.compare(old.tip[config], new.judged.tip[config])
         for config in tips
         if config in old.tip and config in new.judged.tip
     }
@@ -187,7 +187,7 @@ def _judge_older(
         old.try_base(configs)
         old.try_patches(configs)
         for config in configs:
-            walk.blame(new, old.judged, config)
+            series_run.blame(new, old.judged, config)
     old.try_tip(tuple(new.tip))
     return old.judged
 
@@ -196,7 +196,7 @@ def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:
     """What git makes of the two revisions, as far as they apply."""
     if not old.applied or not new.applied:
         return ""
-    git: Git = tree.stack(wanted).git
+    git: Git = worktree.stack(wanted).git
     ranges = [f"{judged.base_commit}..{judged.tip_commit}" for judged in (old, new)]
     return git.out("range-diff", "--no-color", *ranges)
 
@@ -220,7 +220,7 @@ def _replacing(out: Path) -> Iterator[Path]:
     part.mkdir()
     try:
         yield part
-        with proc.signals_held():
+        with process.signals_held():
             archive.replace_directory(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -228,13 +228,13 @@ def _replacing(out: Path) -> Iterator[Path]:
 
 def write(report: Report, kept: Archive, out: Path) -> None:
     """Write everything but the terminal's text; logs of all runs are copied there."""
-    document = json.dumps(report_module.document(report), indent=1) + "\n"
+    document = json.dumps(revision_text.document(report), indent=1) + "\n"
     (out / "results.json").write_text(document, encoding="utf-8")
-    results.write_junit(report_module.junit_runs(report), out / "results.xml")
-    page = revision_html.page(report, origin_figure(report))
+    results.write_junit(revision_text.junit_runs(report), out / "results.xml")
+    page = html.page(report, origin_figure(report))
     (out / "report.html").write_text(page, encoding="utf-8")
-    (out / "summary.txt").write_text(report_module.full(report) + "\n", encoding="utf-8")
-    (out / "short.txt").write_text(report_module.short(report) + "\n", encoding="utf-8")
+    (out / "summary.txt").write_text(revision_text.full(report) + "\n", encoding="utf-8")
+    (out / "short.txt").write_text(revision_text.short(report) + "\n", encoding="utf-8")
     if report.range_diff:
         (out / "range-diff.txt").write_text(report.range_diff + "\n", encoding="utf-8")
     logs = out / "logs"
@@ -254,12 +254,12 @@ def origin_figure(report: Report) -> str:
             if config not in found:
                 return ""
             try:
-                maps = origin_map.read(found[config].run.console)
+                maps = draw.read(found[config].run.console)
             except MapError as error:
                 say(f"note: no map of the memmap: {error.cause}")
                 return ""
             panels += [(f"{config}, {name}", drawn) for drawn in maps[-1:]]
-    return origin_map.figure(panels) if len(panels) == 2 * len(report.patch_configs) else ""
+    return draw.figure(panels) if len(panels) == 2 * len(report.patch_configs) else ""
 
 
 def _runs(report: Report) -> Dict[str, str]:
@@ -271,7 +271,3 @@ def _runs(report: Report) -> Dict[str, str]:
     for config, outcome in report.new.tip.items():
         found.setdefault(f"{len(report.new.states) - 1:04d}-{config}", outcome.run.key)
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """make soak: random sequences of devices, with a fresh seed each time."""
 
-import os
 import random
-import sys
-from typing import List, Mapping
+from typing import Mapping
 
-import check
-import judge
-import proc
-import settings as settings_module
-import suite
-import tree
-from cell import Cell
-from errors import ExitStatus, UsageError
-from proc import say
-from variables import KERNEL, Command
+from harness.base import builddir
+from harness.kernel import machine
+from harness.verdict import judge
+from harness.request import settings
+from harness.trees import debian
+from harness.verdict.kernelrun import Cell
+from harness.base.errors import ExitStatus, UsageError
+from harness.base.console import Stopwatch, say
+from harness.request.variables import KERNEL, Command
 
 CASE = "memremap_devices.random_sequence_follows_model"
 STEPS = 10000
@@ -23,26 +20,28 @@ STEPS = 10000
 GUEST_TIME = 3600
 
 
-COMMAND = Command("make soak", KERNEL | {"FLAVOUR", "CONFIG", "SOAK_SECONDS"})
+COMMAND = Command(
+    "make soak",
+    KERNEL | {"FLAVOUR", "CONFIG", "SOAK_SECONDS"},
+    "run random sequences of devices with fresh seeds",
+    "altmap soak --config 64k --seconds 600",
+)
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Run sequences until the time is over or one fails; return the exit status.
 
     A failure is told with its seed and the command that shows it again.
     """
-    if argv:
-        raise UsageError("soak.py takes no arguments", "use variables, as in SOAK_SECONDS=3600")
-    environ = COMMAND.given(environ)
-    wish = settings_module.read(environ)
+    wish = settings.read(environ)
     seconds = _seconds(environ)
-    settings_module.check_config(wish.config)
-    wanted = suite.resolve(wish)
-    check.ensure_tools(wanted)
+    settings.check_config(wish.config)
+    wanted = debian.resolve(wish)
+    machine.ensure_tools(wanted)
     out = wanted.build / "results"
-    tree.mark(wanted.build)
+    builddir.mark(wanted.build)
     out.mkdir(exist_ok=True)
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     done = 0
     while done == 0 or watch.seconds < seconds:
         seed = random.SystemRandom().randrange(1, 1 << 32)
@@ -69,7 +68,3 @@ def _seconds(environ: Mapping[str, str]) -> int:
     if not given.isdigit():
         raise UsageError(f"SOAK_SECONDS={given} is no number of seconds", "give one, as in SOAK_SECONDS=3600")
     return int(given)
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence
 
-import options
-import proc
-from errors import CommandError
+from harness.kernel import options
+from harness.base import process
+from harness.base.errors import CommandError
 
 # As the guest's counters() prints them: a head with size and path, then the content.
 _HEAD = re.compile(r"# counters (\d+) /sys/kernel/debug/gcov(/.*)\.gcda")
@@ -89,7 +89,7 @@ def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) 
             path.write_bytes(data)
         if one != total:
             merged = directory / "merged"
-            proc.run([_tool("gcov-tool"), "merge", "-o", str(merged), str(total), str(one)])
+            process.run([_tool("gcov-tool"), "merge", "-o", str(merged), str(total), str(one)])
             shutil.rmtree(total)
             merged.rename(total)
     if not total.exists():
@@ -101,13 +101,13 @@ def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) 
         notes = path.with_suffix(".gcno").relative_to(total)
         (total / notes).symlink_to(build_dir / notes)
     info = directory / "all.info"
-    proc.run([
+    process.run([
         "lcov", "--quiet", "--capture", *_BRANCHES, "--gcov-tool", _tool("gcov"),
         "--directory", str(total), "--base-directory", str(build_dir), "--output-file", str(info),
     ])  # fmt: skip
     # Not the headers: what a function in one of them does is not about us.
     chosen = directory / "chosen.info"
-    proc.run([
+    process.run([
         "lcov", "--quiet", *_BRANCHES, "--extract", str(info), f"{tree}/*.c",
         "--output-file", str(chosen),
     ])  # fmt: skip
@@ -117,7 +117,7 @@ def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) 
 def merge(traces: Sequence[Path], tree: Path, out: Path) -> Trace:
     """Add up lcov's accounts of several kernels; return what they tell."""
     added = [word for path in traces for word in ("--add-tracefile", str(path))]
-    proc.run(["lcov", "--quiet", *_BRANCHES, *added, "--output-file", str(out)])
+    process.run(["lcov", "--quiet", *_BRANCHES, *added, "--output-file", str(out)])
     return read(out.read_text(encoding="utf-8"), tree)
 
 
@@ -141,7 +141,7 @@ def read(text: str, tree: Path) -> Trace:
 
 def pages(traces: Sequence[Path], tree: Path, out: Path) -> None:
     """Show sources and counts as HTML, in a directory."""
-    proc.run([
+    process.run([
         "genhtml", "--quiet", "--branch-coverage", *_BRANCHES, "--prefix", str(tree),
         "--output-directory", str(out), *map(str, traces),
     ])  # fmt: skip

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-import results
-from coverage_data import Ran, Trace
-from errors import UsageError
-from finding import Finding, Kind, Status
-from gitrepo import Git
-from results import CaseResult, RunResult
+from harness.request.settings import DATA
+from harness.verdict import results
+from harness.coverage.gcov import Ran, Trace
+from harness.base.errors import UsageError
+from harness.kernel.finding import Finding, Kind, Status
+from harness.trees.git import Git
+from harness.verdict.results import CaseResult, RunResult
 
-EXCUSES = Path(__file__).resolve().parent / "expected/uncovered"
+EXCUSES = DATA / "expected/uncovered"
 NAME = "what the series and the fixes touch"
 
 # The lines that patches add, with their text, by file.

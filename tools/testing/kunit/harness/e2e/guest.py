@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Callable, Iterator, List, Optional
 
-import packages
-import proc
-from e2e_scenario import RAM_START, Device, Scenario
-from errors import CommandError
+from harness.base.console import Stopwatch
+from harness.base import packages
+from harness.base import process
+from harness.e2e.scenario import RAM_START, Device, Scenario
+from harness.base.errors import CommandError
 
 # What the guest prints when it wants something of the host.
 CALL = "E2E-HOST "
@@ -126,7 +127,7 @@ class Guest:
             argv += ["-dtb", str(tree)]
         complaints = work / "stderr"
         with open(log, "w", encoding="utf-8") as console, open(complaints, "wb") as errors:
-            with proc.started(
+            with process.started(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
             ) as child:
                 watch = _Watch(child, console, memory, answer)
@@ -190,7 +191,7 @@ def _node(device: Device) -> str:
 
 
 def _checked(argv: List[str]) -> str:
-    done = proc.run(argv)
+    done = process.run(argv)
     return done.stdout + done.stderr
 
 
@@ -223,13 +224,13 @@ class _Watch:
         That is when it says nothing for that many seconds, or comes to no end at all.
         """
         assert self._child.stdout
-        whole, watch = proc.Stopwatch(), proc.Stopwatch()
+        whole, watch = Stopwatch(), Stopwatch()
         with selectors.DefaultSelector() as selector:
             selector.register(self._child.stdout, selectors.EVENT_READ)
             while watch.seconds < seconds and whole.seconds < _IN_ALL * seconds:
                 if not selector.select(timeout=1.0):
                     continue
-                watch = proc.Stopwatch()
+                watch = Stopwatch()
                 data = os.read(self._child.stdout.fileno(), 65536)
                 if not data or not self._take(data):
                     return True

@@ -9,10 +9,10 @@ import struct
 from pathlib import Path
 from typing import Counter, Optional
 
-import e2e_qmp
-from e2e_guest import Memory
-from e2e_scenario import Scenario
-from errors import CommandError
+from harness.e2e import qmp
+from harness.e2e.guest import Memory
+from harness.e2e.scenario import Scenario
+from harness.base.errors import CommandError
 
 # A struct page begins with its flags and, for a page of a device, an address: of the
 # device's struct dev_pagemap, or of the first of the pages that form one with it.
@@ -42,7 +42,7 @@ def plug(control: Path, number: int, size: int) -> str:
     memory = {"qom-type": "memory-backend-ram", "id": f"dimm{number}-memory", "size": size}
     dimm = {"driver": "pc-dimm", "id": f"dimm{number}", "memdev": memory["id"]}
     try:
-        with e2e_qmp.connected(control) as qemu:
+        with qmp.connected(control) as qemu:
             qemu.execute("object-add", memory)
             qemu.execute("device_add", dimm)
     except CommandError as error:
@@ -54,7 +54,7 @@ def unplug(control: Path, number: int, _size: int) -> str:
     """Ask the guest to let a DIMM go, and wait until it does; whether it did, in words for it."""
     name = f"dimm{number}"
     try:
-        with e2e_qmp.connected(control) as qemu:
+        with qmp.connected(control) as qemu:
             qemu.execute("device_del", {"id": name})
             event = qemu.wait_for("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR", device=name)
             if event != "DEVICE_DELETED":

@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence, Tuple
 
-import judge
-import ktap
-import proc
-from e2e_guest import Ended
-from e2e_scenario import Case
-from finding import Finding, Kind, Place, Stage, Status
+from harness.base.console import tail
+from harness.verdict import judge
+from harness.verdict import ktap
+from harness.e2e.guest import Ended
+from harness.e2e.scenario import Case
+from harness.kernel.finding import Finding, Kind, Place, Stage, Status
 
 _RESULT = re.compile(r"^    (ok|not ok) \d+ (\S+)$")
 _FIGURE = re.compile(r"^    #   figure (\S+) (-?\d+)$")
@@ -112,4 +112,4 @@ def _death(name: str, ended: Ended, part: Sequence[str]) -> Outcome:
 
 
 def _tail(lines: Sequence[str]) -> Tuple[str, ...]:
-    return tuple(proc.tail("\n".join(lines), _LOG_LINES).splitlines())
+    return tuple(tail("\n".join(lines), _LOG_LINES).splitlines())

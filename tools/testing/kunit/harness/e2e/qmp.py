@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping
 
-import proc
-from errors import CommandError
+from harness.base.console import Stopwatch
+from harness.base.errors import CommandError
 
 # In seconds: how long QEMU may take for an answer, and a guest to let a device go.
 PATIENCE = 60.0
@@ -41,7 +41,7 @@ class Qmp:
 
     def wait_for(self, *events: str, device: str) -> str:
         """Wait until one of the events happens to a device; return which. Raises CommandError."""
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         while watch.seconds < PATIENCE:
             said = self._events.pop(0) if self._events else self._receive()
             if said.get("event") in events and said.get("data", {}).get("device") == device:

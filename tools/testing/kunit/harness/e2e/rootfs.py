@@ -13,15 +13,15 @@ import struct
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence
 
-import archive
-import options
-import proc
-from archive import Archive
-from errors import CommandError
-from proc import say
-from settings import Settings
+from harness.base import archive
+from harness.kernel import options
+from harness.base import process
+from harness.base.archive import Archive
+from harness.base.errors import CommandError
+from harness.base.console import say, tail
+from harness.request.settings import DATA, Settings
 
-GUEST = Path(__file__).resolve().parent / "guest"
+GUEST = DATA / "guest"
 
 PACKAGES = (
     "busybox-static", "ndctl", "daxctl", "e2fsprogs",
@@ -51,7 +51,7 @@ def base(wanted: Settings) -> Path:
             root = part / "root"
             debs = _download(part)
             for deb in debs:
-                proc.run(["dpkg-deb", "--extract", str(deb), str(root)])
+                process.run(["dpkg-deb", "--extract", str(deb), str(root)])
             (part / "root.cpio").write_bytes(_pack(root))
             for made in (root, part / "apt", part / "debs"):
                 shutil.rmtree(made)
@@ -73,14 +73,14 @@ def _download(part: Path) -> List[Path]:
     )  # fmt: skip
     apt = ["apt-get", "-q", *(word for setting in settings for word in ("-o", setting))]
     # One source of the user's that is out of order need not matter: the download tells.
-    updated = proc.run([*apt, "update"], expect=range(256))
-    got = proc.run([*apt, "download", *PACKAGES], cwd=str(debs), expect=range(256))
+    updated = process.run([*apt, "update"], expect=range(256))
+    got = process.run([*apt, "download", *PACKAGES], cwd=str(debs), expect=range(256))
     found = sorted(debs.glob("*.deb"))
     if got.status != 0 or len(found) != len(PACKAGES):
         raise CommandError(
             "apt-get could not get the arm64 packages for the guest",
             "see that this machine's apt sources are Debian 12's and that they can be reached",
-            proc.tail(updated.stderr + got.stderr, 8),
+            tail(updated.stderr + got.stderr, 8),
         )
     return found
 
@@ -144,7 +144,7 @@ def compile_mapped(wanted: Settings) -> Path:
         with cache.adding(name) as part:
             flags = ["-O2", "-Wall", "-Werror", "-static", "-nostdlib", "-ffreestanding"]
             flags += ["-fno-stack-protector", "-o", str(part / "mapped"), str(code)]
-            proc.run([gcc, *flags])
+            process.run([gcc, *flags])
             archive.write_record(part, {})
     return cache.path(name) / "mapped"
 

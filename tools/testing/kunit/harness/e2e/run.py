@@ -9,27 +9,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-import e2e_host
-import e2e_judge
-import e2e_root
-import e2e_scenario
-import flaky
-import image
-import lock
-import proc
-import results
-import tree
-from e2e_guest import Guest, Memory
-from e2e_judge import Outcome
-from e2e_scenario import Case, Scenario
-from errors import KunitError, WorkTreeError
-from finding import Finding, Kind, Status
-from journal import Journal, NoJournal
-from judge import Verdict
-from kernel import Kernel
-from proc import say
-from results import CaseResult, RunResult
-from settings import Settings
+from harness.e2e import host
+from harness.e2e import judge
+from harness.e2e import rootfs
+from harness.e2e import scenario as e2e_scenario
+from harness.verdict import flaky
+from harness.kernel import image
+from harness.base import lock
+from harness.base import process
+from harness.verdict import results
+from harness.trees import worktree
+from harness.e2e.guest import Guest, Memory
+from harness.e2e.judge import Outcome
+from harness.e2e.scenario import Case, Scenario
+from harness.base.errors import KunitError, WorkTreeError
+from harness.kernel.finding import Finding, Kind, Status
+from harness.verdict.journal import Journal, NoJournal
+from harness.verdict.judge import Verdict
+from harness.kernel.kernel import Kernel
+from harness.base.console import Stopwatch, say
+from harness.verdict.results import CaseResult, RunResult
+from harness.request.settings import Settings
 
 FRAGMENT = "e2e"
 # What machines with firmware need besides.
@@ -91,14 +91,14 @@ def run(
 
     The guests of one run while the next is built. What is kept is not run again.
     """
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     try:
         with lock.alone(out / "lock", "make e2e"):
             steps = (
                 functools.partial(_build, wanted, plan, out, f"{number}/{len(plans)}: {plan.name}", kept)
                 for number, plan in enumerate(plans, 1)
             )
-            with contextlib.closing(proc.ahead(steps)) as kernels:
+            with contextlib.closing(process.ahead(steps)) as kernels:
                 for built in kernels:
                     yield from _boot(wanted, built, out, watch, kept)
     except WorkTreeError as error:
@@ -106,16 +106,16 @@ def run(
 
 
 def _build(wanted: Settings, plan: Plan, out: Path, title: str, kept: Journal) -> Built:
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     if all(kept.known(_unit(plan, scenario)) for scenario in plan.scenarios):
         return Built(plan, 0.0)
     say(f"{title}: building the kernel ...")
     wanted = replace(wanted, flavour=plan.flavour, config=plan.config)
     try:
-        source = plan.source or tree.prepare(wanted)
+        source = plan.source or worktree.prepare(wanted)
         kernel = Kernel(source, wanted, out, plan.directory, make_options=plan.make_options)
         failed = kernel.build()
-        root, mapped = e2e_root.base(wanted), e2e_root.compile_mapped(wanted)
+        root, mapped = rootfs.base(wanted), rootfs.compile_mapped(wanted)
     except KunitError as error:
         return Built(plan, watch.seconds, results.preparation(error))
     if not failed:
@@ -130,7 +130,7 @@ def _unit(plan: Plan, scenario: Scenario) -> str:
 
 
 def _boot(
-    wanted: Settings, built: Built, out: Path, watch: proc.Stopwatch, kept: Journal
+    wanted: Settings, built: Built, out: Path, watch: Stopwatch, kept: Journal
 ) -> Iterator[RunResult]:
     plan = built.plan
     if built.failed:
@@ -150,7 +150,7 @@ def _boot(
         functools.partial(kept.run, _unit(plan, scenario), trial.run)
         for trial, scenario in zip(trials, plan.scenarios)
     ]
-    runs = proc.in_turn(steps, wanted.jobs or os.cpu_count() or 1)
+    runs = process.in_turn(steps, wanted.jobs or os.cpu_count() or 1)
     told = zip(plan.scenarios, runs)
     for title, variants in itertools.groupby(told, key=lambda entry: entry[0].name):
         cases: List[CaseResult] = []
@@ -190,7 +190,7 @@ class Trial:
 
         All of it is repeated once if anything is not as expected.
         """
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         try:
             verdict = flaky.confirmed(self._try(), self._try)
         except KunitError as error:
@@ -224,17 +224,17 @@ class Trial:
                 rest = rest[len(seen.outcomes) :]
         return Verdict(tuple(found), tuple(trouble))
 
-    def _boot(self, memory: Memory, cases: Sequence[Case], cut: bool) -> e2e_judge.Seen:
+    def _boot(self, memory: Memory, cases: Sequence[Case], cut: bool) -> judge.Seen:
         self._boots += 1
         name = self._scenario.variant.replace("/", "_")
         log = self._logs / f"{name}.{self._boots}.console.log"
         script = e2e_scenario.script(self._scenario, cases, cut)
-        overlay = e2e_root.overlay(script, self._mapped)
+        overlay = rootfs.overlay(script, self._mapped)
 
         def answer(wish: str, memory: Memory) -> Optional[str]:
-            return e2e_host.answer(self._scenario, wish, memory)
+            return host.answer(self._scenario, wish, memory)
 
-        return e2e_judge.look(self._guest.boot(overlay, memory, log, answer), cases)
+        return judge.look(self._guest.boot(overlay, memory, log, answer), cases)
 
     def _recorded(self, finding: Finding) -> CaseResult:
         """What belongs to no case, and is nobody's fault."""
@@ -263,7 +263,7 @@ class Trial:
 
 def smoke(wanted: Settings) -> RunResult:
     """One scenario with one kernel, the part of make e2e that make check can afford."""
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     path = e2e_scenario.DIRECTORY / f"{SMOKE_SCENARIO}{e2e_scenario.SUFFIX}"
     out = wanted.build / "results/e2e"
     out.mkdir(parents=True, exist_ok=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-from errors import UsageError
-from settings import FLAVOURS
+from harness.base.errors import UsageError
+from harness.request.settings import DATA, FLAVOURS
 
-DIRECTORY = Path(__file__).resolve().parent / "scenarios"
+DIRECTORY = DATA / "scenarios"
 SUFFIX = ".scenario"
 PAGES = ("4k", "16k", "64k")
 

@@ -8,18 +8,20 @@ import sys
 from pathlib import Path
 from typing import List, Mapping, Optional, Tuple
 
-import image
-import options
-import packages
-import proc
-import settings as settings_module
-import suite
-import tree as tree_module
-import warm
-from errors import ExitStatus
-from options import CommandLine
-from settings import Settings, Wish
-from variables import KERNEL, PRIVATE_VARIABLES, Command, help_lines
+from harness.trees import needs
+from harness.base.console import say
+from harness.kernel import image
+from harness.kernel import options
+from harness.base import packages
+from harness.base import process
+from harness.request import settings
+from harness.trees import debian
+from harness.trees import worktree
+from harness.kernel import incremental
+from harness.base.errors import ExitStatus
+from harness.kernel.options import CommandLine
+from harness.request.settings import Settings, Wish
+from harness.request.variables import KERNEL, PRIVATE_VARIABLES, Command, help_lines
 
 TOOL = "tools/testing/kunit/kunit.py"
 
@@ -43,22 +45,22 @@ prepared or built (for git bisect run), and 2 when something else is amiss.
 def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
     """Do what the command line asks for; return the exit status."""
     environ = COMMAND.given(environ)
-    wish = settings_module.read(environ)
+    wish = settings.read(environ)
     line = options.take_apart(argv)
     if line.wants_help:
         return _help(line, wish)
     cwd = Path.cwd()
     if options.uses_config(line):
-        settings_module.check_config(wish.config)
-    wanted = suite.resolve(wish)
+        settings.check_config(wish.config)
+    wanted = debian.resolve(wish)
     _ensure_packages(line, wanted)
-    tree = tree_module.prepare(wanted, note_changes=False)
+    tree = worktree.prepare(wanted, note_changes=False)
     line = options.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
     return _call(line, tree, wanted)
 
 
 def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
-    needed = list(packages.for_tree(wanted))
+    needed = list(needs.for_tree(wanted))
     if line.subcommand in options.BUILDING:
         needed += packages.for_build(cross=options.needs_cross_package(line))
     boots_arm64 = line.subcommand in options.BOOTING and line.arch == "arm64"
@@ -77,13 +79,13 @@ def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
 
 def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
     """Run the tree's kunit.py; return its status, or 125 for a failed build."""
-    build = warm.Build(line, tree)
+    build = incremental.Build(line, tree)
     if line.subcommand not in options.BUILDING or not build.is_ours():
-        tree_module.tell_changes(tree)
+        worktree.tell_changes(tree)
         return _hand_over(line, tree)[0]
     made = build.look()
     if line.subcommand == "run" and build.bring_up_to_date(made, wanted.jobs):
-        return _hand_over(warm.just_boot(line), tree)[0]
+        return _hand_over(incremental.just_boot(line), tree)[0]
     build.forget()
     status, built = _hand_over(line, tree)
     if built and line.subcommand == "run":
@@ -95,10 +97,10 @@ def _hand_over(line: CommandLine, tree: Path) -> Tuple[int, bool]:
     """Run the tree's kunit.py; return the exit status, and whether it has built the kernel."""
     argv = [sys.executable, str(tree / TOOL), *line.argv()]
     if line.subcommand != "parse":
-        proc.say(f"$ {shlex.join(argv)}")
+        say(f"$ {shlex.join(argv)}")
     log = _guest_log(line, tree)
     before = _mtime(log)
-    status = proc.hand_over(argv, cwd=str(tree), env=image.build_env())
+    status = process.hand_over(argv, cwd=str(tree), env=image.build_env())
     # The tool's status 1 means a failed build as well as a failed test. It opens
     # the guest's log as soon as the guest runs, not earlier.
     built = line.subcommand not in options.BUILDING or _mtime(log) != before
@@ -122,14 +124,14 @@ def _mtime(path: Path) -> Optional[int]:
 def _help(line: CommandLine, wish: Wish) -> int:
     """Print our help, and the kernel tool's if there is a prepared tree."""
     print(OUR_HELP, flush=True)
-    tree = tree_module.any_tree(wish)
+    tree = worktree.any_tree(wish)
     if tree is None:
         print("The kernel tool's own help needs a prepared tree: make tree")
         return 0
     # Not even Python's caches are written, for the tree may be the user's.
     argv = [sys.executable, "-B", str(tree / TOOL), *line.argv()]
-    return proc.hand_over(argv, cwd=os.getcwd(), env=proc.clean_env(PRIVATE_VARIABLES))
+    return process.hand_over(argv, cwd=os.getcwd(), env=process.clean_env(PRIVATE_VARIABLES))
 
 
 if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))
+    sys.exit(process.main_guard(main, sys.argv[1:]))

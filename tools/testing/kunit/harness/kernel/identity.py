@@ -13,10 +13,10 @@ import shutil
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-import packages
-import proc
-from options import CommandLine
-from variables import BUILD_VARIABLES, PRIVATE_VARIABLES
+from harness.base import packages
+from harness.base import process
+from harness.kernel.options import CommandLine
+from harness.request.variables import BUILD_VARIABLES, PRIVATE_VARIABLES
 
 # The programs that the kernel's Makefile calls unless make's command line names others.
 _GNU = {
@@ -107,7 +107,7 @@ def _find(name: str, environ: Mapping[str, str]) -> str:
 @functools.lru_cache(maxsize=None)
 def _ask(path: str, _stamp_of_it: str, question: str) -> str:
     """What a program answers. It is asked once, unless it changes."""
-    done = proc.run([path, question], env=proc.clean_env(LC_ALL="C"), expect=range(-64, 256))
+    done = process.run([path, question], env=process.clean_env(LC_ALL="C"), expect=range(-64, 256))
     return (done.stdout + done.stderr).strip()
 
 

@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-import proc
-from options import CommandLine
-from variables import PRIVATE_VARIABLES
+from harness.base import process
+from harness.kernel.options import CommandLine
+from harness.request.variables import PRIVATE_VARIABLES
 
 IMAGE = "arch/arm64/boot/Image"
 
@@ -36,7 +36,7 @@ _NO_CHECKSYSCALLS = "cmd_syscalls=:"
 def build_env(**extra: str) -> Dict[str, str]:
     """The environment of a kernel build: the user's without our variables, and extra."""
     version = {name: os.environ.get(name, value) for name, value in _VERSION_ENV.items()}
-    return proc.clean_env(PRIVATE_VARIABLES, **{**CCACHE_ENV, **version, **extra})
+    return process.clean_env(PRIVATE_VARIABLES, **{**CCACHE_ENV, **version, **extra})
 
 
 def make_argv(line: CommandLine, build_dir: Path, jobs: Optional[int]) -> List[str]:
@@ -94,4 +94,4 @@ def make_objects(
     # Who is to be linked again looks at the archive, whose list of members stays.
     (build_dir / "built-in.a").touch()
     narrow = [*argv, f"single-goals={shlex.join(objects)}", _NO_CHECKSYSCALLS]
-    return proc.run_logged(narrow, str(log), cwd=str(tree), env=env, timeout=timeout)
+    return process.run_logged(narrow, str(log), cwd=str(tree), env=env, timeout=timeout)

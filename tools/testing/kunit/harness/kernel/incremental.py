@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import List, Mapping, Optional
 
-import archive
-import identity
-import image
-import options
-import tree as tree_module
-from gitrepo import Git
-from image import IMAGE
-from options import CommandLine, Word
-from proc import say
+from harness.base import archive
+from harness.kernel import identity
+from harness.kernel import image
+from harness.kernel import options
+from harness.trees import worktree
+from harness.trees.git import Git
+from harness.kernel.image import IMAGE
+from harness.kernel.options import CommandLine, Word
+from harness.base.console import say
 
 RECORD = ".kunit-image.json"
 
@@ -72,7 +72,7 @@ class Build:
         status = self._git.run("status", "--porcelain", "--no-renames", "-z").stdout
         entries = status.split("\0")[:-1]
         edited = [entry[3:] for entry in entries]
-        tree_module.tell_changes(self._tree, any(not e.startswith("??") for e in entries))
+        worktree.tell_changes(self._tree, any(not e.startswith("??") for e in entries))
         if any(set(entry[:2]) - set(" M") for entry in entries):
             return None
         if not all(name.endswith(_SOURCES) for name in edited):

@@ -7,15 +7,16 @@ import sys
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
-import image
-import kunit
-import options
-import proc
-import warm
-from errors import CommandError, DiskSpaceError
-from finding import Finding, Kind, Place, Stage
-from options import CommandLine
-from settings import CPU_VARIABLE, Settings
+from harness.base.console import tail
+from harness.kernel import image
+from harness.kernel import frontend
+from harness.kernel import options
+from harness.base import process
+from harness.kernel import incremental
+from harness.base.errors import CommandError, DiskSpaceError
+from harness.kernel.finding import Finding, Kind, Place, Stage
+from harness.kernel.options import CommandLine
+from harness.request.settings import CPU_VARIABLE, Settings
 
 # In seconds. A guest needs a few; a build on a slow machine, half an hour.
 GUEST_TIME = 120
@@ -77,7 +78,7 @@ class Kernel:
         A kernel for which nothing has changed since it was built is not built again.
         Raises proc.TimedOut, and what require_healthy_machine() raises.
         """
-        known = warm.Build(self._line("build"), self._tree)
+        known = incremental.Build(self._line("build"), self._tree)
         if not known.is_ours():
             return self._made("build", Kind.BUILD, timeout)
         made = known.look()
@@ -121,7 +122,7 @@ class Kernel:
             raise CommandError(
                 "QEMU was not started",
                 f"see {tool}",
-                proc.tail(tool.read_text(errors="replace")),
+                tail(tool.read_text(errors="replace")),
             )
         kept = self.log("console" if attempt == 1 else f"console-{attempt}")
         shutil.copyfile(console, kept)
@@ -133,9 +134,9 @@ class Kernel:
         return options.with_defaults(given, self._wanted)
 
     def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
-        argv: List[str] = [sys.executable, str(self._tree / kunit.TOOL), *self._line(*args).argv()]
+        argv: List[str] = [sys.executable, str(self._tree / frontend.TOOL), *self._line(*args).argv()]
         env = image.build_env(**({CPU_VARIABLE: cpu} if cpu else {}))
-        return proc.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
+        return process.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
 
 
 def slowness(config: str) -> int:
@@ -147,7 +148,7 @@ def require_healthy_machine(log: str) -> None:
     """Raise DiskSpaceError or CommandError if it was the machine that ended a build."""
     if not _MACHINE.search(log):
         return
-    failure = proc.failure(["make"], 2, log)
+    failure = process.failure(["make"], 2, log)
     if isinstance(failure, DiskSpaceError):
         raise failure
     raise CommandError(
@@ -160,4 +161,4 @@ def require_healthy_machine(log: str) -> None:
 def compiler_messages(log: str) -> Tuple[str, ...]:
     """What a compiler, make or Kconfig complained of, the first of it."""
     lines = [line for line in log.splitlines() if _COMPILER_MESSAGE.search(line)]
-    return tuple(lines[:5]) or tuple(proc.tail(log, 5).splitlines())
+    return tuple(lines[:5]) or tuple(tail(log, 5).splitlines())

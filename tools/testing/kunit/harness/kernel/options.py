@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence
 
-import packages
-from errors import UsageError
-from settings import ARCH_CONFIGS, REPO, Settings, arch_kunitconfigs, check_config
+from harness.base import packages
+from harness.base.errors import UsageError
+from harness.request.settings import ARCH_CONFIGS, REPO, Settings, arch_kunitconfigs, check_config
 
 CONFIGURING = frozenset({"run", "config", "build", "exec"})
 BUILDING = frozenset({"run", "config", "build"})

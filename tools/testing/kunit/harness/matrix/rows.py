@@ -4,14 +4,16 @@
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from errors import UsageError
-from settings import HOME_BASE, OTHER_ARCHES, check_config, check_flavour, flavours_of
+from harness.base.errors import UsageError
+from harness.request.settings import HOME_BASE, OTHER_ARCHES, check_config, check_flavour, flavours_of
 
 # The CPU that has all features, and by page size one without the large virtual
 # addresses (LPA2, LVA). Few older cores can do 16K pages.
 MAX = "max"
 OLDER: Dict[str, str] = {"4k": "cortex-a57", "16k": "neoverse-n1", "64k": "cortex-a57"}
 OLD = "old"
+# What QEMU calls the CPUs whose name is not enough.
+_MODELS = {MAX: "max,pauth-impdef=on"}
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,11 @@ def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> List[Row]:
     return [
         Row(flavour, config, older if b.cpu == OLD else b.cpu, b.arguments, b.cpus) for b in boots
     ]
+
+
+def model(cpu: str) -> str:
+    """What QEMU calls a CPU of the matrix."""
+    return _MODELS.get(cpu, cpu)
 
 
 def default_configs() -> List[str]:

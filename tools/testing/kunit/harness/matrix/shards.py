@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make report: the parts of a matrix, put together."""
+"""What a shard of the matrix found, and the shards put together."""
 
 import json
-import os
 import re
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
-import archive
-import proc
-import results
-import settings as settings_module
-import tree
-from errors import KunitError, UsageError
-from finding import Status
-from results import RunResult
-from rows import Row, Shard
-from variables import Command
+from harness.base import archive
+from harness.verdict import results
+from harness.base.errors import KunitError
+from harness.kernel.finding import Status
+from harness.verdict.results import RunResult
+from harness.matrix.rows import Row, Shard
 
 SCHEMA = 2
 _PART_NAME = re.compile(r"matrix-(\d+)-of-(\d+)\.json")
@@ -42,30 +36,6 @@ class Part:
     host: str
     matrix: Tuple[Row, ...]
     runs: Tuple[RunResult, ...]
-
-
-COMMAND = Command("make report", frozenset({"BUILD", "PARTS"}))
-
-
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
-    """Merge the parts in the directory PARTS; 0 only when all is as expected."""
-    if argv:
-        raise UsageError("make report takes no arguments", "PARTS=DIR says where the parts are")
-    environ = COMMAND.given(environ)
-    build = settings_module.read(environ).build
-    out = build / "results"
-    parts = find(Path(environ.get("PARTS") or out))
-    tree.mark(build)
-    out.mkdir(exist_ok=True)
-    status = tell(parts, out / Path(WHOLE).stem)
-    lost = missing(parts)
-    if lost:
-        of = parts[0].shard.of
-        raise ResultError(
-            f"{len(lost)} of {of} shards missing: {', '.join(f'{n}/{of}' for n in lost)}",
-            f"run make matrix SHARD={lost[0]}/{of}, or see why its job left no result",
-        )
-    return status
 
 
 # --- Result files ---------------------------------------------------------
@@ -195,7 +165,3 @@ def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> List[str]:
             )  # fmt: skip
         )
     return lines
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

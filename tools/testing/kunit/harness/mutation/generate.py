@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Set, Tuple
 
-from mutant import Mutant
+from harness.mutation.mutant import Mutant
 
 _SWAPS = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==",

@@ -14,21 +14,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
 
-import archive
-import identity
-import image as image_module
-import lock
-import options
-import proc
-import tree as tree_module
-from archive import Archive
-from errors import CommandError, WorkTreeError
-from gitrepo import Git
-from image import IMAGE
-from kernel import Kernel, compiler_messages, require_healthy_machine
-from mutant import Mutant
-from proc import Task, say
-from settings import Settings
+from harness.base import builddir
+from harness.base import archive
+from harness.kernel import identity
+from harness.kernel import image as kernel_image
+from harness.base import lock
+from harness.kernel import options
+from harness.base import process
+from harness.trees import worktree
+from harness.base.archive import Archive
+from harness.base.errors import CommandError, WorkTreeError
+from harness.trees.git import Git
+from harness.kernel.image import IMAGE
+from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_machine
+from harness.mutation.mutant import Mutant
+from harness.base.console import Stopwatch, say
+from harness.base.process import Task
+from harness.request.settings import Settings
 
 NAME = "mutants"
 # Part of each key, so that records of another form are not found.
@@ -79,12 +81,12 @@ class Workshop:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Prepare the tree, and keep other runs out. Raises WorkTreeError."""
-        tree_module.mark(self.wanted.build)
+        builddir.mark(self.wanted.build)
         self.out.mkdir(parents=True, exist_ok=True)
         with lock.alone(self.out / "lock", "make mutants"):
             if self.tree.exists():
                 self.repair()
-            tree_module.prepare(self.wanted, NAME)
+            worktree.prepare(self.wanted, NAME)
             if not self._git.succeeds("diff", "--quiet", "HEAD"):
                 raise WorkTreeError(
                     f"{self.tree} holds changes of yours, and mutants are made there",
@@ -116,7 +118,7 @@ class Workshop:
             )
             yield done.stderr.strip() or "git apply failed" if done.status else ""
         finally:
-            with proc.signals_held():
+            with process.signals_held():
                 self.repair()
 
     def repair(self) -> None:
@@ -169,7 +171,7 @@ class Lab:
             # With the environment that the mutants will be built in, and then
             # again, to see what it takes when next to nothing is to be done.
             self._make(BUILD_LEAST)
-            watch = proc.Stopwatch()
+            watch = Stopwatch()
             if self._make(BUILD_LEAST) == 0:
                 self._build_time = max(BUILD_LEAST, BUILD_FACTOR * watch.seconds)
                 self._base_image = _digest(self._kernel.build_dir / IMAGE)
@@ -206,7 +208,7 @@ class Lab:
                     self._keep(mutant, task.result(), done)
                 if len(running) <= most:
                     return
-                proc.wait_for_any([task for _, _, task in running])
+                process.wait_for_any([task for _, _, task in running])
 
         with contextlib.ExitStack() as stack:
             for mutant in mutants:
@@ -245,14 +247,14 @@ class Lab:
 
     def _build(self, mutant: Mutant, kernel: Kernel) -> Optional[Outcome]:
         """Build a mutant and put its image where it is booted; how it ended if it did."""
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         with self._workshop.mutated(mutant) as complaint:
             if complaint:
                 return Outcome(Fate.UNVIABLE, log=tuple(complaint.splitlines()))
             self._stale |= set(mutant.files)
             try:
                 status = self._make(self._build_time, sorted(self._stale))
-            except proc.TimedOut as error:
+            except process.TimedOut as error:
                 return Outcome(Fate.NOT_BUILT, log=(error.cause,), seconds=watch.seconds)
             image = self._kernel.build_dir / IMAGE
             if status != 0:
@@ -276,15 +278,15 @@ class Lab:
         """
         tree, build_dir = self._workshop.tree, self._kernel.build_dir
         line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), self.wanted)
-        argv = image_module.make_argv(line, build_dir, self.wanted.jobs)
-        env = image_module.build_env()
+        argv = kernel_image.make_argv(line, build_dir, self.wanted.jobs)
+        env = kernel_image.build_env()
         log = self._make_log
-        objects = image_module.objects_of(tree, build_dir, changed) if changed else None
+        objects = kernel_image.objects_of(tree, build_dir, changed) if changed else None
         if objects:
-            narrow = image_module.make_objects
+            narrow = kernel_image.make_objects
             if narrow(tree, argv, build_dir, log, env, timeout, objects) == 0:
                 return 0
-        return proc.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
+        return process.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
 
     def _boot_kernel(self, slot: int) -> Kernel:
         """A directory with nothing but an image in it, as far as kunit.py exec can tell."""
@@ -300,7 +302,7 @@ class Lab:
 def boot(kernel: Kernel, timeout: int) -> Outcome:
     """Boot a mutant; again, and longer, if it hangs: it may be the machine that stood still."""
     for limit in (timeout // 2, timeout):
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         console = kernel.boot(limit, GUEST_ARGUMENTS)
         if watch.seconds < limit:
             return Outcome(Fate.BOOTED, console, (), watch.seconds)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from errors import UsageError
+from harness.request.settings import DATA
+from harness.base.errors import UsageError
 
-HERE = Path(__file__).resolve().parent
-PATCHES = HERE / "mutants"
+PATCHES = DATA / "mutants"
 EQUIVALENT = PATCHES / "equivalent"
 
 # Where the code under test differs most: blocks or none, shared pages or none.

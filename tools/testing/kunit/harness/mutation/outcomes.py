@@ -5,21 +5,20 @@ import enum
 from dataclasses import dataclass, field, replace
 from typing import Dict, List, Optional, Sequence, Tuple
 
-import cell
-import judge
-import ktap
-import mutant as mutant_module
-import mutate
-import proc
-import results
-import tree
-from errors import CommandError, KunitError, UsageError
-from finding import Finding, Kind, Status
-from mutant import ALL_CONFIGS, Mutant
-from mutant_lab import Fate, Lab, Outcome, Workshop
-from proc import say
-from results import CaseResult, RunResult
-from settings import REPO, Settings
+from harness.verdict import kernelrun
+from harness.verdict import judge
+from harness.verdict import ktap
+from harness.mutation import mutant as mutation_mutant
+from harness.mutation import generate as mutation_generate
+from harness.verdict import results
+from harness.trees import worktree
+from harness.base.errors import CommandError, KunitError, UsageError
+from harness.kernel.finding import Finding, Kind, Status
+from harness.mutation.mutant import ALL_CONFIGS, Mutant
+from harness.mutation.kernels import Fate, Lab, Outcome, Workshop
+from harness.base.console import Stopwatch, say
+from harness.verdict.results import CaseResult, RunResult
+from harness.request.settings import REPO, Settings
 
 # The files that the series and the fixes change, and arm64 links.
 GENERATED = ("mm/sparse-vmemmap.c", "mm/memory_hotplug.c", "arch/arm64/mm/mmu.c")
@@ -127,22 +126,22 @@ class Report:
 
 def generate(workshop: Workshop, written: Sequence[Mutant]) -> List[Mutant]:
     """The mutants made by rote, but for those that somebody has written down as well."""
-    steps = sum(len(tree.read_patches(REPO / layer)) for layer in LAYERS)
+    steps = sum(len(worktree.read_patches(REPO / layer)) for layer in LAYERS)
     twins = {mutant.change for mutant in written}
     made: List[Mutant] = []
     for path in GENERATED:
         before, after = workshop.versions(path, steps)
-        made += [m for m in mutate.generate(path, before, after) if m.change not in twins]
-    return mutant_module.declare(made, mutant_module.read_equivalent())
+        made += [m for m in mutation_generate.generate(path, before, after) if m.change not in twins]
+    return mutation_mutant.declare(made, mutation_mutant.read_equivalent())
 
 
 def fast(wanted: Settings) -> RunResult:
     """A few mutants, for make check. Whatever goes wrong is in the result."""
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     try:
-        chosen = [m for m in mutant_module.read_patches() if m.fast]
+        chosen = [m for m in mutation_mutant.read_patches() if m.fast]
         if not chosen:
-            raise UsageError("no mutant is marked Fast:", f"mark some in {mutant_module.PATCHES}")
+            raise UsageError("no mutant is marked Fast:", f"mark some in {mutation_mutant.PATCHES}")
         workshop = Workshop(wanted)
         with workshop.opened():
             report = try_mutants(workshop, chosen, [FAST_CONFIG])
@@ -155,7 +154,7 @@ def fast(wanted: Settings) -> RunResult:
 def try_mutants(workshop: Workshop, mutants: Sequence[Mutant], configs: Sequence[str]) -> Report:
     """Try mutants, config after config: what one has caught another need not always try."""
     report = Report(mutants)
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     for config in configs:
         wanted = [m for m in mutants if report.wants(m, config)]
         if wanted:
@@ -167,11 +166,11 @@ def try_mutants(workshop: Workshop, mutants: Sequence[Mutant], configs: Sequence
 class _Trial:
     """The part of a report that is about one config."""
 
-    def __init__(self, lab: Lab, report: Report, watch: proc.Stopwatch) -> None:
+    def __init__(self, lab: Lab, report: Report, watch: Stopwatch) -> None:
         self._lab = lab
         self._report = report
         self._watch = watch
-        self._expected = cell.expectation(lab.wanted)
+        self._expected = kernelrun.expectation(lab.wanted)
         self._order: List[str] = []
         self._left = 0
         self._began, self._done = 0.0, 0

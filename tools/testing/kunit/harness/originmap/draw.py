@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Sequence, Tuple
 from xml.sax.saxutils import escape
 
-from errors import KunitError
+from harness.base.errors import KunitError
 
 DEVICE, RAM, HOLE = "device", "ram", "hole"
 _ORIGINS = {DEVICE: "device", RAM: "system RAM", HOLE: "nothing"}

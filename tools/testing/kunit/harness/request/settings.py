@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from errors import UsageError
+from harness.base.errors import UsageError
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[5]
+TOOLS = REPO / "tools/testing/kunit"
+# What is not code: the cases that are expected, mutants, scenarios, the guest's scripts.
+DATA = TOOLS / "data"
 
 # The layers of each flavour, bottom to top. A name with a slash is a directory
 # of patches; "suites" is the overlay of this repository's new files. The hooks

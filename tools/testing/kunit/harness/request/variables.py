@@ -13,8 +13,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import Collection, Dict, FrozenSet, Iterator, List, Mapping, Optional
 
-from errors import UsageError
-from settings import CPU_VARIABLE, FLAVOURS
+from harness.base.errors import UsageError
+from harness.request.settings import CPU_VARIABLE, FLAVOURS
 
 # The Makefile puts the names here that were given on make's own command line.
 TYPED = "KUNIT_TYPED"
@@ -46,16 +46,25 @@ _CONFIG = r"(?:4k|16k|64k)(?:-[a-z0-9-]+)?"
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that some program reads.
+    """A variable that some program reads, and the option of altmap that sets it.
 
     value: what stands behind the "=" in a help; help: what it does. values: a regular
     expression for values that are unmistakably meant for it, "" if there are none such.
+    is_list: it holds several words. is_flag: the option takes no value, it sets this one.
     """
 
     name: str
     value: str
     help: str
     values: str = ""
+    is_list: bool = False
+    is_flag: bool = False
+    option_name: str = ""
+
+    @property
+    def option(self) -> str:
+        """The option of altmap: --tip-configs for TIP_CONFIGS."""
+        return "--" + (self.option_name or self.name.lower().replace("_", "-"))
 
 
 VARIABLES = (
@@ -69,24 +78,29 @@ VARIABLES = (
     Variable("SOURCES", "DIR", "where that package's archive is (default: /usr/src)"),
     Variable("BUILD", "DIR", "where trees and kernels are made (default: build/)"),
     Variable("JOBS", "N", "compile N files at a time"),
-    Variable("FLAVOURS", "NAMES", "the flavours to run", f"(?:{_FLAVOUR})(?: (?:{_FLAVOUR}))*"),
-    Variable("CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*"),
+    Variable("FLAVOURS", "NAMES", "the flavours to run", f"(?:{_FLAVOUR})(?: (?:{_FLAVOUR}))*",
+             is_list=True),
+    Variable("CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*",
+             is_list=True),
     Variable("SHARD", "I/N", "this part of the matrix"),
     Variable("PARTS", "DIR", "where the results of the parts are"),
-    Variable("ARCHES", "NAMES", "the architectures to compile for"),
+    Variable("ARCHES", "NAMES", "the architectures to compile for", is_list=True),
     Variable("MAP", "FILE", "where the picture goes"),
     Variable("PLOTS", "DIR", "where pictures and tables go"),
     Variable("KERNEL_ARGS", "WORDS", "further arguments for the kernels"),
-    Variable("BARRIERS", "0", "do not count barriers", "0"),
-    Variable("SCENARIOS", "GLOBS", "the scenarios to run", ".*"),
-    Variable("MUTANTS", "GLOBS", "the mutants to try", ".*"),
-    Variable("SOAK_SECONDS", "N", "how long to run random sequences", r"\d+"),
+    Variable("BARRIERS", "0", "do not count barriers", "0", is_flag=True,
+             option_name="no-barriers"),
+    Variable("SCENARIOS", "GLOBS", "the scenarios to run", ".*", is_list=True),
+    Variable("MUTANTS", "GLOBS", "the mutants to try", ".*", is_list=True),
+    Variable("SOAK_SECONDS", "N", "how long to run random sequences", r"\d+",
+             option_name="seconds"),
     Variable("SERIES", "PATH", "the series to judge: a directory, an mbox, or FROM..TO"),
     Variable("AGAINST", "PATH", "the older revision to compare with, or none", ".*"),
     Variable("ONTO", "NAME", "the flavour that the series goes onto"),
-    Variable("TIP_CONFIGS", "NAMES", "the configs to run the whole series with", ".*"),
-    Variable("TIP_ONLY", "1", "run the whole series only, not each patch", ".*"),
-    Variable("SHORT", "1", "print what fits into a reply"),
+    Variable("TIP_CONFIGS", "NAMES", "the configs to run the whole series with", ".*",
+             is_list=True),
+    Variable("TIP_ONLY", "1", "run the whole series only, not each patch", ".*", is_flag=True),
+    Variable("SHORT", "1", "print what fits into a reply", is_flag=True),
 )  # fmt: skip
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 
@@ -102,10 +116,22 @@ KERNEL = TREE | {"JOBS"}
 
 @dataclass(frozen=True)
 class Command:
-    """A program, by the name that its users know, and the variables that it reads."""
+    """A program, by the name that its users know, and the variables that it reads.
+
+    summary: what it does, in a line; example: a call of it. positional: the variable that
+    its arguments set. hands_over: arguments that it does not know are another program's.
+    """
 
     name: str
     reads: FrozenSet[str]
+    summary: str = ""
+    example: str = ""
+    positional: str = ""
+    hands_over: bool = False
+
+    def variables(self) -> List[Variable]:
+        """Those that it reads, in the order of VARIABLES."""
+        return [variable for variable in VARIABLES if variable.name in self.reads]
 
     def given(self, environ: Mapping[str, str]) -> Dict[str, str]:
         """The variables that this program reads, of those that are set and not empty.

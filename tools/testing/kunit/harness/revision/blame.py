@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set, Tuple
 
-import flaky
-import judge
-import ktap
-import rebased
-from finding import Finding, Kind, Place, Stage, Status, of_case
-from lint import Remark
-from workshop import Ending, Run
+from harness.verdict import flaky
+from harness.verdict import judge
+from harness.verdict import ktap
+from harness.trees import versions
+from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
+from harness.verdict.remarks import Remark
+from harness.revision.builds import Ending, Run
 
 # A finding without what differs from run to run.
 Identity = Tuple[Kind, str, str]
@@ -164,7 +164,7 @@ class Changes:
 _BAD = frozenset({Status.FAILED, Status.FLAKY})
 
 
-def read_outcome(run: Run, expected_dir: Path, version: rebased.Version) -> Outcome:
+def read_outcome(run: Run, expected_dir: Path, version: versions.Version) -> Outcome:
     """Read what a run of a kernel of that version said in its boot, or in both of them."""
     if run.ending is not Ending.RAN:
         return Outcome(run)

@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
-import archive
-import identity
-import lint
-import options
-import proc
-import tree as tree_module
-from archive import Archive
-from errors import CommandError, WorkTreeError
-from gitrepo import Git
-from kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
-from lint import Remark
-from proc import say
-from settings import Settings
-from stack import Patch
-from tree import Stacked
+from harness.base import archive
+from harness.kernel import identity
+from harness.verdict import remarks
+from harness.kernel import options
+from harness.base import process
+from harness.trees import worktree
+from harness.base.archive import Archive
+from harness.base.errors import CommandError, WorkTreeError
+from harness.trees.git import Git
+from harness.kernel.kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
+from harness.verdict.remarks import Remark
+from harness.base.console import Stopwatch, say
+from harness.request.settings import Settings
+from harness.trees.stack import Patch
+from harness.trees.worktree import Stacked
 
 NAME = "revision"
 # The console of a second boot, beside that of the first.
@@ -106,7 +106,7 @@ class Workshop:
         """The commit of a state. Raises PatchError."""
         key = tuple(patch.data for patch in patches)
         if key not in self._stacked:
-            self._stacked[key] = tree_module.stack(self._wanted, patches)
+            self._stacked[key] = worktree.stack(self._wanted, patches)
         return self._stacked[key]
 
     def run(
@@ -161,8 +161,8 @@ class Workshop:
                 if kernel.build(limit.build):
                     return {"warnings": []}
                 log = part / "w1.log"
-                said = lint.warnings(tree, kernel.build_dir, wanted, files, log, limit.build)
-            except proc.TimedOut as error:
+                said = remarks.warnings(tree, kernel.build_dir, wanted, files, log, limit.build)
+            except process.TimedOut as error:
                 advice = "see what keeps make W=1 busy; then try again"
                 raise CommandError(error.cause, advice) from error
             return {"warnings": list(said)}
@@ -172,14 +172,14 @@ class Workshop:
     def checkpatch(self, patches: Sequence[Patch]) -> Optional[Tuple[Remark, ...]]:
         """What the tree's checkpatch says about the last of the patches; None without one."""
         stacked, patch = self.stack(patches), patches[-1]
-        perl, settings = identity.program("perl"), lint.checkpatch_settings()
+        perl, settings = identity.program("perl"), remarks.checkpatch_settings()
         name = archive.key(_FORM, "checkpatch", stacked.tree, patch.data, perl, settings)
 
         def ask(part: Path) -> Dict[str, Any]:
             tree = self._bring(stacked)
             path = part / "a.patch"
             path.write_bytes(patch.data)
-            said = lint.checkpatch(tree, path)
+            said = remarks.checkpatch(tree, path)
             known = said is not None
             rows = [[r.level, r.kind, r.text, r.line] for r in said or ()]
             return {"known": known, "remarks": rows}
@@ -197,7 +197,7 @@ class Workshop:
 
     def _bring(self, stacked: Stacked) -> Path:
         """Let the work tree show a state. Raises WorkTreeError if it is not just that."""
-        tree = tree_module.show(self._wanted, NAME, stacked)
+        tree = worktree.show(self._wanted, NAME, stacked)
         own = Git(tree / ".git", work_tree=tree)
         clean = own.succeeds("diff", "--quiet", "HEAD")
         if not clean or own.out("rev-parse", "HEAD^{tree}") != stacked.tree:
@@ -213,10 +213,10 @@ class Workshop:
         with self._kept.adding(name) as part:
             kernel = Kernel(tree, wanted, part, "kernel")
             say(f"  building {config} ...")
-            watch = proc.Stopwatch()
+            watch = Stopwatch()
             try:
                 failed = kernel.build(limit.build)
-            except proc.TimedOut as error:
+            except process.TimedOut as error:
                 # Not kept: a busy machine is no property of a tree.
                 return Run(config, stacked.tree, name, Ending.BUILD_HUNG, watch.seconds, 0.0,
                            (error.cause,))  # fmt: skip
@@ -233,10 +233,10 @@ class Workshop:
         return self._read(name, record, config)
 
     def _boot(self, kernel: Kernel, limit: int) -> Dict[str, Any]:
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         try:
             kernel.boot(limit)
-        except proc.TimedOut as error:
+        except process.TimedOut as error:
             raise CommandError(
                 f"kunit.py did not end a guest that hung: {error.cause}",
                 "see what keeps QEMU from ending; then try again",

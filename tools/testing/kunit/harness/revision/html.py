@@ -4,10 +4,10 @@
 from html import escape
 from typing import Dict, List, Sequence, Tuple
 
-import revision_report as report_text
-from finding import Status
-from revision_report import Report
-from verdict import Case, Outcome
+from harness.revision import text as revision_text
+from harness.kernel.finding import Status
+from harness.revision.text import Report
+from harness.revision.blame import Case, Outcome
 
 _STYLE = """
 body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
@@ -40,7 +40,7 @@ def page(report: Report, figure: str = "") -> str:
         "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(report.new.series.title)}</h1>",
-        f"<pre>{escape(report_text.full(report))}</pre>",
+        f"<pre>{escape(revision_text.full(report))}</pre>",
         "<h2>Patch by case</h2>",
         "<p>A click on a cell shows what the kernel said there, on the head of a column the whole "
         "log.</p>",
@@ -73,7 +73,7 @@ def _grid(report: Report, columns: Sequence[Tuple[str, str, int, Outcome]]) -> L
     at_fault = {(f.case, f.config) for f in report.new.faults if f.is_of_case}
     lines = ["<table><thead><tr><th>case</th>"]
     for place, (head, longer, _, outcome) in enumerate(columns):
-        ends = " ".join(report_text.endings(outcome))
+        ends = " ".join(revision_text.endings(outcome))
         lines.append(
             f'<th title="{escape(longer)}"><a href="#c{place}">{escape(head)}</a><br>{ends}</th>'
         )

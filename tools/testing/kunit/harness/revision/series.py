@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
-import proc
-from errors import KunitError
-from gitrepo import environment
-from proc import say
-from stack import Patch
+from harness.base import process
+from harness.base.errors import KunitError
+from harness.trees.git import environment
+from harness.base.console import say
+from harness.trees.stack import Patch
 
 _SUFFIXES = (".patch", ".eml", ".mbox", ".mbx")
 _POSTMARK = re.compile(rb"^From \S+ .*\d:\d\d.* \d{4}\s*$", re.MULTILINE)
@@ -334,7 +334,7 @@ def _made(given: str, mails: Sequence[_Mail], title: str, start: str = "") -> Se
 
 def _touched(patch: Patch) -> Tuple[str, ...]:
     """The files that a patch changes. Raises SeriesError on a damaged diff."""
-    done = proc.run(
+    done = process.run(
         ["git", "apply", "--numstat", "-z", "-"],
         cwd="/", env=environment(), data=patch.data, expect=(0, 1, 128),
     )  # fmt: skip
@@ -376,7 +376,7 @@ def _ask(ksrc: Path, *args: str) -> str:
     """Ask git about the user's repository; nothing is written there."""
     argv = ["git", *args]
     env = environment(GIT_OPTIONAL_LOCKS="0")
-    done = proc.run(argv, cwd=str(ksrc), env=env, expect=(0, 1, 128))
+    done = process.run(argv, cwd=str(ksrc), env=env, expect=(0, 1, 128))
     if done.status != 0:
         raise SeriesError(
             f"KSRC={ksrc}: git {args[0]} {' '.join(args[1:3])} failed",

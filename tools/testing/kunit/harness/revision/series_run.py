@@ -3,27 +3,24 @@
 
 import functools
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-import judge
-import lint
-import proc
-import rebased
-import source
-import tree as tree_module
-import verdict
-from archive import Archive
-from errors import KunitError, PatchError
-from finding import Finding, Kind
-from patchset import Member, Series
-from proc import say
-from settings import Settings
-from stack import Patch
-from verdict import Fault, Outcome, Progress, Shown, State
-from workshop import Ending, Limits, Run, Workshop, limits
+from harness.verdict import judge
+from harness.verdict import remarks
+from harness.trees import versions
+from harness.trees import source
+from harness.trees import worktree
+from harness.revision import blame as revision_blame
+from harness.base.archive import Archive
+from harness.base.errors import KunitError, PatchError
+from harness.kernel.finding import Finding, Kind
+from harness.revision.series import Member, Series
+from harness.base.console import Stopwatch, say
+from harness.request.settings import Settings
+from harness.trees.stack import Patch
+from harness.revision.blame import Fault, Outcome, Progress, Shown, State
+from harness.revision.builds import Ending, Limits, Run, Workshop, limits
 
-EXPECTED = Path(__file__).resolve().parent / "expected"
 
 
 class BaseError(KunitError):
@@ -94,10 +91,10 @@ class Walk:
     """Does the work. wanted.flavour is what the series goes onto."""
 
     def __init__(self, wanted: Settings, series: Series, kept: Archive) -> None:
-        self._wanted = tree_module.fix_start(wanted, series.start)
+        self._wanted = worktree.fix_start(wanted, series.start)
         self._series = series
         self._shop = Workshop(self._wanted, kept)
-        self._watch = proc.Stopwatch()
+        self._watch = Stopwatch()
         onto = wanted.flavour if not wanted.ksrc else f"{wanted.ksrc}"
         self.judged = Judged(series, onto)
         self.judged.states = [State(0, "base", "ok")]
@@ -126,7 +123,7 @@ class Walk:
         """Raise BaseError if it is our hooks that a patch does not go together with."""
         patches = self._series.patches(member.number)
         try:
-            tree_module.stack(self._wanted, patches, with_tests=False)
+            worktree.stack(self._wanted, patches, with_tests=False)
         except PatchError:
             return
         raise BaseError(
@@ -205,7 +202,7 @@ class Walk:
         after = self._warnings(member, member.number, config)
         if before is None or after is None:
             return
-        new = lint.new_warnings(before, after)
+        new = remarks.new_warnings(before, after)
         state.warnings[config] = new
         if new:
             finding = Finding(Kind.WARNINGS, f"{len(new)} new warnings with W=1", new)
@@ -236,9 +233,9 @@ class Walk:
         onto, config = self._wanted.flavour, outcome.run.config
         stands_for = "stock" if onto == "baseline" else onto
         base = self.judged.base.outcomes.get(config)
-        expected = judge.read_expectation(EXPECTED, stands_for, config, self._release)
-        may_fail = verdict.tolerated(onto, base, expected)
-        return verdict.judge_tip(outcome, may_fail, base, self.judged.faults)
+        expected = judge.read_expectation(judge.EXPECTED, stands_for, config, self._release)
+        may_fail = revision_blame.tolerated(onto, base, expected)
+        return revision_blame.judge_tip(outcome, may_fail, base, self.judged.faults)
 
     def _outcome(
         self,
@@ -263,16 +260,16 @@ class Walk:
         return outcome
 
     @property
-    def _release(self) -> rebased.Version:
+    def _release(self) -> versions.Version:
         """What decides which expectations are those of this base."""
         try:
-            return rebased.release(self.judged.version)
+            return versions.release(self.judged.version)
         except ValueError:
             # A tree of the user's that does not say what it is.
-            return rebased.parse(self._wanted.base)
+            return versions.parse(self._wanted.base)
 
     def _read(self, run: Run) -> Outcome:
-        return verdict.read_outcome(run, EXPECTED, self._release)
+        return revision_blame.read_outcome(run, judge.EXPECTED, self._release)
 
     def _blame(self, member: Member, finding: Finding, config: str = "") -> None:
         self.judged.faults.append(Fault(finding, Shown.PATCH, member.number, config))

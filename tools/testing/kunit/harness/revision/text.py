@@ -4,11 +4,11 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from finding import Kind, Status, of_case
-from results import WIDTH, CaseResult, RunResult, failed, from_earlier
-from verdict import Changes, Fault, Outcome, Shown, State, flaky_case, same
-from walk import Judged
-from workshop import Ending
+from harness.kernel.finding import Kind, Status, of_case
+from harness.verdict.results import WIDTH, CaseResult, RunResult, failed, from_earlier
+from harness.revision.blame import Changes, Fault, Outcome, Shown, State, flaky_case, same
+from harness.revision.series_run import Judged
+from harness.revision.builds import Ending
 
 SCHEMA = "vmemmap-kunit-revision"
 SCHEMA_VERSION = 2

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
-import proc
-from errors import KunitError, MissingToolError, SourceError
-from marker import mark
-from proc import say
-from settings import Settings, Wish, check_flavour, default_flavour
+from harness.base import process
+from harness.base.errors import KunitError, MissingToolError, SourceError
+from harness.base.builddir import mark
+from harness.base.console import Stopwatch, say, tail
+from harness.request.settings import Settings, Wish, check_flavour, default_flavour
 
 # In seconds: how long an answer to "which is the newest?" is believed.
 FRESH = 24 * 3600
@@ -102,10 +102,10 @@ def fetch(suite: str, build: Path, archive: Path) -> None:
     directory = _directory(suite, build)
     with _locked(directory), tempfile.TemporaryDirectory(prefix="part-", dir=directory) as part:
         say(f"fetching {name} of {suite}, once (about 160 MB) ...")
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         Apt(directory, suite).run("apt-get", "download", name, cwd=part)
         packages = list(Path(part).glob("*.deb"))
-        proc.run(["dpkg-deb", "--extract", str(packages[0]), part])
+        process.run(["dpkg-deb", "--extract", str(packages[0]), part])
         archive.parent.mkdir(exist_ok=True)
         (Path(part) / "usr/src" / archive.name).replace(archive)
         say(f"fetched it in {watch.seconds:.0f} s")
@@ -193,20 +193,20 @@ class Apt:
             self._sources.write_text(self._entry(), encoding="utf-8")
         argv = [program, "-q", *self._options, *args]
         try:
-            return proc.run(argv, cwd=cwd, env=_plain()).stdout
-        except proc.CommandFailed as error:
+            return process.run(argv, cwd=cwd, env=_plain()).stdout
+        except process.CommandFailed as error:
             # The next try reads the system's configuration anew.
             self._sources.unlink(missing_ok=True)
             raise SourceError(
                 f"BASE={self._suite}: {program} {args[0]} failed",
                 "see that Debian has that suite, and that apt-get update works here",
-                proc.tail(error.output, 6),
+                tail(error.output, 6),
             ) from error
 
     def _entry(self) -> str:
         """A line of sources.list: the suite, from where the system has its own packages."""
         argv = ["apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"]
-        found = [line.split(None, 3) for line in proc.run(argv, env=_plain()).stdout.splitlines()]
+        found = [line.split(None, 3) for line in process.run(argv, env=_plain()).stdout.splitlines()]
         ours = [words for words in found if len(words) == 4 and words[2] == "main"]
         uri, _, _, entry = _of_this_system(ours)
         key = _key(Path(entry.rpartition(":")[0]))
@@ -245,4 +245,4 @@ def _read(path: Path) -> str:
 
 
 def _plain() -> Dict[str, str]:
-    return proc.clean_env((), LC_ALL="C")
+    return process.clean_env((), LC_ALL="C")

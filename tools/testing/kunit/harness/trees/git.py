@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence
 
-import proc
+from harness.base import process
 
 # Command scope, and so stronger than any file.
 _CONFIG = {
@@ -53,9 +53,9 @@ class Git:
 
     def run(
         self, *args: str, data: Optional[bytes] = None, expect: Sequence[int] = (0,)
-    ) -> proc.Completed:
+    ) -> process.Completed:
         """Run a git command."""
-        return proc.run(
+        return process.run(
             ["git", *args],
             cwd=str(self.work_tree or self.git_dir),
             env=self.env(),

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Dict, Iterator, List, Optional, Tuple
 
-import proc
-from errors import ROOM, DiskSpaceError, SourceError
-from gitrepo import Git, environment
-from proc import say
+from harness.base import process
+from harness.base.errors import ROOM, DiskSpaceError, SourceError
+from harness.trees.git import Git, environment
+from harness.base.console import Stopwatch, say
 
 BASE_REFS = "refs/kunit/base/"
 
@@ -89,7 +89,7 @@ def import_package(git: Git, tarball: Path) -> Base:
         require_space(git.git_dir, (REPOSITORY_RATIO + TREE_RATIO) * tarball.stat().st_size)
         _remove_leftovers(git)
         say(f"importing {tarball} into git, once (about half a minute) ...")
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         commit = _fast_import(git, tarball)
         git.set_ref(ref, commit)
         say(f"imported Linux {version(git, commit)} in {watch.seconds:.0f} s")
@@ -123,8 +123,8 @@ def _fast_import(git: Git, tarball: Path) -> str:
         "git", "-c", "core.compression=1", "fast-import",
         "--quiet", "--force", "--depth=0", "--done",
     ]  # fmt: skip
-    with proc.started(xz, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpack:
-        with proc.started(
+    with process.started(xz, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpack:
+        with process.started(
             importer,
             env=git.env(),
             stdin=subprocess.PIPE,
@@ -139,10 +139,10 @@ def _fast_import(git: Git, tarball: Path) -> str:
                     load.stdin.close()
             except (tarfile.TarError, EOFError) as error:
                 damage = str(error)
-                proc.end(load, signal.SIGTERM)
+                process.end(load, signal.SIGTERM)
             words = load.stderr.read().decode(errors="replace")
             if not damage and load.wait() != 0:
-                raise proc.failure(importer, load.returncode, words)
+                raise process.failure(importer, load.returncode, words)
         complaint = unpack.stderr.read().decode(errors="replace").strip()
         if damage or unpack.wait() != 0:
             raise SourceError(
@@ -234,7 +234,7 @@ def _files_of(own: Git, ksrc: Path) -> List[str]:
     if (ksrc / ".git").exists():
         command = ["git", *listing, "--cached", "--deduplicate"]
         env = environment(GIT_OPTIONAL_LOCKS="0")
-        names = _split(proc.run(command, cwd=str(ksrc), env=env).stdout)
+        names = _split(process.run(command, cwd=str(ksrc), env=env).stdout)
     else:
         # All is "other" to an index that is not there.
         names = _split(replace(own, index=own.git_dir / "no.index").run(*listing).stdout)
@@ -255,7 +255,7 @@ def import_commit(git: Git, ksrc: Path, name: str) -> Base:
     """
     check_ksrc(ksrc)
     env = environment(GIT_OPTIONAL_LOCKS="0")
-    found = proc.run(
+    found = process.run(
         ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{tree}}"],
         cwd=str(ksrc), env=env, expect=(0, 1, 128),
     )  # fmt: skip
@@ -282,20 +282,20 @@ def _copy_tree(git: Git, ksrc: Path, tree: str) -> None:
     pack = ["git", "pack-objects", "--revs", "--stdout", "--quiet"]
     load = ["git", "index-pack", "--stdin"]
     env = environment(GIT_OPTIONAL_LOCKS="0")
-    with proc.started(
+    with process.started(
         pack, cwd=str(ksrc), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as packer:
         assert packer.stdin and packer.stdout
         packer.stdin.write(f"{tree}\n".encode())
         packer.stdin.close()
-        with proc.started(
+        with process.started(
             load, env=git.env(), stdin=packer.stdout,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         ) as loader:  # fmt: skip
             assert loader.stderr
             words = loader.stderr.read().decode(errors="replace")
             if loader.wait() != 0 or packer.wait() != 0:
-                raise proc.failure(load, loader.returncode or packer.returncode, words)
+                raise process.failure(load, loader.returncode or packer.returncode, words)
 
 
 def check_ksrc(ksrc: Path) -> None:

@@ -14,12 +14,12 @@ from email.utils import mktime_tz, parsedate_tz
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple, Union
 
-import source
-from errors import PatchError
-from gitrepo import Git
-from proc import say
-from settings import REPO
-from source import Base
+from harness.trees import source
+from harness.base.errors import PatchError
+from harness.trees.git import Git
+from harness.base.console import say
+from harness.request.settings import REPO
+from harness.trees.source import Base
 
 # A reference for each step, by a hash over the base and all steps up to that one.
 LAYERS = "refs/kunit/layers/"

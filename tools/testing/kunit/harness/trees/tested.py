@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Iterator
 
-import proc
-from gitrepo import environment
-from settings import HOME_BASE, REPO, Settings
+from harness.base import process
+from harness.trees.git import environment
+from harness.request.settings import HOME_BASE, REPO, Settings
 
 # Where the files are that decide on a verdict: suites, patches, configs, expectations, tools.
 _DIRECTORIES = ("arch", "lib", "mm", "patches", "tools")
@@ -58,5 +58,5 @@ def _commit() -> str:
     # In a container, the files often belong to another user. Reading is safe all the same.
     argv = ["git", "-c", f"safe.directory={REPO}", "describe", "--always", "--dirty"]
     argv.append(f"--abbrev={_DIGITS}")
-    words = proc.run(argv, cwd=str(REPO), env=environment(), expect=(0, 128)).stdout.strip()
+    words = process.run(argv, cwd=str(REPO), env=environment(), expect=(0, 128)).stdout.strip()
     return f"{words}, " if words else ""

@@ -20,26 +20,21 @@ import fcntl
 import hashlib
 import os
 import shutil
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-import packages
-import proc
-import rebased
-import settings as settings_module
-import source
-import suite
-from errors import PatchError, UsageError, WorkTreeError
-from gitrepo import Git
-from marker import MARKER as MARKER
-from marker import mark as mark
-from proc import say
-from settings import FLAVOURS, REPO, SUITES, TESTS, Settings, Wish, check_flavour
-from source import Base
-from stack import Overlay, Patch, Stack, Step
-from variables import TREE, Command
+from harness.base import builddir
+from harness.base import process
+from harness.trees import versions
+from harness.trees import source
+from harness.trees import debian
+from harness.base.errors import PatchError, WorkTreeError
+from harness.trees.git import Git
+from harness.base.console import say
+from harness.request.settings import FLAVOURS, REPO, SUITES, TESTS, Settings, Wish, check_flavour
+from harness.trees.source import Base
+from harness.trees.stack import Overlay, Patch, Stack, Step
 
 PREPARED = "refs/kunit/prepared/"
 MAKING = "refs/kunit/making/"
@@ -129,7 +124,7 @@ def _opened(settings: Settings) -> Iterator[Tuple[Git, Path]]:
         root = settings.build / f"ksrc-{digest}"
     else:
         root = settings.build / f"linux-{settings.base}"
-    mark(settings.build)
+    builddir.mark(settings.build)
     with _locked(root):
         yield _open_repository(root / "git"), root
 
@@ -142,7 +137,7 @@ def _stack(git: Git, settings: Settings, more: Sequence["Patch"], with_tests: bo
     else:
         check_flavour(settings.flavour, settings.base)
         if settings.suite:
-            suite.fetch(settings.suite, settings.build, settings.tarball)
+            debian.fetch(settings.suite, settings.build, settings.tarball)
         base = source.import_package(git, settings.tarball)
     version = source.numbers(git, base.commit)
     return Stack(git, base).build([*read_steps(settings.flavour, git, with_tests, version), *more])
@@ -182,11 +177,11 @@ def _locked(root: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        proc.shared_files.append(lock.fileno())
+        process.shared_files.append(lock.fileno())
         try:
             yield
         finally:
-            proc.shared_files.remove(lock.fileno())
+            process.shared_files.remove(lock.fileno())
 
 
 def _open_repository(git_dir: Path) -> Git:
@@ -225,9 +220,9 @@ def read_patches(directory: Path, version: Tuple[int, ...] = ()) -> List[Patch]:
     Those for a kernel of some version may be different ones: see rebased.py.
     """
     try:
-        listing = rebased.find(directory, "series", version)
+        listing = versions.find(directory, "series", version)
         names = [line.split("#")[0].strip() for line in listing.read_text("utf-8").splitlines()]
-        paths = [rebased.find(directory, name, version) for name in names if name]
+        paths = [versions.find(directory, name, version) for name in names if name]
         return [Patch(path, path.read_bytes()) for path in paths]
     except OSError as error:
         raise PatchError(
@@ -318,7 +313,7 @@ class WorkTree:
         if done.status != 0:
             self._shared.delete_ref(MOVING + self._name)
             if "No space left" in done.stderr:
-                raise proc.failure(["git", "read-tree"], done.status, done.stderr)
+                raise process.failure(["git", "read-tree"], done.status, done.stderr)
             if self._index_lock().exists():
                 raise WorkTreeError(
                     f"another git command is at work in {self.path}",
@@ -369,21 +364,3 @@ class WorkTree:
                 f"git -C {self.path} reset --hard {commit[:12]} drops them; then try again",
             )
         self._shared.set_ref(PREPARED + self._name, commit)
-
-
-COMMAND = Command("make tree", TREE | {"FLAVOUR"})
-
-
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
-    """make tree: prepare a tree and print its path."""
-    if argv:
-        raise UsageError("make tree takes no arguments", "use variables, as in FLAVOUR=stock")
-    environ = COMMAND.given(environ)
-    wanted = suite.resolve(settings_module.read(environ))
-    packages.ensure(packages.for_tree(wanted))
-    print(prepare(wanted))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))

@@ -4,9 +4,9 @@
 from dataclasses import replace
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from finding import Finding, Kind, Status, of_case
-from judge import Verdict
-from results import CaseResult
+from harness.kernel.finding import Finding, Kind, Status, of_case
+from harness.verdict.judge import Verdict
+from harness.verdict.results import CaseResult
 
 
 def confirmed(first: Verdict, boot_again: Callable[[], Verdict]) -> Verdict:

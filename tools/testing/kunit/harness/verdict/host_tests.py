@@ -6,17 +6,17 @@ import os
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from typing import List, Tuple
+from typing import Tuple
 
-import packages
-import proc
-import results
-from finding import Finding, Kind, Status
-from proc import say
-from results import CaseResult, RunResult
-from variables import PRIVATE_VARIABLES
+from harness.base import packages
+from harness.base import process
+from harness.verdict import results
+from harness.kernel.finding import Finding, Kind, Status
+from harness.base.console import Stopwatch, say, tail
+from harness.verdict.results import CaseResult, RunResult
+from harness.request.settings import TOOLS
+from harness.request.variables import PRIVATE_VARIABLES
 
-HERE = Path(__file__).resolve().parent
 NAME = "host tests"
 
 # In seconds.
@@ -28,35 +28,35 @@ _SHARE = re.compile(r"\[ *(\d+)%\]\s*$")
 
 def run(out: Path) -> RunResult:
     """Run all of them, each a case; logs go to out."""
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     log, xml = out / "host-tests.log", out / "host-tests.xml"
     xml.unlink(missing_ok=True)
     # Each test has a copy of the tools, and copies these files as well.
-    compileall.compile_dir(HERE, maxlevels=0, quiet=1)
+    compileall.compile_dir(TOOLS, maxlevels=0, quiet=1)
     argv = [
         packages.PYTEST.proof, "-n", str(os.cpu_count() or 1), "-q", "-p", "no:cacheprovider",
         f"--junitxml={xml}", "tests",
     ]  # fmt: skip
 
     def call() -> int:
-        env = proc.clean_env(PRIVATE_VARIABLES)
-        return proc.run_logged(argv, str(log), cwd=str(HERE), env=env, timeout=TIME)
+        env = process.clean_env(PRIVATE_VARIABLES)
+        return process.run_logged(argv, str(log), cwd=str(TOOLS), env=env, timeout=TIME)
 
-    with proc.Task(call) as task:
+    with process.Task(call) as task:
         _tell_progress(task, log, watch)
         try:
             status = task.result()
-        except proc.TimedOut as error:
+        except process.TimedOut as error:
             found = Finding(Kind.HANG, error.cause, _end_of(log))
             return RunResult(NAME, (results.failed(NAME, found),), watch.seconds)
     return RunResult(NAME, read(xml, status, log), watch.seconds)
 
 
-def _tell_progress(task: "proc.Task[int]", log: Path, watch: proc.Stopwatch) -> None:
+def _tell_progress(task: "process.Task[int]", log: Path, watch: Stopwatch) -> None:
     """Say now and then how many tests are done, until all are."""
     told = watch.seconds
     while not task.is_done:
-        proc.wait_for_any([task], 0.5)
+        process.wait_for_any([task], 0.5)
         if watch.seconds - told >= _TOLD_EVERY and log.exists():
             told = watch.seconds
             shares = [m for line in _end_of(log) if (m := _SHARE.search(line))]
@@ -93,18 +93,17 @@ def _result(element: ElementTree.Element) -> CaseResult:
 
 def _end_of(log: Path) -> Tuple[str, ...]:
     try:
-        return tuple(proc.tail(log.read_text(errors="replace")).splitlines())
+        return tuple(tail(log.read_text(errors="replace")).splitlines())
     except OSError:
         return ()
 
 
 def type_check() -> RunResult:
     """Let mypy look at the host code."""
-    watch = proc.Stopwatch()
-    sources: List[Path] = [*HERE.glob("*.py"), *HERE.glob("tests/*.py")]
-    files = sorted(str(path.relative_to(HERE)) for path in sources)
-    argv = [packages.MYPY.proof, "--no-error-summary", "--config-file", "mypy.ini", *files]
-    done = proc.run(argv, cwd=str(HERE), expect=(0, 1, 2))
+    watch = Stopwatch()
+    checked = ("altmap", "kunit.py", "harness", "tests")
+    argv = [packages.MYPY.proof, "--no-error-summary", "--config-file", "mypy.ini", *checked]
+    done = process.run(argv, cwd=str(TOOLS), expect=(0, 1, 2))
     said = tuple((done.stdout + done.stderr).strip().splitlines())
     case = CaseResult("mypy --strict", Status.PASSED)
     if done.status != 0:

@@ -15,16 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
-import archive
-import identity
-import lock
-import options
-import proc
-import results
-import tested
-from proc import say
-from results import RunResult
-from settings import REPO, Settings
+from harness.base import archive
+from harness.kernel import identity
+from harness.base import lock
+from harness.kernel import options
+from harness.base import process
+from harness.verdict import results
+from harness.trees import tested
+from harness.base.console import say
+from harness.verdict.results import RunResult
+from harness.request.settings import REPO, Settings
 
 _KEY = "key.json"
 _UNIT = ".unit.json"
@@ -136,7 +136,7 @@ def opened(directory: Path, command: str, name: str) -> Iterator[Journal]:
         if since and journal.count():
             say(f"carrying on from the run of {since}, which was ended; results kept: {journal.count()}")
         yield journal
-        with proc.signals_held():
+        with process.signals_held():
             # The key goes first: without it, what is left is nobody's.
             (directory / _KEY).unlink(missing_ok=True)
             shutil.rmtree(directory, ignore_errors=True)

@@ -11,15 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
-import ktap
-import rebased
-from errors import UsageError
-from finding import Finding, Kind, Place, Stage, Status, of_case
-from ktap import Report, Test
-from proc import tail
-from results import CaseResult
+from harness.request.settings import DATA
+from harness.verdict import ktap
+from harness.trees import versions
+from harness.base.errors import UsageError
+from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
+from harness.verdict.ktap import Report, Test
+from harness.base.console import tail
+from harness.verdict.results import CaseResult
 
 # What a kernel says when something is wrong with it.
+# What each case is expected to do, by kernel.
+EXPECTED = DATA / "expected"
+
 SPLAT = re.compile(
     r"cut here|\bWARNING: |\bBUG: |\bOops\b|Call [Tt]race:|Kernel panic|Unable to handle|"
     r"Internal error|\bKASAN: |\bKFENCE: |\bUBSAN: |\bKCSAN: |"
@@ -208,7 +212,7 @@ _SPLAT_LINES = 12
 
 
 def read_expectation(
-    directory: Path, flavour: str, config: str, version: rebased.Version
+    directory: Path, flavour: str, config: str, version: versions.Version
 ) -> Expectation:
     """Read what a flavour must show with a config from the files of expected/.
 
@@ -220,7 +224,7 @@ def read_expectation(
     """
 
     def find(name: str) -> Path:
-        return rebased.find(directory, name, version)
+        return versions.find(directory, name, version)
 
     return Expectation(
         frozenset(_read_names(_read_list(find("cases"), must_exist=True), config)),

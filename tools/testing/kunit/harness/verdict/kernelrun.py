@@ -4,19 +4,17 @@
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
-import flaky
-import judge
-import proc
-import rebased
-import results
-import tree
-from errors import KunitError
-from kernel import GUEST_TIME, Kernel
-from proc import say
-from results import CaseResult, RunResult
-from settings import Settings
+from harness.verdict import flaky
+from harness.verdict import judge
+from harness.trees import versions
+from harness.verdict import results
+from harness.trees import worktree
+from harness.base.errors import KunitError
+from harness.kernel.kernel import GUEST_TIME, Kernel
+from harness.base.console import Stopwatch, say
+from harness.verdict.results import CaseResult, RunResult
+from harness.request.settings import Settings
 
-EXPECTED = Path(__file__).resolve().parent / "expected"
 
 
 class Cell:
@@ -43,7 +41,7 @@ class Cell:
 
     def run(self) -> RunResult:
         """Build, boot, judge. Whatever goes wrong is in the result."""
-        watch = proc.Stopwatch()
+        watch = Stopwatch()
         try:
             cases = self._run()
         except KunitError as error:
@@ -52,7 +50,7 @@ class Cell:
 
     def _run(self) -> Tuple[CaseResult, ...]:
         name = self.name.replace(" ", "-")
-        prepared = tree.prepare(self._wanted)
+        prepared = worktree.prepare(self._wanted)
         kernel = Kernel(prepared, self._wanted, self._out, name)
         failed = kernel.build()
         if failed:
@@ -63,9 +61,9 @@ class Cell:
 def expectation(wanted: Settings, arch: str = "arm64") -> judge.Expectation:
     """What a flavour must show, as the files of expected/ say. Raises UsageError."""
     if arch != "arm64":
-        return judge.read_arch_expectation(EXPECTED, arch, wanted.flavour)
-    version = rebased.parse(wanted.base)
-    return judge.read_expectation(EXPECTED, wanted.flavour, wanted.config, version)
+        return judge.read_arch_expectation(judge.EXPECTED, arch, wanted.flavour)
+    version = versions.parse(wanted.base)
+    return judge.read_expectation(judge.EXPECTED, wanted.flavour, wanted.config, version)
 
 
 def judged(

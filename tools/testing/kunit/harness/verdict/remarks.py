@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
-import image
-import options
-import proc
-from errors import CommandError
-from settings import Settings
+from harness.base.console import tail
+from harness.kernel import image
+from harness.kernel import options
+from harness.base import process
+from harness.base.errors import CommandError
+from harness.request.settings import Settings
 
 CHECKPATCH = "scripts/checkpatch.pl"
 
@@ -55,14 +56,14 @@ def checkpatch(tree: Path, patch: Path) -> Optional[Tuple[Remark, ...]]:
     if not (tree / CHECKPATCH).exists():
         return None
     argv = ["perl", CHECKPATCH, "--strict", "--show-types", "--terse", "--no-summary", str(patch)]
-    done = proc.run(argv, cwd=str(tree), expect=range(256))
+    done = process.run(argv, cwd=str(tree), expect=range(256))
     found = [_REMARK.match(line) for line in done.stdout.splitlines()]
     remarks = tuple(Remark(m[2], m[3], m[4], int(m[1])) for m in found if m)
     if done.status not in (0, 1) or (done.status == 1 and not remarks):
         raise CommandError(
             f"{CHECKPATCH} failed with status {done.status}",
             f"try it by hand in {tree}",
-            proc.tail(done.stderr + done.stdout, 5),
+            tail(done.stderr + done.stdout, 5),
         )
     return remarks
 
@@ -113,12 +114,12 @@ def compile_objects(
         (build_dir / name).unlink(missing_ok=True)
     argv = ["make", f"O={build_dir.name}", *variables, *objects]
     env = image.build_env()
-    status = proc.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
+    status = process.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
     text = log.read_text(errors="replace")
     said = read_warnings(text)
     if status != 0 and not any("error: " in line for line in said):
         raise CommandError(
-            f"make {' '.join(variables[-1:])} failed", f"see {log}", proc.tail(text, 5)
+            f"make {' '.join(variables[-1:])} failed", f"see {log}", tail(text, 5)
         )
     return said
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-import archive
-import finding
-from errors import ExitStatus
-from finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
+from harness.base import archive
+from harness.kernel import finding
+from harness.base.errors import ExitStatus
+from harness.kernel.finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
 
 WIDTH = 78
 _LOG_LINES = 12

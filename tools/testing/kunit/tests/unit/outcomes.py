@@ -4,12 +4,12 @@
 from pathlib import Path
 from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
-from finding import Finding, Kind, Place, Status, of_case
-from patchset import Member, Series
-from stack import Patch
-from verdict import Case, Fault, Outcome, Shown, State
-from walk import Judged
-from workshop import Ending, Run
+from harness.kernel.finding import Finding, Kind, Place, Status, of_case
+from harness.revision.series import Member, Series
+from harness.trees.stack import Patch
+from harness.revision.blame import Case, Fault, Outcome, Shown, State
+from harness.revision.series_run import Judged
+from harness.revision.builds import Ending, Run
 
 A, B, C = "s.a", "s.b", "s.c"
 

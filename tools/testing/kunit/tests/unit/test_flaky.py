@@ -9,15 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import List, Sequence, Tuple, cast
 
-import cell
-import results
-from errors import ExitStatus
-from finding import Finding, Kind, Place, Status
-from flaky import merge
-from judge import Expectation, Verdict
-from kernel import Kernel
-from results import CaseResult, RunResult
-from tests.test_judge import CASES, log
+from harness.verdict import kernelrun
+from harness.verdict import results
+from harness.base.errors import ExitStatus
+from harness.kernel.finding import Finding, Kind, Place, Status
+from harness.verdict.flaky import merge
+from harness.verdict.judge import Expectation, Verdict
+from harness.kernel.kernel import Kernel
+from harness.verdict.results import CaseResult, RunResult
+from tests.unit.test_judge import CASES, log
 
 FAILS = "vmemmap_basepages.maps_altmap_pages"
 
@@ -38,7 +38,7 @@ class Repeated(unittest.TestCase):
     def judged(self, *names: str) -> Tuple[Verdict, List[int]]:
         kernel = FakeKernel(*names)
         with contextlib.redirect_stderr(io.StringIO()):
-            verdict = cell.judged(cast(Kernel, kernel), Expectation(CASES), 60)
+            verdict = kernelrun.judged(cast(Kernel, kernel), Expectation(CASES), 60)
         return verdict, kernel.attempts
 
     def kinds(self, verdict: Verdict) -> List[Tuple[Kind, str]]:

@@ -6,8 +6,8 @@ import unittest
 from pathlib import Path
 from typing import List, Tuple
 
-import host_tests
-from finding import Kind
+from harness.verdict import host_tests
+from harness.kernel.finding import Kind
 
 
 class Reading(unittest.TestCase):

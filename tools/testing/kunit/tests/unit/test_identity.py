@@ -7,9 +7,9 @@ import unittest
 from pathlib import Path
 from typing import Dict, Tuple
 
-import identity
-import options
-from tests.changes import rewritten, touched
+from harness.kernel import identity
+from harness.kernel import options
+from tests.world.changes import rewritten, touched
 
 TOOLS = (
     "gcc", "g++", "ld", "as", "ar", "nm", "objcopy", "clang", "ld.lld", "make",

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 from typing import Sequence
 
-import image
+from harness.kernel import image
 
 
 def keep_record(build_dir: Path, made: str, source: str, headers: Sequence[str]) -> None:

@@ -7,13 +7,13 @@ import unittest
 from pathlib import Path
 from typing import Dict, FrozenSet, List, Optional
 
-import judge
-import ktap
-from errors import UsageError
-from finding import Finding, Kind, Stage, Status
-from judge import Expectation, Verdict
-from ktap import Offence
-from tests.fake import DATA
+from harness.verdict import judge
+from harness.verdict import ktap
+from harness.base.errors import UsageError
+from harness.kernel.finding import Finding, Kind, Stage, Status
+from harness.verdict.judge import Expectation, Verdict
+from harness.verdict.ktap import Offence
+from tests.world.fake import DATA
 
 CASES = frozenset(
     {

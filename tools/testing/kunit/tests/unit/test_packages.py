@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import List, Sequence
 from unittest import mock
 
-import packages
-from errors import MissingToolError
-from packages import Requirement
+from harness.base import packages
+from harness.base.errors import MissingToolError
+from harness.base.packages import Requirement
 
 ABSENT = Requirement("no-such-tool-anywhere", "no-such-package")
 NICE = Requirement("no-such-nicety", "nicety", optional=True)
@@ -43,9 +43,9 @@ class Ensure(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.lists)
         (self.lists / "debian_Packages").touch()
         for target, replacement in (
-            ("packages.APT_LISTS", self.lists),
-            ("packages.say", mock.Mock()),
-            ("packages.shutil.which", self.which),
+            ("harness.base.packages.APT_LISTS", self.lists),
+            ("harness.base.packages.say", mock.Mock()),
+            ("harness.base.packages.shutil.which", self.which),
         ):
             patch = mock.patch(target, replacement)
             patch.start()
@@ -62,7 +62,7 @@ class Ensure(unittest.TestCase):
                 self.commands.add(ABSENT.proof)
             return status
 
-        with mock.patch("packages._apt", installing), mock.patch("os.geteuid", lambda: uid):
+        with mock.patch("harness.base.packages._apt", installing), mock.patch("os.geteuid", lambda: uid):
             packages.ensure([ABSENT, *more])
 
     def test_nothing_is_missing(self) -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Callable, List, Tuple, Type
 from unittest import mock
 
-import proc
-from errors import ExitStatus, KunitError
-from tests.fake import TOOLS
+from harness.base import process
+from harness.base.errors import ExitStatus, KunitError
+from tests.world.fake import TOOLS
 
 
 def every_error() -> List[Type[KunitError]]:
     """KunitError and each class below it, in whatever module."""
-    for path in sorted(TOOLS.glob("*.py")):
-        importlib.import_module(path.stem)
+    for path in sorted(TOOLS.glob("harness/*/*.py")):
+        importlib.import_module(".".join(path.relative_to(TOOLS).with_suffix("").parts))
     found = [KunitError]
     for known in found:
         found += known.__subclasses__()
@@ -34,9 +34,9 @@ def guarded(error: BaseException) -> Tuple[int, str]:
         raise error
 
     # The tests keep their own ways with signals.
-    held = mock.patch.object(proc, "catch_signals")
+    held = mock.patch.object(process, "catch_signals")
     with held, contextlib.redirect_stderr(io.StringIO()) as said:
-        return proc.main_guard(main, []), said.getvalue()
+        return process.main_guard(main, []), said.getvalue()
 
 
 class Messages(unittest.TestCase):
@@ -60,7 +60,7 @@ class Messages(unittest.TestCase):
                 self.assertIn(status, (int(ExitStatus.ERROR), int(ExitStatus.CANNOT_BUILD)))
 
     def test_a_program_that_failed(self) -> None:
-        error = proc.CommandFailed(["git", "frobnicate"], 7, "no such command")
+        error = process.CommandFailed(["git", "frobnicate"], 7, "no such command")
         status = self.assert_message(error, "git frobnicate failed with status 7", "no such command")
         self.assertEqual(2, status)
 
@@ -68,7 +68,7 @@ class Messages(unittest.TestCase):
         with tempfile.TemporaryDirectory() as top:
             log = Path(top) / "log"
             with self.assertRaises(KunitError) as caught:
-                proc.run_logged(["sleep", "60"], str(log), timeout=0.01)
+                process.run_logged(["sleep", "60"], str(log), timeout=0.01)
         self.assertEqual(2, self.assert_message(caught.exception, "sleep 60", str(log)))
 
     def test_what_the_system_refuses(self) -> None:
@@ -105,15 +105,15 @@ class Starting(unittest.TestCase):
             self.assertIn(word, str(caught.exception))
 
     def test_a_program_that_is_missing(self) -> None:
-        self.assert_refused(lambda: proc.run(["no-such-program"]), "install no-such-program")
+        self.assert_refused(lambda: process.run(["no-such-program"]), "install no-such-program")
         self.assert_refused(
-            lambda: proc.run(["no-such-program"], cwd=str(self.top)), "install no-such-program"
+            lambda: process.run(["no-such-program"], cwd=str(self.top)), "install no-such-program"
         )
 
     def test_a_directory_that_is_missing(self) -> None:
         gone = self.top / "gone"
         with self.assertRaises(KunitError) as caught:
-            proc.run([sys.executable, "--version"], cwd=str(gone))
+            process.run([sys.executable, "--version"], cwd=str(gone))
         self.assertIn(f"in {gone}: No such file or directory", str(caught.exception))
         self.assertNotIn("install", str(caught.exception))
 
@@ -121,16 +121,16 @@ class Starting(unittest.TestCase):
         plain = self.top / "plain"
         plain.touch()
         self.assert_refused(
-            lambda: proc.run([sys.executable, "--version"], cwd=str(plain)),
+            lambda: process.run([sys.executable, "--version"], cwd=str(plain)),
             f"in {plain}: Not a directory",
         )
 
     def test_a_program_that_cannot_be_executed(self) -> None:
         script = self.top / "script"
         script.write_text("not for this machine")
-        self.assert_refused(lambda: proc.run([str(script)]), f"chmod +x {script}")
+        self.assert_refused(lambda: process.run([str(script)]), f"chmod +x {script}")
         script.chmod(0o755)
-        self.assert_refused(lambda: proc.run([str(script)]), str(script), "Exec format error")
+        self.assert_refused(lambda: process.run([str(script)]), str(script), "Exec format error")
 
 
 if __name__ == "__main__":

@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional
 
-import results
-import revision
-import revision_html
-import revision_report
-import verdict
-from errors import ExitStatus
-from finding import DEATHS, Finding, Kind, Status, of_case
-from results import RunResult
-from revision_report import Report
-from tests.outcomes import A, B, death, judged, outcome, run, splat
-from verdict import Fault, Outcome, Shown
-from workshop import Ending
+from harness.verdict import results
+from harness.commands import revision
+from harness.revision import html
+from harness.revision import text as revision_text
+from harness.revision import blame
+from harness.base.errors import ExitStatus
+from harness.kernel.finding import DEATHS, Finding, Kind, Status, of_case
+from harness.verdict.results import RunResult
+from harness.revision.text import Report
+from tests.unit.outcomes import A, B, death, judged, outcome, run, splat
+from harness.revision.blame import Fault, Outcome, Shown
+from harness.revision.builds import Ending
 
 
 class Told(unittest.TestCase):
@@ -53,49 +53,49 @@ class Told(unittest.TestCase):
             (self.report(self.broken().faults[0], tip=outcome("a", flaky="b")), "fault", ExitStatus.FAILED),
         ):
             self.assertEqual((word, status), (report.word, self.status(report)))
-            self.assertEqual(word, revision_report.document(report)["verdict"])
-            self.assertTrue(all(len(line) <= 78 for line in revision_report.full(report).splitlines()))
+            self.assertEqual(word, revision_text.document(report)["verdict"])
+            self.assertTrue(all(len(line) <= 78 for line in revision_text.full(report).splitlines()))
 
     def test_the_short_form_names_patch_and_title(self) -> None:
-        text = revision_report.short(self.broken())
+        text = revision_text.short(self.broken())
         self.assertIn('FAIL patch 1/2 "one"', text)
         self.assertIn('FAIL patch 2/2 "two"', text)
 
     def test_how_a_kernel_ended_has_a_word_for_each(self) -> None:
         kinds = [*DEATHS, Kind.SPLAT, Kind.KTAP, Kind.DUPLICATE, Kind.FLAKY]
-        words = [revision_report.endings(outcome("a", "", death(kind)))[1] for kind in kinds]
+        words = [revision_text.endings(outcome("a", "", death(kind)))[1] for kind in kinds]
         self.assertEqual(len(words), len(set(words)), words)
         self.assertTrue(all(len(word) <= 5 for word in words), words)
         # The worst of several counts.
         shaky = death(Kind.FLAKY)
         for worse, found in (("FLAKY", outcome("a", flaky="b")), ("SPLAT", outcome("a", "", shaky, splat())),
                              ("HANG", outcome("a", "", splat(), death(Kind.HANG)))):  # fmt: skip
-            self.assertEqual(("ok", worse), revision_report.endings(found))
-        self.assertEqual(("ok", "ok"), revision_report.endings(outcome("a")))
-        self.assertEqual(("-", "-"), revision_report.endings(None))
+            self.assertEqual(("ok", worse), revision_text.endings(found))
+        self.assertEqual(("ok", "ok"), revision_text.endings(outcome("a")))
+        self.assertEqual(("-", "-"), revision_text.endings(None))
 
     def test_flaky_is_told_with_both_logs_and_is_no_failure(self) -> None:
         report = self.report(tip=outcome("a", flaky="b"))
-        self.assertIn("FLAKY", revision_report.short(report))
-        (first, *_) = revision_report.document(report)["flaky"]
+        self.assertIn("FLAKY", revision_text.short(report))
+        (first, *_) = revision_text.document(report)["flaky"]
         self.assertEqual((B, ["log"]), (first["case"], first["log"]))
-        runs = revision_report.junit_runs(report)
+        runs = revision_text.junit_runs(report)
         self.assertEqual(0, sum(len(run.wrong) for run in runs))
         self.assertGreater(sum(len(run.flaky) for run in runs), 0)
-        self.assertIn('class="flaky"', revision_html.page(report))
+        self.assertIn('class="flaky"', html.page(report))
 
     def test_results_for_machines(self) -> None:
         report = self.broken()
-        document = json.loads(json.dumps(revision_report.document(report)))
+        document = json.loads(json.dumps(revision_text.document(report)))
         self.assertEqual([(1, "patch", "panic"), (2, "tip", "failed"), (2, "patch", "warnings")],
                          [(f["patch"], f["shown"], f["kind"]) for f in document["faults"]])  # fmt: skip
         self.assertEqual([1], document["not_bisectable_at"])
-        runs = revision_report.junit_runs(report)
+        runs = revision_text.junit_runs(report)
         self.assertGreater(sum(len(run.wrong) for run in runs), 0)
 
     def row(self, report: Report) -> List[str]:
         """What the table of the tip says of its cases."""
-        return revision_report._tip_table(report)[1].split()[3:]
+        return revision_text._tip_table(report)[1].split()[3:]
 
     def test_the_table_of_the_tip(self) -> None:
         """passed, failed, skipped, missing, flaky, known, fault."""
@@ -114,7 +114,7 @@ class Told(unittest.TestCase):
             self.assertEqual(row.split(), self.row(report))
 
     def junit(self, report: Report) -> Dict[str, RunResult]:
-        return {run.name: run for run in revision_report.junit_runs(report)}
+        return {run.name: run for run in revision_text.junit_runs(report)}
 
     def test_a_flaky_death_or_splat_is_in_the_results_too(self) -> None:
         """Not every flaky thing is a case."""
@@ -127,7 +127,7 @@ class Told(unittest.TestCase):
 
     def test_what_was_mended_is_no_failure_of_the_tip(self) -> None:
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
-        for finding in (verdict.not_built(unbuilt.run), splat(), death(Kind.HANG, B)):
+        for finding in (blame.not_built(unbuilt.run), splat(), death(Kind.HANG, B)):
             report = self.report(Fault(finding, Shown.PATCH, 1, "4k"))
             runs = self.junit(report)
             self.assertEqual((1, 0), (len(runs["patch 1 4k: one"].wrong), len(runs["tip 4k"].wrong)))
@@ -141,7 +141,7 @@ class Told(unittest.TestCase):
         tip = self.junit(self.report(Fault(death(Kind.HANG, B), Shown.PATCH, 1, "4k"), tip=dead))["tip 4k"]
         self.assertEqual((1, 2), (len(tip.wrong), tip.count(Status.SKIPPED)))
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
-        report = self.report(Fault(verdict.not_built(unbuilt.run), Shown.PATCH, 1, "4k"), tip=unbuilt)
+        report = self.report(Fault(blame.not_built(unbuilt.run), Shown.PATCH, 1, "4k"), tip=unbuilt)
         later = self.junit(report)["patch 2 4k: two"]
         self.assertEqual((0, 1), (len(later.wrong), later.count(Status.SKIPPED)))
 
@@ -150,43 +150,43 @@ class Told(unittest.TestCase):
         report.new.states[1].title = "mm: \x1b[31m <red> & \x00"
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "x.xml"
-            results.write_junit(revision_report.junit_runs(report), path)
+            results.write_junit(revision_text.junit_runs(report), path)
             names = [suite.get("name") for suite in ElementTree.parse(path).getroot()]
         self.assertIn("patch 1 4k: mm: ?[31m <red> & ?", names)
-        page = revision_html.page(report)
+        page = html.page(report)
         self.assertIn("&lt;red&gt; &amp;", page)
         self.assertNotIn("<red>", page)
 
     def test_both_logs_of_what_is_flaky(self) -> None:
         tip = replace(outcome("a", flaky="b"), run=run(console="the first said", again="the second said"))
         report = self.report(tip=tip)
-        page = revision_html.page(report)
+        page = html.page(report)
         self.assertIn("the first said", page)
         self.assertIn("the second said", page)
-        text = revision_report.short(report)
+        text = revision_text.short(report)
         self.assertIn(".console-2.log", text)
         self.assertIn("run it again", text.splitlines()[-1])
 
     def test_whether_one_can_bisect_what_is_flaky(self) -> None:
         report = self.report(tip=outcome("a", flaky="b"))
-        self.assertIsNone(revision_report.document(report)["bisectable"])
-        self.assertIn("Bisectable: not known", revision_report.full(report))
-        self.assertIs(True, revision_report.document(self.report())["bisectable"])
+        self.assertIsNone(revision_text.document(report)["bisectable"])
+        self.assertIn("Bisectable: not known", revision_text.full(report))
+        self.assertIs(True, revision_text.document(self.report())["bisectable"])
         alone = replace(self.report(), tip_only=True)
-        self.assertIsNone(revision_report.document(alone)["bisectable"])
+        self.assertIsNone(revision_text.document(alone)["bisectable"])
 
     def test_what_is_from_an_earlier_run(self) -> None:
         report = self.report()
-        self.assertNotIn("earlier run", revision_report.full(report))
+        self.assertNotIn("earlier run", revision_text.full(report))
         for number, key in enumerate(("base", "one", "two")):
             state = report.new.states[number]
             known = replace(run(), key=key, is_kept=number != 1)
             state.outcomes["4k"] = replace(state.outcomes["4k"], run=known)
         report.new.tip["4k"] = report.new.states[2].outcomes["4k"]
-        text = revision_report.full(report)
+        text = revision_text.full(report)
         self.assertIn("*: 2 of 3 results are from an earlier run", text)
         self.assertEqual(3, text.count("4k* "))
-        self.assertEqual([0, 2, 2], [one.kept for one in revision_report.junit_runs(report)])
+        self.assertEqual([0, 2, 2], [one.kept for one in revision_text.junit_runs(report)])
 
 
 if __name__ == "__main__":

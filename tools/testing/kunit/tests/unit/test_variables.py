@@ -9,17 +9,16 @@ import tempfile
 import unittest
 from typing import Dict, Optional
 
-import variables
-from errors import UsageError
-from tests import test_commands
-from tests.fake import TOOLS
-from variables import TYPED, Command
+from harness import cli
+from harness.request import variables
+from harness.base.errors import UsageError
+from tests.unit import test_commands
+from tests.world.fake import TOOLS
+from harness.request.variables import TYPED, Command
 
-# Each program, by its module.
+# Each command of altmap, by its name.
 COMMANDS: Dict[str, Command] = {
-    path.stem: importlib.import_module(path.stem).COMMAND
-    for path in sorted(TOOLS.glob("*.py"))
-    if re.search(r"^COMMAND = ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    name: importlib.import_module(f"harness.commands.{name}").COMMAND for name in cli.NAMES
 }
 CALLED = {command.name: command for command in COMMANDS.values()}
 CALLED["make run"] = CALLED["kunit.py"]
@@ -146,13 +145,12 @@ class Refusals(unittest.TestCase):
 
 
 class Declarations(unittest.TestCase):
-    def test_each_program_has_one(self) -> None:
-        programs = {
-            path.stem
-            for path in TOOLS.glob("*.py")
-            if "proc.main_guard(main" in path.read_text(encoding="utf-8")
-        }
-        self.assertEqual(programs, set(COMMANDS))
+    def test_each_command_says_what_it_does(self) -> None:
+        for name, command in COMMANDS.items():
+            with self.subTest(name):
+                self.assertTrue(command.summary)
+                self.assertTrue(command.example.startswith(f"altmap {name}"))
+                self.assertLessEqual({command.positional}, {"", *command.reads})
 
     def test_each_variable_has_a_reader(self) -> None:
         read = {name for command in COMMANDS.values() for name in command.reads}
@@ -162,12 +160,6 @@ class Declarations(unittest.TestCase):
         for variable in variables.VARIABLES:
             self.assertIn(variable.name, variables.PRIVATE_VARIABLES)
             self.assertFalse(variables.BUILD_VARIABLES.fullmatch(variable.name))
-
-    def test_make_help_has_them(self) -> None:
-        _, _, text = test_commands.MAKEFILE.partition("Variables, as in")
-        named = set(re.findall(r"\b([A-Z][A-Z_]+)=", text.partition("\nrun:")[0]))
-        unnamed = {"SOURCES", "PARTS", "SERIES", "SOAK_SECONDS"}
-        self.assertEqual({variable.name for variable in variables.VARIABLES}, named | unnamed)
 
     def test_documented_commands_are_accepted(self) -> None:
         calls = []

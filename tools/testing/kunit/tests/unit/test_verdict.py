@@ -9,17 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
-import cell
-import judge
-import verdict
-import walk
-from finding import Finding, Kind, Status, of_case
-from settings import Settings
-from tests.fake import DATA
-from tests.outcomes import A, B, C, brief, death, judged, ktap_of, outcome, run, splat
-from tests.test_judge import CASES
-from verdict import Fault, Outcome, Progress, Shown, State
-from workshop import Ending
+from harness.verdict import judge
+from harness.revision import blame
+from harness.revision import series_run
+from harness.kernel.finding import Finding, Kind, of_case
+from harness.request.settings import Settings
+from tests.world.fake import DATA
+from tests.unit.outcomes import A, B, C, brief, death, judged, ktap_of, outcome, run, splat
+from tests.unit.test_judge import CASES
+from harness.revision.blame import Fault, Outcome, Progress, Shown, State
+from harness.revision.builds import Ending
 
 class Steps(unittest.TestCase):
     """One patch after another: what each is at fault for."""
@@ -124,7 +123,7 @@ class Steps(unittest.TestCase):
 class Tip(unittest.TestCase):
     def judge(self, found: Outcome, may_fail: Sequence[str] = (), base: Optional[Outcome] = None,
               known: Sequence[Fault] = ()) -> List[Fault]:  # fmt: skip
-        return verdict.judge_tip(found, may_fail, base, known)
+        return blame.judge_tip(found, may_fail, base, known)
 
     def test_what_fails_there(self) -> None:
         self.assertEqual([(None, Shown.TIP, Kind.FAILED, B)], brief(self.judge(outcome("a", "b"))))
@@ -173,16 +172,16 @@ class Tip(unittest.TestCase):
 
     def test_what_may_fail(self) -> None:
         expected = judge.Expectation(frozenset({A, B, C}), frozenset({A}))
-        self.assertEqual({A}, set(verdict.tolerated("stock", None, expected)))
+        self.assertEqual({A}, set(blame.tolerated("stock", None, expected)))
         base = outcome("c", "ab")
-        self.assertEqual({A, B}, set(verdict.tolerated("stock", base, expected)))
+        self.assertEqual({A, B}, set(blame.tolerated("stock", base, expected)))
         # On the baseline most fail for want of the feature.
-        self.assertEqual({A}, set(verdict.tolerated("baseline", base, expected)))
+        self.assertEqual({A}, set(blame.tolerated("baseline", base, expected)))
 
     def test_two_revisions(self) -> None:
-        changes = verdict.compare(outcome("ab", "c"), outcome("bc", "a", missing=""))
+        changes = blame.compare(outcome("ab", "c"), outcome("bc", "a", missing=""))
         self.assertEqual(((C,), (A,)), (changes.fixed, changes.broken))
-        changes = verdict.compare(outcome("a", missing="b"), outcome("b", missing="a"))
+        changes = blame.compare(outcome("a", missing="b"), outcome("b", missing="a"))
         self.assertEqual(((B,), (A,)), (changes.new, changes.gone))
 
 
@@ -194,8 +193,8 @@ class Tip(unittest.TestCase):
             outcome("a", "", death(Kind.HANG), missing="bc"),
             Outcome(run(ending=Ending.BUILD_FAILED)),
         ):
-            self.assertEqual(none, dataclasses.astuple(verdict.compare(good, other)), other)
-            self.assertEqual(none, dataclasses.astuple(verdict.compare(other, good)), other)
+            self.assertEqual(none, dataclasses.astuple(blame.compare(good, other)), other)
+            self.assertEqual(none, dataclasses.astuple(blame.compare(other, good)), other)
 
 
 class Expected(unittest.TestCase):
@@ -210,7 +209,7 @@ class Expected(unittest.TestCase):
 
     def good(self, version: Tuple[int, int]) -> int:
         text = (DATA / "skipped.log").read_text()
-        return len(verdict.read_outcome(run(console=text), self.directory, version).good)
+        return len(blame.read_outcome(run(console=text), self.directory, version).good)
 
     def test_skips_of_a_newer_kernel(self) -> None:
         self.assertEqual(4, self.good((6, 12)))
@@ -219,14 +218,14 @@ class Expected(unittest.TestCase):
 
     def test_a_walk_asks_by_the_version_of_its_base(self) -> None:
         """Whatever BASE says: KSRC may be any kernel."""
-        told = walk.Walk.__new__(walk.Walk)
+        told = series_run.Walk.__new__(series_run.Walk)
         told.judged = judged()
         for words, version in (("6.12.117", (6, 12)), ("7.2.0-rc3", (7, 2)), ("7.3-rc7", (7, 3))):
             told.judged.version = words
             self.assertEqual(version, told._release)
 
     def test_a_tree_that_does_not_say_its_version(self) -> None:
-        told = walk.Walk.__new__(walk.Walk)
+        told = series_run.Walk.__new__(series_run.Walk)
         told.judged, told._wanted = judged(), Settings("stock", "4k", "7.2", self.directory)
         told.judged.version = "of.unknown.version"
         self.assertEqual((7, 2), told._release)
@@ -235,11 +234,11 @@ class Expected(unittest.TestCase):
         """There it skips what it cannot do, and fails what stock fails."""
 
         def faults(version: Tuple[int, int]) -> List[Fault]:
-            found = verdict.read_outcome(run(console=console), cell.EXPECTED, version)
-            expected = judge.read_expectation(cell.EXPECTED, "stock", "4k", version)
-            return verdict.judge_tip(found, verdict.tolerated("stock", None, expected), None, [])
+            found = blame.read_outcome(run(console=console), judge.EXPECTED, version)
+            expected = judge.read_expectation(judge.EXPECTED, "stock", "4k", version)
+            return blame.judge_tip(found, blame.tolerated("stock", None, expected), None, [])
 
-        newer = judge.read_expectation(cell.EXPECTED, "stock", "4k", (7, 2))
+        newer = judge.read_expectation(judge.EXPECTED, "stock", "4k", (7, 2))
         console = ktap_of(newer.cases, newer.failing, newer.skips)
         self.assertEqual([], faults((7, 2)))
         self.assertEqual({Kind.SKIPPED, Kind.FAILED}, {f.finding.kind for f in faults((6, 12))})
@@ -252,7 +251,7 @@ class Blame(unittest.TestCase):
         self.old.states[2].green["4k"] = (B,)
 
     def patch(self) -> Optional[int]:
-        walk.blame(self.new, self.old, "4k")
+        series_run.blame(self.new, self.old, "4k")
         return self.new.faults[0].patch
 
     def test_the_patch_that_turned_it_green(self) -> None:

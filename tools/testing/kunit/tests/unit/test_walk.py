@@ -8,23 +8,23 @@ import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 from unittest import mock
 
-import revision
-import revision_report
-import verdict
-import walk
-from errors import ExitStatus
-from finding import Finding, Kind, Status
-from revision_report import Report
-from settings import Settings
-from tests.fake import DATA
-from tests.outcomes import B, death, judged, outcome, run
-from tests.test_judge import CASES
-from verdict import Outcome, Progress, State
-from walk import BaseError, Walk
-from workshop import Ending, Run
+from harness.commands import revision
+from harness.revision import text as revision_text
+from harness.revision import blame
+from harness.revision import series_run
+from harness.base.errors import ExitStatus
+from harness.kernel.finding import Finding, Kind, Status
+from harness.revision.text import Report
+from harness.request.settings import Settings
+from tests.world.fake import DATA
+from tests.unit.outcomes import B, death, judged, outcome, run
+from tests.unit.test_judge import CASES
+from harness.revision.blame import Outcome, Progress
+from harness.revision.series_run import BaseError, Walk
+from harness.revision.builds import Ending, Run
 
 
 class Shop:
@@ -75,7 +75,7 @@ class Boots(unittest.TestCase):
         self.shop = Shop(*states, kept=kept, tip=tip)
         told = judged()
         wanted = Settings(onto, "4k", "6.12", Path("/nowhere"))
-        with mock.patch("walk.Workshop"):
+        with mock.patch("harness.revision.series_run.Workshop"):
             done = Walk(wanted, told.series, mock.Mock())
         done.judged.version, done.judged.applied = told.version, applied
         done._shop = self.shop  # type: ignore[assignment]
@@ -161,7 +161,7 @@ class Read(unittest.TestCase):
 
     def read(self, first: str, second: Optional[str] = None) -> Outcome:
         one, other = ((DATA / f"{name}.log").read_text() if name else name for name in (first, second))
-        return verdict.read_outcome(run(console=one or "", again=other), self.directory, (6, 12))
+        return blame.read_outcome(run(console=one or "", again=other), self.directory, (6, 12))
 
     def test_what_both_boots_say(self) -> None:
         both = self.read("failure", "failure")
@@ -197,16 +197,16 @@ class Read(unittest.TestCase):
         for state, found in zip(new.states[1:], outcomes):
             new.faults += progress.step(state, found)
         new.tip["4k"] = outcomes[-1]
-        new.faults += verdict.judge_tip(outcomes[-1], (), base, new.faults)
+        new.faults += blame.judge_tip(outcomes[-1], (), base, new.faults)
         old.states[1].green["4k"] = tuple(sorted(CASES))
-        walk.blame(new, old, "4k")
-        changes = {"4k": verdict.compare(base, outcomes[-1])}
+        series_run.blame(new, old, "4k")
+        changes = {"4k": blame.compare(base, outcomes[-1])}
         report = Report(new, ("4k",), ("4k",), False, 1.0, old, changes)
-        tables = revision_report._patch_table(report) + revision_report._tip_table(report)
-        for junit in revision_report.junit_runs(report):
+        tables = revision_text._patch_table(report) + revision_text._tip_table(report)
+        for junit in revision_text.junit_runs(report):
             kinds = [f.kind.value for f in junit.findings]
             tables.append(f"{junit.name} {junit.count(Status.SKIPPED)} {kinds}")
-        return _without_text(revision_report.document(report)), tables, revision._STATUS[report.word]
+        return _without_text(revision_text.document(report)), tables, revision._STATUS[report.word]
 
     def test_no_word_of_a_text_decides(self) -> None:
         """With the text of every finding replaced, all that a program reads stays the same."""

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from unittest import mock
 
-import image
-import kernel
-import options
-import warm
-from finding import Finding, Kind
-from settings import Settings
-from tests.test_image import keep_record
+from harness.kernel import image
+from harness.kernel import kernel
+from harness.kernel import options
+from harness.kernel import incremental
+from harness.kernel.finding import Finding, Kind
+from harness.request.settings import Settings
+from tests.unit.test_image import keep_record
 
 OURS = f"--qemu_config={options.ARM64_QEMU_CONFIG}"
 
@@ -29,8 +29,8 @@ class Again(unittest.TestCase):
         self.status = 0
         patches = ExitStack()
         self.addCleanup(patches.close)
-        patches.enter_context(mock.patch("image.make_objects", self.make))
-        patches.enter_context(mock.patch("warm.say"))
+        patches.enter_context(mock.patch("harness.kernel.image.make_objects", self.make))
+        patches.enter_context(mock.patch("harness.kernel.incremental.say"))
         self.start()
 
     def start(self) -> None:
@@ -75,9 +75,9 @@ class Again(unittest.TestCase):
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message=all")
 
-    def build(self, *words: str) -> warm.Build:
+    def build(self, *words: str) -> incremental.Build:
         given = ["run", "--kunitconfig=mine.config", "--build_dir=.kunit-4k", OURS, *words]
-        return warm.Build(options.take_apart(given), self.tree, self.environ)
+        return incremental.Build(options.take_apart(given), self.tree, self.environ)
 
     def make(self, *args: object) -> int:
         objects = args[-1]
@@ -138,7 +138,7 @@ class Again(unittest.TestCase):
                 told.append("made")
                 return failed
 
-            with mock.patch("kernel.warm.Build", return_value=build):
+            with mock.patch("harness.kernel.kernel.incremental.Build", return_value=build):
                 with mock.patch.object(one, "_made", side_effect=made):
                     self.assertIs(failed, one.build())
             self.assertEqual(expected, told)
@@ -219,7 +219,7 @@ class JustBoot(unittest.TestCase):
     def test_it(self) -> None:
         line = options.take_apart(["run", "--jobs=2", "--timeout", "9", "--", "run"])
         self.assertEqual(
-            ["exec", "--timeout", "9", "--", "run"], warm.just_boot(line).argv()
+            ["exec", "--timeout", "9", "--", "run"], incremental.just_boot(line).argv()
         )
 
 

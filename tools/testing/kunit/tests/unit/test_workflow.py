@@ -5,7 +5,7 @@ import re
 import unittest
 from typing import Dict, List
 
-from tests.fake import TOOLS
+from tests.world.fake import TOOLS
 
 TEXT = (TOOLS.parents[2] / ".github/workflows/kunit.yml").read_text(encoding="utf-8")
 HEAD, _, JOBS = TEXT.partition("\njobs:\n")

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any, Dict, List
 from unittest import mock
 
-import lint
-import proc
-import workshop
-from archive import Archive
-from errors import DiskSpaceError
-from finding import Status
-from gitrepo import Git
-from kernel import require_healthy_machine
-from results import CaseResult
-from settings import Settings
-from stack import Patch
-from tree import Stacked
-from workshop import Ending, Limits, Workshop
+from harness.verdict import remarks
+from harness.base import process
+from harness.revision import builds
+from harness.base.archive import Archive
+from harness.base.errors import DiskSpaceError
+from harness.kernel.finding import Status
+from harness.trees.git import Git
+from harness.kernel.kernel import require_healthy_machine
+from harness.verdict.results import CaseResult
+from harness.request.settings import Settings
+from harness.trees.stack import Patch
+from harness.trees.worktree import Stacked
+from harness.revision.builds import Ending, Limits, Workshop
 
 
 class Kept(unittest.TestCase):
@@ -35,13 +35,13 @@ class Kept(unittest.TestCase):
         patches = ExitStack()
         self.addCleanup(patches.close)
         for where, stand_in in (
-            ("workshop.Workshop.stack", lambda shop, patches: self.stacked),
-            ("workshop.Workshop._bring", lambda shop, stacked: self.top),
-            ("workshop.Kernel", self.kernel),
-            ("workshop.proc.Stopwatch", lambda: mock.Mock(seconds=self.boot_seconds)),
-            ("workshop.say", lambda words: None),
-            ("workshop.lint.warnings", lambda *args: ("a warning",)),
-            ("workshop.lint.checkpatch", self.checkpatch),
+            ("harness.revision.builds.Workshop.stack", lambda shop, patches: self.stacked),
+            ("harness.revision.builds.Workshop._bring", lambda shop, stacked: self.top),
+            ("harness.revision.builds.Kernel", self.kernel),
+            ("harness.revision.builds.Stopwatch", lambda: mock.Mock(seconds=self.boot_seconds)),
+            ("harness.revision.builds.say", lambda words: None),
+            ("harness.revision.builds.remarks.warnings", lambda *args: ("a warning",)),
+            ("harness.revision.builds.remarks.checkpatch", self.checkpatch),
         ):
             patches.enter_context(mock.patch(where, stand_in))
 
@@ -53,7 +53,7 @@ class Kept(unittest.TestCase):
 
         def build(_limit: float) -> Any:
             if self.hangs:
-                raise proc.TimedOut("make: not done", "see the log")
+                raise process.TimedOut("make: not done", "see the log")
             require_healthy_machine(self.build_log)
             return CaseResult("build", Status.FAILED) if self.build_log else None
 
@@ -154,7 +154,7 @@ class Kept(unittest.TestCase):
             (suite, Ending.SUITES_STALE), (link, Ending.SUITES_STALE), (suite + link, Ending.SUITES_STALE),
             (code, Ending.BUILD_FAILED), (suite + code, Ending.BUILD_FAILED), ("", Ending.BUILD_FAILED),
         ):  # fmt: skip
-            self.assertIs(ending, workshop.read_failure(log)[0], log)
+            self.assertIs(ending, builds.read_failure(log)[0], log)
 
     def test_what_checkpatch_depends_on(self) -> None:
         patch = Patch(Path("x.patch"), b"a patch")
@@ -171,7 +171,7 @@ class Kept(unittest.TestCase):
         with mock.patch.dict("os.environ", settings):
             self.assertTrue(asks())
             self.assertFalse(asks())
-            self.assertEqual("--max-line-length=80\n", lint.checkpatch_settings())
+            self.assertEqual("--max-line-length=80\n", remarks.checkpatch_settings())
         # It looks up names and maintainers in the tree.
         self.stacked = Stacked(Git(self.top), "commit", "another tree")
         self.assertTrue(asks())

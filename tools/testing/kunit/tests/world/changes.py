@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Callable, ContextManager, Dict, Iterator
 
-from tests.fake import World
+from tests.world.fake import World
 
 COMPILER, LINKER = "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ld"
 

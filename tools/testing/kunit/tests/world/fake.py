@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence
 
-TOOLS = Path(__file__).resolve().parents[1]
+TOOLS = Path(__file__).resolve().parents[2]
 DATA = TOOLS / "tests/data"
 
 # In seconds. A busy machine may need long for what takes a second elsewhere.
@@ -222,8 +222,9 @@ def _import_all(directory: Path) -> None:
         del sys.modules[name]
     sys.path.insert(0, str(directory))
     try:
-        for path in sorted(directory.glob("*.py")):
-            importlib.import_module(path.stem)
+        for path in sorted(directory.glob("harness/**/*.py")):
+            name = ".".join(path.relative_to(directory).with_suffix("").parts)
+            importlib.import_module(name.removesuffix(".__init__"))
         _MODULES.update(_modules_below(directory))
     finally:
         sys.path.remove(str(directory))
@@ -417,7 +418,7 @@ class World(unittest.TestCase):
 
     def make_tree(self, **env: str) -> Path:
         """Run make tree, which must succeed; return the path that it prints."""
-        ran = self.finish(self.start("tree.py", env=env))
+        ran = self.finish(self.start("tree", env=env))
         self.assertEqual(0, ran.status, ran.stderr)
         return Path(ran.stdout.splitlines()[-1])
 
@@ -428,8 +429,9 @@ class World(unittest.TestCase):
     def start(
         self, name: str, *args: str, cwd: Optional[Path] = None, env: Mapping[str, str] = NO_ENV
     ) -> "subprocess.Popen[str]":
-        """Start a program of ours, as a shell starts it: in a process group of its own."""
-        script = self.repo / "tools/testing/kunit" / name
+        """Start kunit.py, or a command of altmap, as a shell does: in a process group of its own."""
+        tools = self.repo / "tools/testing/kunit"
+        script, args = (tools / name, args) if name == "kunit.py" else (tools / "altmap", (name, *args))
         child = subprocess.Popen(
             [sys.executable, str(script), *args],
             cwd=cwd or self.repo,

@@ -13,14 +13,15 @@ import unittest
 from pathlib import Path
 from typing import List
 
-import packages
-import proc
-import settings
-import tree
-from settings import REPO
-from tests.fake import DATA, Ran, World
-from tests.test_judge import CASES
-from variables import Command
+from harness.base import builddir
+from harness.base.console import say
+from harness.base import packages
+from harness.base import process
+from harness.request import settings
+from harness.request.settings import REPO
+from tests.world.fake import DATA, Ran, World
+from tests.unit.test_judge import CASES
+from harness.request.variables import Command
 
 # The last one that Node 20 can run.
 GITLAB_CI_LOCAL = "gitlab-ci-local@4.61.1"
@@ -38,12 +39,12 @@ def main(_argv: List[str]) -> int:
     Command("make check-pipelines", frozenset({"BUILD"})).given(os.environ)
     packages.ensure([packages.GIT, packages.MAKE, NPM, RSYNC])
     wanted = settings.read()
-    tree.mark(wanted.build)
+    builddir.mark(wanted.build)
     if not runner().exists():
-        proc.say(f"installing {GITLAB_CI_LOCAL} ...")
+        say(f"installing {GITLAB_CI_LOCAL} ...")
         directory = wanted.build / "npm"
         directory.mkdir(exist_ok=True)
-        proc.run(["npm", "install", "--no-audit", "--no-fund", GITLAB_CI_LOCAL], cwd=str(directory))
+        process.run(["npm", "install", "--no-audit", "--no-fund", GITLAB_CI_LOCAL], cwd=str(directory))
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(Pipelines)
     return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
 
@@ -63,9 +64,9 @@ class Pipelines(World):
             "tools/testing/kunit/tests/test_it.py",
             "import unittest\nclass T(unittest.TestCase):\n    def test_it(self): pass\n",
         )
-        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
         for name in ("baseline", "stock", "skips"):
-            self.write(f"tools/testing/kunit/expected/{name}", "")
+            self.write(f"tools/testing/kunit/data/expected/{name}", "")
         self.env["PATH"] += ":" + os.environ["PATH"]
         self.env["GIT_CONFIG_GLOBAL"] = str(self.write("../gitconfig", "[user]\nname = A\nemail = a@b\n"))
         for argv in (
@@ -105,4 +106,4 @@ class Pipelines(World):
 
 
 if __name__ == "__main__":
-    sys.exit(proc.main_guard(main, sys.argv[1:]))
+    sys.exit(process.main_guard(main, sys.argv[1:]))

@@ -4,10 +4,10 @@
 import re
 import unittest
 
-import arches
-from errors import UsageError
-from settings import REPO
-from tests.fake import Ran, World
+from harness.commands import arches
+from harness.base.errors import UsageError
+from harness.request.settings import REPO
+from tests.world.fake import Ran, World
 
 # Stands for make: allnoconfig does as it is told, anything else says what FAKE_CC is.
 _MAKE = """\
@@ -34,7 +34,7 @@ class Arches(World):
             self.write(f"lib/kunit-configs/arch/{name}.config", "CONFIG_ZONE_DEVICE=y\n")
 
     def arches(self, names: str = "s390x", **env: str) -> Ran:
-        return self.program("arches.py", ARCHES=names, **env)
+        return self.program("arches", ARCHES=names, **env)
 
     def test_each_state_is_compiled(self) -> None:
         ran = self.arches()

@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterable, List, Tuple
 
-import bench
-import bench_plot
-import bench_report
-import bench_rows
-import bench_trace
-import judge
-from bench_rows import BenchError, Costs, Key
-from bench_trace import TraceError
-from errors import UsageError
-from results import RunResult
-from tests import fake
-from tests.fake import KERNEL, Ran, World
+from harness.commands import bench
+from harness.bench import plot
+from harness.bench import text as bench_text
+from harness.bench import costs as bench_costs
+from harness.bench import barriers as bench_barriers
+from harness.verdict import judge
+from harness.bench.costs import BenchError, Costs, Key
+from harness.bench.barriers import TraceError
+from harness.base.errors import UsageError
+from harness.verdict.results import RunResult
+from tests.world import fake
+from tests.world.fake import KERNEL, Ran, World
 
 GIB = 1 << 30
 FACTS = "bench: kernel page=4096 section=134217728 subsection=2097152 struct_page=64 block=2097152"
@@ -73,20 +73,20 @@ def log(rows: Iterable[str]) -> str:
 
 class Read(unittest.TestCase):
     def test_measurements(self) -> None:
-        found = bench_rows.read(log(lines()))
+        found = bench_costs.read(log(lines()))
         self.assertEqual((4096, 134217728), (found.facts.page, found.facts.section))
         got = found.rows[Key("memremap_pages", "device", "ram", GIB)]
         self.assertEqual((13000000, 13000000, 5000), (got.own, got.work, got.waiting))
         self.assertEqual(4099, got.ram)
 
     def test_what_does_not_sleep_is_known_to_the_instruction(self) -> None:
-        self.assertEqual(271, bench_rows.read(log(lines())).work("vmemmap_populate", "page",
+        self.assertEqual(271, bench_costs.read(log(lines())).work("vmemmap_populate", "page",
                                                                  "device", 4096))  # fmt: skip
 
     def test_without_a_wait_all_tasks_count(self) -> None:
         line = row("remove_memory", "dimm", "device", GIB, 3366960)
         line = line.replace("insns=3366967 ns=3371967", "insns=4570557 ns=4570560")
-        self.assertEqual(4570557, bench_rows.read(log([FACTS, line])).work("remove_memory", "dimm",
+        self.assertEqual(4570557, bench_costs.read(log([FACTS, line])).work("remove_memory", "dimm",
                                                                            "device", GIB))  # fmt: skip
 
     def test_lines_that_mean_nothing(self) -> None:
@@ -96,12 +96,12 @@ class Read(unittest.TestCase):
             good.replace("own=5", "own=many"), good + "\n" + good, FACTS.replace("page=4096", ""),
         ):  # fmt: skip
             with self.assertRaises(BenchError, msg=bad):
-                bench_rows.read(f"{FACTS}\n{bad}\n" if bad is not FACTS else bad)
+                bench_costs.read(f"{FACTS}\n{bad}\n" if bad is not FACTS else bad)
 
     def test_a_log_without_any(self) -> None:
         for text in ("", FACTS, row("add_memory", "dimm", "ram", GIB, 5)):
             with self.assertRaisesRegex(BenchError, "no measurements"):
-                bench_rows.read(text)
+                bench_costs.read(text)
 
 
 class Compare(unittest.TestCase):
@@ -110,10 +110,10 @@ class Compare(unittest.TestCase):
         for old, new in changed:
             self.assertIn(old, text)
             text = text.replace(old, new)
-        return bench_rows.read(text)
+        return bench_costs.read(text)
 
     def faults(self, *changed: Tuple[str, str]) -> List[str]:
-        changes = bench_rows.compare(self.costs(), self.costs(*changed))
+        changes = bench_costs.compare(self.costs(), self.costs(*changed))
         return [change.fault for change in changes if change.fault]
 
     def test_limits(self) -> None:
@@ -133,7 +133,7 @@ class Compare(unittest.TestCase):
         self.assertEqual([], self.faults(("own=300000 insns=300007", "own=900000 insns=900007")))
         key = Key("arch_add_memory", "device", "ram", GIB)
         for before, now in ((0, 0), (0, 3), (8, 80)):
-            (change,) = bench_rows.compare_barriers({key: {"tlbi": before}}, {key: {"tlbi": now}})
+            (change,) = bench_costs.compare_barriers({key: {"tlbi": before}}, {key: {"tlbi": now}})
             self.assertEqual("", change.fault)
 
     def test_a_memmap_smaller_than_a_page_is_held_against_one_in_ram(self) -> None:
@@ -145,7 +145,7 @@ class Compare(unittest.TestCase):
                 row("memremap_pages", "device", "ram", count, 33000),
             ]
             text = "\n".join([facts, *rows]).replace("device=4096", f"device={device}")
-            return bench_rows.read(text)
+            return bench_costs.read(text)
 
         for work, device, count, faults in (
             (33000, 0, 1 << 24, 0),
@@ -156,9 +156,9 @@ class Compare(unittest.TestCase):
         ):
             stock = small(30000, 1, count)
             with self.subTest(work=work, device=device, count=count):
-                changes = bench_rows.compare(stock, small(work, device, count))
+                changes = bench_costs.compare(stock, small(work, device, count))
                 self.assertEqual(faults, len([c for c in changes if c.fault]))
-        (change,) = [c for c in bench_rows.compare(small(30000, 1), small(34000, 0)) if c.against]
+        (change,) = [c for c in bench_costs.compare(small(30000, 1), small(34000, 0)) if c.against]
         self.assertIn("34,000 instructions for 33,000 in stock, memmap in system RAM", change.numbers)
 
     def test_what_is_cheaper_is_well(self) -> None:
@@ -168,9 +168,9 @@ class Compare(unittest.TestCase):
         stock = self.costs()
         rows = dict(stock.rows)
         gone = rows.popitem()[0]
-        (fault,) = [c.fault for c in bench_rows.compare(stock, Costs(stock.facts, rows)) if c.fault]
+        (fault,) = [c.fault for c in bench_costs.compare(stock, Costs(stock.facts, rows)) if c.fault]
         self.assertIn(f"{gone.name}: not measured", fault)
-        new = [c for c in bench_rows.compare(Costs(stock.facts, rows), stock) if not c.before]
+        new = [c for c in bench_costs.compare(Costs(stock.facts, rows), stock) if not c.before]
         self.assertEqual([gone], [c.key for c in new])
         self.assertEqual("", new[0].fault)
 
@@ -183,36 +183,36 @@ class Compare(unittest.TestCase):
             ({"dsb": 20, "isb": 10, "tlbi": 1}, "tlbi in vmemmap_free of a page, memmap in system RAM: from nothing"),
             ({"dsb": 20, "isb": 10}, "tlbi in vmemmap_free of a page, memmap in system RAM: not measured"),
         ):  # fmt: skip
-            changes = bench_rows.compare_barriers(stock, {key: now})
+            changes = bench_costs.compare_barriers(stock, {key: now})
             self.assertEqual(fault, "".join(change.fault for change in changes))
 
     def test_parts_add_up(self) -> None:
         costs = self.costs()
-        added = bench_rows.adding(costs, "device", GIB)
+        added = bench_costs.adding(costs, "device", GIB)
         self.assertEqual(costs.work("memremap_pages", "device", "device", GIB),
                          sum(added.values()))  # fmt: skip
         # The parts sleep nowhere and are taken by all instructions, hence 14 more.
         self.assertEqual(10200014, added["struct pages"])
         self.assertEqual(2000000, added["linear mapping"])
-        removed = bench_rows.removing(costs, "ram", GIB)
+        removed = bench_costs.removing(costs, "ram", GIB)
         self.assertEqual(9000000, sum(removed.values()))
         self.assertEqual(400007, removed["vmemmap mapping"])
 
     def test_a_part_that_is_missing(self) -> None:
         with self.assertRaisesRegex(BenchError, "no measurement of memmap_init"):
-            bench_rows.adding(self.costs(), "device", 2 * GIB)
+            bench_costs.adding(self.costs(), "device", 2 * GIB)
 
 
 class Tell(unittest.TestCase):
     def test_tables_fit_a_mail(self) -> None:
-        costs = bench_rows.read(log(lines()))
+        costs = bench_costs.read(log(lines()))
         key = Key("vmemmap_free", "page", "device", 4096)
         barriers = {key: {"dsb": 4, "isb": 2, "tlbi": 2}}
         found = [
-            bench_report.Measured(flavour, "4k", RunResult(flavour, (), 1.0), costs, barriers)
+            bench_text.Measured(flavour, "4k", RunResult(flavour, (), 1.0), costs, barriers)
             for flavour in ("stock", "series", "fixed", "fast")
         ]
-        table = bench_report.tables(found)
+        table = bench_text.tables(found)
         self.assertTrue(all(len(line) <= 78 for line in table), "\n".join(table))
         text = "\n".join(table)
         self.assertRegex(text, r"memremap_pages 1 GiB, device +13,000,000 +\+0\.00% +\+0\.00%")
@@ -222,19 +222,19 @@ class Tell(unittest.TestCase):
         self.assertRegex(text, r"memmap in RAM +series +16 MiB +0 bytes")
 
     def test_a_kernel_that_told_nothing_has_no_column(self) -> None:
-        none = bench_report.Measured("series", "4k", RunResult("series", (), 1.0), Costs.none())
-        self.assertEqual([], bench_report.tables([none]))
+        none = bench_text.Measured("series", "4k", RunResult("series", (), 1.0), Costs.none())
+        self.assertEqual([], bench_text.tables([none]))
 
 
 class Draw(unittest.TestCase):
     def setUp(self) -> None:
         text = "\n".join(lines())
         small = text.replace(str(GIB), str(GIB // 2)).replace("000000 ", "00000 ")
-        rows = {**bench_rows.read(text).rows, **bench_rows.read(small).rows}
-        self.costs = Costs(bench_rows.read(text).facts, rows)
+        rows = {**bench_costs.read(text).rows, **bench_costs.read(small).rows}
+        self.costs = Costs(bench_costs.read(text).facts, rows)
 
     def test_svg_is_well_formed_and_says_what_it_shows(self) -> None:
-        drawn = bench_plot.figure("a < b", {"stock": self.costs, "series": self.costs}, "series")
+        drawn = plot.figure("a < b", {"stock": self.costs, "series": self.costs}, "series")
         text = "".join(ElementTree.fromstring(drawn).itertext())
         self.assertIn("13,000,000 instructions for 1 GiB", text)
         for words in ("struct pages", "linear mapping", "all of it, stock", "those of series"):
@@ -244,7 +244,7 @@ class Draw(unittest.TestCase):
         self.assertIn("prefers-color-scheme:dark", drawn)
 
     def test_the_axis_ends_above_all(self) -> None:
-        drawn = bench_plot.figure("t", {"stock": self.costs}, "stock")
+        drawn = plot.figure("t", {"stock": self.costs}, "stock")
         self.assertIn(">15<", drawn)
         self.assertNotIn("-", "".join(re.findall(r"translate\([0-9.]+,(-)", drawn)))
 
@@ -254,8 +254,8 @@ class Draw(unittest.TestCase):
         rows = dict(self.costs.rows)
         rows[key] = replace(rows[key], insns=10**9)
         costs = Costs(self.costs.facts, rows)
-        self.assertLess(bench_rows.adding(costs, "ram", GIB)["the rest"], 0)
-        ElementTree.fromstring(bench_plot.figure("t", {"stock": costs}, "stock"))
+        self.assertLess(bench_costs.adding(costs, "ram", GIB)["the rest"], 0)
+        ElementTree.fromstring(plot.figure("t", {"stock": costs}, "stock"))
 
 
 MAP = """\
@@ -287,12 +287,12 @@ class Trace(unittest.TestCase):
     def setUp(self) -> None:
         words = [NOP] * 4 + list(self.BODY) + [NOP] * 12 + [DSB_ISHST] * 4
         self.image = b"".join(word.to_bytes(4, "little") for word in words)
-        self.found = bench_trace.watched(MAP, self.image, ["set_table", "plain"])
+        self.found = bench_barriers.watched(MAP, self.image, ["set_table", "plain"])
 
     def count(self, *lines: str) -> List[Dict[str, int]]:
         marks = [translated(self.BEGIN, NOP), translated(self.END, NOP)]
         text = "\n".join([*marks, *lines]).splitlines()
-        return [dict(window) for window in bench_trace.count(text, self.found)]
+        return [dict(window) for window in bench_barriers.count(text, self.found)]
 
     def begin(self) -> str:
         return executed(0x7F01, self.BEGIN)
@@ -303,15 +303,15 @@ class Trace(unittest.TestCase):
     def test_which_functions_are_told_of(self) -> None:
         """Those of the objects that have such an instruction; of the marks, the first one."""
         self.assertEqual(["set_table", "cost_begin", "cost_end"], [f.name for f in self.found])
-        said = bench_trace.arguments(self.found, Path("/tmp/a log"))
+        said = bench_barriers.arguments(self.found, Path("/tmp/a log"))
         self.assertIn("-D '/tmp/a log' -dfilter 0xffff800080000010..0xffff80008000001f,", said)
         self.assertIn("0xffff800080000030..0xffff800080000033", said)
 
     def test_no_marks(self) -> None:
         with self.assertRaisesRegex(TraceError, "no cost_begin"):
-            bench_trace.watched(MAP.replace("cost_end", "cost_fin"), self.image, [])
+            bench_barriers.watched(MAP.replace("cost_end", "cost_fin"), self.image, [])
         with self.assertRaisesRegex(TraceError, "no cost_begin"):
-            bench_trace.watched("", b"", [])
+            bench_barriers.watched("", b"", [])
 
     def test_what_is_executed_between_the_marks(self) -> None:
         table = executed(0x7F03, self.TABLE)
@@ -383,7 +383,7 @@ class Make(World):
 
     def bench(self, **env: str) -> Ran:
         return self.program(
-            "bench.py", FAKE_CONSOLE=self.CONSOLE, **{"CONFIGS": "4k", "BARRIERS": "0", **env}
+            "bench", FAKE_CONSOLE=self.CONSOLE, **{"CONFIGS": "4k", "BARRIERS": "0", **env}
         )
 
     def test_all_is_well(self) -> None:
@@ -467,12 +467,12 @@ class Make(World):
         self.assertIn("error: 'x' undeclared", ran.stdout)
 
     def test_what_it_is_not_for(self) -> None:
-        self.assert_error(self.program("bench.py", "4k"), 2, "no arguments")
+        self.assert_error(self.program("bench", "4k"), 2, "does not know 4k")
         self.assert_error(self.bench(KSRC="/nowhere"), 2, "not KSRC")
         self.assert_error(self.bench(CONFIGS="5k"), 2, "5k")
 
     def test_an_interruption(self) -> None:
-        child = self.start("bench.py", env={"CONFIGS": "4k", "FAKE_TOOL": "build hangs"})
+        child = self.start("bench", env={"CONFIGS": "4k", "FAKE_TOOL": "build hangs"})
         pids = self.wait_for_hang(child)
         self.assertEqual(130, self.interrupt(child).status)
         self.assert_gone(pids)

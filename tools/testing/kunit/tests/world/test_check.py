@@ -6,25 +6,25 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import cell
-import check
-import kernel
-from errors import CommandError, DiskSpaceError, UsageError
-from finding import Finding, Kind, Status
-from results import CaseResult, RunResult, summary
-from tests.fake import DATA, Ran, World
-from tests.test_judge import CASES
+from harness.verdict import judge
+from harness.commands import check
+from harness.kernel import kernel
+from harness.base.errors import CommandError, DiskSpaceError, UsageError
+from harness.kernel.finding import Finding, Kind, Status
+from harness.verdict.results import CaseResult, RunResult, summary
+from tests.world.fake import DATA, Ran, World
+from tests.unit.test_judge import CASES
 
 
 class Check(World):
     def setUp(self) -> None:
         super().setUp()
-        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
         for name in ("baseline", "stock", "skips"):
-            self.write(f"tools/testing/kunit/expected/{name}", "")
+            self.write(f"tools/testing/kunit/data/expected/{name}", "")
 
     def check(self, log: str = "pass", **env: str) -> Ran:
-        return self.program("check.py", FAKE_CONSOLE=str(DATA / f"{log}.log"), **env)
+        return self.program("check", FAKE_CONSOLE=str(DATA / f"{log}.log"), **env)
 
     def last_line(self, ran: Ran) -> str:
         return ran.stdout.splitlines()[-1]
@@ -37,7 +37,7 @@ class Check(World):
         self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
 
     def test_baseline_must_fail(self) -> None:
-        self.write("tools/testing/kunit/expected/baseline", "vmemmap_basepages.maps_altmap_pages\n")
+        self.write("tools/testing/kunit/data/expected/baseline", "vmemmap_basepages.maps_altmap_pages\n")
         ran = self.check("failure", FLAVOURS="baseline")
         self.assertEqual(0, ran.status, ran.stdout)
         ran = self.check("pass", FLAVOURS="baseline")
@@ -121,7 +121,7 @@ class Check(World):
 
     def test_ctrl_c(self) -> None:
         env = {"CONFIGS": "4k", "FLAVOURS": "fixed", "FAKE_TOOL": "guest hangs"}
-        child = self.start("check.py", env=env)
+        child = self.start("check", env=env)
         pids = self.wait_for_hang(child)
         self.assertEqual(130, self.interrupt(child).status)
         self.assert_gone(pids)
@@ -130,11 +130,11 @@ class Check(World):
 class Soak(World):
     def setUp(self) -> None:
         super().setUp()
-        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
 
     def soak(self, log: str, seconds: str = "1") -> Ran:
         console = str(DATA / f"{log}.log")
-        return self.program("soak.py", FAKE_CONSOLE=console, SOAK_SECONDS=seconds)
+        return self.program("soak", FAKE_CONSOLE=console, SOAK_SECONDS=seconds)
 
     def test_sequences_that_pass(self) -> None:
         ran = self.soak("soak")
@@ -154,25 +154,25 @@ class Clean(World):
     def test_it_removes_what_was_made(self) -> None:
         self.make_tree()
         self.make_tree(FLAVOUR="stock")
-        self.assertEqual(0, self.program("clean.py").status)
+        self.assertEqual(0, self.program("clean").status)
         self.assertFalse(self.build.exists())
-        self.assertEqual(0, self.program("clean.py").status)
+        self.assertEqual(0, self.program("clean").status)
 
     def test_it_spares_what_is_not_ours(self) -> None:
         home = self.top / "home"
         home.mkdir()
         (home / "thesis.tex").write_text("years of work\n")
-        self.assert_error(self.program("clean.py", BUILD=str(home)), 2, "was not made here")
+        self.assert_error(self.program("clean", BUILD=str(home)), 2, "was not made here")
         self.assertTrue((home / "thesis.tex").exists())
 
     def test_it_spares_work_of_the_users(self) -> None:
         tree = self.make_tree()
         (tree / "mm/memory.c").write_text("mine\n")
-        self.assert_error(self.program("clean.py"), 2, "changes or commits of yours")
+        self.assert_error(self.program("clean"), 2, "changes or commits of yours")
         self.git(tree, "-c", "user.name=Me", "-c", "user.email=me@x", "commit", "-qam", "mine")
-        self.assert_error(self.program("clean.py"), 2, "changes or commits of yours")
+        self.assert_error(self.program("clean"), 2, "changes or commits of yours")
         self.git(tree, "reset", "-q", "--hard", "HEAD~1")
-        self.assertEqual(0, self.program("clean.py").status)
+        self.assertEqual(0, self.program("clean").status)
 
 
 class Summary(unittest.TestCase):
@@ -204,7 +204,7 @@ class Summary(unittest.TestCase):
             check.choose_runs({"CONFIGS": "4k nonsense"})
 
     def test_expected_lists_are_there(self) -> None:
-        self.assertTrue((Path(cell.EXPECTED) / "cases").exists())
+        self.assertTrue((Path(judge.EXPECTED) / "cases").exists())
 
 
 if __name__ == "__main__":

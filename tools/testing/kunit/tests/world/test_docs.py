@@ -3,7 +3,7 @@
 
 import unittest
 
-from tests.fake import World
+from tests.world.fake import World
 
 # Writes what it was given where the pages go, which is its last argument.
 SPHINX = 'for last; do :; done\nmkdir -p "$last"\necho "$srctree $*" >"$last/index.html"\n'
@@ -18,7 +18,7 @@ class Docs(World):
         self.page = self.build / "docs/html/index.html"
 
     def test_pages_are_built_strictly_beside_a_prepared_tree(self) -> None:
-        ran = self.program("docs.py")
+        ran = self.program("docs")
         self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
         tree, *argv = self.page.read_text().split()
         self.assertEqual(str(self.build / "linux-6.12/series"), tree)
@@ -26,31 +26,31 @@ class Docs(World):
         self.assertIn(str(self.repo / "Documentation"), argv)
 
     def test_a_warning_is_a_fault_and_the_old_pages_stay(self) -> None:
-        self.program("docs.py")
+        self.program("docs")
         before = self.page.read_text()
         self.tool("sphinx-build", WARNS)
-        ran = self.program("docs.py")
+        ran = self.program("docs")
         self.assertEqual(1, ran.status, ran.stderr)
         self.assertEqual("/x/page.rst:3: WARNING: Title underline too short.\n", ran.stdout)
         self.assertEqual(before, self.page.read_text())
 
     def test_pages_that_are_gone_leave_nothing(self) -> None:
-        self.program("docs.py")
+        self.program("docs")
         gone = self.page.with_name("gone.html")
         gone.write_text("")
-        self.program("docs.py")
+        self.program("docs")
         self.assertFalse(gone.exists())
 
     def test_sphinx_that_breaks_is_no_fault_of_the_pages(self) -> None:
         self.tool("sphinx-build", 'echo "Extension error: no module kerneldoc" >&2; exit 2')
-        ran = self.program("docs.py")
+        ran = self.program("docs")
         self.assert_error(ran, 2, "sphinx-build failed", "kerneldoc")
 
     def test_an_interruption_leaves_the_old_pages(self) -> None:
-        self.program("docs.py")
+        self.program("docs")
         before = self.page.read_text()
         self.hanging("sphinx-build", "*-b*")
-        child = self.start("docs.py")
+        child = self.start("docs")
         pids = self.wait_for_hang(child)
         self.assertEqual(130, self.interrupt(child).status)
         self.assert_gone(pids)

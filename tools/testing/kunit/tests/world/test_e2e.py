@@ -12,18 +12,18 @@ import unittest
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-import e2e
-import e2e_host
-import e2e_judge
-import e2e_root
-import e2e_run
-import e2e_scenario
-from e2e_guest import Ended, Memory
-from e2e_scenario import Case, Line, Scenario, ScenarioError
-from errors import UsageError
-from finding import Finding, Kind, Stage, Status
-from results import CaseResult, RunResult
-from tests.fake import Ran, World
+from harness.e2e import choice, text
+from harness.e2e import host
+from harness.e2e import judge
+from harness.e2e import rootfs
+from harness.e2e import run as e2e_run
+from harness.e2e import scenario as e2e_scenario
+from harness.e2e.guest import Ended, Memory
+from harness.e2e.scenario import Case, Line, Scenario, ScenarioError
+from harness.base.errors import UsageError
+from harness.kernel.finding import Finding, Kind, Stage, Status
+from harness.verdict.results import CaseResult, RunResult
+from tests.world.fake import Ran, World
 
 GOOD = """\
 # A comment.
@@ -179,7 +179,7 @@ CASES = (Case("first", (Line("run", "ndctl list"),)), Case("second", (Line("run"
 
 class Judging(unittest.TestCase):
     def look(self, console: str, timed_out: bool = False) -> List[Tuple[str, Status]]:
-        self.seen = e2e_judge.look(Ended(console, timed_out), CASES)
+        self.seen = judge.look(Ended(console, timed_out), CASES)
         return [(outcome.name, outcome.status) for outcome in self.seen.outcomes]
 
     def finding(self, kind: Kind) -> Finding:
@@ -244,8 +244,8 @@ class Host(unittest.TestCase):
         text = b"no page but 64 bytes of something that is not one, not at all.\n\n"
         self.assertEqual(64, len(text[:64]))
         pages = page.ljust(64, b"\1") * 5 + other.ljust(64, b"\2") * 2
-        self.assertEqual(5, e2e_host.struct_pages(text[:64] + pages + text[:64] + b"rest"))
-        self.assertEqual(0, e2e_host.struct_pages(bytes(6400)))
+        self.assertEqual(5, host.struct_pages(text[:64] + pages + text[:64] + b"rest"))
+        self.assertEqual(0, host.struct_pages(bytes(6400)))
 
     def test_wishes(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
@@ -254,10 +254,10 @@ class Host(unittest.TestCase):
             scenario = e2e_scenario.read(path)[0]
             memory = Memory(Path(directory), looks=True)
             memory.path.write_bytes(b"")
-            self.assertEqual("0", e2e_host.answer(scenario, "struct-pages 1 640", memory))
-            self.assertIsNone(e2e_host.answer(scenario, "power cut", memory))
+            self.assertEqual("0", host.answer(scenario, "struct-pages 1 640", memory))
+            self.assertIsNone(host.answer(scenario, "power cut", memory))
             for wish in ("struct-pages 2 640", "struct-pages x 640", "struct-pages 0", "sing", ""):
-                said = str(e2e_host.answer(scenario, wish, memory))
+                said = str(host.answer(scenario, wish, memory))
                 self.assertTrue(said.startswith("error: the host cannot"), said)
 
 
@@ -297,7 +297,7 @@ class Plugging(unittest.TestCase):
                 "device  2M at 4G+64M", "arguments quiet"))  # fmt: skip
             scenario = e2e_scenario.read(path)[1]
         self.assertEqual((16 << 20,), scenario.dimms)
-        return str(e2e_host.answer(scenario, wish, self.memory))
+        return str(host.answer(scenario, wish, self.memory))
 
     def test_plug(self) -> None:
         self.qemu('{"return": {}}', '{"return": {}}')
@@ -326,10 +326,10 @@ class Plugging(unittest.TestCase):
 
 class Choosing(unittest.TestCase):
     def plans(self, **environ: str) -> List[str]:
-        return [plan.name for plan in e2e.choose(e2e_scenario.load(), environ)]
+        return [plan.name for plan in choice.choose(e2e_scenario.load(), environ)]
 
     def test_what_is_run(self) -> None:
-        self.assertEqual([f"{f} {p}" for f, p, _ in e2e.RUNS], self.plans())
+        self.assertEqual([f"{f} {p}" for f, p, _ in choice.RUNS], self.plans())
         self.assertEqual(
             ["series 4k", "series 64k", "baseline 4k"], self.plans(SCENARIOS="ram-spent")
         )
@@ -341,28 +341,28 @@ class Choosing(unittest.TestCase):
         scenarios = e2e_scenario.load()
         run = {
             s.variant
-            for flavour, _, globs in e2e.RUNS if flavour == "series"
-            for s in e2e.matching(scenarios, globs)
+            for flavour, _, globs in choice.RUNS if flavour == "series"
+            for s in choice.matching(scenarios, globs)
         }  # fmt: skip
         self.assertEqual({s.variant for s in scenarios}, run)
 
     def test_scenarios_that_must_fail_are_run_where_they_must(self) -> None:
         scenarios = e2e_scenario.load()
-        for flavour, _, globs in e2e.RUNS:
+        for flavour, _, globs in choice.RUNS:
             # What needs firmware needs a larger kernel, too.
             must = {s.name for s in scenarios if flavour in s.failing and not s.has_firmware}
-            self.assertLessEqual(must, {s.name for s in e2e.matching(scenarios, globs)})
+            self.assertLessEqual(must, {s.name for s in choice.matching(scenarios, globs)})
 
     def test_what_is_not_wanted(self) -> None:
         scenarios = e2e_scenario.load()
-        found = {s.name for s in e2e.matching(scenarios, ("!geometry-*", "!ram-spent"))}
+        found = {s.name for s in choice.matching(scenarios, ("!geometry-*", "!ram-spent"))}
         self.assertIn("system-ram", found)
         self.assertNotIn("geometry-pair", found)
-        pairs = e2e.matching(scenarios, ("geometry-pair", "!geometry-pair/[!4]*"))
+        pairs = choice.matching(scenarios, ("geometry-pair", "!geometry-pair/[!4]*"))
         self.assertEqual({"48M"}, {s.variant.partition("/")[2].split(",")[0] for s in pairs})
 
     def test_only_firmware_needs_slots(self) -> None:
-        plans = {plan.name: plan.config for plan in e2e.choose(e2e_scenario.load(), {})}
+        plans = {plan.name: plan.config for plan in choice.choose(e2e_scenario.load(), {})}
         self.assertEqual("4k-e2e-slots", plans["series 4k"])
         self.assertEqual("64k-e2e", plans["series 64k"])
 
@@ -392,7 +392,7 @@ class Grids(unittest.TestCase):
         fine = run("fine", a_b="passed", a_c="passed passed")
         pair = run("pair", m2_m2="passed splat failed", m2_m16="passed", m16_m2="died passed")
         single = RunResult("stock 4k single", (CaseResult("case", FAILED, suite="single"),), 1.0)
-        shown = e2e.grids([fine, pair, single])
+        shown = text.grids([fine, pair, single])
         self.assertEqual(
             [
                 "stock 4k pair, the worst of each variant:",
@@ -403,7 +403,7 @@ class Grids(unittest.TestCase):
             ],
             shown,
         )
-        self.assertEqual([], e2e.grids([fine, single]))
+        self.assertEqual([], text.grids([fine, single]))
 
 
 class Archives(unittest.TestCase):
@@ -424,7 +424,7 @@ class Archives(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             program = Path(directory) / "mapped"
             program.write_bytes(b"ELF")
-            found = self.read(e2e_root.overlay("plan x 1\n", program))
+            found = self.read(rootfs.overlay("plan x 1\n", program))
         self.assertEqual((0o100644, b"plan x 1\n"), found["scenario"])
         self.assertEqual((0o100755, b"ELF"), found["bin/mapped"])
         self.assertEqual(0o100755, found["init"][0])
@@ -453,7 +453,7 @@ class ModuleIndex(unittest.TestCase):
         return False
 
     def test_what_is_in_it_is_found(self) -> None:
-        data = e2e_root.module_index(("device_dax", "kmem", "km"))
+        data = rootfs.module_index(("device_dax", "kmem", "km"))
         for word, there in (("kmem", True), ("km", True), ("kmemo", False), ("device_dax", True),
                             ("k", False), ("", False), ("zlib", False)):  # fmt: skip
             self.assertEqual(there, self.find(data, word), word)
@@ -482,7 +482,7 @@ class GuestWorld(World):
         self.console(CONSOLE)
 
     def scenario(self, text: str) -> None:
-        self.write("tools/testing/kunit/scenarios/two-devices.scenario", text)
+        self.write("tools/testing/kunit/data/scenarios/two-devices.scenario", text)
 
     def console(self, *texts: str) -> None:
         """What the guest says in one boot after another, and then from the first one again."""
@@ -504,7 +504,7 @@ class Running(GuestWorld):
     choice = {"FLAVOURS": "series", "CONFIGS": "4k", "FAKE_APT": "", "FAKE_GUEST": ""}
 
     def e2e(self, **env: str) -> Ran:
-        return self.program("e2e.py", **{**self.choice, **env})
+        return self.program("e2e", **{**self.choice, **env})
 
     def test_a_failure(self) -> None:
         ran = self.e2e()
@@ -599,7 +599,7 @@ class Running(GuestWorld):
             "hang",
             'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait',
         )
-        first = self.start("e2e.py", env={**self.choice, "FAKE_GUEST": "hang"})
+        first = self.start("e2e", env={**self.choice, "FAKE_GUEST": "hang"})
         self.wait_for_hang(first)
         second = self.e2e()
         self.assert_error(second, 2, "another make e2e is at work")
@@ -607,7 +607,7 @@ class Running(GuestWorld):
 
     def mutant(self, scenarios: str) -> None:
         self.write(
-            "tools/testing/kunit/mutants/memory-gone.patch",
+            "tools/testing/kunit/data/mutants/memory-gone.patch",
             f"Subject: memory is gone\n\nIt is.\n\nBreaks: C1\nScenarios: {scenarios}\n---\n"
             "diff --git a/mm/memory.c b/mm/memory.c\n--- a/mm/memory.c\n+++ b/mm/memory.c\n"
             "@@ -1,3 +1,2 @@\n int memory_0;\n-int memory_1;\n int memory_2;\n",
@@ -650,7 +650,7 @@ class Running(GuestWorld):
             "hang",
             'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait',
         )
-        child = self.start("e2e.py", env={**self.choice, "FAKE_GUEST": "hang"})
+        child = self.start("e2e", env={**self.choice, "FAKE_GUEST": "hang"})
         pids = self.wait_for_hang(child)
         ran = self.interrupt(child)
         self.assertEqual(130, ran.status, ran.stderr)

@@ -6,11 +6,11 @@ import unittest
 from pathlib import Path
 from typing import List
 
-import plan
-import tree
-from gitrepo import Git
-from settings import REPO
-from tests.fake import KERNEL, World, patch
+from harness.outgoing import contents
+from harness.trees import worktree
+from harness.trees.git import Git
+from harness.request.settings import REPO
+from tests.world.fake import KERNEL, World, patch
 
 LETTER = "Subject: [PATCH v3] mm: a title\nBase: {base}\n{more}\nWhy, and who is affected.\n"
 
@@ -85,7 +85,7 @@ class Exporting(World):
         self.write(f"patches/{name}/cover-letter", LETTER.format(base=base, more=more))
 
     def export(self) -> None:
-        ran = self.program("export.py")
+        ran = self.program("export")
         self.assertEqual(0, ran.status, ran.stderr)
         self.assertEqual("", ran.stdout)
 
@@ -139,7 +139,7 @@ class Mails(Exporting):
         before = [mail.read_text() for mail in self.mails("series")]
         for text, word in (("", "user.name"), ("[user]\n\tname = S. Ender\n", "user.email")):
             self.identity.write_text(text)
-            self.assert_error(self.program("export.py"), 2, word, "git config --global")
+            self.assert_error(self.program("export"), 2, word, "git config --global")
         self.assertEqual(before, [mail.read_text() for mail in self.mails("series")])
 
     def test_git_am_makes_of_it_what_the_patches_say(self) -> None:
@@ -164,7 +164,7 @@ class Mails(Exporting):
         self.letter("fixes", "stock")
         self.export()
         self.letter("fixes", "stock", "Order: any\n")
-        ran = self.program("export.py")
+        ran = self.program("export")
         self.assert_error(ran, 2, "0002-change-memory.patch does not apply by itself", "Order: any")
         self.assertEqual(3, len(self.mails("fixes")))
 
@@ -176,17 +176,17 @@ class Mails(Exporting):
             ("Subject: [PATCH] \N{LATIN SMALL LETTER E WITH ACUTE}\nBase: stock\n\n", "ASCII"),
         ):
             self.write("patches/series/cover-letter", text)
-            self.assert_error(self.program("export.py"), 2, words)
+            self.assert_error(self.program("export"), 2, words)
 
     def test_a_series_that_nobody_would_get_is_told(self) -> None:
         self.tool("perl", "exit 0")
-        self.assert_error(self.program("export.py"), 2, "knows nobody")
+        self.assert_error(self.program("export"), 2, "knows nobody")
 
     def test_an_interruption_leaves_the_old_mails(self) -> None:
         self.export()
         before = [mail.read_text() for mail in self.mails("series")]
         self.tool("perl", 'sleep 1000 & echo $$ $! >"$FAKE_MARK"; wait')
-        child = self.start("export.py")
+        child = self.start("export")
         pids = self.wait_for_hang(child)
         self.assertEqual(130, self.interrupt(child).status)
         self.assert_gone(pids)
@@ -260,11 +260,11 @@ class Plans(Exporting):
 
     def test_what_a_plan_leaves_out_is_told(self) -> None:
         self.write("mm/tests/more_kunit.c", "/* another */\n")
-        ran = self.program("export.py")
+        ran = self.program("export")
         self.assert_error(ran, 2, "the file mm/tests/more_kunit.c goes out with no patch")
         (self.repo / "mm/tests/more_kunit.c").unlink()
         self.write("patches/suites/plan", PLAN.replace("Patch: hooks/0001-hook.patch\n%%\n", ""))
-        self.assert_error(self.program("export.py"), 2, "the hook hooks/0001-hook.patch goes out")
+        self.assert_error(self.program("export"), 2, "the hook hooks/0001-hook.patch goes out")
 
     def test_nonsense_in_a_plan_is_told(self) -> None:
         for old, new, words in (
@@ -276,13 +276,13 @@ class Plans(Exporting):
             ("Files:", "Flies:", "'Flies:' means nothing"),
         ):
             self.write("patches/suites/plan", PLAN.replace(old, new, 1))
-            self.assert_error(self.program("export.py"), 2, words)
+            self.assert_error(self.program("export"), 2, words)
 
     def test_a_patch_that_comes_too_early_is_told(self) -> None:
         self.write(
             "patches/suites/0001-entry.patch", patch("mm/tests/lib.c", "lib", 2, "int early;")
         )
-        self.assert_error(self.program("export.py"), 2, "does not apply where it is to go out")
+        self.assert_error(self.program("export"), 2, "does not apply where it is to go out")
 
 
 class Ours(unittest.TestCase):
@@ -290,11 +290,11 @@ class Ours(unittest.TestCase):
         with tempfile.TemporaryDirectory() as top:
             git = Git(Path(top))
             git.run("init", "--quiet", "--bare", top)
-            overlay = tree.read_overlay(git)
+            overlay = worktree.read_overlay(git)
         plans = sorted(REPO.glob("patches/*/plan"))
         self.assertEqual([REPO / "patches/suites/plan"], plans)
         for path in plans:
-            for change in plan.read(path.parent, overlay):
+            for change in contents.read(path.parent, overlay):
                 with self.subTest(change.title):
                     lines = change.message.splitlines()
                     self.assertLessEqual(max(map(len, lines), default=0), 75)

@@ -5,7 +5,7 @@ import os
 import signal
 import unittest
 
-from tests.fake import World, patch
+from tests.world.fake import World, patch
 
 
 class CtrlC(World):
@@ -73,9 +73,9 @@ class CtrlC(World):
 
     def test_while_waiting_for_another(self) -> None:
         self.hanging("git", "*fast-import*")
-        first = self.start("tree.py")
+        first = self.start("tree")
         self.wait_for_hang(first)
-        second = self.start("tree.py")
+        second = self.start("tree")
         assert second.stderr
         self.assertIn("waiting", second.stderr.readline())
         self.assertEqual(130, self.interrupt(second).status)

@@ -14,18 +14,18 @@ import unittest
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
-import archive
-import bench_report
-import bench_rows
-import journal
-from errors import WorkTreeError
-from finding import Finding, Kind, Place, Stage, Status
-from journal import Journal
-from results import CaseResult, RunResult
-from tests import test_bench
-from tests.fake import DATA, World
-from tests.test_e2e import GuestWorld
-from tests.test_judge import CASES
+from harness.base import archive
+from harness.bench import text as bench_text
+from harness.bench import costs as bench_costs
+from harness.verdict import journal
+from harness.base.errors import WorkTreeError
+from harness.kernel.finding import Finding, Kind, Place, Stage, Status
+from harness.verdict.journal import Journal
+from harness.verdict.results import CaseResult, RunResult
+from tests.world import test_bench
+from tests.world.fake import DATA, World
+from tests.world.test_e2e import GuestWorld
+from tests.unit.test_judge import CASES
 
 
 def run(name: str, *findings: Finding) -> RunResult:
@@ -133,11 +133,11 @@ class Units(unittest.TestCase):
         self.assertEqual(["whole"], [path.name for path in self.top.iterdir()])
 
     def test_measurements_survive(self) -> None:
-        costs = bench_rows.read(test_bench.log(test_bench.lines()))
+        costs = bench_costs.read(test_bench.log(test_bench.lines()))
         key = next(iter(costs.rows))
-        found = bench_report.Measured("stock", "4k", run("stock 4k"), costs, {key: {"dsb": 3}})
-        document = json.loads(json.dumps(bench_report.as_json(found)))
-        self.assertEqual(found, bench_report.from_json(document))
+        found = bench_text.Measured("stock", "4k", run("stock 4k"), costs, {key: {"dsb": 3}})
+        document = json.loads(json.dumps(bench_text.as_json(found)))
+        self.assertEqual(found, bench_text.from_json(document))
 
 
 class Killed(World):
@@ -145,9 +145,9 @@ class Killed(World):
 
     def setUp(self) -> None:
         super().setUp()
-        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
         for name in ("baseline", "stock", "skips"):
-            self.write(f"tools/testing/kunit/expected/{name}", "")
+            self.write(f"tools/testing/kunit/data/expected/{name}", "")
         self.results = self.build / "results"
 
     def kill_after(self, child: "subprocess.Popen[str]", lines: int) -> None:
@@ -199,11 +199,11 @@ class Killed(World):
         self.assertEqual(0, sum(r["kept"] for r in document()))
 
     def test_make_check(self) -> None:
-        self.kill_until_done("check.py", "check", "runs", {"FLAVOURS": "baseline fixed stock"})
+        self.kill_until_done("check", "check", "runs", {"FLAVOURS": "baseline fixed stock"})
 
     def test_make_matrix(self) -> None:
         choice = {"FLAVOURS": "fixed stock", "CONFIGS": "4k 64k"}
-        self.kill_until_done("matrix.py", "matrix", "rows", choice)
+        self.kill_until_done("matrix", "matrix", "rows", choice)
 
 
 class KilledInGuests(GuestWorld):
@@ -212,7 +212,7 @@ class KilledInGuests(GuestWorld):
         hang = 'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait'
         self.tool("hang", f'[ "$(/usr/bin/wc -l <"$FAKE_MARK.qemu")" -lt 3 ] || {{ {hang}; }}')
         choice = {"FLAVOURS": "series baseline", "CONFIGS": "4k", "FAKE_APT": ""}
-        child = self.start("e2e.py", env={**choice, "FAKE_GUEST": "hang"})
+        child = self.start("e2e", env={**choice, "FAKE_GUEST": "hang"})
         pids = self.wait_for_hang(child)
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -220,7 +220,7 @@ class KilledInGuests(GuestWorld):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         boots = len(Path(f"{self.mark}.qemu").read_text().splitlines())
-        ran = self.program("e2e.py", **choice, FAKE_GUEST="")
+        ran = self.program("e2e", **choice, FAKE_GUEST="")
         self.assertEqual(1, ran.status, ran.stderr)
         self.assertIn("results kept: 1\n", ran.stderr)
         self.assertRegex(ran.stdout, r"two-devices spent-kB +112 +112")

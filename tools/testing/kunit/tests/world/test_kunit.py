@@ -4,7 +4,7 @@
 import unittest
 from typing import List
 
-from tests.fake import World
+from tests.world.fake import World
 
 
 class PassThrough(World):
@@ -222,7 +222,7 @@ class Packages(World):
         for name in ("bison", "gcc", "qemu-system-aarch64", "aarch64-linux-gnu-gcc", "make"):
             (self.bin / name).unlink()
         self.assertEqual(0, self.front_end("parse").status)
-        self.assertEqual(0, self.program("tree.py").status)
+        self.assertEqual(0, self.program("tree").status)
 
     def test_another_toolchain_needs_no_cross_compiler(self) -> None:
         (self.bin / "aarch64-linux-gnu-gcc").unlink()

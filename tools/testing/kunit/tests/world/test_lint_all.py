@@ -3,7 +3,7 @@
 
 import unittest
 
-from tests.fake import KERNEL, World
+from tests.world.fake import KERNEL, World
 
 PERL = """\
 case "$1" in
@@ -48,12 +48,12 @@ class Lint(World):
         self.tool("perl", PERL.format(checkpatch=checkpatch, doc=doc))
 
     def findings(self, **env: str) -> str:
-        ran = self.program("lint_all.py", **env)
+        ran = self.program("lint", **env)
         self.assertEqual(1 if ran.stdout else 0, ran.status, ran.stderr)
         return ran.stdout
 
     def test_silent_when_all_is_well(self) -> None:
-        ran = self.program("lint_all.py")
+        ran = self.program("lint")
         self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
         for name in ("checkpatch", "sparse", "clang", "coccinelle", "no findings"):
             self.assertIn(name, ran.stderr)
@@ -94,7 +94,7 @@ class Lint(World):
 
     def test_a_clang_that_is_too_old_is_left_out(self) -> None:
         self.tool("clang", CLANG.format(version="11.0.1"))
-        ran = self.program("lint_all.py", FAKE_C="C=1")
+        ran = self.program("lint", FAKE_C="C=1")
         self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
         self.assertIn("clang is older", ran.stderr)
 

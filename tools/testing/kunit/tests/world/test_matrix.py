@@ -6,35 +6,35 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from typing import Any, Dict, List
 
-import report
-import rows
-import settings
-import suite
-from errors import UsageError
-from finding import Status
-from report import Part
-from results import CaseResult, RunResult
-from rows import MATRIX, OLDER, Row, Shard
-from tests.fake import DATA, KERNEL, Ran, World, patch
-from tests.test_judge import CASES
+from harness.matrix import shards as matrix_shards
+from harness.matrix import rows
+from harness.request import settings
+from harness.trees import debian
+from harness.base.errors import UsageError
+from harness.kernel.finding import Status
+from harness.matrix.shards import Part
+from harness.verdict.results import CaseResult, RunResult
+from harness.matrix.rows import MATRIX, OLDER, Row, Shard
+from tests.world.fake import DATA, KERNEL, Ran, World, patch
+from tests.unit.test_judge import CASES
 
 
 class Matrix(World):
     def setUp(self) -> None:
         super().setUp()
-        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
         for name in ("baseline", "stock", "skips"):
-            self.write(f"tools/testing/kunit/expected/{name}", "")
+            self.write(f"tools/testing/kunit/data/expected/{name}", "")
         for name in ("va39", "kasan"):
             self.write(f"lib/kunit-configs/{name}.config", "")
         self.results = self.build / "results"
 
     def matrix(self, log: str = "pass", **env: str) -> Ran:
         env = {"CONFIGS": "4k 64k", "FLAVOURS": "series", **env}
-        return self.program("matrix.py", FAKE_CONSOLE=str(DATA / f"{log}.log"), **env)
+        return self.program("matrix", FAKE_CONSOLE=str(DATA / f"{log}.log"), **env)
 
     def report(self, **env: str) -> Ran:
-        return self.program("report.py", **env)
+        return self.program("report", **env)
 
     def document(self) -> Dict[str, Any]:
         found: Dict[str, Any] = json.loads((self.results / "matrix.json").read_text())
@@ -68,7 +68,7 @@ class Matrix(World):
             self.assertNotIn(name, recorded["env"])
 
     def test_what_is_said_of_a_page_size_goes_for_its_regimes(self) -> None:
-        self.write("tools/testing/kunit/expected/skips", "vmem_altmap.takes_from_altmap 4k it does not fit\n")
+        self.write("tools/testing/kunit/data/expected/skips", "vmem_altmap.takes_from_altmap 4k it does not fit\n")
         self.assertEqual(0, self.matrix("skipped", CONFIGS="4k-va39-kasan").status)
         self.assertEqual(1, self.matrix("skipped", CONFIGS="64k").status)
 
@@ -76,8 +76,8 @@ class Matrix(World):
         for name in ("riscv64-linux-gnu-gcc", "qemu-system-riscv64"):
             self.tool(name, "echo it")
         cases = "\n".join([*sorted(CASES), "arm64_only.case"])
-        self.write("tools/testing/kunit/expected/cases", cases)
-        self.write("tools/testing/kunit/expected/riscv", fails)
+        self.write("tools/testing/kunit/data/expected/cases", cases)
+        self.write("tools/testing/kunit/data/expected/riscv", fails)
         return self.matrix(log, CONFIGS="riscv", **env)
 
     def test_another_architecture(self) -> None:
@@ -120,7 +120,7 @@ class Matrix(World):
         self.assertEqual(0, self.matrix().status)
         old = (self.results / "matrix.json").read_bytes()
         env = {"CONFIGS": "4k", "FLAVOURS": "series", "FAKE_TOOL": "guest hangs"}
-        child = self.start("matrix.py", env=env)
+        child = self.start("matrix", env=env)
         pids = self.wait_for_hang(child)
         self.assertEqual(130, self.interrupt(child).status)
         self.assert_gone(pids)
@@ -262,18 +262,18 @@ class Data(unittest.TestCase):
         row = Row("baseline", "16k-va52-kasan", "neoverse-n1", "rodata=full", 4)
         case = CaseResult("s.c", Status.PASSED)
         run = RunResult(row.name, (case,) * 999, 9999.0)
-        lines: List[str] = report.table([row], [run])
+        lines: List[str] = matrix_shards.table([row], [run])
         self.assertTrue(all(len(line) <= 78 for line in lines), lines)
 
     def test_a_shard_that_lost_a_row(self) -> None:
         matrix = tuple(rows.choose({"CONFIGS": "4k"}))
         run = RunResult(matrix[0].name, (), 1.0)
-        self.assertEqual([1], report.missing([Part(Shard(), "", "", matrix, (run,))]))
+        self.assertEqual([1], matrix_shards.missing([Part(Shard(), "", "", matrix, (run,))]))
 
 
 class Fragments(unittest.TestCase):
     def fragments(self, config: str) -> List[str]:
-        wanted = suite.resolve(settings.read({"CONFIG": config}))
+        wanted = debian.resolve(settings.read({"CONFIG": config}))
         return [path.stem for path in wanted.kunitconfigs]
 
     def test_what_is_off_unless_named(self) -> None:

@@ -10,20 +10,20 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from typing import Any, Dict, List, Tuple, Sequence, cast
 
-import mutant
-import mutant_trials
-import mutate
-import proc
-from errors import UsageError
-from judge import Expectation
-from kernel import Kernel
-from mutant import Mutant
-from mutant_lab import Fate, Outcome, boot
-from mutant_trials import Report, Tried, Verdict
-from settings import REPO
-from tests import changes
-from tests.fake import DATA, PATIENCE, Ran, World, diff
-from tests.test_judge import CASES
+from harness.mutation import mutant
+from harness.mutation import outcomes
+from harness.mutation import generate
+from harness.base import process
+from harness.base.errors import UsageError
+from harness.verdict.judge import Expectation
+from harness.kernel.kernel import Kernel
+from harness.mutation.mutant import Mutant
+from harness.mutation.kernels import Fate, Outcome, boot
+from harness.mutation.outcomes import Report, Tried, Verdict
+from harness.request.settings import REPO
+from tests.world import changes
+from tests.world.fake import DATA, PATIENCE, Ran, World, diff
+from tests.unit.test_judge import CASES
 
 CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
 
@@ -33,8 +33,8 @@ HEADER = "Subject: {name} is broken\n\nOnce upon a time.\n\nBreaks: A1\n{fields}
 class Mutants(World):
     def setUp(self) -> None:
         super().setUp()
-        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
-        self.write("tools/testing/kunit/expected/skips", "")
+        self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
+        self.write("tools/testing/kunit/data/expected/skips", "")
         self.env["FAKE_CONSOLE"] = str(DATA / "pass.log")
         self.tree = self.build / "linux-6.12/mutants"
 
@@ -48,10 +48,10 @@ class Mutants(World):
             f"int vmemmap_{number + 1};",
         ).replace("@@ -1,3 +1,3 @@", f"@@ -{number},3 +{number},3 @@")
         text = HEADER.format(name=name, fields=fields) + change
-        self.write(f"tools/testing/kunit/mutants/{name}.patch", text)
+        self.write(f"tools/testing/kunit/data/mutants/{name}.patch", text)
 
     def mutants(self, **env: str) -> Ran:
-        return self.program("mutants.py", **env)
+        return self.program("mutants", **env)
 
     def document(self) -> Dict[str, Any]:
         found: Dict[str, Any] = json.loads((self.build / "results/mutants.json").read_text())
@@ -163,9 +163,9 @@ class Mutants(World):
         self.mutant("a-caught", "int console_failure;")
         self.assert_error(self.mutants(MUTANTS="b-*"), 2, "no mutant is called 'b-*'")
         self.assert_error(self.mutants(KSRC=str(self.top)), 2, "not KSRC")
-        self.write("tools/testing/kunit/mutants/equivalent", "mmu.c:f:123456:delete why not\n")
+        self.write("tools/testing/kunit/data/mutants/equivalent", "mmu.c:f:123456:delete why not\n")
         self.assert_error(self.mutants(), 2, "not generated: mmu.c:f:123456:delete")
-        self.write("tools/testing/kunit/mutants/bad.patch", "TODO\n")
+        self.write("tools/testing/kunit/data/mutants/bad.patch", "TODO\n")
         self.assert_error(self.mutants(), 2, "bad.patch is no mutant")
 
     def test_changes_of_the_users_are_kept(self) -> None:
@@ -183,7 +183,7 @@ class Mutants(World):
 
     def assert_interruptible(self, what: str) -> None:
         self.mutant("a-caught", "int console_failure;")
-        child = self.start("mutants.py", env={"FAKE_MUTANT": what})
+        child = self.start("mutants", env={"FAKE_MUTANT": what})
         pids = self.wait_for_hang(child)
         ran = self.interrupt(child)
         self.assertEqual(130, ran.status, ran.stderr)
@@ -193,7 +193,7 @@ class Mutants(World):
 
     def test_a_run_that_was_killed_is_repaired(self) -> None:
         self.mutant("a-caught", "int console_failure;")
-        child = self.start("mutants.py", env={"FAKE_MUTANT": "make hangs"})
+        child = self.start("mutants", env={"FAKE_MUTANT": "make hangs"})
         pids = self.wait_for_hang(child)
         child.kill()
         child.wait()
@@ -206,15 +206,15 @@ class Mutants(World):
         self.mutant("a-fast", "int console_failure;", "Fast: yes\n")
         self.mutant("b-slow", "int console_pass;")
         env = {"FLAVOURS": "series", "CONFIGS": "4k"}
-        ran = self.program("check.py", **env)
+        ran = self.program("check", **env)
         document = json.loads((self.build / "results/check.json").read_text())
-        (fast,) = [run for run in document["runs"] if run["name"] == mutant_trials.FAST_NAME]
+        (fast,) = [run for run in document["runs"] if run["name"] == outcomes.FAST_NAME]
         self.assertEqual([("a-fast", None)], [(c["name"], c["finding"]) for c in fast["cases"]])
         self.mutant("a-fast", "int console_pass;", "Fast: yes\n")
-        ran = self.program("check.py", **env)
+        ran = self.program("check", **env)
         self.assertIn("a-fast is missed", ran.stdout)
         self.write("mm/tests/vmemmap_kunit.c", "/* another suite */\n")
-        ran = self.program("check.py", **env, FAKE_CONSOLE=str(DATA / "failure.log"))
+        ran = self.program("check", **env, FAKE_CONSOLE=str(DATA / "failure.log"))
         self.assertIn("series 4k is not green", ran.stdout)
 
 
@@ -239,7 +239,7 @@ static int f(struct vmem_altmap *altmap,
 
 class Generator(unittest.TestCase):
     def names(self, before: str, after: str) -> List[str]:
-        made = mutate.generate("mm/f.c", before, after)
+        made = generate.generate("mm/f.c", before, after)
         return [re.sub(r":[0-9a-f]{6}:", ":", m.name) for m in made]
 
     def test_operators(self) -> None:
@@ -264,15 +264,15 @@ class Generator(unittest.TestCase):
         self.assertEqual([], self.names(CODE, CODE))
 
     def test_lines_stay_where_they_are(self) -> None:
-        for made in mutate.generate("mm/f.c", "", CODE):
+        for made in generate.generate("mm/f.c", "", CODE):
             lines = made.diff.decode().splitlines()[3:]
             count = {sign: sum(line.startswith(sign) for line in lines) for sign in "+-"}
             self.assertEqual(count["+"], count["-"], made)
 
     def test_names_do_not_depend_on_other_lines(self) -> None:
         shifted = CODE.replace("	char *p;", "	char *p;\n	char *q;")
-        names = [m.name for m in mutate.generate("mm/f.c", "", CODE)]
-        self.assertEqual(names, [m.name for m in mutate.generate("mm/f.c", "", shifted)])
+        names = [m.name for m in generate.generate("mm/f.c", "", CODE)]
+        self.assertEqual(names, [m.name for m in generate.generate("mm/f.c", "", shifted)])
         self.assertEqual(len(names), len(set(names)))
 
 
@@ -331,7 +331,7 @@ class Verdicts(unittest.TestCase):
             "vmemmap_basepages.short_altmap",
         ]
         outcome = Outcome(fate, (DATA / f"{name}.log").read_text())
-        return mutant_trials.judge_outcome(outcome, expected, order)
+        return outcomes.judge_outcome(outcome, expected, order)
 
     def test_a_hang_is_told_apart(self) -> None:
         found = self.judged("hang", Fate.TIMED_OUT)
@@ -385,35 +385,35 @@ class Written(unittest.TestCase):
 
 class Tasks(unittest.TestCase):
     def test_a_result_and_an_error(self) -> None:
-        with proc.Task(lambda: 7) as task:
+        with process.Task(lambda: 7) as task:
             self.assertEqual(7, task.result())
 
         def fails() -> None:
             raise UsageError("cause", "next")
 
-        with proc.Task(fails) as failing:
+        with process.Task(fails) as failing:
             with self.assertRaises(UsageError):
                 failing.result()
 
     def test_what_it_started_ends_with_the_block(self) -> None:
         began = time.monotonic()
-        with proc.Task(lambda: proc.run(["sleep", "1000"])) as task:
+        with process.Task(lambda: process.run(["sleep", "1000"])) as task:
             while task.child is None:
                 time.sleep(0.01)
             child = task.child
         self.assertLess(time.monotonic() - began, PATIENCE)
         self.assertIsNotNone(child.poll())
-        with self.assertRaises(proc.CommandFailed):
+        with self.assertRaises(process.CommandFailed):
             task.result()
 
     def test_nothing_is_started_when_it_is_too_late(self) -> None:
         def late() -> None:
             time.sleep(0.3)
-            proc.run([sys.executable, "-c", ""])
+            process.run([sys.executable, "-c", ""])
 
-        with proc.Task(late) as task:
+        with process.Task(late) as task:
             pass
-        with self.assertRaises(proc.Abandoned):
+        with self.assertRaises(process.Abandoned):
             task.result()
 
 

@@ -4,9 +4,9 @@
 import unittest
 import xml.etree.ElementTree as ElementTree
 
-import origin_map
-from origin_map import DEVICE, HOLE, RAM, MapError
-from tests.fake import DATA, Ran, World
+from harness.originmap import draw
+from harness.originmap.draw import DEVICE, HOLE, RAM, MapError
+from tests.world.fake import DATA, Ran, World
 
 BLOCKS = """\
     # memremap_pages_draws_origin_map: origin-map: begin page=4096 pfn=0x5e000 pages=67072 offered=0x5e003+1560
@@ -19,40 +19,40 @@ BLOCKS = """\
 
 class Read(unittest.TestCase):
     def test_a_map(self) -> None:
-        (found,) = origin_map.read("noise\n" + BLOCKS + "noise\n")
+        (found,) = draw.read("noise\n" + BLOCKS + "noise\n")
         self.assertEqual((4096, 0x5E000, 67072, (0x5E003, 1560)),
                          (found.page, found.pfn, found.pages, found.offered))  # fmt: skip
         self.assertEqual([DEVICE, RAM, HOLE], [run.origin for run in found.runs])
         self.assertEqual(1024 * 4096, found.bytes_from(DEVICE))
-        self.assertEqual("2 blocks of 2 MiB and 23 pages of 4 KiB", origin_map.leaves(found))
+        self.assertEqual("2 blocks of 2 MiB and 23 pages of 4 KiB", draw.leaves(found))
 
     def test_none_and_one_cut_short(self) -> None:
-        self.assertEqual([], origin_map.read("nothing\n"))
-        self.assertEqual([], origin_map.read("\n".join(BLOCKS.splitlines()[:3])))
-        self.assertEqual("", origin_map.svg("nothing\n"))
+        self.assertEqual([], draw.read("nothing\n"))
+        self.assertEqual([], draw.read("\n".join(BLOCKS.splitlines()[:3])))
+        self.assertEqual("", draw.svg("nothing\n"))
 
     def test_several(self) -> None:
-        self.assertEqual(2, len(origin_map.read(BLOCKS + BLOCKS)))
+        self.assertEqual(2, len(draw.read(BLOCKS + BLOCKS)))
 
     def test_lines_that_mean_nothing(self) -> None:
         for old, new in (("from=ram", "from=mars"), ("pages=23 ", ""), ("leaf=4096", "leaf=x")):
             with self.assertRaises(MapError):
-                origin_map.read(BLOCKS.replace(old, new))
+                draw.read(BLOCKS.replace(old, new))
 
 
 class Draw(unittest.TestCase):
     def setUp(self) -> None:
-        (self.map,) = origin_map.read(BLOCKS)
+        (self.map,) = draw.read(BLOCKS)
 
     def test_text(self) -> None:
-        lines = origin_map.ascii_map("4K pages", self.map).splitlines()
+        lines = draw.ascii_map("4K pages", self.map).splitlines()
         self.assertIn("4 MiB in the device, 92 KiB in system RAM", lines[0])
         self.assertEqual("  |DDDDDDDDDDDD|DDDDDDDDDDDD|" + "r" * 23 + "|.|", lines[1])
         self.assertTrue(all(len(line) <= 78 for line in lines), lines)
         self.assertIn("0x4a000 to 0x4a016", "\n".join(lines))
 
     def test_svg_is_well_formed_and_says_what_it_shows(self) -> None:
-        root = ElementTree.fromstring(origin_map.svg(BLOCKS))
+        root = ElementTree.fromstring(draw.svg(BLOCKS))
         text = "".join(root.itertext())
         self.assertIn("92 KiB in system RAM", text)
         self.assertIn("offered, unused", text)
@@ -60,12 +60,12 @@ class Draw(unittest.TestCase):
 
     def test_an_entry_is_a_box(self) -> None:
         """Two blocks and 23 pages, each drawn among the addresses and in memory."""
-        drawn = origin_map.svg(BLOCKS)
+        drawn = draw.svg(BLOCKS)
         boxes = [part.count("v26") - 1 for part in drawn.split('class="om-edge" d="')[1:]]
         self.assertEqual([2, 2, 23, 23, 1], boxes)
 
     def test_titles_are_escaped(self) -> None:
-        ElementTree.fromstring(origin_map.figure([("a < b & c", self.map)] * 3))
+        ElementTree.fromstring(draw.figure([("a < b & c", self.map)] * 3))
 
 
 class Make(World):
@@ -80,7 +80,7 @@ class Make(World):
         self.log.write_text(log.replace(suite, new_suite).replace(name, new_name))
 
     def map(self, **env: str) -> Ran:
-        return self.program("map.py", FAKE_CONSOLE=str(self.log), CONFIGS="4k", **env)
+        return self.program("map", FAKE_CONSOLE=str(self.log), CONFIGS="4k", **env)
 
     def with_map(self) -> None:
         head, ok, tail = self.log.read_text().partition("    ok 1")

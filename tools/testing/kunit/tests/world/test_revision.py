@@ -14,14 +14,14 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
-import patchset
-import revision
-import rows
-from errors import KunitError
-from tests import changes, fake
-from tests.fake import KERNEL, Ran, World, patch
-from tests.test_judge import CASES
-from tests.test_origin_map import BLOCKS
+from harness.revision import series as revision_series
+from harness.commands import revision
+from harness.matrix import rows
+from harness.base.errors import KunitError
+from tests.world import changes, fake
+from tests.world.fake import KERNEL, Ran, World, patch
+from tests.unit.test_judge import CASES
+from tests.world.test_origin_map import BLOCKS
 
 # A kernel whose files say what becomes of it. On the baseline a case fails until
 # patch one is there, and another until patch two is. It counts what it is asked.
@@ -139,10 +139,10 @@ class Revision(World):
             self.expect(name, [])
 
     def expect(self, name: str, lines: Sequence[str]) -> None:
-        self.write(f"tools/testing/kunit/expected/{name}", "\n".join([*lines, ""]))
+        self.write(f"tools/testing/kunit/data/expected/{name}", "\n".join([*lines, ""]))
 
     def revision(self, series: Any = "patches/series", **env: str) -> Ran:
-        return self.program("revision.py", SERIES=str(series), **env)
+        return self.program("revision", SERIES=str(series), **env)
 
     def series(self, *patches: str, name: str = "v2") -> Path:
         """A directory of git format-patch files."""
@@ -326,7 +326,7 @@ class Inputs(Revision):
         self.assertIn("Revision: The thing (2 patches)", ran.stdout)
         diff = two()[two().index("diff --git") :]
         reply = f"{head}Subject: Re: [PATCH] change\n\n{diff}"
-        alone = patchset.read(str(self.mbox(one(subject="[PATCH] change"), reply)))
+        alone = revision_series.read(str(self.mbox(one(subject="[PATCH] change"), reply)))
         self.assertEqual(["change"], [member.title for member in alone.members])
 
     def test_a_range_of_commits(self) -> None:
@@ -374,10 +374,10 @@ class Reading(unittest.TestCase):
         path.write_text("".join(messages))
         return str(path)
 
-    def read(self, given: str) -> patchset.Series:
+    def read(self, given: str) -> revision_series.Series:
         self.said = io.StringIO()
         with contextlib.redirect_stderr(self.said):
-            return patchset.read(given)
+            return revision_series.read(given)
 
     def refused(self, given: str, *words: str) -> None:
         with self.assertRaises(KunitError) as caught:
@@ -436,7 +436,7 @@ class Reading(unittest.TestCase):
         )
         for environ, words in choices:
             with contextlib.redirect_stderr(io.StringIO()) as said:
-                self.assertEqual(2, revision.main([], environ), environ)
+                self.assertEqual(2, revision.main(environ), environ)
             self.assertIn(words, said.getvalue())
 
     def test_the_tip_runs_with_the_matrix(self) -> None:
@@ -483,7 +483,7 @@ class BadInputs(Revision):
         self.revision(TIP_ONLY="1")
         self.calls()
         series = self.series(one(), two("int two; int hangs_build;"))
-        child = self.start("revision.py", env={"SERIES": str(series), "AGAINST": "none"})
+        child = self.start("revision", env={"SERIES": str(series), "AGAINST": "none"})
         pids = self.wait_for_hang(child)
         self.assert_error(self.revision(), 2, "another make revision")
         self.assertEqual(130, self.interrupt(child).status)
@@ -503,7 +503,7 @@ class BadInputs(Revision):
 
     def test_killed_without_warning(self) -> None:
         series = self.series(one(), two("int two; int hangs_build;"))
-        child = self.start("revision.py", env={"SERIES": str(series), "AGAINST": "none"})
+        child = self.start("revision", env={"SERIES": str(series), "AGAINST": "none"})
         pids = self.wait_for_hang(child)
         child.kill()
         child.wait()

@@ -8,11 +8,11 @@ import unittest
 from pathlib import Path
 from typing import List
 
-import rebased
-import rows
-import settings
-from errors import UsageError
-from tests.fake import KERNEL, Ran, World, patch
+from harness.trees import versions
+from harness.matrix import rows
+from harness.request import settings
+from harness.base.errors import UsageError
+from tests.world.fake import KERNEL, Ran, World, patch
 
 NEWER = {**KERNEL, "Makefile": KERNEL["Makefile"].replace("6\nPATCHLEVEL = 12", "7\nPATCHLEVEL = 2")}
 
@@ -60,7 +60,7 @@ class Suite(World):
         return [line for line in lines if f" {word} " in f"{line} "]
 
     def tree(self, **env: str) -> Ran:
-        return self.program("tree.py", **{"BASE": "sid", **env})
+        return self.program("tree", **{"BASE": "sid", **env})
 
     def test_the_newest_is_fetched_and_prepared(self) -> None:
         tree = self.make_tree(BASE="sid")
@@ -147,7 +147,7 @@ class Suite(World):
 
     def test_clean_takes_it_all_away(self) -> None:
         self.tree()
-        self.assertEqual(0, self.program("clean.py").status)
+        self.assertEqual(0, self.program("clean").status)
         self.assertFalse(self.build.exists())
 
 
@@ -159,10 +159,10 @@ class Rebased(World):
             self.write(f"expected/{place}/stock", "")
         directory = self.repo / "expected"
         for version, place in (((6, 12), "."), ((7, 2, 3), "7.2"), ((7, 9), "7.2"), ((8, 0), "7.10")):
-            found = rebased.find(directory, "stock", version)
+            found = versions.find(directory, "stock", version)
             self.assertEqual(directory / place / "stock", found)
-        self.assertEqual(directory / "fixed", rebased.find(directory, "fixed", (8, 0)))
-        self.assertEqual(Path("/nowhere/x"), rebased.find(Path("/nowhere"), "x", (8, 0)))
+        self.assertEqual(directory / "fixed", versions.find(directory, "fixed", (8, 0)))
+        self.assertEqual(Path("/nowhere/x"), versions.find(Path("/nowhere"), "x", (8, 0)))
 
 
 class Matrix(unittest.TestCase):

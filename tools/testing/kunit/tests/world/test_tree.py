@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from typing import Dict, List
 
-from tests.fake import KERNEL, MAIL, PATIENCE, World, listing, patch
+from tests.world.fake import KERNEL, MAIL, PATIENCE, World, listing, patch
 
 
 def mtimes(tree: Path) -> Dict[str, int]:
@@ -145,7 +145,7 @@ class Increments(World):
     def test_nothing_is_done_twice(self) -> None:
         tree = self.make_tree()
         before = mtimes(tree)
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assertEqual("", ran.stderr)
         self.assertEqual(before, mtimes(tree))
 
@@ -155,7 +155,7 @@ class Increments(World):
         self.write(
             "patches/series/0002-two.patch", patch("arch/arm64/mm/mmu.c", "mmu", 30, "int better;")
         )
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assertIn("5/5: series/0002-two.patch", ran.stderr)
         self.assertEqual(1, ran.stderr.count("applying"), ran.stderr)
         after = mtimes(tree)
@@ -186,7 +186,7 @@ class Increments(World):
         before = mtimes(tree)
         newer = {**KERNEL, "Makefile": KERNEL["Makefile"].replace("117", "118")}
         self.pack_kernel(newer, mtime=2)
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assertIn("imported Linux 6.12.118", ran.stderr)
         after = mtimes(tree)
         self.assertEqual({"Makefile"}, {path for path in after if after[path] != before[path]})
@@ -195,10 +195,10 @@ class Increments(World):
         self.make_tree()
         self.hanging("git", "*mailinfo*")
         self.write("patches/series/0002-two.patch", patch("arch/arm64/mm/mmu.c", "mmu", 9, "int x;"))
-        first = self.start("tree.py")
+        first = self.start("tree")
         self.wait_for_hang(first)
         self.healthy("git")
-        second = self.start("tree.py", env={"FLAVOUR": "stock"})
+        second = self.start("tree", env={"FLAVOUR": "stock"})
         assert second.stderr
         self.assertIn(f"waiting for process {first.pid}", second.stderr.readline())
         self.interrupt(first)
@@ -212,7 +212,7 @@ class Repair(World):
 
     def killed_while(self, tool: str, when: str, first: str = "true") -> None:
         self.hanging(tool, when, first)
-        child = self.start("tree.py")
+        child = self.start("tree")
         pids = self.wait_for_hang(child)
         child.kill()
         for pid in pids:
@@ -262,7 +262,7 @@ class Repair(World):
         files = (f"{tree}/arch/arm64/mm/mmu.c", f"{tree}/mm/tests/more_kunit.c", f"{index}.lock")
         half = "; ".join(f"echo ha >{file}" for file in files)
         self.killed_while("git", "*read-tree\\ -m\\ -u*", half)
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assertIn("repairing", ran.stderr)
         self.assertIn("int better;", (tree / "arch/arm64/mm/mmu.c").read_text())
         self.assertEqual("/* another */\n", (tree / "mm/tests/more_kunit.c").read_text())
@@ -271,12 +271,12 @@ class Repair(World):
 
     def test_what_was_left_running_is_waited_for(self) -> None:
         self.hanging("git", "*worktree\\ add*")
-        child = self.start("tree.py")
+        child = self.start("tree")
         pids = self.wait_for_hang(child)
         child.kill()
         child.wait()
         self.healthy("git")
-        second = self.start("tree.py")
+        second = self.start("tree")
         time.sleep(1)
         self.assertIsNone(second.poll())
         for pid in pids:
@@ -298,7 +298,7 @@ class UsersWork(World):
     def test_changes_are_used_with_a_note(self) -> None:
         tree = self.make_tree()
         (tree / "mm/memory.c").write_text("mine\n")
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assertIn("not committed", ran.stderr)
         self.assertEqual("mine\n", (tree / "mm/memory.c").read_text())
 
@@ -314,7 +314,7 @@ class UsersWork(World):
         tree = self.make_tree()
         (tree / "arch/arm64/mm/mmu.c").write_text("mine\n")
         self.better_patch()
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assert_error(ran, 2, "changes of yours", "arch/arm64/mm/mmu.c", "stash")
         self.assertEqual("mine\n", (tree / "arch/arm64/mm/mmu.c").read_text())
         self.git(tree, "stash")
@@ -325,7 +325,7 @@ class UsersWork(World):
         lock = Path(self.git(tree, "rev-parse", "--absolute-git-dir")) / "index.lock"
         lock.touch()
         self.better_patch()
-        self.assert_error(self.program("tree.py"), 2, "another git command", str(lock))
+        self.assert_error(self.program("tree"), 2, "another git command", str(lock))
         lock.unlink()
         self.make_tree()
 
@@ -333,7 +333,7 @@ class UsersWork(World):
         tree = self.make_tree()
         (tree / "mm/tests/more_kunit.c").write_text("mine\n")
         self.write("mm/tests/more_kunit.c", "ours\n")
-        self.assert_error(self.program("tree.py"), 2, "mm/tests/more_kunit.c")
+        self.assert_error(self.program("tree"), 2, "mm/tests/more_kunit.c")
         self.assertEqual("mine\n", (tree / "mm/tests/more_kunit.c").read_text())
 
     def commit(self, tree: Path) -> str:
@@ -351,7 +351,7 @@ class UsersWork(World):
         tree = self.make_tree()
         self.commit(tree)
         self.better_patch()
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assert_error(ran, 2, "commits of yours", "rebase --onto")
         self.assertEqual("mine\n", (tree / "mm/memory.c").read_text())
         words = ran.stderr[ran.stderr.index("rebase --onto") :].split()
@@ -363,7 +363,7 @@ class UsersWork(World):
     def test_a_tree_in_a_bisection_is_used_as_it_stands(self) -> None:
         tree = self.make_tree()
         self.git(tree, "checkout", "-q", "HEAD~2")
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assertEqual(0, ran.status)
         self.assertIn("used as it is", ran.stderr)
         self.assertNotIn("int two;", (tree / "arch/arm64/mm/mmu.c").read_text())
@@ -372,7 +372,7 @@ class UsersWork(World):
         stranger = self.build / "linux-6.12/series/thesis.tex"
         stranger.parent.mkdir(parents=True)
         stranger.write_text("years of work\n")
-        self.assert_error(self.program("tree.py"), 2, "not a tree that was prepared here")
+        self.assert_error(self.program("tree"), 2, "not a tree that was prepared here")
         self.assertEqual("years of work\n", stranger.read_text())
 
 
@@ -385,7 +385,7 @@ class BadPatches(World):
         bad = patch("arch/arm64/mm/mmu.c", "mmu", 20, "int two;").replace("-int mmu_20;", "-int gone;")
         self.write("patches/series/0002-two.patch", bad)
         self.pack_kernel({**KERNEL, "Makefile": KERNEL["Makefile"].replace("117", "200")}, mtime=2)
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assert_error(
             ran,
             125,
@@ -397,15 +397,15 @@ class BadPatches(World):
 
     def test_a_file_that_is_no_patch(self) -> None:
         self.write("patches/series/0002-two.patch", "TODO\n")
-        self.assert_error(self.program("tree.py"), 125, "0002-two.patch is not a patch")
+        self.assert_error(self.program("tree"), 125, "0002-two.patch is not a patch")
 
     def test_a_patch_that_is_not_there(self) -> None:
         self.write("patches/series/series", "0003-three.patch\n")
-        self.assert_error(self.program("tree.py"), 125, "0003-three.patch")
+        self.assert_error(self.program("tree"), 125, "0003-three.patch")
 
     def test_a_suite_that_would_replace_a_kernel_file(self) -> None:
         self.write("mm/memory.c", "a clash\n")
-        self.assert_error(self.program("tree.py"), 125, "would replace", "mm/memory.c")
+        self.assert_error(self.program("tree"), 125, "would replace", "mm/memory.c")
 
 
 class Package(World):
@@ -413,23 +413,23 @@ class Package(World):
 
     def test_no_package(self) -> None:
         (self.top / "src/linux-source-6.12.tar.xz").unlink()
-        self.assert_error(self.program("tree.py"), 2, "linux-source-6.12", "missing")
+        self.assert_error(self.program("tree"), 2, "linux-source-6.12", "missing")
 
     def test_a_damaged_package(self) -> None:
         path = self.top / "src/linux-source-6.12.tar.xz"
         path.write_bytes(path.read_bytes()[:-60])
-        self.assert_error(self.program("tree.py"), 125, "is damaged", "--reinstall")
+        self.assert_error(self.program("tree"), 125, "is damaged", "--reinstall")
         self.pack_kernel(KERNEL)
         self.make_tree()
 
     def test_a_package_that_is_no_archive(self) -> None:
         (self.top / "src/linux-source-6.12.tar.xz").write_text("not at all\n")
-        self.assert_error(self.program("tree.py"), 125, "is damaged")
+        self.assert_error(self.program("tree"), 125, "is damaged")
 
     def test_no_room(self) -> None:
         with open(self.top / "src/linux-source-6.12.tar.xz", "ab") as file:
             file.truncate(1 << 43)
-        ran = self.program("tree.py")
+        ran = self.program("tree")
         self.assert_error(ran, 2, "not enough room", "GB needed", "GB free", "BUILD=DIR")
         self.assertFalse((self.build / "linux-6.12/series").exists())
 
@@ -441,7 +441,7 @@ class Package(World):
             'case "$*" in *worktree\\ add*) echo "fatal: No space left on device" >&2; exit 128;; esac\n'
             f'exec {real} "$@"',
         )
-        self.assert_error(self.program("tree.py"), 2, "the disk is full", "No space left on device")
+        self.assert_error(self.program("tree"), 2, "the disk is full", "No space left on device")
         self.healthy("git")
         self.make_tree()
 
@@ -520,20 +520,20 @@ class Ksrc(World):
         self.assertIn("int two;", (tree / "arch/arm64/mm/mmu.c").read_text())
 
     def test_no_such_directory(self) -> None:
-        self.assert_error(self.program("tree.py", KSRC="/nowhere"), 125, "/nowhere", "no such directory")
+        self.assert_error(self.program("tree", KSRC="/nowhere"), 125, "/nowhere", "no such directory")
 
     def test_no_kernel_tree(self) -> None:
-        self.assert_error(self.program("tree.py", KSRC=str(self.repo)), 125, "is no Linux tree")
+        self.assert_error(self.program("tree", KSRC=str(self.repo)), 125, "is no Linux tree")
 
     def test_too_old_a_tree(self) -> None:
         makefile = KERNEL["Makefile"].replace("12", "1", 1)
         (self.linux / "Makefile").write_text(makefile)
-        ran = self.program("tree.py", KSRC=str(self.linux))
+        ran = self.program("tree", KSRC=str(self.linux))
         self.assert_error(ran, 125, "is Linux 6.1.117: too old", "6.6 or later")
 
     def test_an_incomplete_tree(self) -> None:
         (self.linux / "include/kunit/static_stub.h").unlink()
-        ran = self.program("tree.py", KSRC=str(self.linux))
+        ran = self.program("tree", KSRC=str(self.linux))
         self.assert_error(ran, 125, "has no include/kunit/static_stub.h")
 
 
@@ -541,13 +541,13 @@ class Variables(World):
     is_prepared = False
 
     def test_unknown_flavour(self) -> None:
-        self.assert_error(self.program("tree.py", FLAVOUR="vanilla"), 2, "vanilla", "series baseline stock")
+        self.assert_error(self.program("tree", FLAVOUR="vanilla"), 2, "vanilla", "series baseline stock")
 
     def test_jobs_that_are_no_number(self) -> None:
         self.assert_error(self.front_end("build", JOBS="many"), 2, "JOBS=many")
 
     def test_base_that_is_no_version(self) -> None:
-        self.assert_error(self.program("tree.py", BASE="/usr/src/linux"), 2, "KSRC=DIR")
+        self.assert_error(self.program("tree", BASE="/usr/src/linux"), 2, "KSRC=DIR")
 
 
 if __name__ == "__main__":

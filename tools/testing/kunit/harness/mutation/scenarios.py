@@ -6,19 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Mapping, Sequence
 
-import e2e_run
-import mutant as mutant_module
-import proc
-import results
-from e2e_run import Plan
-from e2e_scenario import Scenario
-from errors import KunitError, UsageError
-from finding import Finding, Kind
-from journal import Journal
-from mutant import Mutant
-from mutant_lab import Workshop
-from results import CaseResult, RunResult
-from settings import Settings
+from harness.base.console import Stopwatch, say
+from harness.e2e import run as e2e_run
+from harness.mutation import mutant as mutation_mutant
+from harness.verdict import results
+from harness.e2e.run import Plan
+from harness.e2e.scenario import Scenario
+from harness.base.errors import KunitError, UsageError
+from harness.kernel.finding import Finding, Kind
+from harness.verdict.journal import Journal
+from harness.mutation.mutant import Mutant
+from harness.mutation.kernels import Workshop
+from harness.verdict.results import CaseResult, RunResult
+from harness.request.settings import Settings
 
 # What a scenario's mutant breaks, and the variables that leave mutants out.
 FLAVOUR, PAGE = "series", "4k"
@@ -34,7 +34,7 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Mu
     if not globs and any(environ.get(name) for name in _NARROWING):
         return []
     known = {scenario.name for scenario in scenarios if PAGE in scenario.pages}
-    found = [m for m in mutant_module.read_patches() if m.scenarios]
+    found = [m for m in mutation_mutant.read_patches() if m.scenarios]
     for mutant in found:
         strangers = sorted(set(mutant.scenarios) - known)
         if strangers:
@@ -42,7 +42,7 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Mu
                 f"{mutant.name}: there is no scenario '{strangers[0]}' for {PAGE}",
                 f"choose from: {' '.join(sorted(known))}",
             )
-    return mutant_module.choose(found, globs) if found else []
+    return mutation_mutant.choose(found, globs) if found else []
 
 
 def run(
@@ -70,9 +70,9 @@ def run(
 
 
 def _try(workshop: Workshop, mutant: Mutant, plan: Plan, out: Path) -> RunResult:
-    watch = proc.Stopwatch()
+    watch = Stopwatch()
     name = f"mutant {mutant.name}"
-    proc.say(f"{name} ...")
+    say(f"{name} ...")
     logs = out / mutant.name
     logs.mkdir(parents=True, exist_ok=True)
     cases: List[CaseResult] = []

@@ -9,19 +9,19 @@ import unittest
 from pathlib import Path
 from typing import Dict
 
-import coverage
-import coverage_data
-import coverage_report
-import settings
-from coverage_data import Ran
-from e2e_scenario import RAM_START
-from errors import CommandError, UsageError
-from finding import Kind
-from gitrepo import Git
-from tests.fake import DATA
-from tests.fake import Ran as Finished
-from tests.test_e2e import CONSOLE, GuestWorld
-from tests.test_judge import CASES
+from harness.commands import coverage
+from harness.coverage import gcov
+from harness.coverage import text as coverage_text
+from harness.request import settings
+from harness.coverage.gcov import Ran
+from harness.e2e.scenario import RAM_START
+from harness.base.errors import CommandError, UsageError
+from harness.kernel.finding import Kind
+from harness.trees.git import Git
+from tests.world.fake import DATA
+from tests.world.fake import Ran as Finished
+from tests.world.test_e2e import CONSOLE, GuestWorld
+from tests.unit.test_judge import CASES
 
 OBJECT = "/build/.kunit-4k-e2e-coverage/mm/sparse"
 
@@ -48,21 +48,21 @@ class Counters(Directory):
     def test_they_are_found_among_all_else(self) -> None:
         data, more = bytes(range(200)), b"x"
         log = self.file(f"    ok 1 first\n{printed(data)}{printed(more, OBJECT + '2')}ok 1 suite\n")
-        self.assertEqual({OBJECT: data, f"{OBJECT}2": more}, coverage_data.counters(log))
-        self.assertEqual("    ok 1 first\nok 1 suite\n", coverage_data.without_counters(log))
+        self.assertEqual({OBJECT: data, f"{OBJECT}2": more}, gcov.counters(log))
+        self.assertEqual("    ok 1 first\nok 1 suite\n", gcov.without_counters(log))
 
     def test_none(self) -> None:
-        self.assertEqual({}, coverage_data.counters(self.file(CONSOLE)))
+        self.assertEqual({}, gcov.counters(self.file(CONSOLE)))
 
     def test_what_is_lost_is_noticed(self) -> None:
         text = printed(bytes(200))
         for broken in (text[:-40], text.replace("\n#   ", "\n[    1.0] random: crng\n", 1)):
             with self.assertRaisesRegex(CommandError, "sparse are not whole"):
-                coverage_data.counters(self.file(broken))
+                gcov.counters(self.file(broken))
 
     def test_no_guest_counted(self) -> None:
         with self.assertRaisesRegex(CommandError, "no guest printed counters"):
-            coverage_data.capture([self.file(CONSOLE)], Path("/t"), Path("/b"), self.directory / "w")
+            gcov.capture([self.file(CONSOLE)], Path("/t"), Path("/b"), self.directory / "w")
 
 
 class Traces(unittest.TestCase):
@@ -71,7 +71,7 @@ class Traces(unittest.TestCase):
             "TN:suites\nSF:/tree/mm/sparse.c\nDA:3,0\nDA:4,17\nBRDA:4,0,0,17\nBRDA:4,0,1,0\n"
             "BRDA:5,0,0,-\nLF:2\nend_of_record\nSF:/tree/mm/memremap.c\nDA:3,1\nend_of_record\n"
         )
-        trace = coverage_data.read(text, Path("/tree"))
+        trace = gcov.read(text, Path("/tree"))
         self.assertEqual(Ran({3: 0, 4: 17}, {4: [17, 0], 5: [0]}), trace["mm/sparse.c"])
         self.assertEqual({3: 1}, trace["mm/memremap.c"].lines)
 
@@ -90,18 +90,18 @@ class Touched(Directory):
             git.run("-c", "user.name=a", "-c", "user.email=a", "commit", "-q", "-m", "-")
             commits.append(git.out("rev-parse", "HEAD"))
         self.assertEqual(
-            {"mm/sparse.c": {2: "B1", 3: "B2", 5: "d"}}, coverage_report.added(git, *commits)
+            {"mm/sparse.c": {2: "B1", 3: "B2", 5: "d"}}, coverage_text.added(git, *commits)
         )
 
 
 class Report(Directory):
     touched = {"mm/sparse.c": {7: "\tif (altmap)", 8: "\t\treturn;", 9: "\t/* why */"}}
 
-    def look(self, ran: Ran, excuses: str = "") -> coverage_report.Report:
-        seen: Dict[str, coverage_data.Trace] = {"suites": {"mm/sparse.c": ran}}
+    def look(self, ran: Ran, excuses: str = "") -> coverage_text.Report:
+        seen: Dict[str, gcov.Trace] = {"suites": {"mm/sparse.c": ran}}
         seen["both"] = seen["suites"]
-        found = coverage_report.read_excuses(self.file(excuses, "uncovered"))
-        return coverage_report.look(self.touched, seen, found)
+        found = coverage_text.read_excuses(self.file(excuses, "uncovered"))
+        return coverage_text.look(self.touched, seen, found)
 
     def test_all_ran(self) -> None:
         report = self.look(Ran({7: 2, 8: 1}, {7: [1, 1]}))
@@ -137,7 +137,7 @@ class Report(Directory):
                 self.look(Ran(), text)
 
     def test_ours_can_be_read(self) -> None:
-        coverage_report.read_excuses()
+        coverage_text.read_excuses()
 
 
 class Machine(unittest.TestCase):
@@ -159,10 +159,10 @@ class Running(GuestWorld):
     def setUp(self) -> None:
         super().setUp()
         self.write("lib/kunit-configs/coverage.config", "")
-        self.write("tools/testing/kunit/expected/cases", "\n".join(sorted(CASES)))
+        self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
         for name in ("skips", "baseline", "stock"):
-            self.write(f"tools/testing/kunit/expected/{name}", "")
-        self.write("tools/testing/kunit/expected/uncovered", "")
+            self.write(f"tools/testing/kunit/data/expected/{name}", "")
+        self.write("tools/testing/kunit/data/expected/uncovered", "")
         self.tool("aarch64-linux-gnu-gcov", "exit 0")
         self.tool("aarch64-linux-gnu-gcov-tool", "exit 1")
         self.tool("genhtml", "exit 0")
@@ -182,7 +182,7 @@ class Running(GuestWorld):
         suites = (DATA / "pass.log").read_text()
         self.console(CONSOLE.replace("not ok", "ok") + printed(b"x", str(gcda)),
                      suites + printed(b"x", str(gcda)))  # fmt: skip
-        return self.program("coverage.py", CONFIGS="4k", FAKE_APT="", FAKE_GUEST="", **env)
+        return self.program("coverage", CONFIGS="4k", FAKE_APT="", FAKE_GUEST="", **env)
 
     def test_what_is_left_unexplained(self) -> None:
         ran = self.coverage()

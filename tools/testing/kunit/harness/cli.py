@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The command line of altmap: one subcommand for each module in commands/.
+
+An option says what the variable of the same name says: "altmap check --configs 4k" is
+"make check CONFIGS=4k". The variables are the defaults of the options.
+"""
+
+import argparse
+import importlib
+import os
+from collections.abc import Mapping
+from types import ModuleType
+from typing import NoReturn
+
+from harness.base import console
+from harness.base.errors import UsageError
+from harness.request.variables import Command, Variable
+
+# In the order of the help: what most people want comes first.
+NAMES = (
+    "run", "check", "revision", "tree", "matrix", "report", "mutants", "soak", "e2e",
+    "coverage", "bench", "map", "arches", "lint", "export", "docs", "clean",
+)  # fmt: skip
+_HELP = """\
+examples:
+  altmap run --config 64k              boot the suites, with 64K pages
+  altmap revision v4.mbx               judge a patch series, patch by patch
+  altmap check                         every test of this repository
+
+"make COMMAND VARIABLE=value" does the same as "altmap COMMAND --variable value".
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors look like all others of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"see {self.prog} --help")
+
+
+def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
+    """Run the subcommand that argv names; return the exit status."""
+    parser, modules = _parser(argv, environ)
+    if "_ARGCOMPLETE" in environ:
+        # Only a user who has the package has switched completion on.
+        importlib.import_module("argcomplete").autocomplete(parser)
+    given, rest = parser.parse_known_args(argv)
+    module = modules[given.command]
+    command: Command = module.COMMAND
+    if rest and not command.hands_over:
+        what = f"altmap {given.command} does not know {' '.join(rest)}"
+        raise UsageError(what, f"see altmap {given.command} --help")
+    console.set_level(given.verbose - given.quiet)
+    known = command.given({**environ, **_options(command, given)})
+    if getattr(given, "list", False):
+        print("\n".join(module.listed(known)))
+        return 0
+    status: int = module.main(known, rest) if command.hands_over else module.main(known)
+    return status
+
+
+def _parser(
+    argv: list[str], environ: Mapping[str, str]
+) -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
+    """The parser, and the modules behind its subcommands.
+
+    A module takes a while to import: only the one that argv names is, if it names one.
+    """
+    named = next((word for word in argv if not word.startswith("-")), "")
+    wanted = (named,) if named in NAMES and "_ARGCOMPLETE" not in environ else NAMES
+    modules = {name: importlib.import_module(f"harness.commands.{name}") for name in wanted}
+    parser = _Parser(
+        "altmap", description="struct page memory from the device, on arm64: from a patch revision to a verdict.", epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in modules.items():
+        _add(commands, name, module)
+    return parser, modules
+
+
+def _add(
+    commands: "argparse._SubParsersAction[_Parser]", name: str, module: ModuleType
+) -> None:
+    command: Command = module.COMMAND
+    one = commands.add_parser(
+        name, help=command.summary, description=command.summary[0].upper() + command.summary[1:] + ".",
+        epilog=f"example:\n  {command.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    for variable in command.variables():
+        _add_option(one, variable, variable.name == command.positional)
+    if hasattr(module, "listed"):
+        one.add_argument("--list", action="store_true", help="print what there is to choose from")
+    one.add_argument("-v", "--verbose", action="count", default=0, help="print each program that is started")
+    one.add_argument("-q", "--quiet", action="count", default=0, help="print results and errors only")
+
+
+def _add_option(parser: argparse.ArgumentParser, variable: Variable, is_positional: bool) -> None:
+    if is_positional:
+        # Not required here: make gives it as a variable.
+        parser.add_argument(
+            variable.name, nargs="*" if variable.is_list else "?", metavar=variable.value, help=variable.help
+        )  # fmt: skip
+    elif variable.is_flag:
+        parser.add_argument(
+            variable.option, dest=variable.name, action="store_const", const=variable.value, help=variable.help
+        )  # fmt: skip
+    else:
+        parser.add_argument(variable.option, dest=variable.name, metavar=variable.value, help=variable.help)
+
+
+def _options(command: Command, given: argparse.Namespace) -> dict[str, str]:
+    """What options say, as variables."""
+    found: dict[str, str] = {}
+    for variable in command.variables():
+        value = getattr(given, variable.name, None)
+        if isinstance(value, list):
+            value = " ".join(value)
+        if value:
+            found[variable.name] = value.replace(",", " ") if variable.is_list else value
+    return found

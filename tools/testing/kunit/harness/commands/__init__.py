@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One module a command; nobody imports them but the dispatcher."""

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0
+"""altmap tree: a kernel tree, prepared."""
+
+from collections.abc import Mapping
+
+from harness.request import settings
+from harness.request.variables import TREE, Command
+from harness.trees import debian, needs, worktree
+from harness.base import packages
+
+COMMAND = Command(
+    "make tree",
+    TREE | {"FLAVOUR"},
+    "prepare a kernel tree and print its path",
+    "altmap tree --flavour stock",
+)
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Prepare the tree and print its path."""
+    wanted = debian.resolve(settings.read(environ))
+    packages.ensure(needs.for_tree(wanted))
+    print(worktree.prepare(wanted))
+    return 0

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What this machine has to build and boot kernels with."""
+
+import os
+import platform
+import shutil
+from collections.abc import Sequence
+
+from harness.base import packages, process
+from harness.kernel import options
+from harness.request.settings import Settings
+from harness.trees import needs
+
+
+def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
+    """See to everything that building and booting needs, and to more."""
+    line = options.take_apart(["run"])
+    cross = options.needs_cross_package(line)
+    needed = [*needs.for_tree(wanted), *packages.for_build(cross), packages.QEMU, *more]
+    packages.ensure(needed)
+    packages.check_qemu()
+
+
+def description() -> str:
+    """On what a command runs: CPUs, compiler and emulator."""
+    words = [f"{platform.machine()}, {os.cpu_count()} CPUs"]
+    for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
+        words += first_line(argv)
+    return "\n".join(words)
+
+
+def first_line(argv: Sequence[str]) -> list[str]:
+    """What a program says of itself, if it is there."""
+    return [process.run(argv).stdout.partition("\n")[0]] if shutil.which(argv[0]) else []

@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The kernel's kunit.py for this repository: prepares a kernel tree, then hands over."""
+
+import sys
+
+from harness.base import process
+from harness.kernel import frontend
+
+if __name__ == "__main__":
+    sys.exit(process.main_guard(frontend.main, sys.argv[1:]))

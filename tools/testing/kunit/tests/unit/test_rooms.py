@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The house: each room imports from those below it, and nobody imports a command."""
+
+import ast
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.world.fake import TOOLS
+
+# From the ground up. Rooms on one floor do not know each other.
+FLOORS = (
+    {"base"}, {"request"}, {"trees"}, {"kernel"}, {"verdict"},
+    {"originmap", "matrix", "e2e", "outgoing"},
+    {"revision", "mutation", "bench", "coverage"},
+    {"commands"},
+)  # fmt: skip
+HARNESS = TOOLS / "harness"
+LONGEST = 300
+
+
+def floor(room: str) -> int:
+    """On which floor a room is."""
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules of harness that a file names, as room/module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
+            words = (node.module or "").split(".")[1:]
+            yield from (".".join([*words, alias.name]) for alias in node.names)
+
+
+class Rooms(unittest.TestCase):
+    def test_each_room_has_a_floor_and_a_sentence(self) -> None:
+        there = {path.parent.name for path in HARNESS.glob("*/*.py")}
+        self.assertEqual(set().union(*FLOORS), there)
+        for room in there:
+            with self.subTest(room):
+                text = (HARNESS / room / "__init__.py").read_text(encoding="utf-8")
+                self.assertRegex(text, r'(?s)^# SPDX-License-Identifier: GPL-2.0\n"""[^"]+\."""\n$')
+
+    def test_a_room_imports_from_below(self) -> None:
+        seen = 0
+        for path in HARNESS.glob("*/*.py"):
+            room = path.parent.name
+            for name in imports(path):
+                other = name.split(".")[0]
+                seen += 1
+                with self.subTest(f"{room}/{path.name} imports {name}"):
+                    self.assertTrue(other == room != "commands" or floor(other) < floor(room))
+        self.assertGreater(seen, 200)
+
+    def test_no_file_is_long(self) -> None:
+        for path in (*HARNESS.rglob("*.py"), TOOLS / "altmap", TOOLS / "kunit.py"):
+            with self.subTest(str(path.relative_to(TOOLS))):
+                self.assertLessEqual(len(path.read_text(encoding="utf-8").splitlines()), LONGEST)
+
+
+if __name__ == "__main__":
+    unittest.main()
