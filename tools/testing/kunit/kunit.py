@@ -4,8 +4,8 @@
 
 import sys
 
-from harness.base import process
+from harness.base import program
 from harness.kernel import frontend
 
 if __name__ == "__main__":
-    sys.exit(process.main_guard(frontend.main, sys.argv[1:]))
+    sys.exit(program.main_guard(frontend.main, sys.argv[1:]))

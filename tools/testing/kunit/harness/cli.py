@@ -18,9 +18,24 @@ from harness.request.variables import Command, Variable
 
 # In the order of the help: what most people want comes first.
 NAMES = (
-    "run", "check", "revision", "tree", "matrix", "report", "mutants", "soak", "e2e",
-    "coverage", "bench", "map", "arches", "lint", "export", "docs", "clean",
-)  # fmt: skip
+    "run",
+    "check",
+    "revision",
+    "tree",
+    "matrix",
+    "report",
+    "mutants",
+    "soak",
+    "e2e",
+    "coverage",
+    "bench",
+    "map",
+    "arches",
+    "lint",
+    "export",
+    "docs",
+    "clean",
+)
 _HELP = """\
 examples:
   altmap run --config 64k              boot the suites, with 64K pages
@@ -70,44 +85,61 @@ def _parser(
     wanted = (named,) if named in NAMES and "_ARGCOMPLETE" not in environ else NAMES
     modules = {name: importlib.import_module(f"harness.commands.{name}") for name in wanted}
     parser = _Parser(
-        "altmap", description="struct page memory from the device, on arm64: from a patch revision to a verdict.", epilog=_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
-    )  # fmt: skip
+        "altmap",
+        description="struct page memory from the device, on arm64: from a patch revision to a verdict.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in modules.items():
         _add(commands, name, module)
     return parser, modules
 
 
-def _add(
-    commands: "argparse._SubParsersAction[_Parser]", name: str, module: ModuleType
-) -> None:
+def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, module: ModuleType) -> None:
     command: Command = module.COMMAND
     one = commands.add_parser(
-        name, help=command.summary, description=command.summary[0].upper() + command.summary[1:] + ".",
+        name,
+        help=command.summary,
+        description=command.summary[0].upper() + command.summary[1:] + ".",
         epilog=f"example:\n  {command.example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
-    )  # fmt: skip
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     for variable in command.variables():
         _add_option(one, variable, variable.name == command.positional)
     if hasattr(module, "listed"):
         one.add_argument("--list", action="store_true", help="print what there is to choose from")
-    one.add_argument("-v", "--verbose", action="count", default=0, help="print each program that is started")
-    one.add_argument("-q", "--quiet", action="count", default=0, help="print results and errors only")
+    one.add_argument(
+        "-v", "--verbose", action="count", default=0, help="print each program that is started"
+    )
+    one.add_argument(
+        "-q", "--quiet", action="count", default=0, help="print results and errors only"
+    )
 
 
 def _add_option(parser: argparse.ArgumentParser, variable: Variable, is_positional: bool) -> None:
     if is_positional:
         # Not required here: make gives it as a variable.
         parser.add_argument(
-            variable.name, nargs="*" if variable.is_list else "?", metavar=variable.value, help=variable.help
-        )  # fmt: skip
+            variable.name,
+            nargs="*" if variable.is_list else "?",
+            metavar=variable.value,
+            help=variable.help,
+        )
     elif variable.is_flag:
         parser.add_argument(
-            variable.option, dest=variable.name, action="store_const", const=variable.value, help=variable.help
-        )  # fmt: skip
+            variable.option,
+            dest=variable.name,
+            action="store_const",
+            const=variable.value,
+            help=variable.help,
+        )
     else:
-        parser.add_argument(variable.option, dest=variable.name, metavar=variable.value, help=variable.help)
+        parser.add_argument(
+            variable.option, dest=variable.name, metavar=variable.value, help=variable.help
+        )
 
 
 def _options(command: Command, given: argparse.Namespace) -> dict[str, str]:

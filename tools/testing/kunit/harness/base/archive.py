@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Set, Union
+from typing import Any
 
 _RECORD = "record.json"
 
 
-def key(*parts: Union[str, bytes]) -> str:
+def key(*parts: str | bytes) -> str:
     """A name for what is made of these parts, and of nothing else."""
     digest = hashlib.sha256()
     for part in parts:
@@ -26,14 +27,14 @@ class Archive:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._added: Set[str] = set()
+        self._added: set[str] = set()
         directory.mkdir(parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
         """Where the result of that key is, or would be."""
         return self._directory / name
 
-    def find(self, name: str) -> Optional[Dict[str, Any]]:
+    def find(self, name: str) -> dict[str, Any] | None:
         """The record of a result, or None if there is none that is whole."""
         try:
             text = (self.path(name) / _RECORD).read_text(encoding="utf-8")
@@ -67,7 +68,7 @@ class Archive:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def write_record(directory: Path, record: Dict[str, Any]) -> None:
+def write_record(directory: Path, record: dict[str, Any]) -> None:
     """Write the record of a result; with it, the result is whole."""
     write_whole(directory / _RECORD, json.dumps(record, indent=1))
 

@@ -86,7 +86,9 @@ def of_system(error: OSError) -> KunitError:
     if error.errno == errno.EIO:
         return CommandError(cause, "the disk may be failing: see what dmesg says of it")
     if not name:
-        return CommandError(cause, "try again; if it persists, report it with the command you typed")
+        return CommandError(
+            cause, "try again; if it persists, report it with the command you typed"
+        )
     if error.errno in (errno.EACCES, errno.EPERM):
         shown = shlex.quote(name)
         return CommandError(cause, f"see who may use it: ls -ld {shown}; then change that")

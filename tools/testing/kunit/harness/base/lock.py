@@ -3,8 +3,8 @@
 
 import contextlib
 import fcntl
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from harness.base.errors import WorkTreeError
 

@@ -7,13 +7,13 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List, Optional, Sequence, Tuple
 
 from harness.base import process
-from harness.base.errors import MissingToolError
 from harness.base.console import say
+from harness.base.errors import MissingToolError
 
 APT_LISTS = Path("/var/lib/apt/lists")
 QEMU_NEEDED = (7, 0)
@@ -87,24 +87,24 @@ def host_is_arm64() -> bool:
     return platform.machine() in ("aarch64", "arm64")
 
 
-def for_build(cross: bool) -> Tuple[Requirement, ...]:
+def for_build(cross: bool) -> tuple[Requirement, ...]:
     """What building a kernel needs; cross: for arm64, with Debian's cross compiler."""
     return (*BUILD, CROSS_COMPILER) if cross else BUILD
 
 
-def for_guest(firmware: bool) -> Tuple[Requirement, ...]:
+def for_guest(firmware: bool) -> tuple[Requirement, ...]:
     """What makes a guest with a user space; firmware: and one with UEFI."""
     return (*GUEST, FIRMWARE) if firmware else GUEST
 
 
-def other_compiler(arch: str) -> Optional[Requirement]:
+def other_compiler(arch: str) -> Requirement | None:
     """The cross compiler for an architecture that is not arm64, if we know of one to use."""
     compiler = _OTHERS[arch][1] if arch in _OTHERS else None
     native = compiler and compiler.proof.startswith(f"{platform.machine()}-")
     return None if native else compiler
 
 
-def for_other(arch: str, build: bool, boot: bool, cross: bool) -> List[Requirement]:
+def for_other(arch: str, build: bool, boot: bool, cross: bool) -> list[Requirement]:
     """What it takes to build and boot a kernel of an architecture that is not arm64."""
     needed = [_OTHERS[arch][0]] if boot and arch in _OTHERS else []
     compiler = other_compiler(arch)
@@ -147,7 +147,7 @@ def _command(prefix: Sequence[str], packages: Sequence[str]) -> str:
     return shlex.join([*prefix, "apt-get", "install", "--no-install-recommends", *packages])
 
 
-def _privilege(packages: Sequence[str], what: str) -> List[str]:
+def _privilege(packages: Sequence[str], what: str) -> list[str]:
     """What to put before apt-get, once the user agrees. Raises MissingToolError."""
     if os.geteuid() == 0:
         return []

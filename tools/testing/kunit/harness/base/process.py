@@ -5,48 +5,32 @@ Each program leads its own session, so that it and all that it starts can be
 ended as a whole: on a timeout, on Ctrl-C and on SIGTERM. Nothing outlives us.
 """
 
-import collections
 import contextlib
-import math
 import os
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import (
-    IO, Any, Callable, Deque, Dict, Generator, Generic, Iterable, Iterator, List, Mapping,
-    Optional, Sequence, TypeVar, Union,
-)  # fmt: skip
+from typing import IO, Any
 
-from harness.base import errors
-from harness.base.console import Stopwatch, say, tail
-from harness.base.errors import ROOM, CommandError, DiskSpaceError, ExitStatus, KunitError, MissingToolError
+from harness.base.console import Stopwatch, say_details, tail
+from harness.base.errors import ROOM, CommandError, DiskSpaceError, KunitError, MissingToolError
+from harness.base.signals import signals_held
 
 # A guest or a compiler that was asked to end gets this long, in seconds.
 GRACE = 5.0
 
-# How often it is looked who is done first, in seconds.
+# How often a child is looked after, in seconds.
 _POLL = 0.05
-
-_CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # Files that children hold open too. With a lock among them, what an untimely
 # end of ours leaves running keeps the lock until it is done.
-shared_files: List[int] = []
+shared_files: list[int] = []
 
-Stream = Union[int, IO[Any], None]
-
-
-class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM arrived. signum says which."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
+Stream = int | IO[Any] | None
 
 
 class CommandFailed(CommandError):
@@ -66,7 +50,52 @@ class TimedOut(KunitError):
 
 
 class Abandoned(Exception):
-    """A thread's program was ended because the main thread no longer wants it."""
+    """A thread wants to start a program, and the main thread no longer wants the thread."""
+
+
+class Children:
+    """The programs that some threads have started.
+
+    Signals reach only the main thread, so that one has to end the programs of the others.
+    """
+
+    _local = threading.local()
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set["subprocess.Popen[bytes]"] = set()
+        self._is_over = False
+
+    @staticmethod
+    def current() -> "Children | None":
+        """Those that this thread adds to."""
+        found: Children | None = getattr(Children._local, "children", None)
+        return found
+
+    def adopt(self) -> None:
+        """Take what this thread starts from now on."""
+        Children._local.children = self
+
+    def start(self, start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
+        """Start one more. Raises Abandoned after end()."""
+        with self._lock:
+            if self._is_over:
+                raise Abandoned
+            child = start()
+            self._running.add(child)
+            return child
+
+    def forget(self, child: "subprocess.Popen[bytes]") -> None:
+        """Its own thread ends this one."""
+        with self._lock:
+            self._running.discard(child)
+
+    def end(self) -> None:
+        """Ask all of them to end; their threads see to it that they do."""
+        with self._lock:
+            self._is_over = True
+            for child in self._running:
+                _signal_group(child.pid, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -78,52 +107,12 @@ class Completed:
     stderr: str
 
 
-class _Held:
-    """Signals that arrive while a child is being started or ended wait."""
-
-    depth = 0
-    pending: Optional[int] = None
-
-
-def _on_signal(signum: int, _frame: Optional[FrameType]) -> None:
-    if _Held.depth:
-        _Held.pending = signum
-    else:
-        raise Interrupted(signum)
-
-
-def catch_signals() -> None:
-    """Turn Ctrl-C, SIGTERM and SIGHUP into Interrupted, raised where we are."""
-    for signum in _CAUGHT:
-        if signal.getsignal(signum) != signal.SIG_IGN:
-            signal.signal(signum, _on_signal)
-
-
-@contextlib.contextmanager
-def signals_held() -> Iterator[None]:
-    """Do something whole: an interruption is raised when the block is left.
-
-    Signals are the main thread's business: in another one there is nothing to hold.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    _Held.depth += 1
-    try:
-        yield
-    finally:
-        _Held.depth -= 1
-        if _Held.depth == 0 and _Held.pending is not None:
-            signum, _Held.pending = _Held.pending, None
-            raise Interrupted(signum)
-
-
 @contextlib.contextmanager
 def started(
     argv: Sequence[str],
     *,
-    cwd: Optional[str] = None,
-    env: Optional[Mapping[str, str]] = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
     stdin: Stream = subprocess.DEVNULL,
     stdout: Stream = None,
     stderr: Stream = None,
@@ -133,34 +122,36 @@ def started(
 
     first_signal is what its process group is sent first.
     Raises MissingToolError when there is no such program, CommandError when it
-    cannot be started for another reason, and Abandoned in a Task that nobody
-    waits for any more.
+    cannot be started for another reason, and Abandoned in a thread whose pool has
+    been left.
     """
-    child: Optional["subprocess.Popen[bytes]"] = None
-    task = Task.current()
+
+    def start() -> "subprocess.Popen[bytes]":
+        try:
+            return subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(env) if env is not None else None,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                pass_fds=shared_files,
+            )
+        except OSError as error:
+            raise _not_started(argv[0], cwd, error) from error
+
+    say_details(f"$ {shlex.join(argv)}")
+    child, children = None, Children.current()
     try:
-        with signals_held(), task.starting() if task else contextlib.nullcontext():
-            try:
-                child = subprocess.Popen(
-                    list(argv),
-                    cwd=cwd,
-                    env=dict(env) if env is not None else None,
-                    stdin=stdin,
-                    stdout=stdout,
-                    stderr=stderr,
-                    start_new_session=True,
-                    pass_fds=shared_files,
-                )
-            except OSError as error:
-                raise _not_started(argv[0], cwd, error) from error
-            if task:
-                task.child = child
+        with signals_held():
+            child = children.start(start) if children else start()
         yield child
     finally:
         if child is not None:
             with signals_held():
-                if task:
-                    task.ending()
+                if children:
+                    children.forget(child)
                 end(child, first_signal)
                 for pipe in (child.stdin, child.stdout, child.stderr):
                     if pipe is not None:
@@ -168,7 +159,7 @@ def started(
                             pipe.close()
 
 
-def _not_started(program: str, cwd: Optional[str], error: OSError) -> KunitError:
+def _not_started(program: str, cwd: str | None, error: OSError) -> KunitError:
     """The error for a program that could not be started; its directory may be the reason."""
     if cwd is not None and error.filename == cwd:
         return CommandError(
@@ -181,120 +172,6 @@ def _not_started(program: str, cwd: Optional[str], error: OSError) -> KunitError
     if isinstance(error, PermissionError):
         return CommandError(cause, f"make it executable: chmod +x {program}")
     return CommandError(cause, f"see that {program} is a program for this machine")
-
-
-T = TypeVar("T")
-
-
-class Task(Generic[T]):
-    """A function that runs in a thread of its own, and what it returns.
-
-    As signals reach only the main thread, that one has to end the others:
-    leaving the block that a task is used in ends the program that it has
-    started, and waits for it.
-    """
-
-    _local = threading.local()
-
-    def __init__(self, function: Callable[[], T]) -> None:
-        self.child: Optional["subprocess.Popen[bytes]"] = None
-        self._function = function
-        self._lock = threading.Lock()
-        self._abandoned = False
-        self._result: List[T] = []
-        self._error: Optional[BaseException] = None
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    @staticmethod
-    def current() -> Optional["Task[Any]"]:
-        """The task that this code runs in."""
-        found: Optional["Task[Any]"] = getattr(Task._local, "task", None)
-        return found
-
-    def __enter__(self) -> "Task[T]":
-        with signals_held():
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with signals_held():
-            with self._lock:
-                self._abandoned = True
-                if self.child:
-                    _signal_group(self.child.pid, signal.SIGTERM)
-            self._thread.join()
-
-    @contextlib.contextmanager
-    def starting(self) -> Iterator[None]:
-        """Start a child, unless it would outlive the task. Raises Abandoned."""
-        with self._lock:
-            if self._abandoned:
-                raise Abandoned
-            yield
-
-    def ending(self) -> None:
-        """The child is no longer the main thread's to end."""
-        with self._lock:
-            self.child = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether result() returns at once."""
-        return self._done.is_set()
-
-    def result(self) -> T:
-        """Wait for the function; return what it returned, or raise what it raised."""
-        self._done.wait()
-        if self._error:
-            raise self._error
-        return self._result[0]
-
-    def _run(self) -> None:
-        Task._local.task = self
-        try:
-            self._result.append(self._function())
-        except BaseException as error:  # pylint: disable=broad-except
-            self._error = error
-        finally:
-            self._done.set()
-
-
-def in_turn(functions: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
-    """Call functions in tasks, so many at once; what they return, in their order."""
-    with contextlib.ExitStack() as stack:
-        left: Deque[Task[T]] = collections.deque()
-        for function in functions:
-            while len(running := [task for task in left if not task.is_done]) >= at_once:
-                wait_for_any(running)
-            while left and left[0].is_done:
-                yield left.popleft().result()
-            left.append(stack.enter_context(Task(function)))
-        while left:
-            yield left.popleft().result()
-
-
-def ahead(functions: Iterable[Callable[[], T]]) -> Generator[T, None, None]:
-    """Call functions one after the other, each in a task while the caller is busy with
-    what the one before returned; what they return, in their order.
-
-    Close it when not all is taken.
-    """
-    with contextlib.ExitStack() as stack:
-        tasks: List[Task[T]] = []
-        for function in functions:
-            done = [task.result() for task in tasks]
-            tasks = [stack.enter_context(Task(function))]
-            yield from done
-        for task in tasks:
-            yield task.result()
-
-
-def wait_for_any(tasks: Sequence["Task[T]"], seconds: float = math.inf) -> None:
-    """Return as soon as one of the tasks is done, or after some seconds."""
-    watch = Stopwatch()
-    while watch.seconds < seconds and not any(task.is_done for task in tasks):
-        time.sleep(_POLL)
 
 
 def end(child: "subprocess.Popen[bytes]", first_signal: int = signal.SIGTERM) -> None:
@@ -317,9 +194,9 @@ def _signal_group(pgid: int, signum: int) -> None:
 def run(
     argv: Sequence[str],
     *,
-    cwd: Optional[str] = None,
-    env: Optional[Mapping[str, str]] = None,
-    data: Optional[bytes] = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    data: bytes | None = None,
     expect: Sequence[int] = (0,),
 ) -> Completed:
     """Run a program to its end and return what it said.
@@ -367,9 +244,9 @@ def run_logged(
     argv: Sequence[str],
     log: str,
     *,
-    cwd: Optional[str] = None,
-    env: Optional[Mapping[str, str]] = None,
-    timeout: Optional[float] = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> int:
     """Run a program with all that it says going to the file log; return its status.
 
@@ -387,7 +264,7 @@ def run_logged(
     return status
 
 
-def _wait(child: "subprocess.Popen[bytes]", timeout: Optional[float]) -> Optional[int]:
+def _wait(child: "subprocess.Popen[bytes]", timeout: float | None) -> int | None:
     """Wait for the end of a child; return its status, None when it is not done in time.
 
     An interruption in the midst of Popen.wait() can leave its lock taken, and then
@@ -404,7 +281,7 @@ def _wait(child: "subprocess.Popen[bytes]", timeout: Optional[float]) -> Optiona
     return None
 
 
-def clean_env(drop: Sequence[str] = (), **extra: str) -> Dict[str, str]:
+def clean_env(drop: Sequence[str] = (), **extra: str) -> dict[str, str]:
     """Our environment without the variables in drop, with extra added."""
     env = {name: value for name, value in os.environ.items() if name not in drop}
     env.update(extra)
@@ -413,27 +290,3 @@ def clean_env(drop: Sequence[str] = (), **extra: str) -> Dict[str, str]:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
-
-
-def main_guard(main: Callable[[List[str]], int], argv: List[str]) -> int:
-    """Call a program's main function; turn expected errors into messages.
-
-    Returns the exit status: main's own, that of a KunitError, or 128 plus the
-    signal's number after an interruption.
-    """
-    catch_signals()
-    try:
-        return main(argv)
-    except KunitError as error:
-        print(error, file=sys.stderr)
-        return int(error.status)
-    except Interrupted as interruption:
-        say("interrupted; the next run carries on from here")
-        return 128 + interruption.signum
-    except BrokenPipeError:
-        # Whoever read our output has gone, as with "| head".
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except OSError as error:
-        print(errors.of_system(error), file=sys.stderr)
-        return int(ExitStatus.ERROR)

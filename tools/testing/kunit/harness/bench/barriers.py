@@ -12,13 +12,14 @@ import shlex
 import sys
 from array import array
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
-from harness.kernel import options
 from harness.base import process
 from harness.base.errors import KunitError
+from harness.kernel import options
 
 DSB, ISB, TLBI = "dsb", "isb", "tlbi"
 KINDS = (DSB, ISB, TLBI)
@@ -40,7 +41,7 @@ class TraceError(KunitError):
     """A trace cannot be made or read."""
 
 
-def kind(word: int) -> Optional[str]:
+def kind(word: int) -> str | None:
     """What an A64 instruction is, of what we look for."""
     if word & 0xFFFFF0FF == 0xD503309F:
         return DSB
@@ -59,24 +60,25 @@ class Function(NamedTuple):
     end: int
 
 
-def functions(system_map: str) -> List[Function]:
+def functions(system_map: str) -> list[Function]:
     """All of them, each up to the next one."""
     found = [(int(m[1], 16), m[2]) for m in map(_SYMBOL.match, system_map.splitlines()) if m]
     found.sort()
     return [
         Function(name, start, end)
-        for (start, name), (end, _) in zip(found, found[1:]) if end > start
-    ]  # fmt: skip
+        for (start, name), (end, _) in zip(found, found[1:])
+        if end > start
+    ]
 
 
-def names(build_dir: Path) -> List[str]:
+def names(build_dir: Path) -> list[str]:
     """The functions of OBJECTS."""
     nm = options.cross_prefix(options.take_apart(["build"])) + "nm"
     said = process.run([nm, "--defined-only", *OBJECTS], cwd=str(build_dir)).stdout
     return [words[2] for words in map(str.split, said.splitlines()) if words[1:2] in (["t"], ["T"])]
 
 
-def watched(system_map: str, image: bytes, among: Iterable[str]) -> List[Function]:
+def watched(system_map: str, image: bytes, among: Iterable[str]) -> list[Function]:
     """The functions to tell of: those among which have such instructions, and the marks.
 
     Raises TraceError when there are no marks.
@@ -87,7 +89,7 @@ def watched(system_map: str, image: bytes, among: Iterable[str]) -> List[Functio
     if sys.byteorder == "big":
         words.byteswap()
     wanted = set(among)
-    found: List[Function] = []
+    found: list[Function] = []
     for function in known:
         if function.name in (BEGIN, END):
             found.append(function._replace(end=function.start + 4))
@@ -119,10 +121,10 @@ class _Reader:
 
     begin: int
     end: int
-    code: Dict[int, Tuple[str, ...]] = field(default_factory=dict)
-    fresh: Dict[int, bool] = field(default_factory=dict)
-    blocks: Dict[str, Tuple[int, Tuple[str, ...]]] = field(default_factory=dict)
-    windows: List["Counter[str]"] = field(default_factory=list)
+    code: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    fresh: dict[int, bool] = field(default_factory=dict)
+    blocks: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    windows: list["Counter[str]"] = field(default_factory=list)
     is_open: bool = False
 
     def executed(self, block: str, pc: int, times: int) -> None:
@@ -145,11 +147,12 @@ class _Reader:
                 self.windows[-1][name] += times
 
 
-def count(lines: Iterable[str], found: Iterable[Function]) -> List["Counter[str]"]:
+def count(lines: Iterable[str], found: Iterable[Function]) -> list["Counter[str]"]:
     """What was executed in each window, the first one first. Raises TraceError if none was."""
     marks = {function.name: function.start for function in found}
     reader = _Reader(marks[BEGIN], marks[END])
-    start, words = 0, []  # type: int, List[str]
+    start = 0
+    words: list[str] = []
     for line in lines:
         asm = _ASM.match(line)
         if asm:

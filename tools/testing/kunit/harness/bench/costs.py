@@ -5,17 +5,21 @@ mm/tests/memmap_bench_kunit.c has the format of the lines.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Dict, List, Mapping, Optional, Tuple
 
 from harness.base.errors import KunitError
 from harness.originmap.draw import size
 
 # The calls that a driver, or memory hot-plug, makes. All others are parts of these.
 WHOLE = (
-    "memremap_pages", "memunmap_pages",
-    "add_memory", "device_online", "device_offline", "remove_memory",
-)  # fmt: skip
+    "memremap_pages",
+    "memunmap_pages",
+    "add_memory",
+    "device_online",
+    "device_offline",
+    "remove_memory",
+)
 # By how much a call may be dearer than in the stock kernel: one of these, and mapping or
 # unmapping a piece of the memmap alone. A part of the former may be by any amount: if
 # that matters, the whole is dearer.
@@ -57,7 +61,7 @@ class Key:
         return self.call in WHOLE
 
     @property
-    def limit(self) -> Optional[float]:
+    def limit(self) -> float | None:
         """By how much it may be dearer than in the stock kernel, if that is limited."""
         if self.is_whole:
             return WHOLE_LIMIT
@@ -134,15 +138,15 @@ class Costs:
             raise BenchError(f"no measurement of {key.name}", "see the console log")
         return self.rows[key].work
 
-    def sizes(self, call: str, origin: str) -> List[int]:
+    def sizes(self, call: str, origin: str) -> list[int]:
         """For which sizes a call was measured."""
         return sorted(k.bytes for k in self.rows if (k.call, k.origin) == (call, origin))
 
 
 def read(log_text: str) -> Costs:
     """The measurements in a console log. Raises BenchError."""
-    facts: Optional[Facts] = None
-    rows: Dict[Key, Row] = {}
+    facts: Facts | None = None
+    rows: dict[Key, Row] = {}
     for line in log_text.splitlines():
         match = _LINE.search(line.rstrip())
         if not match:
@@ -177,10 +181,10 @@ class Change:
     """
 
     key: Key
-    before: Optional[int]
-    after: Optional[int]
+    before: int | None
+    after: int | None
     unit: str = "instructions"
-    against: Optional[Key] = None
+    against: Key | None = None
 
     @property
     def name(self) -> str:
@@ -188,7 +192,7 @@ class Change:
         return self.key.name if self.unit == "instructions" else f"{self.unit} in {self.key.name}"
 
     @property
-    def ratio(self) -> Optional[float]:
+    def ratio(self) -> float | None:
         """The growth: 0.02 is two percent more."""
         if not self.before or self.after is None:
             return None
@@ -214,7 +218,7 @@ class Change:
         return f"{after} {self.unit} for {before} in {stock}{limit}"
 
 
-def compare(stock: Costs, other: Costs) -> Tuple[Change, ...]:
+def compare(stock: Costs, other: Costs) -> tuple[Change, ...]:
     """Each measurement of either kernel."""
     keys = [*stock.rows, *(key for key in other.rows if key not in stock.rows)]
     return tuple(_change(key, stock, other) for key in keys)
@@ -243,7 +247,7 @@ def lies_in_ram_instead(key: Key, stock: Costs, other: Costs) -> bool:
     return [bool(row.device) for row in rows] == [True, False]
 
 
-def compare_barriers(stock: Barriers, other: Barriers) -> Tuple[Change, ...]:
+def compare_barriers(stock: Barriers, other: Barriers) -> tuple[Change, ...]:
     """Each count of barriers and TLB invalidations that stock has."""
     return tuple(
         Change(key, before, other.get(key, {}).get(unit), unit)
@@ -252,7 +256,7 @@ def compare_barriers(stock: Barriers, other: Barriers) -> Tuple[Change, ...]:
     )
 
 
-def _work(costs: Costs, key: Key) -> Optional[int]:
+def _work(costs: Costs, key: Key) -> int | None:
     row = costs.rows.get(key)
     return row.work if row else None
 
@@ -260,7 +264,7 @@ def _work(costs: Costs, key: Key) -> Optional[int]:
 # --- What it consists of --------------------------------------------------
 
 
-def adding(costs: Costs, origin: str, count: int) -> Dict[str, int]:
+def adding(costs: Costs, origin: str, count: int) -> dict[str, int]:
     """The parts of memremap_pages() of a device of count bytes, in instructions."""
 
     def of(call: str) -> int:
@@ -271,12 +275,15 @@ def adding(costs: Costs, origin: str, count: int) -> Dict[str, int]:
         "struct pages": pages,
         "linear mapping": of("arch_add_memory") - of("__add_pages"),
         "vmemmap mapping": of("vmemmap_populate"),
-        "the rest": of("memremap_pages") - of("arch_add_memory") - pages
-        + of("__add_pages") - of("vmemmap_populate"),
-    }  # fmt: skip
+        "the rest": of("memremap_pages")
+        - of("arch_add_memory")
+        - pages
+        + of("__add_pages")
+        - of("vmemmap_populate"),
+    }
 
 
-def removing(costs: Costs, origin: str, count: int) -> Dict[str, int]:
+def removing(costs: Costs, origin: str, count: int) -> dict[str, int]:
     """The parts of memunmap_pages(), likewise. Nobody has anything to do with struct pages."""
 
     def of(call: str) -> int:
@@ -286,6 +293,8 @@ def removing(costs: Costs, origin: str, count: int) -> Dict[str, int]:
         "struct pages": 0,
         "linear mapping": of("arch_remove_memory") - of("__remove_pages"),
         "vmemmap mapping": of("vmemmap_free"),
-        "the rest": of("memunmap_pages") - of("arch_remove_memory")
-        + of("__remove_pages") - of("vmemmap_free"),
-    }  # fmt: skip
+        "the rest": of("memunmap_pages")
+        - of("arch_remove_memory")
+        + of("__remove_pages")
+        - of("vmemmap_free"),
+    }

@@ -2,8 +2,8 @@
 """What adding and removing a device costs, drawn against its size, as SVG."""
 
 import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 from xml.sax.saxutils import escape
 
 from harness.bench import costs as bench_costs
@@ -34,13 +34,13 @@ _STYLE = """
 """
 # How the wholes of the kernels are marked, in the order that they come in.
 _MARKS = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0", "M-5 0H5M0 -5V5", "M-4 -4L4 4M-4 4L4 -4")
-_PANELS: Tuple[Tuple[str, str, str], ...] = (
+_PANELS: tuple[tuple[str, str, str], ...] = (
     ("memremap_pages", DEVICE, "adding, memmap in the device"),
     ("memunmap_pages", DEVICE, "removing, memmap in the device"),
     ("memremap_pages", RAM, "adding, memmap in system RAM"),
     ("memunmap_pages", RAM, "removing, memmap in system RAM"),
 )
-_SPLITS: Dict[str, Callable[[Costs, str, int], Dict[str, int]]] = {
+_SPLITS: dict[str, Callable[[Costs, str, int], dict[str, int]]] = {
     "memremap_pages": bench_costs.adding,
     "memunmap_pages": bench_costs.removing,
 }
@@ -73,7 +73,9 @@ def figure(title: str, kernels: Mapping[str, Costs], drawn: str) -> str:
         f'<rect class="bp-bg" width="{width}" height="{height}" rx="8"/>',
         _text(_MARGIN, 30, title, 17, bold=True),
     ]
-    most = max(work for c, o, _ in _PANELS for k in kernels.values() for _, work in _wholes(k, c, o))
+    most = max(
+        work for c, o, _ in _PANELS for k in kernels.values() for _, work in _wholes(k, c, o)
+    )
     for number, (call, origin, name) in enumerate(_PANELS):
         x = _MARGIN + number % 2 * (_WIDTH + _MARGIN)
         y = _HEAD + number // 2 * (_HEIGHT + _MARGIN)
@@ -85,7 +87,7 @@ def figure(title: str, kernels: Mapping[str, Costs], drawn: str) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _wholes(costs: Costs, call: str, origin: str) -> List[Tuple[int, int]]:
+def _wholes(costs: Costs, call: str, origin: str) -> list[tuple[int, int]]:
     return [(n, costs.work(call, "device", origin, n)) for n in costs.sizes(call, origin)]
 
 
@@ -134,7 +136,7 @@ def _axes(scale: _Scale) -> Iterator[str]:
     yield _text(_LEFT, _BOTTOM + 34, "millions of instructions", 11, soft=True)
 
 
-def _areas(scale: _Scale, sizes: Sequence[int], splits: Sequence[Dict[str, int]]) -> Iterator[str]:
+def _areas(scale: _Scale, sizes: Sequence[int], splits: Sequence[dict[str, int]]) -> Iterator[str]:
     """The parts on top of one another."""
     base = [0] * len(sizes)
     for number, part in enumerate(splits[0]):
@@ -164,9 +166,15 @@ def _legend(y: int, kernels: Mapping[str, Costs], drawn: str) -> Iterator[str]:
 
 
 def _text(
-    x: float, y: float, words: str, points: int,
-    *, bold: bool = False, soft: bool = False, end: bool = False,
-) -> str:  # fmt: skip
+    x: float,
+    y: float,
+    words: str,
+    points: int,
+    *,
+    bold: bool = False,
+    soft: bool = False,
+    end: bool = False,
+) -> str:
     more = ' font-weight="600"' if bold else ""
     more += ' class="bp-soft"' if soft else ""
     more += ' text-anchor="end"' if end else ""

@@ -2,15 +2,16 @@
 """What make bench found, as tables for people and as JSON."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from harness.base import archive
 from harness.bench import costs as bench_costs
-from harness.verdict import results
 from harness.bench.costs import DEVICE, RAM, Barriers, Costs, Facts, Key, Row
 from harness.originmap.draw import size
+from harness.verdict import results
 from harness.verdict.results import RunResult
 
 SCHEMA = 1
@@ -53,7 +54,7 @@ def write_json(found: Sequence[Measured], heading: str, path: Path) -> None:
     archive.write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
-def as_json(found: Measured) -> Dict[str, Any]:
+def as_json(found: Measured) -> dict[str, Any]:
     """All of a Measured, for json.dump()."""
     return {
         "run": results.as_json(found.run),
@@ -74,8 +75,8 @@ def from_json(document: Mapping[str, Any]) -> Measured:
     return Measured(document["flavour"], document["config"], run, costs, barriers)
 
 
-def _row(row: Row, stock: Optional[Costs]) -> Dict[str, object]:
-    fields: Dict[str, object] = {**asdict(row.key), **asdict(row)}
+def _row(row: Row, stock: Costs | None) -> dict[str, object]:
+    fields: dict[str, object] = {**asdict(row.key), **asdict(row)}
     del fields["key"]
     fields["waiting"] = row.waiting
     before = stock.rows.get(row.key) if stock else None
@@ -87,9 +88,9 @@ def _row(row: Row, stock: Optional[Costs]) -> Dict[str, object]:
 # --- Tables ---------------------------------------------------------------
 
 
-def tables(found: Sequence[Measured]) -> List[str]:
+def tables(found: Sequence[Measured]) -> list[str]:
     """For each page size: the calls by flavour, what they consist of, what they spend."""
-    lines: List[str] = []
+    lines: list[str] = []
     for config in dict.fromkeys(m.config for m in found):
         kernels = [m for m in found if m.config == config and m.costs.rows]
         if kernels:
@@ -100,7 +101,7 @@ def tables(found: Sequence[Measured]) -> List[str]:
     return lines[:-1]
 
 
-def _comparison(config: str, kernels: Sequence[Measured]) -> List[str]:
+def _comparison(config: str, kernels: Sequence[Measured]) -> list[str]:
     """Instructions, and by how much the others differ from the first kernel."""
     heads = "".join(f"{m.flavour + ' ':>{_COLUMN}}" for m in kernels)
     lines = [f"{f'{config.upper()} pages: instructions':{_NAME}}{heads}".rstrip()]
@@ -112,8 +113,10 @@ def _comparison(config: str, kernels: Sequence[Measured]) -> List[str]:
         what = f"{_call(key)}, {_ORIGINS[key.origin]}"
         lines.append(f"{what:{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in cells).rstrip())
     if any(line.endswith("*") for line in lines):
-        lines += ["* The memmap would not fill a page and lies in system RAM:",
-                  f"  held against that of {kernels[0].flavour} in RAM."]  # fmt: skip
+        lines += [
+            "* The memmap would not fill a page and lies in system RAM:",
+            f"  held against that of {kernels[0].flavour} in RAM.",
+        ]
     return lines
 
 
@@ -125,8 +128,11 @@ def _is_shown(key: Key) -> bool:
 
 
 def _call(key: Key) -> str:
-    short = {"vmemmap_populate": "populate", "vmemmap_populate_basepages": "populate",
-             "vmemmap_free": "free"}.get(key.call, key.call)  # fmt: skip
+    short = {
+        "vmemmap_populate": "populate",
+        "vmemmap_populate_basepages": "populate",
+        "vmemmap_free": "free",
+    }.get(key.call, key.call)
     where = size(key.bytes) if key.is_whole else key.of.replace("_", " ")
     return f"{short} {where}"
 
@@ -139,7 +145,7 @@ def _growth(first: Costs, costs: Costs, before: Row) -> str:
     return f"{row.work / before.work - 1:+.2%}{mark}"
 
 
-def _shares(config: str, measured: Measured) -> List[str]:
+def _shares(config: str, measured: Measured) -> list[str]:
     """What adding and removing a device of a GiB consists of."""
     costs = measured.costs
     layout = "{:32}{:>13}{:>9}{:>13}{:>9}"
@@ -153,7 +159,7 @@ def _shares(config: str, measured: Measured) -> List[str]:
         lines.append(head.rstrip())
         parts = {origin: split(costs, origin, _GIB) for origin in (DEVICE, RAM)}
         for part in parts[DEVICE]:
-            cells: List[str] = []
+            cells: list[str] = []
             for origin in (DEVICE, RAM):
                 whole = costs.work(call, "device", origin, _GIB)
                 count = parts[origin][part]
@@ -165,7 +171,7 @@ def _shares(config: str, measured: Measured) -> List[str]:
     return lines
 
 
-def _spent(config: str, kernels: Sequence[Measured]) -> List[str]:
+def _spent(config: str, kernels: Sequence[Measured]) -> list[str]:
     """Pages of system RAM and of the device for each GiB, in bytes."""
     layout = "{:36}{:8}{:>16}{:>16}"
     lines = [layout.format(f"{config.upper()} pages: spent on 1 GiB", "", "system RAM", "device")]
@@ -175,14 +181,16 @@ def _spent(config: str, kernels: Sequence[Measured]) -> List[str]:
                 page = m.costs.facts.page
                 lines.append(
                     layout.format(
-                        f"  {key.call}, memmap in {_ORIGINS[key.origin]}", m.flavour,
-                        size(row.ram * page), size(row.device * page),
-                    )  # fmt: skip
+                        f"  {key.call}, memmap in {_ORIGINS[key.origin]}",
+                        m.flavour,
+                        size(row.ram * page),
+                        size(row.device * page),
+                    )
                 )
     return lines
 
 
-def _barriers(config: str, kernels: Sequence[Measured]) -> List[str]:
+def _barriers(config: str, kernels: Sequence[Measured]) -> list[str]:
     """DSB, ISB and TLBI in what writes page tables, as dsb/isb/tlbi; "=": as in the first."""
 
     def line(what: str, first: str, *others: str) -> str:
@@ -194,8 +202,8 @@ def _barriers(config: str, kernels: Sequence[Measured]) -> List[str]:
         if key.of in ("device", "dimm") and not (key.is_whole and key.bytes == section):
             continue
         what = f"{_call(key)}, {_ORIGINS[key.origin]}"
-        first, *others = [
+        first, *others = (
             "/".join(str(n) for n in m.barriers.get(key, {}).values()) for m in kernels
-        ]
+        )
         lines.append(line(what, first, *("=" if text == first else text for text in others)))
     return lines

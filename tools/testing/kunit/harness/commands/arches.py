@@ -3,28 +3,23 @@
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
-from harness.base import builddir
-from harness.trees import needs
-from harness.kernel import image
-from harness.verdict import remarks
-from harness.base import packages
-from harness.base import process
-from harness.verdict import results
-from harness.request import settings
-from harness.trees import debian
-from harness.trees import worktree
-from harness.base.errors import CommandError, UsageError
-from harness.kernel.finding import Finding, Kind, Status
-from harness.base.packages import Requirement
+from harness.base import builddir, packages, process
 from harness.base.console import Stopwatch, say, tail
-from harness.verdict.results import CaseResult, RunResult
+from harness.base.errors import CommandError, UsageError
+from harness.base.packages import Requirement
+from harness.kernel import image
+from harness.kernel.finding import Finding, Kind, Status
+from harness.request import settings
 from harness.request.settings import CONFIG_DIR, REPO, Settings
-from harness.trees.stack import Patch
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian, needs, worktree
+from harness.trees.stack import Patch
+from harness.verdict import remarks, results
+from harness.verdict.results import CaseResult, RunResult
 
 NAME = "arches"
 # What the series goes onto, and what is put on it when it is complete.
@@ -45,7 +40,7 @@ class Arch:
     name: str
     arch: str
     prefix: str
-    objects: Tuple[str, ...]
+    objects: tuple[str, ...]
     missing: str = ""
 
     @property
@@ -65,14 +60,19 @@ ARCHES = (
     Arch("riscv64", "riscv", "riscv64-linux-gnu-", (_GENERIC, "arch/riscv/mm/init.o")),
     Arch("s390x", "s390", "s390x-linux-gnu-", (_GENERIC, "arch/s390/mm/vmem.o")),
     Arch(
-        "powerpc64le", "powerpc", "powerpc64le-linux-gnu-",
+        "powerpc64le",
+        "powerpc",
+        "powerpc64le-linux-gnu-",
         (_GENERIC, "arch/powerpc/mm/init_64.o", "arch/powerpc/mm/book3s64/radix_pgtable.o"),
     ),
     Arch(
-        "loongarch64", "loongarch", "loongarch64-linux-gnu-",
-        (_GENERIC, "arch/loongarch/mm/init.o"), "Debian 12 has no compiler for it",
+        "loongarch64",
+        "loongarch",
+        "loongarch64-linux-gnu-",
+        (_GENERIC, "arch/loongarch/mm/init.o"),
+        "Debian 12 has no compiler for it",
     ),
-)  # fmt: skip
+)
 
 
 COMMAND = Command(
@@ -106,7 +106,7 @@ def main(environ: Mapping[str, str]) -> int:
     return int(results.status(found))
 
 
-def choose(environ: Mapping[str, str]) -> List[Arch]:
+def choose(environ: Mapping[str, str]) -> list[Arch]:
     """The architectures that ARCHES names, all without it. Raises UsageError."""
     known = {arch.name: arch for arch in ARCHES}
     names = environ.get("ARCHES", "").split() or list(known)
@@ -116,7 +116,7 @@ def choose(environ: Mapping[str, str]) -> List[Arch]:
     return [known[name] for name in names]
 
 
-def states() -> Iterator[Tuple[str, List[Patch]]]:
+def states() -> Iterator[tuple[str, list[Patch]]]:
     """What is compiled: the base, the series patch by patch, and the fixes on top of it."""
     series = worktree.read_patches(SERIES)
     yield ONTO, []
@@ -125,11 +125,11 @@ def states() -> Iterator[Tuple[str, List[Patch]]]:
     yield "with the fixes", [*series, *worktree.read_patches(FIXES)]
 
 
-def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[RunResult]:
+def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[RunResult]:
     """Compile each state for each architecture; a state's files are written once."""
-    cases: Dict[str, List[CaseResult]] = {arch.name: [] for arch in chosen}
+    cases: dict[str, list[CaseResult]] = {arch.name: [] for arch in chosen}
     seconds = {arch.name: 0.0 for arch in chosen}
-    before: Dict[str, Tuple[str, ...]] = {}
+    before: dict[str, tuple[str, ...]] = {}
     there = [arch for arch in chosen if not arch.missing or arch.compiler.is_met()]
     for arch in chosen:
         if arch not in there:
@@ -156,7 +156,9 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> List[Run
 def judge(title: str, new: Sequence[str], worked: bool) -> CaseResult:
     """A state passes if it compiles, with no warning that the base has not."""
     if not worked:
-        return results.failed(title, Finding(Kind.BUILD, f"{title}: it does not compile", tuple(new)))
+        return results.failed(
+            title, Finding(Kind.BUILD, f"{title}: it does not compile", tuple(new))
+        )
     if new:
         found = Finding(Kind.WARNINGS, f"{title}: {len(new)} new warnings", tuple(new))
         return results.failed(title, found)
@@ -174,12 +176,15 @@ class Build:
         compiler = f"{arch.prefix}gcc"
         ccache = bool(shutil.which("ccache"))
         self._make = [
-            "make", f"O={self._dir.name}", f"ARCH={arch.arch}", f"CROSS_COMPILE={arch.prefix}",
+            "make",
+            f"O={self._dir.name}",
+            f"ARCH={arch.arch}",
+            f"CROSS_COMPILE={arch.prefix}",
             *([f"CC=ccache {compiler}", "HOSTCC=ccache gcc"] if ccache else []),
             f"--jobs={wanted.jobs or os.cpu_count() or 1}",
-        ]  # fmt: skip
+        ]
 
-    def make(self) -> Tuple[Tuple[str, ...], bool]:
+    def make(self) -> tuple[tuple[str, ...], bool]:
         """Compile the objects with W=1; what the compiler says, and whether it worked.
 
         Raises CommandError, proc.TimedOut.
@@ -192,8 +197,9 @@ class Build:
         text = self._log.read_text(errors="replace")
         said = remarks.read_warnings(text)
         if status != 0 and not any("error: " in line for line in said):
-            raise CommandError(f"make failed for {self._arch.name}", f"see {self._log}",
-                               tail(text, 5))  # fmt: skip
+            raise CommandError(
+                f"make failed for {self._arch.name}", f"see {self._log}", tail(text, 5)
+            )
         return said, status == 0
 
     def _configure(self) -> None:
@@ -215,9 +221,12 @@ class Build:
 
     def _run(self, *args: str) -> int:
         return process.run_logged(
-            [*self._make, *args], str(self._log), cwd=str(self._tree), env=image.build_env(),
+            [*self._make, *args],
+            str(self._log),
+            cwd=str(self._tree),
+            env=image.build_env(),
             timeout=TIME,
-        )  # fmt: skip
+        )
 
 
 def _compilers(chosen: Sequence[Arch]) -> Iterator[str]:

@@ -3,39 +3,29 @@
 """make bench: what adding and removing memory costs, beside the stock kernel."""
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence, Tuple
 
-from harness.base import builddir
-from harness.base import archive
-from harness.bench import plot
-from harness.bench import text
-from harness.bench import costs as bench_costs
+from harness.base import archive, builddir
+from harness.base.console import Stopwatch, say
+from harness.base.errors import KunitError, UsageError
 from harness.bench import barriers as bench_barriers
-from harness.verdict import kernelrun
-from harness.kernel import machine
-from harness.verdict import flaky
-from harness.kernel import image
-from harness.verdict import journal
-from harness.verdict import judge
-from harness.trees import versions
-from harness.verdict import results
+from harness.bench import costs as bench_costs
+from harness.bench import plot, text
+from harness.bench.costs import Barriers, BenchError, Costs
+from harness.bench.text import Measured
+from harness.kernel import image, machine
+from harness.kernel.finding import Finding, Kind, Status
+from harness.kernel.kernel import Kernel
 from harness.matrix import rows as matrix_rows
 from harness.request import settings
-from harness.trees import debian
-from harness.trees import tested
-from harness.trees import worktree
-from harness.bench.text import Measured
-from harness.bench.costs import Barriers, BenchError, Costs
-from harness.base.errors import KunitError, UsageError
-from harness.kernel.finding import Finding, Kind, Status
-from harness.verdict.journal import Journal
-from harness.kernel.kernel import Kernel
-from harness.base.console import Stopwatch, say
-from harness.verdict.results import CaseResult, RunResult
 from harness.request.settings import DATA, Settings, check_config, check_flavour
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian, tested, versions, worktree
+from harness.verdict import flaky, journal, judge, kernelrun, results
+from harness.verdict.journal import Journal
+from harness.verdict.results import CaseResult, RunResult
 
 SUITE = "memmap_bench"
 EXPECTED = DATA / "expected/bench"
@@ -87,9 +77,7 @@ def main(environ: Mapping[str, str]) -> int:
         return tell(wanted, found, how, out, Path(environ.get("PLOTS") or out))
 
 
-def tell(
-    wanted: Settings, found: Sequence[Measured], how: "How", out: Path, shown: Path
-) -> int:
+def tell(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, shown: Path) -> int:
     """Write the results to out, tables and pictures to shown; return the exit status."""
     judged = judge_all(found)
     heading = f"make bench of {tested.revision(wanted)} on {machine.description()}"
@@ -106,7 +94,7 @@ def tell(
     return int(results.status(judged))
 
 
-def choose(flavours: str, configs: str) -> Tuple[List[str], List[str]]:
+def choose(flavours: str, configs: str) -> tuple[list[str], list[str]]:
     """What FLAVOURS and CONFIGS say; stock comes first, always. Raises UsageError."""
     chosen = [check_flavour(name) for name in (flavours or FLAVOURS).split()]
     sizes = [check_config(name) for name in (configs or CONFIGS).split()]
@@ -123,7 +111,7 @@ def choose(flavours: str, configs: str) -> Tuple[List[str], List[str]]:
 class How:
     """How to measure: further arguments for the kernels, and whether to count barriers."""
 
-    arguments: Tuple[str, ...]
+    arguments: tuple[str, ...]
     barriers: bool
 
 
@@ -152,7 +140,7 @@ def measure(wanted: Settings, how: How, out: Path) -> Measured:
     try:
         kernel, failed = build(wanted, config, out, name.replace(" ", "-"))
         if failed:
-            cases: Tuple[CaseResult, ...] = (results.failed("build", failed),)
+            cases: tuple[CaseResult, ...] = (results.failed("build", failed),)
         else:
             console = boot(kernel, COUNTING, how.arguments)
             version = versions.parse(wanted.base)
@@ -171,9 +159,7 @@ def measure(wanted: Settings, how: How, out: Path) -> Measured:
     return Measured(wanted.flavour, config, RunResult(name, cases, watch.seconds), costs, barriers)
 
 
-def build(
-    wanted: Settings, config: str, out: Path, name: str
-) -> Tuple[Kernel, Optional[Finding]]:
+def build(wanted: Settings, config: str, out: Path, name: str) -> tuple[Kernel, Finding | None]:
     """Build where other targets build that page size; the failure, if it is one.
 
     A compiler cache knows nothing of a config that has one symbol more. So the
@@ -244,22 +230,24 @@ def draw(config: str, found: Sequence[Measured], directory: Path) -> None:
     say(f"{path} is written")
 
 
-def judge_all(found: Sequence[Measured]) -> List[RunResult]:
+def judge_all(found: Sequence[Measured]) -> list[RunResult]:
     """The runs, with a case for each count that has one of stock to be held against."""
     stock = {m.config: m for m in found if m.flavour == STOCK}
     return [
-        m.run if m.flavour == STOCK or not m.costs.rows or not stock[m.config].costs.rows
+        m.run
+        if m.flavour == STOCK or not m.costs.rows or not stock[m.config].costs.rows
         else replace(m.run, cases=(*m.run.cases, *_cases(stock[m.config], m)))
         for m in found
-    ]  # fmt: skip
+    ]
 
 
-def _cases(stock: Measured, other: Measured) -> List[CaseResult]:
+def _cases(stock: Measured, other: Measured) -> list[CaseResult]:
     changes = [*bench_costs.compare(stock.costs, other.costs)]
     if other.barriers:
         changes += bench_costs.compare_barriers(stock.barriers, other.barriers)
     return [
-        results.failed(c.name, Finding(Kind.COST, c.fault, (c.numbers,))) if c.fault
+        results.failed(c.name, Finding(Kind.COST, c.fault, (c.numbers,)))
+        if c.fault
         else CaseResult(c.name, Status.PASSED)
         for c in changes
-    ]  # fmt: skip
+    ]

@@ -1,26 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 """make check: all tests of this repository, judged strictly."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Callable, List, Mapping, Sequence, Tuple
 
-from harness.base import builddir
-from harness.kernel import machine
-from harness.e2e import run as e2e_run
-from harness.verdict import host_tests
-from harness.verdict import journal
-from harness.mutation import outcomes
-from harness.base import packages
-from harness.verdict import results
-from harness.request import settings
-from harness.trees import debian
-from harness.verdict.kernelrun import Cell
-from harness.base.errors import UsageError
-from harness.verdict.journal import Journal
+from harness.base import builddir, packages
 from harness.base.console import Stopwatch, say
-from harness.verdict.results import RunResult
+from harness.base.errors import UsageError
+from harness.e2e import run as e2e_run
+from harness.kernel import machine
+from harness.mutation import outcomes
+from harness.request import settings
 from harness.request.settings import HOME_BASE, flavours_of
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian
+from harness.verdict import host_tests, journal, results
+from harness.verdict.journal import Journal
+from harness.verdict.kernelrun import Cell
+from harness.verdict.results import RunResult
 
 # Every run: the flavour, the config.
 RUNS = (
@@ -86,7 +83,7 @@ def main(environ: Mapping[str, str]) -> int:
     return int(results.status(found))
 
 
-def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Tuple[str, str]]:
+def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> list[tuple[str, str]]:
     """The runs that CONFIGS, FLAVOURS and the base leave. Raises UsageError if one is unknown."""
     chosen = [run for run in RUNS if run[0] in flavours_of(base)]
     for variable, position in (("FLAVOURS", 0), ("CONFIGS", 1)):
@@ -106,9 +103,9 @@ def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Tuple
     return chosen
 
 
-def run_phases(phases: Sequence[Phase], kept: Journal) -> List[RunResult]:
+def run_phases(phases: Sequence[Phase], kept: Journal) -> list[RunResult]:
     """Run all phases, whatever the outcome of each, but for those that a journal has."""
-    found: List[RunResult] = []
+    found: list[RunResult] = []
     watch = Stopwatch()
     for number, phase in enumerate(phases, 1):
         say(f"[{watch.seconds:4.0f} s] {number}/{len(phases)}: {phase.name} ...")

@@ -2,15 +2,15 @@
 """make clean: remove what was built, and nothing else."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping
 
 from harness.base import builddir
-from harness.request import settings
-from harness.trees import worktree
-from harness.base.errors import UsageError, WorkTreeError
 from harness.base.console import say
+from harness.base.errors import UsageError, WorkTreeError
+from harness.request import settings
 from harness.request.variables import Command
+from harness.trees import worktree
 
 COMMAND = Command(
     "make clean",

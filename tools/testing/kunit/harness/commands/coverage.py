@@ -2,39 +2,30 @@
 """make coverage: which lines of the series and the fixes run in suites and scenarios."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence
 
-from harness.base import builddir
-from harness.base import archive
-from harness.verdict import kernelrun
-from harness.kernel import machine
-from harness.coverage import gcov
-from harness.coverage import text
-from harness.e2e import choice
-from harness.e2e import text as e2e_text
-from harness.e2e import rootfs
+from harness.base import archive, builddir, packages
+from harness.base.console import Stopwatch, say
+from harness.base.errors import KunitError, UsageError
+from harness.coverage import gcov, text
+from harness.coverage.text import Touched
+from harness.e2e import choice, rootfs
 from harness.e2e import run as e2e_run
 from harness.e2e import scenario
-from harness.kernel import image
-from harness.verdict import journal
-from harness.verdict import judge
-from harness.base import packages
-from harness.verdict import results
-from harness.request import settings
-from harness.trees import debian
-from harness.trees import worktree
-from harness.coverage.text import Touched
+from harness.e2e import text as e2e_text
 from harness.e2e.guest import Guest
 from harness.e2e.run import Plan
 from harness.e2e.scenario import Device, Scenario
-from harness.base.errors import KunitError, UsageError
-from harness.verdict.journal import Journal
-from harness.base.console import Stopwatch, say
-from harness.verdict.results import RunResult
+from harness.kernel import image, machine
+from harness.request import settings
 from harness.request.settings import Settings
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian, worktree
+from harness.verdict import journal, judge, kernelrun, results
+from harness.verdict.journal import Journal
+from harness.verdict.results import RunResult
 
 # The flavour whose patches are looked at, the one below it, and the page sizes.
 FLAVOUR, BELOW = "series", "baseline"
@@ -89,8 +80,8 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     touched = what_is_touched(wanted)
     source = worktree.prepare(replace(wanted, flavour=FLAVOUR))
     options = tuple(f"GCOV_PROFILE_{Path(name).stem}.o=y" for name in touched)
-    found: List[RunResult] = []
-    traces: Dict[str, List[Path]] = {"suites": [], "scenarios": [], "both": []}
+    found: list[RunResult] = []
+    traces: dict[str, list[Path]] = {"suites": [], "scenarios": [], "both": []}
     for plan in plans:
         run_with = replace(plan, make_options=options)
         ran = list(e2e_run.run(wanted, [run_with], out, kept))
@@ -108,8 +99,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     lines = e2e_text.table(found)
     if traces["both"]:
         seen = {
-            what: gcov.merge(paths, source, out / f"{what}.info")
-            for what, paths in traces.items()
+            what: gcov.merge(paths, source, out / f"{what}.info") for what, paths in traces.items()
         }
         gcov.pages([out / "both.info"], source, out / "html")
         report = text.look(touched, seen, excuses)
@@ -122,14 +112,12 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     return int(results.status(found))
 
 
-def choose(environ: Mapping[str, str]) -> List[Plan]:
+def choose(environ: Mapping[str, str]) -> list[Plan]:
     """What SCENARIOS and CONFIGS leave. Raises UsageError."""
     if environ.get("FLAVOURS", FLAVOUR) != FLAVOUR:
         raise UsageError("make coverage is about the flavour series", "unset FLAVOURS")
     pages = environ.get("CONFIGS") or " ".join(PAGES)
-    chosen = choice.choose(
-        scenario.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages}
-    )
+    chosen = choice.choose(scenario.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages})
     return [replace(plan, fragments=FRAGMENTS) for plan in chosen]
 
 
@@ -164,13 +152,22 @@ def run_suites(wanted: Settings, plan: Plan, out: Path) -> RunResult:
 def suites_scenario() -> Scenario:
     """The machine that qemu_configs/arm64.py describes."""
     return Scenario(
-        name="suites", title="The suites", variables={}, memory=SUITES_RAM, cpus=1,
-        seconds=SUITES_SILENCE, arguments=SUITES_ARGUMENTS, devices=(SUITES_MEMORY,),
-        pages=PAGES, failing={}, recorded=(), steps=(),
-    )  # fmt: skip
+        name="suites",
+        title="The suites",
+        variables={},
+        memory=SUITES_RAM,
+        cpus=1,
+        seconds=SUITES_SILENCE,
+        arguments=SUITES_ARGUMENTS,
+        devices=(SUITES_MEMORY,),
+        pages=PAGES,
+        failing={},
+        recorded=(),
+        steps=(),
+    )
 
 
-def logs_of(plan: Plan, out: Path) -> Dict[str, Sequence[Path]]:
+def logs_of(plan: Plan, out: Path) -> dict[str, Sequence[Path]]:
     """The console logs of a plan."""
     logs = sorted((out / plan.directory).glob("*.console.log"))
     return {

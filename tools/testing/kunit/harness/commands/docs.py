@@ -3,32 +3,24 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Mapping, Tuple
 
-from harness.trees import needs
-from harness.base import packages
-from harness.base import process
-from harness.request import settings
-from harness.trees import debian
-from harness.trees import worktree
-from harness.base.errors import CommandError, ExitStatus
+from harness.base import packages, process
 from harness.base.console import say, tail
+from harness.base.errors import CommandError, ExitStatus
+from harness.request import settings
 from harness.request.settings import REPO
 from harness.request.variables import PRIVATE_VARIABLES, TREE, Command
+from harness.trees import debian, needs, worktree
 
 PAGES = REPO / "Documentation"
 # Whose comments the pages quote.
 FLAVOUR = "series"
 
 
-COMMAND = Command(
-    "make docs",
-    TREE,
-    "build the pages of Documentation/ as HTML",
-    "altmap docs",
-)
+COMMAND = Command("make docs", TREE, "build the pages of Documentation/ as HTML", "altmap docs")
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -45,7 +37,7 @@ def main(environ: Mapping[str, str]) -> int:
     return int(ExitStatus.OK)
 
 
-def build(prepared: Path, out: Path) -> Tuple[str, ...]:
+def build(prepared: Path, out: Path) -> tuple[str, ...]:
     """Make out/html, unless there are warnings; return those. Raises CommandError."""
     new, work = out / "html.new", out / "doctrees"
     out.mkdir(parents=True, exist_ok=True)
@@ -53,9 +45,17 @@ def build(prepared: Path, out: Path) -> Tuple[str, ...]:
         shutil.rmtree(leftover, ignore_errors=True)
     say(f"building the pages of {PAGES} ...")
     argv = [
-        packages.SPHINX.proof, "-q", "-W", "--keep-going", "-b", "html",
-        "-d", str(work), str(PAGES), str(new),
-    ]  # fmt: skip
+        packages.SPHINX.proof,
+        "-q",
+        "-W",
+        "--keep-going",
+        "-b",
+        "html",
+        "-d",
+        str(work),
+        str(PAGES),
+        str(new),
+    ]
     # A file that is compiled for reading it must not be left beside the pages.
     env = process.clean_env(PRIVATE_VARIABLES, srctree=str(prepared), PYTHONDONTWRITEBYTECODE="1")
     done = process.run(argv, env=env, expect=range(256))

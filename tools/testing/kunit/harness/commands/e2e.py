@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 """make e2e: a real driver and Debian's own tools in a booted guest."""
 
-from typing import Mapping
+from collections.abc import Mapping
 
-from harness.base import builddir
-from harness.kernel import machine
-from harness.mutation import scenarios as mutation_scenarios
-from harness.e2e import choice, text
+from harness.base import builddir, packages
+from harness.base.errors import UsageError
+from harness.e2e import choice
 from harness.e2e import run as e2e_run
 from harness.e2e import scenario as e2e_scenario
-from harness.verdict import journal
-from harness.base import packages
-from harness.verdict import results
+from harness.e2e import text
+from harness.kernel import machine
+from harness.mutation import scenarios as mutation_scenarios
 from harness.request import settings
-from harness.trees import debian
-from harness.base.errors import UsageError
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian
+from harness.verdict import journal, results
 
 COMMAND = Command(
     "make e2e",
@@ -43,7 +42,9 @@ def main(environ: Mapping[str, str]) -> int:
     out = wanted.build / "results"
     builddir.mark(wanted.build)
     (out / "e2e").mkdir(parents=True, exist_ok=True)
-    key = journal.key(wanted, "make e2e", environ, *(tool.proof for tool in packages.for_guest(True)))
+    key = journal.key(
+        wanted, "make e2e", environ, *(tool.proof for tool in packages.for_guest(True))
+    )
     with journal.opened(out / "e2e.partial", "make e2e", key) as kept:
         found = list(e2e_run.run(wanted, plans, out / "e2e", kept))
         shown = list(found)

@@ -11,10 +11,7 @@ from harness.request.variables import TREE, Command
 from harness.trees import debian
 
 COMMAND = Command(
-    "make export",
-    TREE,
-    "write patches/ as mails with cover letters",
-    "altmap export",
+    "make export", TREE, "write patches/ as mails with cover letters", "altmap export"
 )
 
 

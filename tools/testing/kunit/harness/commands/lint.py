@@ -5,28 +5,24 @@ Silent when all is well: a finding is a line on stdout, and what runs is told on
 """
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Sequence, Set, Tuple
 
-from harness.trees import needs
-from harness.verdict import host_tests
-from harness.verdict import remarks
-from harness.kernel import options
-from harness.base import packages
-from harness.base import process
-from harness.request import settings
-from harness.trees import debian
-from harness.trees import worktree
+from harness.base import packages, process
+from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError, ExitStatus
+from harness.base.packages import Requirement
+from harness.kernel import options
+from harness.kernel.kernel import Kernel
 from harness.outgoing import mails
 from harness.outgoing.mails import Exported
-from harness.trees.git import Git, environment
-from harness.kernel.kernel import Kernel
-from harness.base.packages import Requirement
-from harness.base.console import Stopwatch, say
+from harness.request import settings
 from harness.request.settings import REPO, Settings
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian, needs, worktree
+from harness.trees.git import Git, environment
+from harness.verdict import host_tests, remarks
 
 # All that is touched is in it: fault injection, kmemleak and the rest.
 CONFIG = "4k-debug-kmemleak"
@@ -38,15 +34,15 @@ CLANG_NEEDED = (13, 0)
 _OURS = re.compile(r"(?!arch/)|arch/arm64/")
 
 # What checkpatch cannot know, by the kind of its remark.
-_NOT_KNOWN_TO_CHECKPATCH: Dict[str, str] = {
+_NOT_KNOWN_TO_CHECKPATCH: dict[str, str] = {
     "UNKNOWN_COMMIT_ID": "a prepared tree has not the kernel's history",
     "NO_AUTHOR_SIGN_OFF": "who exports signs off; an author who is another has yet to",
     "FILE_PATH_CHANGES": "another patch of the series adds the entry to MAINTAINERS",
 }
 
 # Likewise, by rule and file.
-_NOT_KNOWN_TO_COCCINELLE: Dict[Tuple[str, str], str] = {
-    ("kfree.cocci", "mm/tests/fake_dev.c"): "kunit_skip(), after a kfree(), does not return",
+_NOT_KNOWN_TO_COCCINELLE: dict[tuple[str, str], str] = {
+    ("kfree.cocci", "mm/tests/fake_dev.c"): "kunit_skip(), after a kfree(), does not return"
 }
 
 
@@ -57,10 +53,10 @@ class Scene:
     wanted: Settings
     tree: Path
     origin: str
-    series: Tuple[Exported, ...]
+    series: tuple[Exported, ...]
     out: Path
 
-    def touched(self, *suffixes: str) -> List[str]:
+    def touched(self, *suffixes: str) -> list[str]:
         """The files that the series touch, with one of these suffixes."""
         names = {n for s in self.series for m in s.mails for n in mails.touched(s.git, m)}
         return sorted(n for n in names if n.endswith(suffixes) and (self.tree / n).exists())
@@ -69,17 +65,17 @@ class Scene:
         """Whether a compiler's message is about a file that is touched."""
         return line.partition(":")[0] in self.touched(".c", ".h")
 
-    def about_our_lines(self, said: Sequence[str]) -> List[str]:
+    def about_our_lines(self, said: Sequence[str]) -> list[str]:
         """Those of the messages that are about lines that are not the kernel's own."""
         ours = self._our_lines()
         places = [(line, line.split(":")) for line in said]
         return [line for line, place in places if (place[0], int(place[1])) in ours]
 
-    def _our_lines(self) -> Set[Tuple[str, int]]:
+    def _our_lines(self) -> set[tuple[str, int]]:
         names = self.touched(".c", ".h")
         git = Git(self.tree / ".git", work_tree=self.tree)
         text = git.out("diff", "-U0", "--no-renames", self.origin, "--", *names)
-        found: Set[Tuple[str, int]] = set()
+        found: set[tuple[str, int]] = set()
         name = ""
         for line in text.splitlines():
             if line.startswith("+++ b/"):
@@ -91,7 +87,7 @@ class Scene:
         return found
 
     @property
-    def objects(self) -> List[str]:
+    def objects(self) -> list[str]:
         """What a compiler for arm64 makes of the touched files."""
         return [f"{name[:-2]}.o" for name in self.touched(".c") if _OURS.match(name)]
 
@@ -101,8 +97,8 @@ class Check:
     """One of the checkers: it returns findings, a line each."""
 
     name: str
-    do: Callable[[Scene], List[str]]
-    needs: Tuple[Requirement, ...] = ()
+    do: Callable[[Scene], list[str]]
+    needs: tuple[Requirement, ...] = ()
 
 
 COMMAND = Command(
@@ -137,9 +133,9 @@ def main(environ: Mapping[str, str]) -> int:
 # --- Patches and text -----------------------------------------------------
 
 
-def checkpatch(scene: Scene) -> List[str]:
+def checkpatch(scene: Scene) -> list[str]:
     """Ask the tree's checkpatch.pl about each mail."""
-    found: List[str] = []
+    found: list[str] = []
     for series in scene.series:
         entry = any("MAINTAINERS" in mails.touched(series.git, mail) for mail in series.mails)
         for mail in series.mails:
@@ -152,14 +148,14 @@ def checkpatch(scene: Scene) -> List[str]:
     return found
 
 
-def kernel_doc(scene: Scene) -> List[str]:
+def kernel_doc(scene: Scene) -> list[str]:
     """Let kernel-doc read the comments in what is touched."""
     argv = ["perl", "scripts/kernel-doc", "-none", *scene.touched(".c", ".h")]
     done = process.run(argv, cwd=str(scene.tree), expect=range(256))
     return _lines(done.stderr + done.stdout, r"^\S+:\d+: (?:warning|error): ")
 
 
-def codespell(scene: Scene) -> List[str]:
+def codespell(scene: Scene) -> list[str]:
     """Look for words that are often misspelt. Host tests misspell some on purpose."""
     tests = "tools/testing/kunit/tests/"
     files = [f for f in _tracked() if not f.startswith(tests) and f != "COPYING"]
@@ -170,7 +166,7 @@ def codespell(scene: Scene) -> List[str]:
     return _lines(done.stdout, r"==>")
 
 
-def shellcheck(_: Scene) -> List[str]:
+def shellcheck(_: Scene) -> list[str]:
     """Check each shell script."""
     scripts = [f for f in _tracked() if f.endswith(".sh") or _is_shell(REPO / f)]
     # What dash and busybox have may be used: SC3043 is about "local".
@@ -178,12 +174,12 @@ def shellcheck(_: Scene) -> List[str]:
     return _lines(process.run(argv, cwd=str(REPO), expect=(0, 1)).stdout, ".")
 
 
-def mypy(_: Scene) -> List[str]:
+def mypy(_: Scene) -> list[str]:
     """The check of types that make check does as well."""
     return [line for finding in host_tests.type_check().findings for line in finding.log]
 
 
-def _tracked() -> List[str]:
+def _tracked() -> list[str]:
     """The files of this repository, new ones too."""
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
     names = process.run(argv, cwd=str(REPO), env=environment()).stdout.split("\0")
@@ -196,7 +192,7 @@ def _is_shell(path: Path) -> bool:
     return re.match(rb"#!\s*/(?:usr/)?bin/(?:env )?(?:ba|da)?sh\b", first) is not None
 
 
-def _lines(text: str, pattern: str) -> List[str]:
+def _lines(text: str, pattern: str) -> list[str]:
     """The lines that are findings."""
     return [line for line in text.splitlines() if re.search(pattern, line)]
 
@@ -204,17 +200,17 @@ def _lines(text: str, pattern: str) -> List[str]:
 # --- Code -----------------------------------------------------------------
 
 
-def gcc(scene: Scene) -> List[str]:
+def gcc(scene: Scene) -> list[str]:
     """Compile what is touched with W=1."""
     return _compile(scene, "gcc", "W=1")
 
 
-def sparse(scene: Scene) -> List[str]:
+def sparse(scene: Scene) -> list[str]:
     """Let sparse read it. The kernel's own code is not free of what it complains of."""
     return scene.about_our_lines(_compile(scene, "gcc", "C=2"))
 
 
-def clang(scene: Scene) -> List[str]:
+def clang(scene: Scene) -> list[str]:
     """Compile it with clang and W=1, if there is one that the kernel takes."""
     said = process.run(["clang", "--version"]).stdout
     version = re.search(r"version (\d+)\.(\d+)", said)
@@ -224,7 +220,7 @@ def clang(scene: Scene) -> List[str]:
     return _compile(scene, "clang", "W=1", "--make_options=LLVM=1")
 
 
-def _compile(scene: Scene, name: str, what: str, *more: str) -> List[str]:
+def _compile(scene: Scene, name: str, what: str, *more: str) -> list[str]:
     """What is said when the objects are made, in a directory of the compiler's name."""
     build_dir = scene.tree / f".lint-{name}"
     kernel = Kernel(scene.tree, scene.wanted, scene.out, name, build_dir)
@@ -238,10 +234,10 @@ def _compile(scene: Scene, name: str, what: str, *more: str) -> List[str]:
     return [line for line in said if scene.is_ours(line)]
 
 
-def coccinelle(scene: Scene) -> List[str]:
+def coccinelle(scene: Scene) -> list[str]:
     """Apply the kernel's semantic patches that can report."""
     files = [name for name in scene.touched(".c") if _OURS.match(name)]
-    found: List[str] = []
+    found: list[str] = []
     rules = [
         (rule, rule.read_text(errors="replace"))
         for rule in sorted((scene.tree / "scripts/coccinelle").rglob("*.cocci"))
@@ -252,9 +248,16 @@ def coccinelle(scene: Scene) -> List[str]:
             say(f"  rule {number} of {len(rules)} ...")
         given = re.search(r"^// Options: (.*)$", text, re.MULTILINE)
         argv = [
-            "spatch", "-D", "report", "--no-show-diff", "--very-quiet",
-            *(given[1].split() if given else ()), "--cocci-file", str(rule), *files,
-        ]  # fmt: skip
+            "spatch",
+            "-D",
+            "report",
+            "--no-show-diff",
+            "--very-quiet",
+            *(given[1].split() if given else ()),
+            "--cocci-file",
+            str(rule),
+            *files,
+        ]
         done = process.run(argv, cwd=str(scene.tree), expect=range(256))
         for line in scene.about_our_lines(_lines(done.stdout, r"^[^\s:]+:\d+:")):
             if (rule.name, line.partition(":")[0]) not in _NOT_KNOWN_TO_COCCINELLE:
@@ -262,7 +265,7 @@ def coccinelle(scene: Scene) -> List[str]:
     return found
 
 
-CHECKS: Tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("checkpatch", checkpatch, (packages.PERL,)),
     Check("kernel-doc", kernel_doc, (packages.PERL,)),
     Check("codespell", codespell, (Requirement("codespell", "codespell"),)),
@@ -270,9 +273,14 @@ CHECKS: Tuple[Check, ...] = (
     Check("mypy", mypy, (packages.MYPY,)),
     Check("gcc", gcc),
     Check("sparse", sparse, (Requirement("sparse", "sparse"),)),
-    Check("clang", clang, (
-        Requirement("clang", "clang"), Requirement("ld.lld", "lld"),
-        Requirement("llvm-nm", "llvm"),
-    )),
+    Check(
+        "clang",
+        clang,
+        (
+            Requirement("clang", "clang"),
+            Requirement("ld.lld", "lld"),
+            Requirement("llvm-nm", "llvm"),
+        ),
+    ),
     Check("coccinelle", coccinelle, (Requirement("spatch", "coccinelle"),)),
-)  # fmt: skip
+)

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """make map: draw what a memmap is backed by, without the series and with it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Mapping, Tuple
 
 from harness.base import builddir
-from harness.kernel import machine
-from harness.verdict import judge
-from harness.originmap import draw as originmap_draw
-from harness.request import settings
-from harness.trees import debian
-from harness.verdict.kernelrun import Cell
-from harness.base.errors import CommandError, ExitStatus
-from harness.originmap.draw import Map
 from harness.base.console import say
+from harness.base.errors import CommandError, ExitStatus
+from harness.kernel import machine
+from harness.originmap import draw as originmap_draw
+from harness.originmap.draw import Map
+from harness.request import settings
 from harness.request.settings import Settings, check_config, check_flavour
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian
+from harness.verdict import judge
+from harness.verdict.kernelrun import Cell
 
 CASE = "arm64_memremap.memremap_pages_draws_origin_map"
 FLAVOURS = "baseline series"
@@ -43,7 +43,7 @@ def main(environ: Mapping[str, str]) -> int:
     out = wanted.build / "results/map"
     builddir.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)
-    panels: List[Tuple[str, Map]] = []
+    panels: list[tuple[str, Map]] = []
     for config in configs:
         for flavour in flavours:
             drawn = draw(replace(wanted, flavour=flavour, config=config), out)

@@ -3,32 +3,25 @@
 
 import contextlib
 import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
-from harness.base import builddir
-from harness.verdict import kernelrun
-from harness.kernel import machine
-from harness.verdict import journal
-from harness.base import packages
-from harness.base import process
-from harness.matrix import shards
-from harness.verdict import results
-from harness.matrix import rows
-from harness.request import settings
-from harness.trees import debian
-from harness.trees import tested
-from harness.trees import worktree
-from harness.base.errors import KunitError, UsageError
-from harness.verdict.journal import Journal
-from harness.kernel.kernel import Kernel, slowness
+from harness.base import builddir, packages, tasks
 from harness.base.console import Stopwatch, say
-from harness.matrix.shards import Part
-from harness.verdict.results import CaseResult, RunResult
+from harness.base.errors import KunitError, UsageError
+from harness.kernel import machine
+from harness.kernel.kernel import Kernel, slowness
+from harness.matrix import rows, shards
 from harness.matrix.rows import Row
+from harness.matrix.shards import Part
+from harness.request import settings
 from harness.request.settings import OTHER_ARCHES, Settings
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian, tested, worktree
+from harness.verdict import journal, kernelrun, results
+from harness.verdict.journal import Journal
+from harness.verdict.results import CaseResult, RunResult
 
 # In seconds.
 GUEST_TIME = 300
@@ -68,7 +61,7 @@ def main(environ: Mapping[str, str]) -> int:
         return shards.tell([part], out / path.stem)
 
 
-def other_tools(matrix: Sequence[Row]) -> List[packages.Requirement]:
+def other_tools(matrix: Sequence[Row]) -> list[packages.Requirement]:
     """What it takes to build and boot the rows of other architectures."""
     return [
         tool
@@ -78,7 +71,7 @@ def other_tools(matrix: Sequence[Row]) -> List[packages.Requirement]:
     ]
 
 
-def run_all(kernels: Sequence["Build"]) -> List[RunResult]:
+def run_all(kernels: Sequence["Build"]) -> list[RunResult]:
     """Build each kernel, boot it in all its ways, whatever the outcome of each.
 
     The boots of one go on while the next is built, for a guest keeps one CPU busy.
@@ -96,7 +89,7 @@ def run_all(kernels: Sequence["Build"]) -> List[RunResult]:
         return kernel
 
     steps = (functools.partial(build, *step) for step in enumerate(kernels, 1))
-    with contextlib.closing(process.ahead(steps)) as built:
+    with contextlib.closing(tasks.ahead(steps)) as built:
         return [result for kernel in built for result in kernel.boots(tell)]
 
 
@@ -106,9 +99,7 @@ class Build:
     Raises UsageError when what is expected of it cannot be read.
     """
 
-    def __init__(
-        self, wanted: Settings, group: Sequence[Row], out: Path, kept: Journal
-    ) -> None:
+    def __init__(self, wanted: Settings, group: Sequence[Row], out: Path, kept: Journal) -> None:
         self._rows = group
         self._out = out
         self._kept = kept
@@ -118,7 +109,7 @@ class Build:
         self._expected = kernelrun.expectation(self._wanted, first.arch)
         self.name = f"{first.flavour} {first.config}"
         self._directory = Path()
-        self._failed: Optional[CaseResult] = None
+        self._failed: CaseResult | None = None
         self._seconds = 0.0
 
     def build(self) -> None:
@@ -134,9 +125,9 @@ class Build:
             self._failed = results.preparation(error)
         self._seconds = watch.seconds
 
-    def boots(self, tell: Callable[[RunResult], None]) -> List[RunResult]:
+    def boots(self, tell: Callable[[RunResult], None]) -> list[RunResult]:
         """One result for each row, the first with the build's time; each is told at once."""
-        found: List[RunResult] = []
+        found: list[RunResult] = []
         for row in self._rows:
             built = 0.0 if found else self._seconds
             found.append(self._kept.run(row.name, functools.partial(self._result, row, built)))
@@ -151,7 +142,7 @@ class Build:
     def _kernel(self, log_name: str) -> Kernel:
         return Kernel(self._directory, self._wanted, self._out, log_name, arch=self._arch)
 
-    def _boot(self, row: Row) -> Tuple[CaseResult, ...]:
+    def _boot(self, row: Row) -> tuple[CaseResult, ...]:
         arguments = [f"--kernel_args={word}" for word in row.arguments.split()]
         if row.cpus > 1:
             arguments.append(f"--qemu_args=-smp {row.cpus}")

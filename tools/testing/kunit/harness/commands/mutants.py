@@ -2,21 +2,21 @@
 """make mutants: break the kernel code in known ways; each must turn the suites red."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping
 
 from harness.base import archive
+from harness.base.errors import UsageError
 from harness.kernel import machine
 from harness.mutation import mutant as mutation_mutant
-from harness.verdict import results
-from harness.request import settings
-from harness.trees import debian
-from harness.base.errors import UsageError
-from harness.mutation.mutant import ALL_CONFIGS, Mutant
 from harness.mutation.kernels import Workshop
+from harness.mutation.mutant import ALL_CONFIGS, Mutant
 from harness.mutation.outcomes import Report, Verdict, as_results, generate, try_mutants
+from harness.request import settings
 from harness.request.settings import Wish
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian
+from harness.verdict import results
 
 COMMAND = Command(
     "make mutants",

@@ -6,36 +6,31 @@ import contextlib
 import json
 import shutil
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-from harness.base import builddir
-from harness.base import archive
-from harness.kernel import machine
-from harness.base import lock
-from harness.originmap import draw
-from harness.revision import series as revision_series
-from harness.base import process
-from harness.revision import text as revision_text
-from harness.revision import html
-from harness.verdict import results
-from harness.matrix import rows
-from harness.request import settings
-from harness.trees import debian
-from harness.trees import worktree
-from harness.revision import blame
-from harness.revision import series_run
+from harness.base import archive, builddir, lock, signals
 from harness.base.archive import Archive
-from harness.base.errors import ExitStatus, KunitError, UsageError
-from harness.trees.git import Git
-from harness.originmap.draw import Map, MapError
-from harness.revision.series import Series
 from harness.base.console import Stopwatch, say
-from harness.revision.text import Report
+from harness.base.errors import ExitStatus, KunitError, UsageError
+from harness.kernel import machine
+from harness.matrix import rows
+from harness.originmap import draw
+from harness.originmap.draw import Map, MapError
+from harness.request import settings
 from harness.request.settings import REPO, Settings, Wish
 from harness.request.variables import KERNEL, Command
+from harness.revision import blame, html
+from harness.revision import series as revision_series
+from harness.revision import series_run
+from harness.revision import text as revision_text
+from harness.revision.series import Series
 from harness.revision.series_run import Judged, Walk
+from harness.revision.text import Report
+from harness.trees import debian, worktree
+from harness.trees.git import Git
+from harness.verdict import results
 
 OUR_SERIES = REPO / "patches/series"
 PATCH_CONFIGS = ("4k",)
@@ -80,7 +75,9 @@ def _main(environ: Mapping[str, str]) -> int:
     with _alone(wanted.build) as out:
         kept = Archive(wanted.build / "results/by-tree")
         with _replacing(out) as part:
-            report = judge(wanted, series, older, kept, configs, tips, bool(environ.get("TIP_ONLY")))
+            report = judge(
+                wanted, series, older, kept, configs, tips, bool(environ.get("TIP_ONLY"))
+            )
             write(report, kept, part)
     text = revision_text.short(report) if environ.get("SHORT") else revision_text.full(report)
     print(text)
@@ -92,7 +89,7 @@ def _main(environ: Mapping[str, str]) -> int:
 _STATUS = {"good": ExitStatus.OK, "fault": ExitStatus.FAILED, "flaky": ExitStatus.ERROR}
 
 
-def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> Tuple[str, ...]:
+def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> tuple[str, ...]:
     names = environ.get(variable, "").split() or usual
     return tuple(dict.fromkeys(settings.check_config(name) for name in names))
 
@@ -116,7 +113,7 @@ def is_ours(series: Series) -> bool:
     return any(member.title in ours for member in series.members)
 
 
-def _older(against: str, wish: Wish, series: Series) -> Optional[Series]:
+def _older(against: str, wish: Wish, series: Series) -> Series | None:
     """The revision to compare with. That of ours is the one in this repository."""
     if against == "none":
         return None
@@ -134,10 +131,10 @@ def _older(against: str, wish: Wish, series: Series) -> Optional[Series]:
 def judge(
     wanted: Settings,
     series: Series,
-    older: Optional[Series],
+    older: Series | None,
     kept: Archive,
-    configs: Tuple[str, ...],
-    tips: Tuple[str, ...],
+    configs: tuple[str, ...],
+    tips: tuple[str, ...],
     tip_only: bool,
 ) -> Report:
     """Do all that is to be done for a verdict. Raises KunitError of some kind.
@@ -176,7 +173,7 @@ def _judge_older(
     older: Series,
     kept: Archive,
     new: Judged,
-    configs: Tuple[str, ...],
+    configs: tuple[str, ...],
     tip_only: bool,
 ) -> Judged:
     """Look at the older revision, as closely as the newer one's faults ask for."""
@@ -220,7 +217,7 @@ def _replacing(out: Path) -> Iterator[Path]:
     part.mkdir()
     try:
         yield part
-        with process.signals_held():
+        with signals.signals_held():
             archive.replace_directory(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -248,7 +245,7 @@ def write(report: Report, kept: Archive, out: Path) -> None:
 
 def origin_figure(report: Report) -> str:
     """An SVG of where the memmap lies, on the base and at the tip; "" if no suite told."""
-    panels: List[Tuple[str, Map]] = []
+    panels: list[tuple[str, Map]] = []
     for config in report.patch_configs:
         for name, found in (("base", report.new.base.outcomes), ("tip", report.new.tip)):
             if config not in found:
@@ -262,9 +259,9 @@ def origin_figure(report: Report) -> str:
     return draw.figure(panels) if len(panels) == 2 * len(report.patch_configs) else ""
 
 
-def _runs(report: Report) -> Dict[str, str]:
+def _runs(report: Report) -> dict[str, str]:
     """The keys of all runs, by the names of their logs."""
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     for state in report.new.states:
         for config, outcome in state.outcomes.items():
             found[f"{state.number:04d}-{config}"] = outcome.run.key

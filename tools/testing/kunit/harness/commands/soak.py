@@ -2,17 +2,17 @@
 """make soak: random sequences of devices, with a fresh seed each time."""
 
 import random
-from typing import Mapping
+from collections.abc import Mapping
 
 from harness.base import builddir
-from harness.kernel import machine
-from harness.verdict import judge
-from harness.request import settings
-from harness.trees import debian
-from harness.verdict.kernelrun import Cell
-from harness.base.errors import ExitStatus, UsageError
 from harness.base.console import Stopwatch, say
+from harness.base.errors import ExitStatus, UsageError
+from harness.kernel import machine
+from harness.request import settings
 from harness.request.variables import KERNEL, Command
+from harness.trees import debian
+from harness.verdict import judge
+from harness.verdict.kernelrun import Cell
 
 CASE = "memremap_devices.random_sequence_follows_model"
 STEPS = 10000
@@ -66,5 +66,7 @@ def main(environ: Mapping[str, str]) -> int:
 def _seconds(environ: Mapping[str, str]) -> int:
     given = environ.get("SOAK_SECONDS") or "600"
     if not given.isdigit():
-        raise UsageError(f"SOAK_SECONDS={given} is no number of seconds", "give one, as in SOAK_SECONDS=3600")
+        raise UsageError(
+            f"SOAK_SECONDS={given} is no number of seconds", "give one, as in SOAK_SECONDS=3600"
+        )
     return int(given)

@@ -3,10 +3,10 @@
 
 from collections.abc import Mapping
 
+from harness.base import packages
 from harness.request import settings
 from harness.request.variables import TREE, Command
 from harness.trees import debian, needs, worktree
-from harness.base import packages
 
 COMMAND = Command(
     "make tree",

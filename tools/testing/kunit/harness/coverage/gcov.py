@@ -6,13 +6,13 @@ import binascii
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Sequence
 
-from harness.kernel import options
 from harness.base import process
 from harness.base.errors import CommandError
+from harness.kernel import options
 
 # As the guest's counters() prints them: a head with size and path, then the content.
 _HEAD = re.compile(r"# counters (\d+) /sys/kernel/debug/gcov(/.*)\.gcda")
@@ -26,20 +26,20 @@ _BRANCHES = ("--rc", "lcov_branch_coverage=1")
 class Ran:
     """How often the lines of a file ran, and each of the ways on from a line was taken."""
 
-    lines: Dict[int, int] = field(default_factory=dict)
-    branches: Dict[int, List[int]] = field(default_factory=dict)
+    lines: dict[int, int] = field(default_factory=dict)
+    branches: dict[int, list[int]] = field(default_factory=dict)
 
 
 # By the file's path in the kernel tree.
-Trace = Dict[str, Ran]
+Trace = dict[str, Ran]
 
 
-def counters(log: Path) -> Dict[str, bytes]:
+def counters(log: Path) -> dict[str, bytes]:
     """The .gcda files in a console log, by the object's full path without ending.
 
     Raises CommandError when one is not whole.
     """
-    found: Dict[str, bytes] = {}
+    found: dict[str, bytes] = {}
     name, size, text = "", 0, ""
 
     def close() -> None:
@@ -50,8 +50,10 @@ def counters(log: Path) -> Dict[str, bytes]:
         except binascii.Error:
             data = b""
         if len(data) != size:
-            raise CommandError(f"{log}: the counters of {name} are not whole",
-                               "see there what came between, and run it again")  # fmt: skip
+            raise CommandError(
+                f"{log}: the counters of {name} are not whole",
+                "see there what came between, and run it again",
+            )
         found[name] = data
 
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -101,16 +103,36 @@ def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) 
         notes = path.with_suffix(".gcno").relative_to(total)
         (total / notes).symlink_to(build_dir / notes)
     info = directory / "all.info"
-    process.run([
-        "lcov", "--quiet", "--capture", *_BRANCHES, "--gcov-tool", _tool("gcov"),
-        "--directory", str(total), "--base-directory", str(build_dir), "--output-file", str(info),
-    ])  # fmt: skip
+    process.run(
+        [
+            "lcov",
+            "--quiet",
+            "--capture",
+            *_BRANCHES,
+            "--gcov-tool",
+            _tool("gcov"),
+            "--directory",
+            str(total),
+            "--base-directory",
+            str(build_dir),
+            "--output-file",
+            str(info),
+        ]
+    )
     # Not the headers: what a function in one of them does is not about us.
     chosen = directory / "chosen.info"
-    process.run([
-        "lcov", "--quiet", *_BRANCHES, "--extract", str(info), f"{tree}/*.c",
-        "--output-file", str(chosen),
-    ])  # fmt: skip
+    process.run(
+        [
+            "lcov",
+            "--quiet",
+            *_BRANCHES,
+            "--extract",
+            str(info),
+            f"{tree}/*.c",
+            "--output-file",
+            str(chosen),
+        ]
+    )
     return chosen
 
 
@@ -141,10 +163,19 @@ def read(text: str, tree: Path) -> Trace:
 
 def pages(traces: Sequence[Path], tree: Path, out: Path) -> None:
     """Show sources and counts as HTML, in a directory."""
-    process.run([
-        "genhtml", "--quiet", "--branch-coverage", *_BRANCHES, "--prefix", str(tree),
-        "--output-directory", str(out), *map(str, traces),
-    ])  # fmt: skip
+    process.run(
+        [
+            "genhtml",
+            "--quiet",
+            "--branch-coverage",
+            *_BRANCHES,
+            "--prefix",
+            str(tree),
+            "--output-directory",
+            str(out),
+            *map(str, traces),
+        ]
+    )
 
 
 def _tool(name: str) -> str:

@@ -2,26 +2,26 @@
 """Which of the lines that patches touch ran, and why others did not."""
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from harness.request.settings import DATA
-from harness.verdict import results
-from harness.coverage.gcov import Ran, Trace
 from harness.base.errors import UsageError
+from harness.coverage.gcov import Ran, Trace
 from harness.kernel.finding import Finding, Kind, Status
+from harness.request.settings import DATA
 from harness.trees.git import Git
+from harness.verdict import results
 from harness.verdict.results import CaseResult, RunResult
 
 EXCUSES = DATA / "expected/uncovered"
 NAME = "what the series and the fixes touch"
 
 # The lines that patches add, with their text, by file.
-Touched = Dict[str, Dict[int, str]]
+Touched = dict[str, dict[int, str]]
 
 # Why a line of a file did not run, or not in all its ways, by file and text.
-Excuses = Mapping[Tuple[str, str], str]
+Excuses = Mapping[tuple[str, str], str]
 
 _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,\d+)? @@")
 
@@ -30,14 +30,14 @@ _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,\d+)? @@")
 class Report:
     """lines: for a terminal. result: a case for each file, and for each excuse in vain."""
 
-    lines: Tuple[str, ...]
+    lines: tuple[str, ...]
     result: RunResult
 
 
 def added(git: Git, below: str, above: str) -> Touched:
     """The lines that one commit has and the other one does not, in C that arm64 compiles."""
     found: Touched = {}
-    lines: Dict[int, str] = {}
+    lines: dict[int, str] = {}
     number = 0
     diff = git.run("diff", "--unified=0", "--no-renames", "--no-color", below, above, "--", "*.c")
     for line in diff.stdout.splitlines():
@@ -60,7 +60,7 @@ def read_excuses(path: Path = EXCUSES) -> Excuses:
 
     A name stands at the margin, a line of that file one tab to the right, the reason two.
     """
-    found: Dict[Tuple[str, str], str] = {}
+    found: dict[tuple[str, str], str] = {}
     name, text = "", ""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         rest = line.strip()
@@ -74,8 +74,10 @@ def read_excuses(path: Path = EXCUSES) -> Excuses:
         elif text:
             found[name, text] = f"{found[name, text]} {rest}".strip()
         else:
-            raise UsageError(f"{path}:{number}: a reason for nothing",
-                             "put a file, and a line of it behind a tab, above it")  # fmt: skip
+            raise UsageError(
+                f"{path}:{number}: a reason for nothing",
+                "put a file, and a line of it behind a tab, above it",
+            )
     bare = [text for (_, text), reason in found.items() if not reason]
     if bare:
         raise UsageError(f"{path}: no reason why '{bare[0]}' does not run", "write one below it")
@@ -92,13 +94,13 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
         f"{'':20}{'lines run':>{width}}{'ways taken':>{width}}",
         layout.format("", *seen, *seen),
     ]
-    cases: List[CaseResult] = []
-    used: Dict[Tuple[str, str], None] = {}
-    gaps: List[str] = []
+    cases: list[CaseResult] = []
+    used: dict[tuple[str, str], None] = {}
+    gaps: list[str] = []
     for name, texts in touched.items():
         counts = [_count(trace.get(name, Ran()), texts) for trace in seen.values()]
         lines.append(layout.format(name, *(c[0] for c in counts), *(c[1] for c in counts)))
-        open_lines: List[str] = []
+        open_lines: list[str] = []
         for number, what in _gaps(everything.get(name, Ran()), texts):
             key = (name, texts[number].strip())
             reason = excuses.get(key)
@@ -119,7 +121,7 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
     return Report((*lines, *([""] if gaps else []), *gaps), RunResult(NAME, tuple(cases), 0.0))
 
 
-def _count(ran: Ran, texts: Mapping[int, str]) -> Tuple[str, str]:
+def _count(ran: Ran, texts: Mapping[int, str]) -> tuple[str, str]:
     """Of the lines that code came of: how many ran, and how many ways on were taken."""
     counts = [ran.lines[n] for n in texts if n in ran.lines]
     ways = [taken for n in texts for taken in ran.branches.get(n, [])]
@@ -130,14 +132,14 @@ def _share(counts: Sequence[int]) -> str:
     return f"{sum(c > 0 for c in counts)}/{len(counts)}"
 
 
-def _gaps(ran: Ran, texts: Mapping[int, str]) -> Iterator[Tuple[int, str]]:
+def _gaps(ran: Ran, texts: Mapping[int, str]) -> Iterator[tuple[int, str]]:
     for number in texts:
         what = _gap(ran.lines.get(number), ran.branches.get(number, []))
         if what:
             yield number, what
 
 
-def _gap(count: Optional[int], ways: Sequence[int]) -> str:
+def _gap(count: int | None, ways: Sequence[int]) -> str:
     if count == 0:
         return "did not run"
     if 0 in ways:

@@ -2,7 +2,7 @@
 """Which scenarios run on which kernels."""
 
 import fnmatch
-from typing import List, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.base.errors import UsageError
 from harness.e2e import scenario as e2e_scenario
@@ -25,7 +25,7 @@ RUNS = (
 FLAVOURS, PAGES = ("series",), ("4k", "64k")
 
 
-def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Plan]:
+def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Plan]:
     """What SCENARIOS, FLAVOURS and CONFIGS leave. Raises UsageError."""
     patterns = environ.get("SCENARIOS", "").split() or ALL
     names = dict.fromkeys(s.name for s in scenarios)
@@ -43,8 +43,9 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Pl
     pages = environ.get("CONFIGS", "").split()
     for page in pages:
         if page not in e2e_scenario.PAGES:
-            raise UsageError(f"CONFIGS: make e2e has no '{page}'",
-                             f"choose from: {' '.join(e2e_scenario.PAGES)}")  # fmt: skip
+            raise UsageError(
+                f"CONFIGS: make e2e has no '{page}'", f"choose from: {' '.join(e2e_scenario.PAGES)}"
+            )
     asked = [(f, p, ALL) for f in flavours or FLAVOURS for p in pages or PAGES]
     plans = (
         Plan(f, p, tuple(s for s in matching(chosen, globs) if p in s.pages))
@@ -52,12 +53,14 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Pl
     )
     found = [plan for plan in plans if plan.scenarios]
     if not found:
-        raise UsageError("none of these scenarios goes with these page sizes",
-                         "see the lines 'pages' in tools/testing/kunit/data/scenarios")  # fmt: skip
+        raise UsageError(
+            "none of these scenarios goes with these page sizes",
+            "see the lines 'pages' in tools/testing/kunit/data/scenarios",
+        )
     return found
 
 
-def matching(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> List[Scenario]:
+def matching(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> list[Scenario]:
     """Those whose name, or name and values, a pattern matches, and none that begins with !."""
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")] or ALL
     unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]

@@ -12,15 +12,15 @@ import platform
 import selectors
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Callable, Iterator, List, Optional
+from typing import IO
 
+from harness.base import packages, process
 from harness.base.console import Stopwatch
-from harness.base import packages
-from harness.base import process
-from harness.e2e.scenario import RAM_START, Device, Scenario
 from harness.base.errors import CommandError
+from harness.e2e.scenario import RAM_START, Device, Scenario
 
 # What the guest prints when it wants something of the host.
 CALL = "E2E-HOST "
@@ -76,7 +76,7 @@ class Memory:
 
 
 # Answers what the guest asks for; None ends the guest, as a power cut does.
-Answer = Callable[[str, Memory], Optional[str]]
+Answer = Callable[[str, Memory], str | None]
 
 
 class Guest:
@@ -95,9 +95,9 @@ class Guest:
     def memory(self) -> Iterator[Memory]:
         """RAM and devices, empty. What is in there outlives a boot, and the block not."""
         # A socket's path may not be as long as that of a directory of the user's.
-        with tempfile.TemporaryDirectory(prefix="e2e-", dir=self._work) as directory, (
-            tempfile.TemporaryDirectory(prefix="e2e-")
-        ) as short:
+        with tempfile.TemporaryDirectory(
+            prefix="e2e-", dir=self._work
+        ) as directory, tempfile.TemporaryDirectory(prefix="e2e-") as short:
             control = Path(short) / "qmp"
             memory = Memory(Path(directory), self._scenario.looks_from_outside, control)
             if memory.looks:
@@ -138,7 +138,7 @@ class Guest:
             raise CommandError("QEMU did not start the guest", "see what it says above", said)
         return Ended(text, timed_out)
 
-    def _argv(self, memory: Memory) -> List[str]:
+    def _argv(self, memory: Memory) -> list[str]:
         size = self._size
         backend = f"memory-backend-ram,id=ram,size={size}"
         if memory.looks:
@@ -148,14 +148,34 @@ class Guest:
             machine += ",nvdimm=on"
             ram += f",slots={_SLOTS},maxmem={_SLOTS}G"
         return [
-            packages.QEMU.proof, "-machine", machine, *_cpu(),
-            "-smp", str(self._scenario.cpus), "-m", ram, "-object", backend,
-            "-nodefaults", "-nic", "none", "-display", "none", "-serial", "stdio", "-no-reboot",
-        ]  # fmt: skip
+            packages.QEMU.proof,
+            "-machine",
+            machine,
+            *_cpu(),
+            "-smp",
+            str(self._scenario.cpus),
+            "-m",
+            ram,
+            "-object",
+            backend,
+            "-nodefaults",
+            "-nic",
+            "none",
+            "-display",
+            "none",
+            "-serial",
+            "stdio",
+            "-no-reboot",
+        ]
 
-    def _slots(self, memory: Memory) -> List[str]:
+    def _slots(self, memory: Memory) -> list[str]:
         """Firmware, what is in the slots from the beginning, and a way to fill others."""
-        argv = ["-bios", packages.FIRMWARE.proof, "-qmp", f"unix:{memory.control},server=on,wait=off"]
+        argv = [
+            "-bios",
+            packages.FIRMWARE.proof,
+            "-qmp",
+            f"unix:{memory.control},server=on,wait=off",
+        ]
         for number, size in enumerate(self._scenario.nvdimms):
             argv += ["-object", memory.slot(number, size + _LABELS)]
             argv += ["-device", f"nvdimm,memdev=slot{number},label-size={_LABELS}"]
@@ -167,7 +187,7 @@ class Guest:
             words.insert(1, f"mem={self._scenario.memory >> 20}M")
         return " ".join(filter(None, words))
 
-    def _make_tree(self, argv: List[str], path: Path) -> None:
+    def _make_tree(self, argv: list[str], path: Path) -> None:
         """Add the devices to the device tree that QEMU would make."""
         dump = path.with_suffix(".dump")
         text = _checked([f"{_MACHINE},dumpdtb={dump}" if a == _MACHINE else a for a in argv])
@@ -190,12 +210,12 @@ def _node(device: Device) -> str:
     )
 
 
-def _checked(argv: List[str]) -> str:
+def _checked(argv: list[str]) -> str:
     done = process.run(argv)
     return done.stdout + done.stderr
 
 
-def _cpu() -> List[str]:
+def _cpu() -> list[str]:
     """KVM where there is any; else the CPU with all features."""
     if platform.machine() == "aarch64" and os.access("/dev/kvm", os.R_OK | os.W_OK):
         return ["-accel", "kvm", "-cpu", "host"]
@@ -206,11 +226,7 @@ class _Watch:
     """What comes from a guest's console while it runs."""
 
     def __init__(
-        self,
-        child: "subprocess.Popen[bytes]",
-        console: IO[str],
-        memory: Memory,
-        answer: Answer,
+        self, child: "subprocess.Popen[bytes]", console: IO[str], memory: Memory, answer: Answer
     ) -> None:
         self._child = child
         self._console = console

@@ -6,13 +6,13 @@ To lose its power, to look at a device from outside, and to plug or unplug a DIM
 
 import collections
 import struct
+from collections import Counter
 from pathlib import Path
-from typing import Counter, Optional
 
+from harness.base.errors import CommandError
 from harness.e2e import qmp
 from harness.e2e.guest import Memory
 from harness.e2e.scenario import Scenario
-from harness.base.errors import CommandError
 
 # A struct page begins with its flags and, for a page of a device, an address: of the
 # device's struct dev_pagemap, or of the first of the pages that form one with it.
@@ -20,7 +20,7 @@ STRUCT_PAGE = 64
 _KERNEL_ADDRESSES = 0xFFF0 << 48
 
 
-def answer(scenario: Scenario, wish: str, memory: Memory) -> Optional[str]:
+def answer(scenario: Scenario, wish: str, memory: Memory) -> str | None:
     """Do what the guest asks for; None ends it. What begins with "error" is a failure there."""
     words = wish.split()
     if words == ["power", "cut"]:

@@ -7,15 +7,14 @@ whatever QEMU's exit status is.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import List, Optional, Sequence, Tuple
 
 from harness.base.console import tail
-from harness.verdict import judge
-from harness.verdict import ktap
 from harness.e2e.guest import Ended
 from harness.e2e.scenario import Case
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status
+from harness.verdict import judge, ktap
 
 _RESULT = re.compile(r"^    (ok|not ok) \d+ (\S+)$")
 _FIGURE = re.compile(r"^    #   figure (\S+) (-?\d+)$")
@@ -30,16 +29,16 @@ class Outcome:
 
     name: str
     status: Status
-    finding: Optional[Finding] = None
-    figures: Tuple[Tuple[str, int], ...] = ()
+    finding: Finding | None = None
+    figures: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class Seen:
     """All that a boot showed. trouble: what belongs to no case."""
 
-    outcomes: Tuple[Outcome, ...]
-    trouble: Tuple[Finding, ...] = ()
+    outcomes: tuple[Outcome, ...]
+    trouble: tuple[Finding, ...] = ()
 
 
 def look(ended: Ended, cases: Sequence[Case]) -> Seen:
@@ -49,8 +48,8 @@ def look(ended: Ended, cases: Sequence[Case]) -> Seen:
     if start is None:
         return Seen((), (_no_start(ended),))
     trouble = judge.splats(lines[:start])
-    outcomes: List[Outcome] = []
-    part: List[str] = []
+    outcomes: list[Outcome] = []
+    part: list[str] = []
     for line in lines[start + 1 :]:
         part.append(line)
         match = _RESULT.match(line)
@@ -111,5 +110,5 @@ def _death(name: str, ended: Ended, part: Sequence[str]) -> Outcome:
     return Outcome(name, Status.DIED, death)
 
 
-def _tail(lines: Sequence[str]) -> Tuple[str, ...]:
+def _tail(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(tail("\n".join(lines), _LOG_LINES).splitlines())

@@ -4,8 +4,9 @@
 import contextlib
 import json
 import socket
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any
 
 from harness.base.console import Stopwatch
 from harness.base.errors import CommandError
@@ -22,7 +23,7 @@ class Qmp:
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         self._lines = link.makefile("r", encoding="utf-8")
-        self._events: List[Dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
         self._receive()
         self.execute("qmp_capabilities")
 
@@ -33,8 +34,10 @@ class Qmp:
         while True:
             said = self._receive()
             if "error" in said:
-                raise CommandError(f"QEMU: {command}: {said['error'].get('desc')}",
-                                   "see the machine of the scenario")  # fmt: skip
+                raise CommandError(
+                    f"QEMU: {command}: {said['error'].get('desc')}",
+                    "see the machine of the scenario",
+                )
             if "return" in said:
                 return said["return"]
             self._events.append(said)
@@ -46,10 +49,11 @@ class Qmp:
             said = self._events.pop(0) if self._events else self._receive()
             if said.get("event") in events and said.get("data", {}).get("device") == device:
                 return str(said["event"])
-        raise CommandError(f"{device}: none of {', '.join(events)} in {PATIENCE:.0f} s",
-                           "see the guest's console")  # fmt: skip
+        raise CommandError(
+            f"{device}: none of {', '.join(events)} in {PATIENCE:.0f} s", "see the guest's console"
+        )
 
-    def _receive(self) -> Dict[str, Any]:
+    def _receive(self) -> dict[str, Any]:
         try:
             found = json.loads(self._lines.readline())
         except (OSError, ValueError) as error:
@@ -70,6 +74,7 @@ def connected(path: Path) -> Iterator[Qmp]:
         try:
             link.connect(str(path))
         except OSError as error:
-            raise CommandError(f"QEMU cannot be reached: {error.strerror}",
-                               "see the guest's console") from error  # fmt: skip
+            raise CommandError(
+                f"QEMU cannot be reached: {error.strerror}", "see the guest's console"
+            ) from error
         yield Qmp(link)

@@ -10,32 +10,57 @@ import os
 import shutil
 import stat
 import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence
 
-from harness.base import archive
-from harness.kernel import options
-from harness.base import process
+from harness.base import archive, process
 from harness.base.archive import Archive
-from harness.base.errors import CommandError
 from harness.base.console import say, tail
+from harness.base.errors import CommandError
+from harness.kernel import options
 from harness.request.settings import DATA, Settings
 
 GUEST = DATA / "guest"
 
 PACKAGES = (
-    "busybox-static", "ndctl", "daxctl", "e2fsprogs",
+    "busybox-static",
+    "ndctl",
+    "daxctl",
+    "e2fsprogs",
     # What these are linked with.
-    "libblkid1", "libc6", "libcom-err2", "libcxl1", "libdaxctl1", "libext2fs2", "libiniparser1",
-    "libjson-c5", "libkeyutils1", "libkmod2", "liblzma5", "libndctl6", "libss2", "libssl3",
-    "libtraceevent1", "libtracefs1", "libudev1", "libuuid1", "libzstd1", "zlib1g",
-)  # fmt: skip
+    "libblkid1",
+    "libc6",
+    "libcom-err2",
+    "libcxl1",
+    "libdaxctl1",
+    "libext2fs2",
+    "libiniparser1",
+    "libjson-c5",
+    "libkeyutils1",
+    "libkmod2",
+    "liblzma5",
+    "libndctl6",
+    "libss2",
+    "libssl3",
+    "libtraceevent1",
+    "libtracefs1",
+    "libudev1",
+    "libuuid1",
+    "libzstd1",
+    "zlib1g",
+)
 
 # To be changed when something else is made of the same packages.
 _FORMAT = "1"
 # What of a package no guest needs.
-_LEFT_OUT = ("usr/share/", "usr/lib/systemd/", "usr/lib/udev/", "etc/init.d/",
-             "usr/lib/locale/", "usr/lib/aarch64-linux-gnu/gconv/")  # fmt: skip
+_LEFT_OUT = (
+    "usr/share/",
+    "usr/lib/systemd/",
+    "usr/lib/udev/",
+    "etc/init.d/",
+    "usr/lib/locale/",
+    "usr/lib/aarch64-linux-gnu/gconv/",
+)
 _IN_USR = ("bin", "sbin", "lib")
 
 
@@ -59,7 +84,7 @@ def base(wanted: Settings) -> Path:
     return cache.path(name) / "root.cpio"
 
 
-def _download(part: Path) -> List[Path]:
+def _download(part: Path) -> list[Path]:
     """Get the packages into a directory below part."""
     say(f"getting {len(PACKAGES)} arm64 packages for the guest, once ...")
     state, debs = part / "apt", part / "debs"
@@ -67,10 +92,14 @@ def _download(part: Path) -> List[Path]:
         path.mkdir(parents=True)
     (state / "status").touch()
     settings = (
-        f"Dir::State={state}", f"Dir::State::status={state}/status", f"Dir::Cache={state}/cache",
-        "APT::Architecture=arm64", "APT::Architectures=arm64", "APT::Sandbox::User=root",
+        f"Dir::State={state}",
+        f"Dir::State::status={state}/status",
+        f"Dir::Cache={state}/cache",
+        "APT::Architecture=arm64",
+        "APT::Architectures=arm64",
+        "APT::Sandbox::User=root",
         "Acquire::Languages=none",
-    )  # fmt: skip
+    )
     apt = ["apt-get", "-q", *(word for setting in settings for word in ("-o", setting))]
     # One source of the user's that is out of order need not matter: the download tells.
     updated = process.run([*apt, "update"], expect=range(256))
@@ -151,7 +180,7 @@ def compile_mapped(wanted: Settings) -> Path:
 
 def _pack(root: Path) -> bytes:
     """The files below root, with /bin, /sbin and /lib as links into /usr."""
-    found: Dict[str, bytes] = {}
+    found: dict[str, bytes] = {}
     for path in _walk(root):
         name = str(path.relative_to(root))
         if name.split("/")[0] in _IN_USR:
@@ -176,13 +205,46 @@ def _pack(root: Path) -> bytes:
 
 
 _APPLETS = (
-    "awk", "basename", "cat", "chmod", "cmp", "cp", "cut", "dd", "df", "dmesg", "echo", "expr",
-    "find", "grep", "head", "kill", "ls", "mkdir", "mount", "mv", "poweroff", "rm", "sed", "seq",
-    "sh", "sleep", "sort", "stat", "sync", "tail", "touch", "tr", "true", "umount", "uname", "wc",
-)  # fmt: skip
+    "awk",
+    "basename",
+    "cat",
+    "chmod",
+    "cmp",
+    "cp",
+    "cut",
+    "dd",
+    "df",
+    "dmesg",
+    "echo",
+    "expr",
+    "find",
+    "grep",
+    "head",
+    "kill",
+    "ls",
+    "mkdir",
+    "mount",
+    "mv",
+    "poweroff",
+    "rm",
+    "sed",
+    "seq",
+    "sh",
+    "sleep",
+    "sort",
+    "stat",
+    "sync",
+    "tail",
+    "touch",
+    "tr",
+    "true",
+    "umount",
+    "uname",
+    "wc",
+)
 
 
-def _applets(found: Dict[str, bytes]) -> Iterator[str]:
+def _applets(found: dict[str, bytes]) -> Iterator[str]:
     return (f"usr/bin/{name}" for name in _APPLETS if f"usr/bin/{name}" not in found)
 
 

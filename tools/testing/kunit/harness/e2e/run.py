@@ -5,31 +5,27 @@ import contextlib
 import functools
 import itertools
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
 
-from harness.e2e import host
-from harness.e2e import judge
-from harness.e2e import rootfs
+from harness.base import lock, tasks
+from harness.base.console import Stopwatch, say
+from harness.base.errors import KunitError, WorkTreeError
+from harness.e2e import host, judge, rootfs
 from harness.e2e import scenario as e2e_scenario
-from harness.verdict import flaky
-from harness.kernel import image
-from harness.base import lock
-from harness.base import process
-from harness.verdict import results
-from harness.trees import worktree
 from harness.e2e.guest import Guest, Memory
 from harness.e2e.judge import Outcome
 from harness.e2e.scenario import Case, Scenario
-from harness.base.errors import KunitError, WorkTreeError
+from harness.kernel import image
 from harness.kernel.finding import Finding, Kind, Status
+from harness.kernel.kernel import Kernel
+from harness.request.settings import Settings
+from harness.trees import worktree
+from harness.verdict import flaky, results
 from harness.verdict.journal import Journal, NoJournal
 from harness.verdict.judge import Verdict
-from harness.kernel.kernel import Kernel
-from harness.base.console import Stopwatch, say
 from harness.verdict.results import CaseResult, RunResult
-from harness.request.settings import Settings
 
 FRAGMENT = "e2e"
 # What machines with firmware need besides.
@@ -48,12 +44,12 @@ class Plan:
 
     flavour: str
     page: str
-    scenarios: Tuple[Scenario, ...]
+    scenarios: tuple[Scenario, ...]
     # What its config is made of besides the page size, and what make is told.
-    fragments: Tuple[str, ...] = (FRAGMENT,)
-    make_options: Tuple[str, ...] = ()
+    fragments: tuple[str, ...] = (FRAGMENT,)
+    make_options: tuple[str, ...] = ()
     # The kernel tree, unless it is the one that is prepared for the flavour.
-    source: Optional[Path] = None
+    source: Path | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +74,7 @@ class Built:
 
     plan: Plan
     seconds: float
-    failed: Optional[CaseResult] = None
+    failed: CaseResult | None = None
     image: Path = Path()
     root: Path = Path()
     mapped: Path = Path()
@@ -95,10 +91,12 @@ def run(
     try:
         with lock.alone(out / "lock", "make e2e"):
             steps = (
-                functools.partial(_build, wanted, plan, out, f"{number}/{len(plans)}: {plan.name}", kept)
+                functools.partial(
+                    _build, wanted, plan, out, f"{number}/{len(plans)}: {plan.name}", kept
+                )
                 for number, plan in enumerate(plans, 1)
             )
-            with contextlib.closing(process.ahead(steps)) as kernels:
+            with contextlib.closing(tasks.ahead(steps)) as kernels:
                 for built in kernels:
                     yield from _boot(wanted, built, out, watch, kept)
     except WorkTreeError as error:
@@ -139,7 +137,8 @@ def _boot(
     logs = out / plan.directory
     logs.mkdir(exist_ok=True)
     guests = (
-        Guest(built.image, built.root, scenario, wanted.build / "e2e") for scenario in plan.scenarios
+        Guest(built.image, built.root, scenario, wanted.build / "e2e")
+        for scenario in plan.scenarios
     )
     trials = [
         Trial(guest, scenario, plan, built.mapped, logs)
@@ -150,10 +149,10 @@ def _boot(
         functools.partial(kept.run, _unit(plan, scenario), trial.run)
         for trial, scenario in zip(trials, plan.scenarios)
     ]
-    runs = process.in_turn(steps, wanted.jobs or os.cpu_count() or 1)
+    runs = tasks.in_turn(steps, wanted.jobs or os.cpu_count() or 1)
     told = zip(plan.scenarios, runs)
     for title, variants in itertools.groupby(told, key=lambda entry: entry[0].name):
-        cases: List[CaseResult] = []
+        cases: list[CaseResult] = []
         seconds, old = 0.0, 0
         for _, ran in variants:
             cases += ran.cases
@@ -194,7 +193,7 @@ class Trial:
         try:
             verdict = flaky.confirmed(self._try(), self._try)
         except KunitError as error:
-            cases: Tuple[CaseResult, ...] = (results.preparation(error),)
+            cases: tuple[CaseResult, ...] = (results.preparation(error),)
         else:
             name = f"{self._scenario.variant}: the boot"
             cases = (*verdict.cases, *(results.failed(name, f) for f in verdict.findings))
@@ -205,8 +204,8 @@ class Trial:
             return self._run(memory)
 
     def _run(self, memory: Memory) -> Verdict:
-        found: List[CaseResult] = []
-        trouble: List[Finding] = []
+        found: list[CaseResult] = []
+        trouble: list[Finding] = []
         boots = self._scenario.boots(self._plan.page)
         for number, cases in enumerate(boots):
             rest = cases
@@ -231,7 +230,7 @@ class Trial:
         script = e2e_scenario.script(self._scenario, cases, cut)
         overlay = rootfs.overlay(script, self._mapped)
 
-        def answer(wish: str, memory: Memory) -> Optional[str]:
+        def answer(wish: str, memory: Memory) -> str | None:
             return host.answer(self._scenario, wish, memory)
 
         return judge.look(self._guest.boot(overlay, memory, log, answer), cases)
@@ -245,7 +244,7 @@ class Trial:
         variant = self._scenario.variant
         name = f"{variant}: {outcome.name}"
         must_fail = outcome.name in self._scenario.failing.get(self._plan.flavour, ())
-        wrong: Optional[Finding] = None
+        wrong: Finding | None = None
         if self._judged and must_fail and outcome.status is Status.PASSED:
             wrong = Finding(Kind.PASSED, f"{outcome.name} passed, and should have failed")
         elif self._judged and not (must_fail and outcome.status is Status.FAILED):

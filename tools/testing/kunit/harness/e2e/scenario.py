@@ -7,9 +7,9 @@ Documentation/dev-tools/kunit/e2e.rst describes the files.
 import itertools
 import re
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from harness.base.errors import UsageError
 from harness.request.settings import DATA, FLAVOURS
@@ -30,9 +30,19 @@ RAM_LIMIT = 64 << 30
 ALIGNMENT = 2 << 20
 
 _HEAD = (
-    "title", "memory", "cpus", "seconds", "arguments", "device", "nvdimm", "dimm", "pages", "each",
-    "fails", "record",
-)  # fmt: skip
+    "title",
+    "memory",
+    "cpus",
+    "seconds",
+    "arguments",
+    "device",
+    "nvdimm",
+    "dimm",
+    "pages",
+    "each",
+    "fails",
+    "record",
+)
 _REPEATED = ("device", "nvdimm", "dimm", "each", "fails", "record")
 
 
@@ -73,8 +83,8 @@ class Case:
     """Commands that belong together, and with which page sizes they are run."""
 
     name: str
-    lines: Tuple[Line, ...]
-    pages: Tuple[str, ...] = PAGES
+    lines: tuple[Line, ...]
+    pages: tuple[str, ...] = PAGES
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ class PowerCut:
     """The guest is ended, without notice, and booted again."""
 
 
-Step = Union[Case, PowerCut]
+Step = Case | PowerCut
 
 
 @dataclass(frozen=True)
@@ -103,13 +113,13 @@ class Scenario:
     cpus: int
     seconds: int
     arguments: str
-    devices: Tuple[Device, ...]
-    pages: Tuple[str, ...]
-    failing: Mapping[str, Tuple[str, ...]]
-    recorded: Tuple[str, ...]
-    steps: Tuple[Step, ...]
-    nvdimms: Tuple[int, ...] = ()
-    dimms: Tuple[int, ...] = ()
+    devices: tuple[Device, ...]
+    pages: tuple[str, ...]
+    failing: Mapping[str, tuple[str, ...]]
+    recorded: tuple[str, ...]
+    steps: tuple[Step, ...]
+    nvdimms: tuple[int, ...] = ()
+    dimms: tuple[int, ...] = ()
 
     @property
     def has_firmware(self) -> bool:
@@ -129,13 +139,13 @@ class Scenario:
         calls = any(line.kind == "run" and "host " in line.text for line in lines)
         return calls or any(isinstance(step, PowerCut) for step in self.steps)
 
-    def cases(self, page: str) -> List[Case]:
+    def cases(self, page: str) -> list[Case]:
         """The cases that are run with a page size."""
         return [s for s in self.steps if isinstance(s, Case) and page in s.pages]
 
-    def boots(self, page: str) -> List[List[Case]]:
+    def boots(self, page: str) -> list[list[Case]]:
         """The same, divided by the power cuts."""
-        found: List[List[Case]] = [[]]
+        found: list[list[Case]] = [[]]
         for step in self.steps:
             if isinstance(step, PowerCut):
                 found.append([])
@@ -159,7 +169,7 @@ def script(scenario: Scenario, cases: Sequence[Case], cut: bool) -> str:
 # --- Reading --------------------------------------------------------------
 
 
-def load(directory: Path = DIRECTORY) -> List[Scenario]:
+def load(directory: Path = DIRECTORY) -> list[Scenario]:
     """All scenarios, every variant. Raises ScenarioError."""
     paths = sorted(directory.glob(f"*{SUFFIX}"))
     if not paths:
@@ -167,7 +177,7 @@ def load(directory: Path = DIRECTORY) -> List[Scenario]:
     return [scenario for path in paths for scenario in read(path)]
 
 
-def read(path: Path) -> List[Scenario]:
+def read(path: Path) -> list[Scenario]:
     """The variants of the scenario in a file. Raises ScenarioError."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -188,12 +198,12 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._line = 0
-        self._head: Dict[str, List[_Word]] = {}
-        self._steps: List[Step] = []
+        self._head: dict[str, list[_Word]] = {}
+        self._steps: list[Step] = []
         # The case that is being read: its name, its page sizes, its lines.
-        self._open: Optional[Tuple[str, Tuple[str, ...], List[Line]]] = None
+        self._open: tuple[str, tuple[str, ...], list[Line]] | None = None
 
-    def read(self, text: str) -> List[Scenario]:
+    def read(self, text: str) -> list[Scenario]:
         """Take in the whole file."""
         for number, raw in enumerate(text.splitlines(), 1):
             self._line = number
@@ -265,14 +275,15 @@ class _Reader:
 
     # --- the head ---
 
-    def _variants(self) -> Iterator[Dict[str, str]]:
+    def _variants(self) -> Iterator[dict[str, str]]:
         """What "each" lines say: every combination of their values."""
         names, choices = [], []
         for word in self._head.get("each", []):
             name, *values = word.rest.split() or [""]
             if not _NAME.fullmatch(name) or not values:
-                raise self._error("'each' lacks a name or values", "write: each size 2M 16M",
-                                  word.number)  # fmt: skip
+                raise self._error(
+                    "'each' lacks a name or values", "write: each size 2M 16M", word.number
+                )
             names.append(name)
             choices.append(values)
         return (dict(zip(names, values)) for values in itertools.product(*choices))
@@ -295,13 +306,16 @@ class _Reader:
             dimms=tuple(self._slots("dimm", values)),
         )
         if scenario.has_firmware and scenario.devices:
-            raise self._error("a device, and memory in slots: a machine has one kind",
-                              "make two scenarios of it", self._number_of("device"))  # fmt: skip
+            raise self._error(
+                "a device, and memory in slots: a machine has one kind",
+                "make two scenarios of it",
+                self._number_of("device"),
+            )
         self._check_pages(scenario.pages, self._number_of("pages"))
         self._check_places(scenario)
         return scenario
 
-    def _one(self, keyword: str, values: Mapping[str, str], default: Optional[str] = None) -> str:
+    def _one(self, keyword: str, values: Mapping[str, str], default: str | None = None) -> str:
         """What is said behind a keyword that stands there once."""
         words = self._head.get(keyword)
         if not words:
@@ -317,8 +331,11 @@ class _Reader:
     def _filled_in(self, word: _Word, values: Mapping[str, str]) -> str:
         def value(match: "re.Match[str]") -> str:
             if match.group(1) not in values:
-                raise self._error(f"nothing says what {match.group()} is",
-                                  f"write: each {match.group(1)} VALUES", word.number)  # fmt: skip
+                raise self._error(
+                    f"nothing says what {match.group()} is",
+                    f"write: each {match.group(1)} VALUES",
+                    word.number,
+                )
             return values[match.group(1)]
 
         return _VARIABLE.sub(value, word.rest)
@@ -326,8 +343,9 @@ class _Reader:
     def _number(self, keyword: str, default: str) -> int:
         text = self._one(keyword, {}, default)
         if not text.isdigit() or int(text) == 0:
-            raise self._error(f"'{text}' is no number", f"as in: {keyword} {default}",
-                              self._number_of(keyword))  # fmt: skip
+            raise self._error(
+                f"'{text}' is no number", f"as in: {keyword} {default}", self._number_of(keyword)
+            )
         return int(text)
 
     def _size(self, keyword: str, text: str, line: int = 0) -> int:
@@ -336,8 +354,11 @@ class _Reader:
         for part in text.split("+"):
             match = _SIZE.fullmatch(part.strip())
             if not match:
-                raise self._error(f"'{part}' is no size", "write it as in 512M or 4G+16M",
-                                  line or self._number_of(keyword))  # fmt: skip
+                raise self._error(
+                    f"'{part}' is no size",
+                    "write it as in 512M or 4G+16M",
+                    line or self._number_of(keyword),
+                )
             total += int(match.group(1)) * _UNITS[match.group(2)]
         return total
 
@@ -345,8 +366,9 @@ class _Reader:
         for word in self._head.get("device", []):
             size, at, address = self._filled_in(word, values).partition(" at ")
             if not at:
-                raise self._error("'device' lacks a size or an address",
-                                  "write: device 2G at 4G", word.number)  # fmt: skip
+                raise self._error(
+                    "'device' lacks a size or an address", "write: device 2G at 4G", word.number
+                )
             yield Device(
                 self._size("device", size, word.number), self._size("device", address, word.number)
             )
@@ -355,39 +377,48 @@ class _Reader:
         for word in self._head.get(keyword, []):
             size = self._size(keyword, self._filled_in(word, values), word.number)
             if size == 0 or size % ALIGNMENT:
-                raise self._error(f"an {keyword} is made of whole 2 MiB", "correct its size",
-                                  word.number)  # fmt: skip
+                raise self._error(
+                    f"an {keyword} is made of whole 2 MiB", "correct its size", word.number
+                )
             yield size
 
     def _check_places(self, scenario: Scenario) -> None:
         """No device may lie on another one, or where the kernel's RAM is."""
         lines = [word.number for word in self._head.get("device", [])]
         ram_end = RAM_START + scenario.memory
-        taken: List[Tuple[Device, int]] = []
+        taken: list[tuple[Device, int]] = []
         for device, line in zip(scenario.devices, lines):
             if device.size == 0 or device.size % ALIGNMENT or device.address % ALIGNMENT:
-                raise self._error("a device is made of whole 2 MiB", "correct size or address", line)
+                raise self._error(
+                    "a device is made of whole 2 MiB", "correct size or address", line
+                )
             if device.address < ram_end:
                 raise self._error(
                     f"the device does not fit: the guest's RAM ends at {ram_end:#x}",
-                    "put it higher up, or give the guest less memory", line,
-                )  # fmt: skip
+                    "put it higher up, or give the guest less memory",
+                    line,
+                )
             for other, other_line in taken:
                 if device.address < other.end and other.address < device.end:
-                    raise self._error(f"the device lies on that of line {other_line}",
-                                      "correct one of the addresses", line)  # fmt: skip
+                    raise self._error(
+                        f"the device lies on that of line {other_line}",
+                        "correct one of the addresses",
+                        line,
+                    )
             if device.end > RAM_LIMIT:
-                raise self._error("the device does not fit: it ends behind 64G",
-                                  "put it lower down", line)  # fmt: skip
+                raise self._error(
+                    "the device does not fit: it ends behind 64G", "put it lower down", line
+                )
             taken.append((device, line))
 
     def _check_pages(self, pages: Sequence[str], line: int) -> None:
         for page in pages:
             if page not in PAGES:
-                raise self._error(f"'{page}' is no page size", f"choose from: {' '.join(PAGES)}",
-                                  line)  # fmt: skip
+                raise self._error(
+                    f"'{page}' is no page size", f"choose from: {' '.join(PAGES)}", line
+                )
 
-    def _failing(self) -> Iterator[Tuple[str, Tuple[str, ...]]]:
+    def _failing(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Lines "fails FLAVOUR CASE...": what is known to fail."""
         known = [step.name for step in self._steps if isinstance(step, Case)]
         for word in self._head.get("fails", []):
@@ -395,8 +426,9 @@ class _Reader:
             self._check_flavour(flavour, word.number)
             for name in names:
                 if name not in known:
-                    raise self._error(f"there is no case '{name}'",
-                                      f"choose from: {' '.join(known)}", word.number)  # fmt: skip
+                    raise self._error(
+                        f"there is no case '{name}'", f"choose from: {' '.join(known)}", word.number
+                    )
             yield flavour, tuple(names)
 
     def _flavours(self) -> Iterator[str]:
@@ -407,4 +439,6 @@ class _Reader:
 
     def _check_flavour(self, flavour: str, line: int) -> None:
         if flavour not in FLAVOURS:
-            raise self._error(f"'{flavour}' is no flavour", f"choose from: {' '.join(FLAVOURS)}", line)
+            raise self._error(
+                f"'{flavour}' is no flavour", f"choose from: {' '.join(FLAVOURS)}", line
+            )

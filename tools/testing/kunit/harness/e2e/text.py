@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """What scenarios found, as tables."""
 
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 from harness.e2e.run import STATUSES
 from harness.kernel.finding import Status
 from harness.verdict.results import RunResult
 
 
-def table(runs: Sequence[RunResult]) -> List[str]:
+def table(runs: Sequence[RunResult]) -> list[str]:
     """A line for each scenario with each kernel."""
     layout = "{:34} {:>6} {:>6} {:>6} {:>5} {:>10} {:>4}"
     lines = [layout.format("", *(s.value for s in STATUSES), "unexpected", "s")]
@@ -18,10 +18,10 @@ def table(runs: Sequence[RunResult]) -> List[str]:
     return lines
 
 
-def figures(runs: Sequence[RunResult]) -> List[str]:
+def figures(runs: Sequence[RunResult]) -> list[str]:
     """What was measured: a line for each figure, a column for each kernel."""
-    found: Dict[str, Dict[str, str]] = {}
-    columns: Dict[str, None] = {}
+    found: dict[str, dict[str, str]] = {}
+    columns: dict[str, None] = {}
     for result in runs:
         column = " ".join(result.name.split()[:2])
         for case in result.cases:
@@ -36,14 +36,14 @@ def figures(runs: Sequence[RunResult]) -> List[str]:
     return lines
 
 
-def grids(runs: Sequence[RunResult]) -> List[str]:
+def grids(runs: Sequence[RunResult]) -> list[str]:
     """Of scenarios with variants, not all of which passed: the worst of each variant.
 
     The last value that tells variants apart goes across, those before it down.
     """
-    lines: List[str] = []
+    lines: list[str] = []
     for found in runs:
-        worst: Dict[Tuple[str, str], Status] = {}
+        worst: dict[tuple[str, str], Status] = {}
         for case in found.cases:
             name, _, values = case.suite.partition("/")
             down, _, across = values.rpartition(",")

@@ -6,8 +6,9 @@ Everything that decides looks at kinds, places and statuses. Nothing reads the t
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Mapping, Tuple
+from typing import Any
 
 
 class Status(enum.Enum):
@@ -118,7 +119,7 @@ class Finding:
 
     kind: Kind
     text: str
-    log: Tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
     place: Place = Place()
     subject: str = ""
 
@@ -128,7 +129,7 @@ class Finding:
         return self.kind in DEATHS
 
     @property
-    def identity(self) -> Tuple[Kind, str, str]:
+    def identity(self) -> tuple[Kind, str, str]:
         """What it has in common with the same finding in another run."""
         return (self.kind, self.place.name, shape(self.subject))
 

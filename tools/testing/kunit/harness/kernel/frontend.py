@@ -5,23 +5,18 @@
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import List, Mapping, Optional, Tuple
 
-from harness.trees import needs
+from harness.base import packages, process
 from harness.base.console import say
-from harness.kernel import image
-from harness.kernel import options
-from harness.base import packages
-from harness.base import process
-from harness.request import settings
-from harness.trees import debian
-from harness.trees import worktree
-from harness.kernel import incremental
 from harness.base.errors import ExitStatus
+from harness.kernel import image, incremental, options
 from harness.kernel.options import CommandLine
+from harness.request import settings
 from harness.request.settings import Settings, Wish
 from harness.request.variables import KERNEL, PRIVATE_VARIABLES, Command, help_lines
+from harness.trees import debian, needs, worktree
 
 TOOL = "tools/testing/kunit/kunit.py"
 
@@ -42,7 +37,7 @@ prepared or built (for git bisect run), and 2 when something else is amiss.
 """
 
 
-def main(argv: List[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     """Do what the command line asks for; return the exit status."""
     environ = COMMAND.given(environ)
     wish = settings.read(environ)
@@ -93,7 +88,7 @@ def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
     return status
 
 
-def _hand_over(line: CommandLine, tree: Path) -> Tuple[int, bool]:
+def _hand_over(line: CommandLine, tree: Path) -> tuple[int, bool]:
     """Run the tree's kunit.py; return the exit status, and whether it has built the kernel."""
     argv = [sys.executable, str(tree / TOOL), *line.argv()]
     if line.subcommand != "parse":
@@ -114,7 +109,7 @@ def _guest_log(line: CommandLine, tree: Path) -> Path:
     return tree / directory / "test.log"
 
 
-def _mtime(path: Path) -> Optional[int]:
+def _mtime(path: Path) -> int | None:
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -131,7 +126,3 @@ def _help(line: CommandLine, wish: Wish) -> int:
     # Not even Python's caches are written, for the tree may be the user's.
     argv = [sys.executable, "-B", str(tree / TOOL), *line.argv()]
     return process.hand_over(argv, cwd=os.getcwd(), env=process.clean_env(PRIVATE_VARIABLES))
-
-
-if __name__ == "__main__":
-    sys.exit(process.main_guard(main, sys.argv[1:]))

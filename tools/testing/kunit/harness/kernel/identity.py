@@ -10,24 +10,24 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
 
-from harness.base import packages
-from harness.base import process
+from harness.base import packages, process
 from harness.kernel.options import CommandLine
 from harness.request.variables import BUILD_VARIABLES, PRIVATE_VARIABLES
 
 # The programs that the kernel's Makefile calls unless make's command line names others.
-_GNU = {
-    name: name.lower() for name in ("LD", "AR", "NM", "OBJCOPY", "OBJDUMP", "READELF", "STRIP")
-}
+_GNU = {name: name.lower() for name in ("LD", "AR", "NM", "OBJCOPY", "OBJDUMP", "READELF", "STRIP")}
 _GNU["CC"] = "gcc"
 _GNU_HOST = {"HOSTCC": "gcc", "HOSTCXX": "g++"}
 _LLVM = {
-    "CC": "clang", "LD": "ld.lld", "HOSTCC": "clang", "HOSTCXX": "clang++",
+    "CC": "clang",
+    "LD": "ld.lld",
+    "HOSTCC": "clang",
+    "HOSTCXX": "clang++",
     **{name: f"llvm-{name.lower()}" for name in _GNU if name not in ("CC", "LD")},
-}  # fmt: skip
+}
 # A compiler finds these itself, and they are the larger part of it.
 _PARTS = ("cc1", "as")
 
@@ -39,7 +39,7 @@ _BOOT_OPTIONS = ("--qemu_args", "--kernel_args", "--filter", "--filter_action", 
 
 def of_build(
     line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ
-) -> Tuple[str, ...]:
+) -> tuple[str, ...]:
     """What a build depends on besides the tree: options, environment, programs.
 
     line is a command line of kunit.py with defaults, and tree is where its relative paths
@@ -62,7 +62,7 @@ def of_build(
 
 def of_boot(
     line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ, cpu: str = ""
-) -> Tuple[str, ...]:
+) -> tuple[str, ...]:
     """What the boot of an arm64 image depends on: QEMU, how it is called, KVM.
 
     For line and tree see of_build(); cpu is a QEMU model other than the usual one. A time
@@ -104,20 +104,20 @@ def _find(name: str, environ: Mapping[str, str]) -> str:
     return ""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _ask(path: str, _stamp_of_it: str, question: str) -> str:
     """What a program answers. It is asked once, unless it changes."""
     done = process.run([path, question], env=process.clean_env(LC_ALL="C"), expect=range(-64, 256))
     return (done.stdout + done.stderr).strip()
 
 
-def _parts(compiler: str, environ: Mapping[str, str]) -> List[str]:
+def _parts(compiler: str, environ: Mapping[str, str]) -> list[str]:
     found, stamp = _find(compiler, environ), _stamp(compiler, environ)
     paths = [_ask(found, stamp, f"-print-prog-name={part}") for part in _PARTS if found]
     return [f"part of CC: {_stamp(path, environ)}" for path in paths if path]
 
 
-def _make_variables(line: CommandLine) -> Dict[str, str]:
+def _make_variables(line: CommandLine) -> dict[str, str]:
     """What make's command line sets."""
     options = [option.partition("=") for option in line.values("--make_options")]
     given = {name: value for name, _, value in options}
@@ -125,7 +125,7 @@ def _make_variables(line: CommandLine) -> Dict[str, str]:
     return given
 
 
-def _build_programs(given: Mapping[str, str], environ: Mapping[str, str]) -> Dict[str, str]:
+def _build_programs(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """The programs of a build by make's variable, as the kernel's Makefile chooses them."""
     prefix = given.get("CROSS_COMPILE", environ.get("CROSS_COMPILE", ""))
     llvm = given.get("LLVM", environ.get("LLVM", ""))
@@ -138,7 +138,7 @@ def _build_programs(given: Mapping[str, str], environ: Mapping[str, str]) -> Dic
     return {**{n: f"{prefix}{tool}" for n, tool in _GNU.items()}, **_GNU_HOST, **assembler}
 
 
-def _files(line: CommandLine, tree: Path, *options: str) -> List[str]:
+def _files(line: CommandLine, tree: Path, *options: str) -> list[str]:
     """What is in the files that options name; where they are does not matter."""
     found = []
     for option in options:
@@ -149,11 +149,11 @@ def _files(line: CommandLine, tree: Path, *options: str) -> List[str]:
     return found
 
 
-def _words(line: CommandLine, options: Sequence[str]) -> List[str]:
+def _words(line: CommandLine, options: Sequence[str]) -> list[str]:
     return [f"{word.option}={word.value}" for word in line.words if word.option in options]
 
 
-def _variables(environ: Mapping[str, str], pattern: "re.Pattern[str]") -> List[str]:
+def _variables(environ: Mapping[str, str], pattern: "re.Pattern[str]") -> list[str]:
     return [
         f"environment: {name}={value}"
         for name, value in sorted(environ.items())

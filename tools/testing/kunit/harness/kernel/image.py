@@ -3,8 +3,8 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 from harness.base import process
 from harness.kernel.options import CommandLine
@@ -33,13 +33,13 @@ GOALS = "need-builtin=1 need-modorder=1 $(single-goals)"
 _NO_CHECKSYSCALLS = "cmd_syscalls=:"
 
 
-def build_env(**extra: str) -> Dict[str, str]:
+def build_env(**extra: str) -> dict[str, str]:
     """The environment of a kernel build: the user's without our variables, and extra."""
     version = {name: os.environ.get(name, value) for name, value in _VERSION_ENV.items()}
     return process.clean_env(PRIVATE_VARIABLES, **{**CCACHE_ENV, **version, **extra})
 
 
-def make_argv(line: CommandLine, build_dir: Path, jobs: Optional[int]) -> List[str]:
+def make_argv(line: CommandLine, build_dir: Path, jobs: int | None) -> list[str]:
     """The call of make that brings the image in build_dir up to date.
 
     line is a command line of kunit.py, with defaults.
@@ -49,7 +49,7 @@ def make_argv(line: CommandLine, build_dir: Path, jobs: Optional[int]) -> List[s
     return [*argv, *line.values("--make_options"), "Image"]
 
 
-def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> Optional[List[str]]:
+def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> list[str] | None:
     """The objects that must be made again when these files of a tree have other content.
 
     None when make has to look at all there is: nothing is known of an earlier build
@@ -83,8 +83,8 @@ def make_objects(
     argv: Sequence[str],
     build_dir: Path,
     log: Path,
-    env: Dict[str, str],
-    timeout: Optional[float],
+    env: dict[str, str],
+    timeout: float | None,
     objects: Sequence[str],
 ) -> int:
     """Call make for all that can be out of date, and the image; return its status.

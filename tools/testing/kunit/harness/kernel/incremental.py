@@ -10,19 +10,17 @@ has just to boot. Whenever in doubt, it does everything itself.
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional
 
 from harness.base import archive
-from harness.kernel import identity
-from harness.kernel import image
-from harness.kernel import options
-from harness.trees import worktree
-from harness.trees.git import Git
+from harness.base.console import say
+from harness.kernel import identity, image, options
 from harness.kernel.image import IMAGE
 from harness.kernel.options import CommandLine, Word
-from harness.base.console import say
+from harness.trees import worktree
+from harness.trees.git import Git
 
 RECORD = ".kunit-image.json"
 
@@ -39,7 +37,7 @@ class Made:
     """
 
     tree: str
-    edited: List[str]
+    edited: list[str]
     how: str
     config: str
     image: str
@@ -64,7 +62,7 @@ class Build:
         known = self._line.arch == "arm64" and configs == [str(options.ARM64_QEMU_CONFIG)]
         return known and self._directory.parent == self._tree
 
-    def look(self) -> Optional[Made]:
+    def look(self) -> Made | None:
         """What an image would be made of now; None if that cannot be told.
 
         The user is told of changes that are not committed.
@@ -84,7 +82,7 @@ class Build:
         tree = self._git.out("rev-parse", "HEAD^{tree}")
         return Made(tree, edited, how, self._config(), _identity(self._directory / IMAGE))
 
-    def remember(self, made: Optional[Made]) -> None:
+    def remember(self, made: Made | None) -> None:
         """The image has just been made, of what there was before that."""
         if made is None or not (self._directory / IMAGE).exists():
             return
@@ -98,14 +96,14 @@ class Build:
         """Somebody is going to build there, and it may go wrong."""
         self._record.unlink(missing_ok=True)
 
-    def is_up_to_date(self, now: Optional[Made]) -> bool:
+    def is_up_to_date(self, now: Made | None) -> bool:
         """Whether the image is what a build would make now: nothing at all has changed."""
         then = self._remembered()
         if then is None or now is None or not self._same_otherwise(then, now):
             return False
         return self._changed(then, now) == []
 
-    def bring_up_to_date(self, now: Optional[Made], jobs: Optional[int]) -> bool:
+    def bring_up_to_date(self, now: Made | None, jobs: int | None) -> bool:
         """Make the objects of what has changed; whether the image is up to date then."""
         then = self._remembered()
         if then is None or now is None or not self._same_otherwise(then, now):
@@ -126,7 +124,7 @@ class Build:
         self.remember(now)
         return True
 
-    def _remembered(self) -> Optional[Made]:
+    def _remembered(self) -> Made | None:
         try:
             return Made(**json.loads(self._record.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -136,21 +134,27 @@ class Build:
     def _same_otherwise(then: Made, now: Made) -> bool:
         return (then.how, then.config, then.image) == (now.how, now.config, now.image)
 
-    def _changed(self, then: Made, now: Made) -> Optional[List[str]]:
+    def _changed(self, then: Made, now: Made) -> list[str] | None:
         """The files that may differ; None if more than content has changed."""
         changed = {*then.edited, *now.edited}
         if then.tree != now.tree:
             done = self._git.run(
-                "diff-tree", "-r", "--name-status", "--no-renames", "-z", then.tree, now.tree,
+                "diff-tree",
+                "-r",
+                "--name-status",
+                "--no-renames",
+                "-z",
+                then.tree,
+                now.tree,
                 expect=(0, 128),
-            )  # fmt: skip
+            )
             words = done.stdout.split("\0")[:-1]
             if done.status or set(words[::2]) - {"M"}:
                 return None
             changed |= set(words[1::2])
         return sorted(changed) if all(name.endswith(_SOURCES) for name in changed) else None
 
-    def _make(self, objects: List[str], jobs: Optional[int]) -> bool:
+    def _make(self, objects: list[str], jobs: int | None) -> bool:
         log = self._directory / "kunit-make.log"
         argv = image.make_argv(self._line, self._directory, jobs)
         env = image.build_env()
@@ -170,7 +174,7 @@ class Build:
 
 def just_boot(line: CommandLine) -> CommandLine:
     """The command line that boots what this one would build first."""
-    words: List[Word] = []
+    words: list[Word] = []
     for word in line.words:
         if word.option is None and list(word.argv) == [line.subcommand] and not words:
             words.append(Word(["exec"]))

@@ -4,16 +4,13 @@
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
 
-from harness.base.console import tail
-from harness.kernel import image
-from harness.kernel import frontend
-from harness.kernel import options
 from harness.base import process
-from harness.kernel import incremental
+from harness.base.console import tail
 from harness.base.errors import CommandError, DiskSpaceError
+from harness.kernel import frontend, image, incremental, options
 from harness.kernel.finding import Finding, Kind, Place, Stage
 from harness.kernel.options import CommandLine
 from harness.request.settings import CPU_VARIABLE, Settings
@@ -28,9 +25,7 @@ _MACHINE = re.compile(
     r"No space left on device|Disk quota exceeded|Killed signal|Cannot allocate memory|"
     r"virtual memory exhausted|internal compiler error|Input/output error"
 )
-_COMPILER_MESSAGE = re.compile(
-    r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file"
-)
+_COMPILER_MESSAGE = re.compile(r"error: |undefined reference|\*\*\*|ERROR:|Missing: |No such file")
 
 
 class Kernel:
@@ -47,7 +42,7 @@ class Kernel:
         wanted: Settings,
         out: Path,
         name: str,
-        build_dir: Optional[Path] = None,
+        build_dir: Path | None = None,
         arch: str = "arm64",
         make_options: Sequence[str] = (),
     ) -> None:
@@ -65,14 +60,14 @@ class Kernel:
         """Where a log is kept: "config", "build", "exec" or "console"."""
         return self._out / f"{self._name}.{what}.log"
 
-    def configure(self, timeout: float = BUILD_TIME, *more: str) -> Optional[Finding]:
+    def configure(self, timeout: float = BUILD_TIME, *more: str) -> Finding | None:
         """Make a .config, as kunit.py does it; None when that worked.
 
         Raises proc.TimedOut, and what require_healthy_machine() raises.
         """
         return self._made("config", Kind.CONFIG, timeout, *more)
 
-    def build(self, timeout: float = BUILD_TIME) -> Optional[Finding]:
+    def build(self, timeout: float = BUILD_TIME) -> Finding | None:
         """Configure and build; None when that worked.
 
         A kernel for which nothing has changed since it was built is not built again.
@@ -90,7 +85,7 @@ class Kernel:
             known.remember(made)
         return failed
 
-    def _made(self, what: str, kind: Kind, timeout: float, *more: str) -> Optional[Finding]:
+    def _made(self, what: str, kind: Kind, timeout: float, *more: str) -> Finding | None:
         log = self.log(what)
         if self._tool(log, timeout, what, *more) == 0:
             return None
@@ -120,9 +115,7 @@ class Kernel:
         self._tool(tool, timeout + 60, "exec", f"--timeout={timeout}", *arguments, cpu=cpu)
         if not console.exists():
             raise CommandError(
-                "QEMU was not started",
-                f"see {tool}",
-                tail(tool.read_text(errors="replace")),
+                "QEMU was not started", f"see {tool}", tail(tool.read_text(errors="replace"))
             )
         kept = self.log("console" if attempt == 1 else f"console-{attempt}")
         shutil.copyfile(console, kept)
@@ -134,7 +127,11 @@ class Kernel:
         return options.with_defaults(given, self._wanted)
 
     def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
-        argv: List[str] = [sys.executable, str(self._tree / frontend.TOOL), *self._line(*args).argv()]
+        argv: list[str] = [
+            sys.executable,
+            str(self._tree / frontend.TOOL),
+            *self._line(*args).argv(),
+        ]
         env = image.build_env(**({CPU_VARIABLE: cpu} if cpu else {}))
         return process.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
 
@@ -158,7 +155,7 @@ def require_healthy_machine(log: str) -> None:
     )
 
 
-def compiler_messages(log: str) -> Tuple[str, ...]:
+def compiler_messages(log: str) -> tuple[str, ...]:
     """What a compiler, make or Kconfig complained of, the first of it."""
     lines = [line for line in log.splitlines() if _COMPILER_MESSAGE.search(line)]
     return tuple(lines[:5]) or tuple(tail(log, 5).splitlines())

@@ -7,9 +7,9 @@ absolute, and what he left open gets our defaults. All else goes through as it i
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence
 
 from harness.base import packages
 from harness.base.errors import UsageError
@@ -22,7 +22,7 @@ BOOTING = frozenset({"run", "exec"})
 SUBCOMMANDS = CONFIGURING | {"parse"}
 
 # Options that take a value, and the subcommands that know them.
-_VALUED: Dict[str, FrozenSet[str]] = {
+_VALUED: dict[str, frozenset[str]] = {
     "--build_dir": CONFIGURING,
     "--make_options": CONFIGURING,
     "--kunitconfig": CONFIGURING,
@@ -39,10 +39,7 @@ _VALUED: Dict[str, FrozenSet[str]] = {
     "--run_isolated": BOOTING,
 }
 # Options that take a value only as --option=value.
-_OPTIONAL_VALUE = {
-    "--raw_output": BOOTING | {"parse"},
-    "--json": BOOTING | {"parse"},
-}
+_OPTIONAL_VALUE = {"--raw_output": BOOTING | {"parse"}, "--json": BOOTING | {"parse"}}
 _FLAGS = {
     "--alltests": CONFIGURING,
     "--list_tests": BOOTING,
@@ -66,15 +63,15 @@ class Word:
     """
 
     argv: Sequence[str]
-    option: Optional[str] = None
-    value: Optional[str] = None
+    option: str | None = None
+    value: str | None = None
 
 
 @dataclass(frozen=True)
 class CommandLine:
     """The user's command line, taken apart."""
 
-    subcommand: Optional[str]
+    subcommand: str | None
     words: Sequence[Word]
 
     @property
@@ -86,7 +83,7 @@ class CommandLine:
         """Whether the user gave that option."""
         return any(word.option == option for word in self.words)
 
-    def values(self, option: str) -> List[str]:
+    def values(self, option: str) -> list[str]:
         """The values that the user gave an option."""
         return [w.value for w in self.words if w.option == option and w.value is not None]
 
@@ -95,7 +92,7 @@ class CommandLine:
         """The architecture; arm64 unless the user says otherwise."""
         return (self.values("--arch") or ["arm64"])[-1]
 
-    def argv(self) -> List[str]:
+    def argv(self) -> list[str]:
         """The words as they go to the kernel's tool."""
         return [part for word in self.words for part in word.argv]
 
@@ -105,7 +102,7 @@ def take_apart(argv: Sequence[str]) -> CommandLine:
     subcommand = next((arg for arg in argv if not arg.startswith("-")), None)
     if subcommand not in SUBCOMMANDS:
         subcommand = None
-    words: List[Word] = []
+    words: list[Word] = []
     rest = list(argv)
     while rest:
         arg = rest.pop(0)
@@ -116,7 +113,7 @@ def take_apart(argv: Sequence[str]) -> CommandLine:
     return CommandLine(subcommand, words)
 
 
-def _read_word(arg: str, rest: List[str], subcommand: Optional[str]) -> Word:
+def _read_word(arg: str, rest: list[str], subcommand: str | None) -> Word:
     """Make a word of arg, and of what it takes from the rest."""
     name, equals, value = arg.partition("=")
     option = _full_name(name, subcommand)
@@ -133,7 +130,7 @@ def _read_word(arg: str, rest: List[str], subcommand: Optional[str]) -> Word:
     return Word([arg], option)
 
 
-def _full_name(name: str, subcommand: Optional[str]) -> Optional[str]:
+def _full_name(name: str, subcommand: str | None) -> str | None:
     """What argparse takes an option for: any unambiguous beginning will do."""
     if name == "-h":
         return "--help"
@@ -146,7 +143,7 @@ def _full_name(name: str, subcommand: Optional[str]) -> Optional[str]:
     return matches[0] if len(matches) == 1 else None
 
 
-def resolve_paths(line: CommandLine, cwd: Path, tree: Optional[Path] = None) -> CommandLine:
+def resolve_paths(line: CommandLine, cwd: Path, tree: Path | None = None) -> CommandLine:
     """Make absolute what the user meant relative to cwd.
 
     A kunitconfig or qemu_config that is not there is a path in the kernel
@@ -161,7 +158,7 @@ def resolve_paths(line: CommandLine, cwd: Path, tree: Optional[Path] = None) -> 
     return CommandLine(line.subcommand, words)
 
 
-def _resolve_word(word: Word, cwd: Path, tree: Optional[Path]) -> Word:
+def _resolve_word(word: Word, cwd: Path, tree: Path | None) -> Word:
     option, value = word.option, word.value
     if option is None or not value:
         return word
@@ -181,7 +178,7 @@ def _resolve_word(word: Word, cwd: Path, tree: Optional[Path]) -> Word:
     return Word([f"{option}={path}"], option, path)
 
 
-def _require(word: Word, cwd: Path, tree: Optional[Path]) -> None:
+def _require(word: Word, cwd: Path, tree: Path | None) -> None:
     if tree and not (tree / str(word.value)).exists():
         raise UsageError(
             f"{word.option}={word.value}: neither in {cwd} nor in {tree}",
@@ -199,9 +196,9 @@ def _require_arch(line: CommandLine, tree: Path) -> None:
         )
 
 
-def _resolve_positional(words: Sequence[Word], cwd: Path) -> List[Word]:
+def _resolve_positional(words: Sequence[Word], cwd: Path) -> list[Word]:
     """The file that "parse" reads: the first positional word after the subcommand."""
-    resolved: List[Word] = []
+    resolved: list[Word] = []
     positionals = 0
     literal = False
     for word in words:
@@ -227,7 +224,7 @@ def with_defaults(
     """Add what the user left open. Raises UsageError on an unknown CONFIG."""
     if line.subcommand not in CONFIGURING:
         return line
-    added: Dict[str, List[str]] = {}
+    added: dict[str, list[str]] = {}
     if not line.has("--arch"):
         added["--arch"] = ["arm64"]
     own_config = line.has("--kunitconfig") or line.has("--alltests")
@@ -242,9 +239,7 @@ def with_defaults(
     extra = [Word([f"{o}={v}"], o, v) for o, values in added.items() for v in values]
     # After the subcommand, before the user's own: the last one counts.
     position = [list(w.argv) for w in line.words].index([line.subcommand]) + 1
-    return CommandLine(
-        line.subcommand, [*line.words[:position], *extra, *line.words[position:]]
-    )
+    return CommandLine(line.subcommand, [*line.words[:position], *extra, *line.words[position:]])
 
 
 def _arm64_defaults(
@@ -252,7 +247,7 @@ def _arm64_defaults(
     settings: Settings,
     environ: Mapping[str, str],
     own_config: bool,
-    added: Dict[str, List[str]],
+    added: dict[str, list[str]],
 ) -> None:
     if not own_config:
         check_config(settings.config)
@@ -270,7 +265,7 @@ def _arm64_defaults(
 
 
 def _arch_defaults(
-    line: CommandLine, environ: Mapping[str, str], own_config: bool, added: Dict[str, List[str]]
+    line: CommandLine, environ: Mapping[str, str], own_config: bool, added: dict[str, list[str]]
 ) -> None:
     """What an architecture gets that is not the one that this is about: CONFIG is arm64's."""
     if not own_config:
@@ -286,7 +281,7 @@ def _arch_defaults(
 
 
 def _ccache_default(
-    line: CommandLine, environ: Mapping[str, str], prefix: str, added: Dict[str, List[str]]
+    line: CommandLine, environ: Mapping[str, str], prefix: str, added: dict[str, list[str]]
 ) -> None:
     if shutil.which("ccache") and not _names_compiler(line, environ):
         compiler = (line.values("--cross_compile") or [prefix])[-1] + "gcc"
@@ -310,7 +305,7 @@ def needs_cross_package(line: CommandLine, environ: Mapping[str, str] = os.envir
     )
 
 
-def _make_variables(line: CommandLine) -> List[str]:
+def _make_variables(line: CommandLine) -> list[str]:
     return [value.partition("=")[0] for value in line.values("--make_options")]
 
 

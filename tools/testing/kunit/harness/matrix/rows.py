@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """The matrix as data: which kernels, and the boots that are made with each."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Sequence, Tuple
 
 from harness.base.errors import UsageError
-from harness.request.settings import HOME_BASE, OTHER_ARCHES, check_config, check_flavour, flavours_of
+from harness.request.settings import (
+    HOME_BASE,
+    OTHER_ARCHES,
+    check_config,
+    check_flavour,
+    flavours_of,
+)
 
 # The CPU that has all features, and by page size one without the large virtual
 # addresses (LPA2, LVA). Few older cores can do 16K pages.
 MAX = "max"
-OLDER: Dict[str, str] = {"4k": "cortex-a57", "16k": "neoverse-n1", "64k": "cortex-a57"}
+OLDER: dict[str, str] = {"4k": "cortex-a57", "16k": "neoverse-n1", "64k": "cortex-a57"}
 OLD = "old"
 # What QEMU calls the CPUs whose name is not enough.
 _MODELS = {MAX: "max,pauth-impdef=on"}
@@ -69,7 +75,7 @@ _CLOSE = (
 _DEBUG = (Boot(MAX), Boot(MAX, cpus=4), Boot(OLD, "rodata=on", 4))
 
 # What the matrix is made of: flavour, config, boots. One line is one build.
-MATRIX: Tuple[Tuple[str, str, Tuple[Boot, ...]], ...] = (
+MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("series", "4k-va39", _BOTH),
     ("series", "4k-va48", _BOTH),
     ("series", "4k-va52", _CLOSE),
@@ -98,7 +104,7 @@ MATRIX: Tuple[Tuple[str, str, Tuple[Boot, ...]], ...] = (
 )
 
 # What it has of other architectures, for the suites in mm/: flavour, architecture.
-OTHERS: Tuple[Tuple[str, str], ...] = (
+OTHERS: tuple[tuple[str, str], ...] = (
     ("series", "x86_64"),
     ("stock", "x86_64"),
     ("series", "riscv"),
@@ -106,7 +112,7 @@ OTHERS: Tuple[Tuple[str, str], ...] = (
 )
 
 
-def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Row]:
+def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
     """The rows that FLAVOURS and CONFIGS ask for; without them, the whole matrix.
 
     CONFIGS are any that there are, FLAVOURS likewise: alone, a flavour goes
@@ -129,7 +135,7 @@ def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> List[Row]:
     ]
 
 
-def _default_flavours(there: Sequence[str]) -> List[str]:
+def _default_flavours(there: Sequence[str]) -> list[str]:
     """The matrix's first flavour, or all that it has of those that are there."""
     if MATRIX[0][0] in there:
         return [MATRIX[0][0]]
@@ -150,7 +156,7 @@ def _bootable(config: str) -> str:
     return config
 
 
-def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> List[Row]:
+def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> list[Row]:
     if config in OTHER_ARCHES:
         return [Row(flavour, config, "")]
     older = OLDER[config.split("-")[0]]
@@ -164,14 +170,14 @@ def model(cpu: str) -> str:
     return _MODELS.get(cpu, cpu)
 
 
-def default_configs() -> List[str]:
+def default_configs() -> list[str]:
     """The configs that the matrix has for its first flavour."""
     return [config for flavour, config, _ in MATRIX if flavour == MATRIX[0][0]]
 
 
-def groups(rows: Sequence[Row]) -> List[List[Row]]:
+def groups(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows by build: those of a flavour with a config stay together."""
-    found: Dict[Tuple[str, str], List[Row]] = {}
+    found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         found.setdefault((row.flavour, row.config), []).append(row)
     return list(found.values())
@@ -184,7 +190,7 @@ class Shard:
     number: int = 1
     of: int = 1
 
-    def take(self, rows: Sequence[Row]) -> List[Row]:
+    def take(self, rows: Sequence[Row]) -> list[Row]:
         """Its rows. Builds are dealt out in turn, so that costly neighbours are spread.
 
         Raises UsageError if there are none: a shard that runs nothing proves nothing.
@@ -203,6 +209,8 @@ def read_shard(environ: Mapping[str, str]) -> Shard:
     given = environ.get("SHARD") or "1/1"
     number, _, of = given.partition("/")
     if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise UsageError(f"SHARD={given} is no part of anything",
-                         "give number/count, as in SHARD=1/4 to SHARD=4/4")  # fmt: skip
+        raise UsageError(
+            f"SHARD={given} is no part of anything",
+            "give number/count, as in SHARD=1/4 to SHARD=4/4",
+        )
     return Shard(int(number), int(of))

@@ -3,16 +3,17 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any
 
 from harness.base import archive
-from harness.verdict import results
 from harness.base.errors import KunitError
 from harness.kernel.finding import Status
-from harness.verdict.results import RunResult
 from harness.matrix.rows import Row, Shard
+from harness.verdict import results
+from harness.verdict.results import RunResult
 
 SCHEMA = 2
 _PART_NAME = re.compile(r"matrix-(\d+)-of-(\d+)\.json")
@@ -34,8 +35,8 @@ class Part:
     shard: Shard
     revision: str
     host: str
-    matrix: Tuple[Row, ...]
-    runs: Tuple[RunResult, ...]
+    matrix: tuple[Row, ...]
+    runs: tuple[RunResult, ...]
 
 
 # --- Result files ---------------------------------------------------------
@@ -64,7 +65,7 @@ def write_part(part: Part, path: Path) -> None:
 def read_part(path: Path) -> Part:
     """Read what write_part wrote. Raises ResultError."""
     try:
-        document: Dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
             raise ValueError(f"schema {document['schema']}, not {SCHEMA}")
         return Part(
@@ -80,7 +81,7 @@ def read_part(path: Path) -> Part:
         ) from error
 
 
-def find(directory: Path) -> List[Part]:
+def find(directory: Path) -> list[Part]:
     """The parts below a directory; if there is none, the whole. Raises ResultError."""
     paths = sorted(p for p in directory.rglob("matrix-*.json") if _PART_NAME.fullmatch(p.name))
     paths = paths or sorted(directory.rglob(WHOLE))[:1]
@@ -113,7 +114,7 @@ def _check_kinship(path: Path, part: Part, first_path: Path, first: Part) -> Non
             )
 
 
-def missing(parts: Sequence[Part]) -> List[int]:
+def missing(parts: Sequence[Part]) -> list[int]:
     """The shards that left nothing, or not all of their rows."""
     found = {run.name for part in parts for run in part.runs}
     first = parts[0]
@@ -144,12 +145,12 @@ def tell(parts: Sequence[Part], path: Path) -> int:
     return int(results.status(runs))
 
 
-def _in_order(parts: Sequence[Part]) -> List[RunResult]:
+def _in_order(parts: Sequence[Part]) -> list[RunResult]:
     found = {run.name: run for part in parts for run in part.runs}
     return [found[row.name] for row in parts[0].matrix if row.name in found]
 
 
-def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> List[str]:
+def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> list[str]:
     """A line for each row that was run."""
     layout = "{:8} {:14} {:11} {:11} {:>3} {:>4} {:>4} {:>4} {:>5} {:>5}"
     heads = ("flavour", "config", "cpu", "arguments", "smp", "pass", "fail", "skip", "unexp", "s")
@@ -160,8 +161,14 @@ def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> List[str]:
         counts = [run.count(s) for s in (Status.PASSED, Status.FAILED, Status.SKIPPED)]
         lines.append(
             layout.format(
-                row.flavour, row.config, row.cpu or "-", row.arguments or "-", row.cpus,
-                *counts, len(run.wrong), f"{run.seconds:.0f}",
-            )  # fmt: skip
+                row.flavour,
+                row.config,
+                row.cpu or "-",
+                row.arguments or "-",
+                row.cpus,
+                *counts,
+                len(run.wrong),
+                f"{run.seconds:.0f}",
+            )
         )
     return lines

@@ -9,22 +9,50 @@ lines, for those are in the object code where there is a WARN.
 import difflib
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Set, Tuple
 
 from harness.mutation.mutant import Mutant
 
 _SWAPS = {
-    "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==",
-    "&&": "||", "||": "&&", "+": "-", "-": "+", "/": "*", "*": "/",
-    "<<": ">>", ">>": "<<", "+=": "-=", "-=": "+=", "true": "false", "false": "true",
-}  # fmt: skip
+    "<": "<=",
+    "<=": "<",
+    ">": ">=",
+    ">=": ">",
+    "==": "!=",
+    "!=": "==",
+    "&&": "||",
+    "||": "&&",
+    "+": "-",
+    "-": "+",
+    "/": "*",
+    "*": "/",
+    "<<": ">>",
+    ">>": "<<",
+    "+=": "-=",
+    "-=": "+=",
+    "true": "false",
+    "false": "true",
+}
 # What they are called in a name that a shell may see.
 _WORDS = {
-    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne", "&&": "and",
-    "||": "or", "+": "plus", "-": "minus", "/": "div", "*": "mul", "<<": "shl", ">>": "shr",
-    "+=": "add", "-=": "sub",
-}  # fmt: skip
+    "<": "lt",
+    "<=": "le",
+    ">": "gt",
+    ">=": "ge",
+    "==": "eq",
+    "!=": "ne",
+    "&&": "and",
+    "||": "or",
+    "+": "plus",
+    "-": "minus",
+    "/": "div",
+    "*": "mul",
+    "<<": "shl",
+    ">>": "shr",
+    "+=": "add",
+    "-=": "sub",
+}
 # A binary operator has blanks on both sides in kernel style; a unary one has not.
 _BINARY = re.compile(r"(?<= )(<=|>=|==|!=|&&|\|\||<<|>>|\+=|-=|<|>|\+|-|/|\*)(?= |$)")
 _BOOLEAN = re.compile(r"\b(?:true|false)\b")
@@ -44,14 +72,14 @@ class _Line:
     code: str
 
 
-def generate(path: str, before: str, after: str) -> List[Mutant]:
+def generate(path: str, before: str, after: str) -> list[Mutant]:
     """A mutant for each operator that suits a line of after that before has not."""
     lines = after.splitlines()
     code = _without_comments(lines)
     changed = _added(before.splitlines(), lines)
     functions = _functions(code)
-    found: List[Mutant] = []
-    seen: Dict[str, int] = {}
+    found: list[Mutant] = []
+    seen: dict[str, int] = {}
     for number in sorted(changed):
         function = functions.get(number)
         if function is None or not code[number].strip():
@@ -74,14 +102,12 @@ def _hash(text: str) -> str:
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:6]
 
 
-def _diff(path: str, old: List[str], new: List[str]) -> bytes:
-    body = "\n".join(
-        difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", n=2, lineterm="")
-    )
+def _diff(path: str, old: list[str], new: list[str]) -> bytes:
+    body = "\n".join(difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", n=2, lineterm=""))
     return f"diff --git a/{path} b/{path}\n{body}\n".encode()
 
 
-def _added(before: List[str], after: List[str]) -> Set[int]:
+def _added(before: list[str], after: list[str]) -> set[int]:
     """The lines of after that are not from before."""
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     return {
@@ -92,8 +118,8 @@ def _added(before: List[str], after: List[str]) -> Set[int]:
     }
 
 
-def _without_comments(lines: List[str]) -> List[str]:
-    found: List[str] = []
+def _without_comments(lines: list[str]) -> list[str]:
+    found: list[str] = []
     inside = False
     for line in lines:
         text = line
@@ -109,9 +135,9 @@ def _without_comments(lines: List[str]) -> List[str]:
     return found
 
 
-def _functions(code: List[str]) -> Dict[int, str]:
+def _functions(code: list[str]) -> dict[int, str]:
     """The function that each line inside one belongs to."""
-    found: Dict[int, str] = {}
+    found: dict[int, str] = {}
     name, inside = "", False
     for number, line in enumerate(code):
         if line == "{":
@@ -126,7 +152,7 @@ def _functions(code: List[str]) -> Dict[int, str]:
     return found
 
 
-def _mutate(line: _Line, code: List[str]) -> Iterator[Tuple[str, Dict[int, str]]]:
+def _mutate(line: _Line, code: list[str]) -> Iterator[tuple[str, dict[int, str]]]:
     """Each operator with the lines that it changes, by number."""
     text = line.code
     condition = _CONDITION.match(text)
@@ -158,7 +184,7 @@ def _put(text: str, match: "re.Match[str]", new: str) -> str:
     return text[: match.start()] + new + text[match.end() :]
 
 
-def _deletion(number: int, code: List[str]) -> Dict[int, str]:
+def _deletion(number: int, code: list[str]) -> dict[int, str]:
     """The statement that begins on a line made an empty one; nothing if none does."""
     text = code[number]
     before = next((c.strip() for c in reversed(code[:number]) if c.strip()), "")

@@ -7,30 +7,29 @@ so that an interrupted run carries on and nothing is done twice.
 
 import contextlib
 import enum
+import functools
 import hashlib
 import os
 import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from harness.base import builddir
-from harness.base import archive
+from harness.base import archive, builddir, lock, process, signals
+from harness.base.archive import Archive
+from harness.base.console import Stopwatch, say
+from harness.base.errors import CommandError, WorkTreeError
+from harness.base.tasks import Pool
 from harness.kernel import identity
 from harness.kernel import image as kernel_image
-from harness.base import lock
 from harness.kernel import options
-from harness.base import process
-from harness.trees import worktree
-from harness.base.archive import Archive
-from harness.base.errors import CommandError, WorkTreeError
-from harness.trees.git import Git
 from harness.kernel.image import IMAGE
 from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_machine
 from harness.mutation.mutant import Mutant
-from harness.base.console import Stopwatch, say
-from harness.base.process import Task
 from harness.request.settings import Settings
+from harness.trees import worktree
+from harness.trees.git import Git
 
 NAME = "mutants"
 # Part of each key, so that records of another form are not found.
@@ -64,7 +63,7 @@ class Outcome:
 
     fate: Fate
     console: str = ""
-    log: Tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -100,7 +99,7 @@ class Workshop:
         kept = [line for line in listing if line.split("\t")[1] not in _NOT_CODE]
         return hashlib.sha256("\n".join(kept).encode()).hexdigest()
 
-    def versions(self, path: str, steps: int) -> Tuple[str, str]:
+    def versions(self, path: str, steps: int) -> tuple[str, str]:
         """A file before the last so many commits, and now; empty where it is not."""
         found = []
         for commit in (f"HEAD~{steps}", "HEAD"):
@@ -118,7 +117,7 @@ class Workshop:
             )
             yield done.stderr.strip() or "git apply failed" if done.status else ""
         finally:
-            with process.signals_held():
+            with signals.signals_held():
                 self.repair()
 
     def repair(self) -> None:
@@ -150,9 +149,9 @@ class Lab:
         self._base_image = ""
         self._guest_time, self._build_time = 0, 0.0
         # What has changed since an image was made: the mutant before, and this one.
-        self._stale: Set[str] = set()
+        self._stale: set[str] = set()
 
-    def known(self, mutant: Optional[Mutant]) -> Optional[Outcome]:
+    def known(self, mutant: Mutant | None) -> Outcome | None:
         """What is known of a mutant from earlier runs; None stands for the original."""
         found = self._kept.find(self._key(mutant))
         if found is None:
@@ -187,30 +186,28 @@ class Lab:
             "\n".join(failed.log if failed else ()),
         )
 
-    def run(
-        self, mutants: Sequence[Mutant], done: Callable[[Mutant, Outcome], None]
-    ) -> None:
+    def run(self, mutants: Sequence[Mutant], done: Callable[[Mutant, Outcome], None]) -> None:
         """Build and boot mutants; tell each outcome when it is there, in any order.
 
         original() comes first.
         """
         # With one more than can be busy, a guest that hangs holds nobody up.
         slots = list(range((self.wanted.jobs or os.cpu_count() or 1) + 1))
-        running: List[Tuple[int, Mutant, Task[Outcome]]] = []
+        running: list[tuple[int, Mutant, "Future[Outcome]"]] = []
 
         def finish(most: int) -> None:
             """Tell what is done, and wait until no more than most are running."""
             while True:
-                for entry in [e for e in running if e[2].is_done]:
-                    slot, mutant, task = entry
+                for entry in [e for e in running if e[2].done()]:
+                    slot, mutant, ended = entry
                     running.remove(entry)
                     slots.append(slot)
-                    self._keep(mutant, task.result(), done)
+                    self._keep(mutant, ended.result(), done)
                 if len(running) <= most:
                     return
-                process.wait_for_any([task for _, _, task in running])
+                wait([ended for _, _, ended in running], return_when=FIRST_COMPLETED)
 
-        with contextlib.ExitStack() as stack:
+        with Pool(len(slots)) as pool:
             for mutant in mutants:
                 finish(len(slots) + len(running) - 1)
                 kernel = self._boot_kernel(slots[0])
@@ -218,8 +215,8 @@ class Lab:
                 if outcome:
                     self._keep(mutant, outcome, done)
                     continue
-                task = Task(lambda k=kernel: boot(k, self._guest_time))  # type: ignore[misc]
-                running.append((slots.pop(0), mutant, stack.enter_context(task)))
+                ended = pool.submit(functools.partial(boot, kernel, self._guest_time))
+                running.append((slots.pop(0), mutant, ended))
             finish(0)
 
     def _keep(
@@ -229,14 +226,14 @@ class Lab:
             self._save(mutant, outcome)
         done(mutant, outcome)
 
-    def _save(self, mutant: Optional[Mutant], outcome: Outcome) -> None:
+    def _save(self, mutant: Mutant | None, outcome: Outcome) -> None:
         with self._kept.adding(self._key(mutant)) as part:
             archive.write_record(part, {**asdict(outcome), "fate": outcome.fate.value})
 
-    def _key(self, mutant: Optional[Mutant]) -> str:
+    def _key(self, mutant: Mutant | None) -> str:
         return archive.key(_FORM, mutant.identity if mutant else "original", *self._basis)
 
-    def _identity(self) -> Tuple[str, ...]:
+    def _identity(self) -> tuple[str, ...]:
         """What each outcome with this config depends on besides the mutant."""
         given = options.take_apart(["run", *GUEST_ARGUMENTS])
         line, tree = options.with_defaults(given, self.wanted), self._workshop.tree
@@ -245,7 +242,7 @@ class Lab:
         builds, boots = identity.of_build(line, tree), identity.of_boot(line, tree)
         return (self._workshop.source(), self.config, limit, *builds, *boots)
 
-    def _build(self, mutant: Mutant, kernel: Kernel) -> Optional[Outcome]:
+    def _build(self, mutant: Mutant, kernel: Kernel) -> Outcome | None:
         """Build a mutant and put its image where it is booted; how it ended if it did."""
         watch = Stopwatch()
         with self._workshop.mutated(mutant) as complaint:
@@ -294,9 +291,7 @@ class Lab:
         (directory / IMAGE).parent.mkdir(parents=True, exist_ok=True)
         if slot == 0 and not self._guest_time:
             shutil.copyfile(self._kernel.build_dir / IMAGE, directory / IMAGE)
-        return Kernel(
-            self._workshop.tree, self.wanted, directory, f"{NAME}-{slot}", directory
-        )
+        return Kernel(self._workshop.tree, self.wanted, directory, f"{NAME}-{slot}", directory)
 
 
 def boot(kernel: Kernel, timeout: int) -> Outcome:

@@ -4,12 +4,12 @@
 import fnmatch
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
 
-from harness.request.settings import DATA
 from harness.base.errors import UsageError
+from harness.request.settings import DATA
 
 PATCHES = DATA / "mutants"
 EQUIVALENT = PATCHES / "equivalent"
@@ -35,12 +35,12 @@ class Mutant:
     name: str
     title: str
     diff: bytes
-    breaks: Tuple[str, ...] = ()
-    configs: Tuple[str, ...] = CONFIGS
+    breaks: tuple[str, ...] = ()
+    configs: tuple[str, ...] = CONFIGS
     fast: bool = False
     equivalent: str = ""
     everywhere: bool = True
-    scenarios: Tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -48,19 +48,19 @@ class Mutant:
         return hashlib.sha256(self.diff).hexdigest()
 
     @property
-    def change(self) -> Tuple[str, ...]:
+    def change(self) -> tuple[str, ...]:
         """The lines that go and come, and those around them, wherever they are."""
         lines = self.diff.decode().splitlines()
         kept = [line for line in lines if not line.startswith(("diff ", "--- ", "@@ "))]
         return tuple("".join(line.split()) for line in kept)
 
     @property
-    def files(self) -> List[str]:
+    def files(self) -> list[str]:
         """The files that it changes, below the tree."""
         return re.findall(r"^\+\+\+ b/(\S+)$", self.diff.decode(), re.MULTILINE)
 
 
-def read_patches(directory: Path = PATCHES) -> List[Mutant]:
+def read_patches(directory: Path = PATCHES) -> list[Mutant]:
     """The mutants that are written down, by name. Raises UsageError."""
     return [_read_patch(path) for path in sorted(directory.glob("*.patch"))]
 
@@ -70,7 +70,7 @@ def _read_patch(path: Path) -> Mutant:
     head, _, diff = data.partition(b"\n---\n")
     text = head.decode("utf-8")
     subject = re.match(r"Subject: (.+)\n", text)
-    fields: Dict[str, str] = dict(_FIELD.findall(text))
+    fields: dict[str, str] = dict(_FIELD.findall(text))
     configs = tuple(fields.get("Configs", "").split()) or CONFIGS
     if not subject or not diff.startswith(b"diff --git ") or "Breaks" not in fields:
         raise UsageError(
@@ -93,9 +93,9 @@ def _read_patch(path: Path) -> Mutant:
     )
 
 
-def read_equivalent(path: Path = EQUIVALENT) -> Dict[str, str]:
+def read_equivalent(path: Path = EQUIVALENT) -> dict[str, str]:
     """The generated mutants that no test can tell, with the reasons: "NAME reason"."""
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     if not path.exists():
         return found
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -108,7 +108,7 @@ def read_equivalent(path: Path = EQUIVALENT) -> Dict[str, str]:
     return found
 
 
-def declare(mutants: Sequence[Mutant], reasons: Dict[str, str]) -> List[Mutant]:
+def declare(mutants: Sequence[Mutant], reasons: dict[str, str]) -> list[Mutant]:
     """Mark the generated mutants that are equivalent. Raises UsageError."""
     strangers = sorted(set(reasons) - {m.name for m in mutants})
     if strangers:
@@ -119,7 +119,7 @@ def declare(mutants: Sequence[Mutant], reasons: Dict[str, str]) -> List[Mutant]:
     return [replace(m, equivalent=reasons.get(m.name, m.equivalent)) for m in mutants]
 
 
-def choose(mutants: Sequence[Mutant], globs: str) -> List[Mutant]:
+def choose(mutants: Sequence[Mutant], globs: str) -> list[Mutant]:
     """Those whose names match one of the patterns; all without any. Raises UsageError."""
     if not mutants:
         raise UsageError("there is no mutant at all", f"restore {PATCHES} from git")

@@ -2,23 +2,20 @@
 """Tries mutants and judges what came out: who noticed which, and what nobody did."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Dict, List, Optional, Sequence, Tuple
 
-from harness.verdict import kernelrun
-from harness.verdict import judge
-from harness.verdict import ktap
-from harness.mutation import mutant as mutation_mutant
-from harness.mutation import generate as mutation_generate
-from harness.verdict import results
-from harness.trees import worktree
+from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError, KunitError, UsageError
 from harness.kernel.finding import Finding, Kind, Status
-from harness.mutation.mutant import ALL_CONFIGS, Mutant
+from harness.mutation import generate as mutation_generate
+from harness.mutation import mutant as mutation_mutant
 from harness.mutation.kernels import Fate, Lab, Outcome, Workshop
-from harness.base.console import Stopwatch, say
-from harness.verdict.results import CaseResult, RunResult
+from harness.mutation.mutant import ALL_CONFIGS, Mutant
 from harness.request.settings import REPO, Settings
+from harness.trees import worktree
+from harness.verdict import judge, kernelrun, ktap, results
+from harness.verdict.results import CaseResult, RunResult
 
 # The files that the series and the fixes change, and arm64 links.
 GENERATED = ("mm/sparse-vmemmap.c", "mm/memory_hotplug.c", "arch/arm64/mm/mmu.c")
@@ -46,8 +43,8 @@ class Tried:
     """A mutant with one config. by: the cases that noticed, or died of it."""
 
     verdict: Verdict
-    by: Tuple[str, ...] = ()
-    log: Tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
     seconds: float = 0.0
     # Whether it is from an earlier run.
     is_kept: bool = False
@@ -58,8 +55,8 @@ class Report:
     """All findings, by mutant and config."""
 
     mutants: Sequence[Mutant]
-    found: Dict[str, Dict[str, Tried]] = field(default_factory=dict)
-    cases: Dict[str, List[str]] = field(default_factory=dict)
+    found: dict[str, dict[str, Tried]] = field(default_factory=dict)
+    cases: dict[str, list[str]] = field(default_factory=dict)
     seconds: float = 0.0
     runs: int = 0
 
@@ -111,27 +108,27 @@ class Report:
         return sum(self.verdict(mutant) is verdict for mutant in self.mutants)
 
     @property
-    def kept(self) -> Tuple[int, int]:
+    def kept(self) -> tuple[int, int]:
         """How many of the results are from an earlier run, and how many there are."""
         tried = [t for known in self.found.values() for t in known.values()]
         return sum(t.is_kept for t in tried), len(tried)
 
-    def idle_cases(self) -> List[str]:
+    def idle_cases(self) -> list[str]:
         """The cases that have caught nothing, in any config."""
-        caught = {
-            name for known in self.found.values() for f in known.values() for name in f.by
-        }
+        caught = {name for known in self.found.values() for f in known.values() for name in f.by}
         return sorted({name for names in self.cases.values() for name in names} - caught)
 
 
-def generate(workshop: Workshop, written: Sequence[Mutant]) -> List[Mutant]:
+def generate(workshop: Workshop, written: Sequence[Mutant]) -> list[Mutant]:
     """The mutants made by rote, but for those that somebody has written down as well."""
     steps = sum(len(worktree.read_patches(REPO / layer)) for layer in LAYERS)
     twins = {mutant.change for mutant in written}
-    made: List[Mutant] = []
+    made: list[Mutant] = []
     for path in GENERATED:
         before, after = workshop.versions(path, steps)
-        made += [m for m in mutation_generate.generate(path, before, after) if m.change not in twins]
+        made += [
+            m for m in mutation_generate.generate(path, before, after) if m.change not in twins
+        ]
     return mutation_mutant.declare(made, mutation_mutant.read_equivalent())
 
 
@@ -171,7 +168,7 @@ class _Trial:
         self._report = report
         self._watch = watch
         self._expected = kernelrun.expectation(lab.wanted)
-        self._order: List[str] = []
+        self._order: list[str] = []
         self._left = 0
         self._began, self._done = 0.0, 0
 
@@ -230,9 +227,7 @@ class _Trial:
         return judge_outcome(outcome, self._expected, self._order)
 
 
-def judge_outcome(
-    outcome: Outcome, expected: judge.Expectation, order: Sequence[str]
-) -> Tried:
+def judge_outcome(outcome: Outcome, expected: judge.Expectation, order: Sequence[str]) -> Tried:
     """What an outcome means. order: the cases as the original runs them."""
     if outcome.fate in (Fate.UNVIABLE, Fate.NOT_BUILT):
         return Tried(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
@@ -252,7 +247,7 @@ def judge_outcome(
     )
 
 
-def _died_in(console: str, order: Sequence[str]) -> Optional[str]:
+def _died_in(console: str, order: Sequence[str]) -> str | None:
     """The case that a run which did not end was in: the first without a result."""
     report = ktap.read(console.splitlines())
     if not report.is_cut_short:
@@ -261,7 +256,7 @@ def _died_in(console: str, order: Sequence[str]) -> Optional[str]:
     return next((name for name in order if name not in seen), None)
 
 
-def as_results(report: Report) -> List[RunResult]:
+def as_results(report: Report) -> list[RunResult]:
     """One suite of results for each config, and each mutant a case of it."""
     runs = []
     for config in ALL_CONFIGS:

@@ -2,30 +2,30 @@
 """Breaks the kernel in the ways that some mutants say: scenarios must notice it, too."""
 
 import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, List, Mapping, Sequence
 
 from harness.base.console import Stopwatch, say
+from harness.base.errors import KunitError, UsageError
 from harness.e2e import run as e2e_run
-from harness.mutation import mutant as mutation_mutant
-from harness.verdict import results
 from harness.e2e.run import Plan
 from harness.e2e.scenario import Scenario
-from harness.base.errors import KunitError, UsageError
 from harness.kernel.finding import Finding, Kind
-from harness.verdict.journal import Journal
-from harness.mutation.mutant import Mutant
+from harness.mutation import mutant as mutation_mutant
 from harness.mutation.kernels import Workshop
-from harness.verdict.results import CaseResult, RunResult
+from harness.mutation.mutant import Mutant
 from harness.request.settings import Settings
+from harness.verdict import results
+from harness.verdict.journal import Journal
+from harness.verdict.results import CaseResult, RunResult
 
 # What a scenario's mutant breaks, and the variables that leave mutants out.
 FLAVOUR, PAGE = "series", "4k"
 _NARROWING = ("SCENARIOS", "FLAVOURS", "CONFIGS")
 
 
-def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> List[Mutant]:
+def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Mutant]:
     """The mutants that name scenarios, of which MUTANTS leaves some. Raises UsageError.
 
     A run that is narrowed to something else has none.
@@ -75,7 +75,7 @@ def _try(workshop: Workshop, mutant: Mutant, plan: Plan, out: Path) -> RunResult
     say(f"{name} ...")
     logs = out / mutant.name
     logs.mkdir(parents=True, exist_ok=True)
-    cases: List[CaseResult] = []
+    cases: list[CaseResult] = []
     with workshop.mutated(mutant) as complaint:
         if complaint:
             error = KunitError(f"{mutant.name} does not apply", "bring it up to date", complaint)

@@ -5,8 +5,8 @@ mm/tests/origin_map.h has the format of the lines.
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Sequence, Tuple
 from xml.sax.saxutils import escape
 
 from harness.base.errors import KunitError
@@ -14,7 +14,7 @@ from harness.base.errors import KunitError
 DEVICE, RAM, HOLE = "device", "ram", "hole"
 _ORIGINS = {DEVICE: "device", RAM: "system RAM", HOLE: "nothing"}
 _LINE = re.compile(r"origin-map: (begin|run|end) (.*)$")
-_FIELDS: Dict[str, Tuple[str, ...]] = {
+_FIELDS: dict[str, tuple[str, ...]] = {
     "begin": ("page", "pfn", "pages", "offered"),
     "run": ("at", "pages", "leaf", "from", "pfn"),
     "end": ("pages", "tables"),
@@ -53,10 +53,10 @@ class Map:
     page: int
     pfn: int
     pages: int
-    offered: Tuple[int, int]
+    offered: tuple[int, int]
     memmap: int
     tables: int
-    runs: Tuple[Run, ...]
+    runs: tuple[Run, ...]
 
     def bytes_from(self, origin: str) -> int:
         """How much of the memmap comes from there."""
@@ -66,11 +66,11 @@ class Map:
 # --- Reading --------------------------------------------------------------
 
 
-def read(log_text: str) -> List[Map]:
+def read(log_text: str) -> list[Map]:
     """The maps in a console log, complete ones. Raises MapError."""
-    maps: List[Map] = []
-    begun: Dict[str, str] = {}
-    runs: List[Run] = []
+    maps: list[Map] = []
+    begun: dict[str, str] = {}
+    runs: list[Run] = []
     for line in log_text.splitlines():
         match = _LINE.search(line.rstrip())
         if not match:
@@ -89,21 +89,21 @@ def read(log_text: str) -> List[Map]:
     return maps
 
 
-def _read_fields(kind: str, line: str, text: str) -> Dict[str, str]:
+def _read_fields(kind: str, line: str, text: str) -> dict[str, str]:
     fields = dict(word.split("=", 1) for word in text.split() if "=" in word)
     if any(name not in fields for name in _FIELDS[kind]):
         raise _bad(line)
     return fields
 
 
-def _read_run(fields: Dict[str, str]) -> Run:
+def _read_run(fields: dict[str, str]) -> Run:
     at, pages, leaf, pfn = (int(fields[name], 0) for name in ("at", "pages", "leaf", "pfn"))
     if fields["from"] not in _ORIGINS:
         raise ValueError(fields["from"])
     return Run(at, pages, leaf, fields["from"], pfn)
 
 
-def _read_map(begun: Dict[str, str], runs: Sequence[Run], ended: Dict[str, str]) -> Map:
+def _read_map(begun: dict[str, str], runs: Sequence[Run], ended: dict[str, str]) -> Map:
     first, _, count = begun["offered"].partition("+")
     return Map(
         int(begun["page"]),
@@ -169,7 +169,7 @@ def spent(drawn: Map) -> str:
 
 def leaves(drawn: Map) -> str:
     """In words, what page-table entries map the memmap."""
-    counts: Dict[int, int] = {}
+    counts: dict[int, int] = {}
     for run in drawn.runs:
         if run.leaf:
             counts[run.leaf] = counts.get(run.leaf, 0) + run.pages * drawn.page // run.leaf
@@ -251,7 +251,7 @@ def svg(log_text: str) -> str:
     return figure([(f"{size(m.page)} pages", m) for m in maps], 1) if maps else ""
 
 
-def figure(panels: Sequence[Tuple[str, Map]], columns: int = 2) -> str:
+def figure(panels: Sequence[tuple[str, Map]], columns: int = 2) -> str:
     """Maps with their titles side by side, as one SVG element that needs nothing else."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
@@ -297,12 +297,12 @@ def _panel(title: str, drawn: Map) -> Iterator[str]:
     yield from _captions(drawn)
 
 
-def _place(drawn: Map) -> List[_Strip]:
+def _place(drawn: Map) -> list[_Strip]:
     """Find each run its place among the addresses, and in memory by page frame."""
     cells = {run: _count_cells(drawn, run) for run in drawn.runs}
     units = {run: cells[run] * (_BLOCK_UNITS if run.leaf > drawn.page else 1) for run in drawn.runs}
     unit = min(_MEMMAP / max(sum(units.values()), 1), 16.0)
-    to: Dict[Run, float] = {}
+    to: dict[Run, float] = {}
     inside = [run.pfn for run in drawn.runs if run.origin == DEVICE]
     aligned = _GAP if inside and min(inside) > drawn.offered[0] else 0
     for origin, x in ((DEVICE, _MARGIN + _kept(drawn) + aligned), (RAM, _MARGIN + 78.0)):
@@ -382,7 +382,9 @@ def _captions(drawn: Map) -> Iterator[str]:
     yield _text(_MARGIN, ram - 6, "system RAM", 11, soft=True)
     yield _text(_MARGIN + _BAR, ram - 6, tables, 11, soft=True, end=True)
     yield _text(_MARGIN, memmap + 17, "memmap", 11, soft=True)
-    yield _text(_MARGIN, device + _HEIGHT + 15, f"device, {size(drawn.pages * drawn.page)}", 11, soft=True)
+    yield _text(
+        _MARGIN, device + _HEIGHT + 15, f"device, {size(drawn.pages * drawn.page)}", 11, soft=True
+    )
 
 
 def _legend(y: int, columns: int) -> Iterator[str]:
@@ -405,8 +407,13 @@ def _legend(y: int, columns: int) -> Iterator[str]:
         yield _text(x + 25, y + 11, words, 12)
         x += width
     y += 38
-    yield _text(_MARGIN, y, "Each box is one entry of the page tables; a block is as wide as "
-                f"{_BLOCK_UNITS} pages.", 11, soft=True)  # fmt: skip
+    yield _text(
+        _MARGIN,
+        y,
+        "Each box is one entry of the page tables; a block is as wide as " f"{_BLOCK_UNITS} pages.",
+        11,
+        soft=True,
+    )
 
 
 def _rect(css: str, x: float, y: float, width: float, more: str = "") -> str:
@@ -416,9 +423,15 @@ def _rect(css: str, x: float, y: float, width: float, more: str = "") -> str:
 
 
 def _text(
-    x: float, y: float, words: str, points: int,
-    *, bold: bool = False, soft: bool = False, end: bool = False,
-) -> str:  # fmt: skip
+    x: float,
+    y: float,
+    words: str,
+    points: int,
+    *,
+    bold: bool = False,
+    soft: bool = False,
+    end: bool = False,
+) -> str:
     more = ' font-weight="600"' if bold else ""
     more += ' class="om-soft"' if soft else ""
     more += ' text-anchor="end"' if end else ""

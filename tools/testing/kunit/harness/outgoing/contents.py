@@ -15,14 +15,14 @@ blocks with headers and, after an empty line, a message, parted by lines "%%".
 import email
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Dict, FrozenSet, List, Sequence, Set, Tuple
 
-from harness.trees import worktree
 from harness.base.errors import KunitError
+from harness.trees import worktree
 from harness.trees.git import Git
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay, Patch, read_mail
@@ -42,8 +42,8 @@ class PlanError(KunitError):
 class Change:
     """A commit to be: patches to apply and new files. Without a message, it has its patch's."""
 
-    patches: Tuple[Patch, ...]
-    files: Tuple[Path, ...] = ()
+    patches: tuple[Patch, ...]
+    files: tuple[Path, ...] = ()
     message: str = ""
     author: str = ""
 
@@ -53,18 +53,18 @@ class Change:
         return self.message.partition("\n")[0] or self.patches[0].name
 
 
-def read(directory: Path, overlay: Overlay) -> Tuple[Change, ...]:
+def read(directory: Path, overlay: Overlay) -> tuple[Change, ...]:
     """What a directory below patches/ says. Raises PlanError, PatchError."""
     if not (directory / PLAN).exists():
         return tuple(Change((patch,)) for patch in worktree.read_patches(directory))
     path = directory / PLAN
-    head, *blocks = [_headers(path, b) for b in re.split(r"^%%\n", path.read_text(), flags=re.M)]
+    head, *blocks = (_headers(path, b) for b in re.split(r"^%%\n", path.read_text(), flags=re.M))
     changes = [_change(path, head.get("From", ""), block) for block in blocks]
     _require_whole(path, changes, overlay, head.get("Stays", "").split())
     return tuple(changes)
 
 
-def _headers(path: Path, block: str) -> Dict[str, str]:
+def _headers(path: Path, block: str) -> dict[str, str]:
     """The headers of a block; "" is its text."""
     lines = [line for line in block.splitlines(keepends=True) if not line.startswith("#")]
     message = email.message_from_string("".join(lines))
@@ -75,8 +75,8 @@ def _headers(path: Path, block: str) -> Dict[str, str]:
     return {**found, "": str(message.get_payload()).strip()}
 
 
-def _change(path: Path, author: str, block: Dict[str, str]) -> Change:
-    patches: List[Patch] = []
+def _change(path: Path, author: str, block: dict[str, str]) -> Change:
+    patches: list[Patch] = []
     for name in block.get("Patch", "").split():
         file = path.parents[1] / name
         if not file.is_file():
@@ -114,9 +114,10 @@ def _require_whole(
         if there - set(sent):
             name = _short(path, sorted(there - set(sent))[0])
             raise _error(
-                path, f"the {kind} {name} goes out with no patch",
+                path,
+                f"the {kind} {name} goes out with no patch",
                 "add it to the block that it belongs to, in Files: or Patch:, or to Stays:",
-            )  # fmt: skip
+            )
 
 
 def _short(path: Path, name: Path) -> str:
@@ -153,9 +154,8 @@ class Chain:
         for patch in change.patches:
             data = patch.data.replace(SENDER, self._sender)
             done = self._git.run(
-                "apply", "--cached", "--whitespace=nowarn", "--3way",
-                data=data, expect=(0, 1, 128),
-            )  # fmt: skip
+                "apply", "--cached", "--whitespace=nowarn", "--3way", data=data, expect=(0, 1, 128)
+            )
             if done.status != 0:
                 raise PlanError(
                     f"{patch.name} does not apply where it is to go out",
@@ -172,11 +172,9 @@ class Chain:
             self._store_partial(path)
         who, message = self._head(change)
         git = replace(self._git, extra_env=who)
-        return git.out(
-            "commit-tree", git.out("write-tree"), "-p", parent, data=message.encode()
-        )
+        return git.out("commit-tree", git.out("write-tree"), "-p", parent, data=message.encode())
 
-    def _makefiles(self, change: Change) -> List[Path]:
+    def _makefiles(self, change: Change) -> list[Path]:
         near = {path.parent / "Makefile" for path in change.files}
         return sorted(near & set(self._overlay.files) & (self._present() | set(change.files)))
 
@@ -192,7 +190,7 @@ class Chain:
             text = (self._overlay.root / kconfig).read_text()
             self._store(kconfig, partial_kconfig(text, unused).encode())
 
-    def _present(self) -> Set[Path]:
+    def _present(self) -> set[Path]:
         """The new files that are there by now."""
         names = self._git.run("ls-files", "-z", *map(str, self._overlay.files)).stdout
         return {Path(name) for name in names.split("\0") if name}
@@ -202,7 +200,7 @@ class Chain:
         entry = f"{self._overlay.mode(path)} {blob}\t{path}\0"
         self._git.run("update-index", "-z", "--index-info", data=entry.encode())
 
-    def _head(self, change: Change) -> Tuple[Dict[str, str], str]:
+    def _head(self, change: Change) -> tuple[dict[str, str], str]:
         if not change.message:
             return read_mail(self._git, change.patches[0])
         name, address = parseaddr(change.author)
@@ -210,12 +208,12 @@ class Chain:
         return {**IDENTITY, **who, "GIT_AUTHOR_DATE": f"{int(time.time())} +0000"}, change.message
 
 
-def partial_makefile(text: str, there: FrozenSet[str]) -> str:
+def partial_makefile(text: str, there: frozenset[str]) -> str:
     """A Makefile without the lines that add an object whose source is not there yet.
 
     It has to say one object a line for that.
     """
-    kept: List[str] = []
+    kept: list[str] = []
     for line in text.splitlines(keepends=True):
         objects = re.findall(r"(\S+)\.o\b", line) if "+=" in line else []
         if all(f"{PurePosixPath(name).name}.c" in there for name in objects):
@@ -224,12 +222,12 @@ def partial_makefile(text: str, there: FrozenSet[str]) -> str:
     return left.rstrip("\n") + "\n"
 
 
-def symbols(makefile: str) -> FrozenSet[str]:
+def symbols(makefile: str) -> frozenset[str]:
     """The config symbols that decide about an object."""
     return frozenset(re.findall(r"^obj-\$\(CONFIG_(\w+)\)", makefile, re.MULTILINE))
 
 
-def partial_kconfig(text: str, unused: FrozenSet[str]) -> str:
+def partial_kconfig(text: str, unused: frozenset[str]) -> str:
     """A Kconfig file without the symbols that decide about nothing yet."""
     block = r"(?:^#[^\n]*\n)*^config (\w+)\n(?:[ \t][^\n]*\n|\n)*"
     kept = re.sub(block, lambda m: "" if m[1] in unused else m[0], text, flags=re.MULTILINE)

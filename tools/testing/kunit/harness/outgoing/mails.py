@@ -14,21 +14,18 @@ import itertools
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Sequence, Tuple
 
-from harness.base import builddir
-from harness.trees import needs
-from harness.base import packages
-from harness.outgoing import contents
-from harness.base import process
-from harness.trees import worktree
-from harness.base.errors import UsageError
-from harness.trees.git import Git, environment
-from harness.outgoing.contents import Change, PlanError
+from harness.base import builddir, packages, process, signals
 from harness.base.console import say
+from harness.base.errors import UsageError
+from harness.outgoing import contents
+from harness.outgoing.contents import Change, PlanError
 from harness.request.settings import REPO, Settings, check_flavour
+from harness.trees import needs, worktree
+from harness.trees.git import Git, environment
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay
 
@@ -73,12 +70,12 @@ class Exported:
     tip: str
 
     @property
-    def mails(self) -> Tuple[Path, ...]:
+    def mails(self) -> tuple[Path, ...]:
         """The patches, without the cover letter."""
         return tuple(p for p in sorted(self.directory.glob("*.patch")) if p.name != COVER)
 
 
-def export(wanted: Settings) -> Tuple[Exported, ...]:
+def export(wanted: Settings) -> tuple[Exported, ...]:
     """Make BUILD/outgoing anew, or leave it as it is. Raises KunitError of some kind."""
     if wanted.ksrc:
         raise UsageError(
@@ -96,7 +93,7 @@ def export(wanted: Settings) -> Tuple[Exported, ...]:
     scripts = worktree.prepare(replace(wanted, flavour="series"))
     found = [_Export(wanted, letter, sender, scripts, new).write() for letter in letters]
     shutil.rmtree(new / "work")
-    with process.signals_held():
+    with signals.signals_held():
         if out.exists():
             os.rename(out, old)
         os.rename(new, out)
@@ -130,9 +127,13 @@ def read_letter(path: Path) -> Letter:
     if not message["Base"]:
         raise PlanError(f"{path} does not say what it goes onto", "add a line 'Base: stock'")
     return Letter(
-        path, subject[1], subject[2], check_flavour(str(message["Base"])),
-        message["Order"] == "any", str(message.get_payload()).strip(),
-    )  # fmt: skip
+        path,
+        subject[1],
+        subject[2],
+        check_flavour(str(message["Base"])),
+        message["Order"] == "any",
+        str(message.get_payload()).strip(),
+    )
 
 
 class _Export:
@@ -152,10 +153,7 @@ class _Export:
         self._git = replace(
             self._base.git,
             index=self._work / "index",
-            extra_env={
-                "GIT_COMMITTER_NAME": sender.name,
-                "GIT_COMMITTER_EMAIL": sender.address,
-            },
+            extra_env={"GIT_COMMITTER_NAME": sender.name, "GIT_COMMITTER_EMAIL": sender.address},
         )
 
     def write(self) -> Exported:
@@ -181,19 +179,31 @@ class _Export:
 
     def _format(self, tip: str, out: Path, people: Sequence[str] = ()) -> None:
         self._git.run(
-            "format-patch", "--quiet", "--cover-letter", "--signoff", "--zero-commit",
-            "--no-signature", f"--base={self._origin.commit}",
-            f"--subject-prefix={self._letter.prefix}", *people, "-o", str(out),
+            "format-patch",
+            "--quiet",
+            "--cover-letter",
+            "--signoff",
+            "--zero-commit",
+            "--no-signature",
+            f"--base={self._origin.commit}",
+            f"--subject-prefix={self._letter.prefix}",
+            *people,
+            "-o",
+            str(out),
             f"{self._base.commit}..{tip}",
-        )  # fmt: skip
+        )
 
-    def _recipients(self, mails: Sequence[Path]) -> List[str]:
+    def _recipients(self, mails: Sequence[Path]) -> list[str]:
         """Options with all whom the kernel's script names for any patch of the series."""
         script = [
-            "perl", "scripts/get_maintainer.pl", "--nogit", "--nogit-fallback", "--nofixes",
+            "perl",
+            "scripts/get_maintainer.pl",
+            "--nogit",
+            "--nogit-fallback",
+            "--nofixes",
             "--norolestats",
-        ]  # fmt: skip
-        found: List[str] = []
+        ]
+        found: list[str] = []
         for option, others in (("--to", ("--nor", "--nol")), ("--cc", ("--nom",))):
             argv = [*script, *others, *map(str, mails)]
             said = process.run(argv, cwd=str(self._scripts)).stdout
@@ -248,7 +258,7 @@ class _Export:
                     )
 
 
-def touched(git: Git, mail: Path) -> Tuple[str, ...]:
+def touched(git: Git, mail: Path) -> tuple[str, ...]:
     """The files that a mailed patch touches."""
     lines = git.out("apply", "--numstat", "-z", str(mail)).split("\0")
     return tuple(line.split("\t", 2)[2] for line in lines if line)

@@ -6,9 +6,9 @@ Reading it touches neither disk nor network. What that takes, suite.resolve() do
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple
 
 from harness.base.errors import UsageError
 
@@ -21,7 +21,7 @@ DATA = TOOLS / "data"
 # of patches; "suites" is the overlay of this repository's new files. The hooks
 # build the suites and so come after them, for every commit must build.
 SUITES = "suites"
-FLAVOURS: Dict[str, Tuple[str, ...]] = {
+FLAVOURS: dict[str, tuple[str, ...]] = {
     "series": ("patches/baseline", SUITES, "patches/hooks", "patches/series", "patches/fixes"),
     "baseline": ("patches/baseline", SUITES, "patches/hooks"),
     "stock": (SUITES, "patches/hooks"),
@@ -66,8 +66,8 @@ class Wish:
     build: Path
     # Where Debian's linux-source packages put their archives.
     sources: Path
-    ksrc: Optional[Path] = None
-    jobs: Optional[int] = None
+    ksrc: Path | None = None
+    jobs: int | None = None
     suite: str = ""
 
 
@@ -81,8 +81,8 @@ class Settings:
     build: Path
     # Where Debian's linux-source packages put their archives.
     sources: Path = Path("/usr/src")
-    ksrc: Optional[Path] = None
-    jobs: Optional[int] = None
+    ksrc: Path | None = None
+    jobs: int | None = None
     # The Debian suite whose newest package is the base, if BASE names one.
     suite: str = ""
     # A commit that was made of ksrc, to start from instead of what is there now.
@@ -94,7 +94,7 @@ class Settings:
         return self.sources / f"linux-source-{self.base}.tar.xz"
 
     @property
-    def kunitconfigs(self) -> List[Path]:
+    def kunitconfigs(self) -> list[Path]:
         """The kunitconfig fragments that CONFIG stands for.
 
         With the base one and arm64's, and NO_FRAGMENT for each fragment that has such
@@ -111,18 +111,18 @@ def config_path(name: str) -> Path:
     return CONFIG_DIR / f"{name}.config"
 
 
-def arch_kunitconfigs(arch: str) -> List[Path]:
+def arch_kunitconfigs(arch: str) -> list[Path]:
     """What any kernel of an architecture in ARCH_CONFIGS has."""
     return [config_path(BASE_CONFIG), config_path(arch)]
 
 
-def known_configs() -> List[str]:
+def known_configs() -> list[str]:
     """The fragments that CONFIG can be made of."""
     stems = {p.stem for p in CONFIG_DIR.glob("*.config")}
     return sorted(stems - {BASE_CONFIG, *ARCH_CONFIGS} - {p.stem for p in _counterparts()})
 
 
-def _counterparts() -> List[Path]:
+def _counterparts() -> list[Path]:
     return sorted(CONFIG_DIR.glob(f"{_NO}*.config"))
 
 
@@ -138,7 +138,7 @@ def check_config(config: str) -> str:
     return config
 
 
-def flavours_of(base: str) -> List[str]:
+def flavours_of(base: str) -> list[str]:
     """The flavours that there are of a base; all of them if it is "", not known yet."""
     is_home = base in ("", HOME_BASE)
     return [f for f, layers in FLAVOURS.items() if is_home or _HOME_LAYER not in layers]
@@ -182,7 +182,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Wish:
     )
 
 
-def _read_base(given: str) -> Tuple[str, str]:
+def _read_base(given: str) -> tuple[str, str]:
     """What BASE says: a kernel version, or the name of a Debian suite. Raises UsageError."""
     if re.fullmatch(r"\d+\.\d+", given):
         return given, ""
@@ -195,6 +195,6 @@ def _read_base(given: str) -> Tuple[str, str]:
     )
 
 
-def default_flavour(ksrc: Optional[object], base: str) -> str:
+def default_flavour(ksrc: object | None, base: str) -> str:
     """The product where it can be had, else the kernel as it is."""
     return "series" if not ksrc and base == HOME_BASE else "stock"

@@ -10,8 +10,8 @@ name nearly like one of ours, with a value that ours can have, is a mistake.
 import os
 import re
 import textwrap
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Collection, Dict, FrozenSet, Iterator, List, Mapping, Optional
 
 from harness.base.errors import UsageError
 from harness.request.settings import CPU_VARIABLE, FLAVOURS
@@ -68,46 +68,66 @@ class Variable:
 
 
 VARIABLES = (
-    Variable("FLAVOUR", "NAME", f"the tree: {', '.join(FLAVOURS)}; the first is the default",
-             _FLAVOUR),
-    Variable("CONFIG", "NAME", "kunitconfig fragments, joined by '-': 4k (default), 64k, ...",
-             _CONFIG),
+    Variable(
+        "FLAVOUR", "NAME", f"the tree: {', '.join(FLAVOURS)}; the first is the default", _FLAVOUR
+    ),
+    Variable(
+        "CONFIG", "NAME", "kunitconfig fragments, joined by '-': 4k (default), 64k, ...", _CONFIG
+    ),
     Variable("KSRC", "DIR", "test this kernel tree, as it stands; DIR is not written to"),
-    Variable("BASE", "6.12", "the linux-source package to start from; BASE=sid: the newest in "
-             "that suite of Debian"),
+    Variable(
+        "BASE",
+        "6.12",
+        "the linux-source package to start from; BASE=sid: the newest in " "that suite of Debian",
+    ),
     Variable("SOURCES", "DIR", "where that package's archive is (default: /usr/src)"),
     Variable("BUILD", "DIR", "where trees and kernels are made (default: build/)"),
     Variable("JOBS", "N", "compile N files at a time"),
-    Variable("FLAVOURS", "NAMES", "the flavours to run", f"(?:{_FLAVOUR})(?: (?:{_FLAVOUR}))*",
-             is_list=True),
-    Variable("CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*",
-             is_list=True),
+    Variable(
+        "FLAVOURS",
+        "NAMES",
+        "the flavours to run",
+        f"(?:{_FLAVOUR})(?: (?:{_FLAVOUR}))*",
+        is_list=True,
+    ),
+    Variable(
+        "CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*", is_list=True
+    ),
     Variable("SHARD", "I/N", "this part of the matrix"),
     Variable("PARTS", "DIR", "where the results of the parts are"),
     Variable("ARCHES", "NAMES", "the architectures to compile for", is_list=True),
     Variable("MAP", "FILE", "where the picture goes"),
     Variable("PLOTS", "DIR", "where pictures and tables go"),
     Variable("KERNEL_ARGS", "WORDS", "further arguments for the kernels"),
-    Variable("BARRIERS", "0", "do not count barriers", "0", is_flag=True,
-             option_name="no-barriers"),
+    Variable(
+        "BARRIERS", "0", "do not count barriers", "0", is_flag=True, option_name="no-barriers"
+    ),
     Variable("SCENARIOS", "GLOBS", "the scenarios to run", ".*", is_list=True),
     Variable("MUTANTS", "GLOBS", "the mutants to try", ".*", is_list=True),
-    Variable("SOAK_SECONDS", "N", "how long to run random sequences", r"\d+",
-             option_name="seconds"),
+    Variable(
+        "SOAK_SECONDS", "N", "how long to run random sequences", r"\d+", option_name="seconds"
+    ),
     Variable("SERIES", "PATH", "the series to judge: a directory, an mbox, or FROM..TO"),
     Variable("AGAINST", "PATH", "the older revision to compare with, or none", ".*"),
     Variable("ONTO", "NAME", "the flavour that the series goes onto"),
-    Variable("TIP_CONFIGS", "NAMES", "the configs to run the whole series with", ".*",
-             is_list=True),
+    Variable(
+        "TIP_CONFIGS", "NAMES", "the configs to run the whole series with", ".*", is_list=True
+    ),
     Variable("TIP_ONLY", "1", "run the whole series only, not each patch", ".*", is_flag=True),
     Variable("SHORT", "1", "print what fits into a reply", is_flag=True),
-)  # fmt: skip
+)
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 
 # Ours, or make's: none of them may reach the kernel's own build.
 PRIVATE_VARIABLES = (
-    *_BY_NAME, CPU_VARIABLE, TYPED, "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
-)  # fmt: skip
+    *_BY_NAME,
+    CPU_VARIABLE,
+    TYPED,
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKELEVEL",
+    "MAKEOVERRIDES",
+)
 
 # What each program reads that prepares a tree; and each that builds a kernel.
 TREE = frozenset({"KSRC", "BASE", "SOURCES", "BUILD"})
@@ -123,17 +143,17 @@ class Command:
     """
 
     name: str
-    reads: FrozenSet[str]
+    reads: frozenset[str]
     summary: str = ""
     example: str = ""
     positional: str = ""
     hands_over: bool = False
 
-    def variables(self) -> List[Variable]:
+    def variables(self) -> list[Variable]:
         """Those that it reads, in the order of VARIABLES."""
         return [variable for variable in VARIABLES if variable.name in self.reads]
 
-    def given(self, environ: Mapping[str, str]) -> Dict[str, str]:
+    def given(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The variables that this program reads, of those that are set and not empty.
 
         Raises UsageError if another one can only be a mistake.
@@ -154,7 +174,8 @@ class Command:
             raise self._mistake(name, meant, value)
         what = f"takes no {name}" if name in _BY_NAME else f"knows no variable {name}"
         raise UsageError(
-            f"{self.name} {what}", f"leave it out; {self.name} takes {', '.join(sorted(self.reads))}"
+            f"{self.name} {what}",
+            f"leave it out; {self.name} takes {', '.join(sorted(self.reads))}",
         )
 
     def _check_found(self, name: str, value: str, environ: Mapping[str, str]) -> None:
@@ -162,15 +183,20 @@ class Command:
             return
         meant = self._meant(name)
         # Whoever has set the right one as well uses this one for something else.
-        if meant and not environ.get(meant) and re.fullmatch(_BY_NAME[meant].values or "(?!)", value):
+        if (
+            meant
+            and not environ.get(meant)
+            and re.fullmatch(_BY_NAME[meant].values or "(?!)", value)
+        ):
             raise self._mistake(name, meant, value)
 
     def _mistake(self, name: str, meant: str, value: str) -> UsageError:
         return UsageError(
-            f"{self.name} takes {meant}, not {name}", f'did you mean {meant}? as in {meant}="{value}"'
+            f"{self.name} takes {meant}, not {name}",
+            f'did you mean {meant}? as in {meant}="{value}"',
         )
 
-    def _meant(self, name: str) -> Optional[str]:
+    def _meant(self, name: str) -> str | None:
         """The variable of this program that a name can be taken for."""
         if name in _BY_NAME:
             near = [name]
@@ -179,9 +205,9 @@ class Command:
         return next((n for one in near for n in (one, *_siblings(one)) if n in self.reads), None)
 
 
-def help_lines(names: Collection[str]) -> List[str]:
+def help_lines(names: Collection[str]) -> list[str]:
     """What these variables do, for a help, in the order of VARIABLES."""
-    lines: List[str] = []
+    lines: list[str] = []
     for variable in VARIABLES:
         if variable.name in names:
             head = f"  {variable.name}={variable.value}".ljust(16)

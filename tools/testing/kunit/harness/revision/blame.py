@@ -2,20 +2,18 @@
 """What the runs of a series mean: which patch is at fault, and what changed."""
 
 import enum
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set, Tuple
 
-from harness.verdict import flaky
-from harness.verdict import judge
-from harness.verdict import ktap
-from harness.trees import versions
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
-from harness.verdict.remarks import Remark
 from harness.revision.builds import Ending, Run
+from harness.trees import versions
+from harness.verdict import flaky, judge, ktap
+from harness.verdict.remarks import Remark
 
 # A finding without what differs from run to run.
-Identity = Tuple[Kind, str, str]
+Identity = tuple[Kind, str, str]
 
 
 class Shown(enum.Enum):
@@ -31,7 +29,7 @@ class Case:
 
     status: Status
     is_good: bool
-    log: Tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,21 +38,21 @@ class Outcome:
 
     run: Run
     cases: Mapping[str, Case] = field(default_factory=dict)
-    findings: Tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
-    def good(self) -> FrozenSet[str]:
+    def good(self) -> frozenset[str]:
         """The cases that passed, or were skipped with leave."""
         return frozenset(name for name, case in self.cases.items() if case.is_good)
 
     @property
-    def unknown(self) -> FrozenSet[str]:
+    def unknown(self) -> frozenset[str]:
         """The cases of which nothing is known: flaky, or behind the death of the kernel."""
         silent = {Status.FLAKY, *([Status.MISSING] if self.death else [])}
         return frozenset(name for name, case in self.cases.items() if case.status in silent)
 
     @property
-    def flaky(self) -> List[Finding]:
+    def flaky(self) -> list[Finding]:
         """What two boots of this state disagree on: it speaks neither for nor against a patch."""
         cases = [
             flaky_case(name, case)
@@ -64,12 +62,12 @@ class Outcome:
         return [*cases, *(f for f in self.findings if f.kind is Kind.FLAKY)]
 
     @property
-    def death(self) -> Optional[Finding]:
+    def death(self) -> Finding | None:
         """That the kernel did not live to the end of its tests, if so."""
         return next((f for f in self.findings if f.is_death), None)
 
     @property
-    def trouble(self) -> Tuple[Finding, ...]:
+    def trouble(self) -> tuple[Finding, ...]:
         """What is wrong with the state as a whole: its build, or its boot."""
         return self.findings if self.run.ending is Ending.RAN else (not_built(self.run),)
 
@@ -98,7 +96,7 @@ class Fault:
 
     finding: Finding
     shown: Shown
-    patch: Optional[int] = None
+    patch: int | None = None
     config: str = ""
     by_against: bool = False
 
@@ -119,7 +117,7 @@ class Fault:
         return f"{self.finding.text}{more}"
 
     @property
-    def identity(self) -> Tuple[str, Identity]:
+    def identity(self) -> tuple[str, Identity]:
         """What tells it from other faults, wherever in the series it shows."""
         return self.config, same(self.finding)
 
@@ -144,21 +142,21 @@ class State:
     number: int
     title: str
     applies: str = "not tried"
-    remarks: Optional[Tuple[Remark, ...]] = None
-    warnings: Dict[str, Tuple[str, ...]] = field(default_factory=dict)
-    outcomes: Dict[str, Outcome] = field(default_factory=dict)
-    green: Dict[str, Tuple[str, ...]] = field(default_factory=dict)
-    broken: Dict[str, Tuple[str, ...]] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] | None = None
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    green: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    broken: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Changes:
     """What differs between the tips of two revisions, with one config."""
 
-    fixed: Tuple[str, ...]
-    broken: Tuple[str, ...]
-    new: Tuple[str, ...]
-    gone: Tuple[str, ...]
+    fixed: tuple[str, ...]
+    broken: tuple[str, ...]
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
 
 
 _BAD = frozenset({Status.FAILED, Status.FLAKY})
@@ -174,7 +172,7 @@ def read_outcome(run: Run, expected_dir: Path, version: versions.Version) -> Out
     if run.again is not None:
         found = flaky.merge(found, judge.judge(run.again, expected))
     logs = _logs(run.console)
-    cases: Dict[str, Case] = {}
+    cases: dict[str, Case] = {}
     for case in found.cases:
         is_known = case.name in expected.cases
         is_good = case.finding is None if is_known else case.status not in _BAD
@@ -183,9 +181,9 @@ def read_outcome(run: Run, expected_dir: Path, version: versions.Version) -> Out
     return Outcome(run, cases, found.findings)
 
 
-def _logs(console: str) -> Dict[str, Tuple[str, ...]]:
+def _logs(console: str) -> dict[str, tuple[str, ...]]:
     """What the kernel said during each case, its parameters included."""
-    found: Dict[str, Tuple[str, ...]] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for suite in ktap.read(console.splitlines()).suites:
         for case in suite.children:
             lines = list(case.log)
@@ -204,14 +202,14 @@ class Progress:
     """What is known of the cases and findings before a patch, with one config."""
 
     def __init__(self, base: Outcome) -> None:
-        self._good: Dict[str, bool] = {}
-        self._findings: Set[Identity] = set()
+        self._good: dict[str, bool] = {}
+        self._findings: set[Identity] = set()
         # What was seen in one boot of two, whatever kind it was of.
-        self._flaky: Set[Tuple[str, str]] = set()
-        self._not_built: Optional[Identity] = None
+        self._flaky: set[tuple[str, str]] = set()
+        self._not_built: Identity | None = None
         self._learn(base)
 
-    def step(self, state: State, outcome: Outcome) -> List[Fault]:
+    def step(self, state: State, outcome: Outcome) -> list[Fault]:
         """Take in the next state; tell what its patch is at fault for."""
         config = outcome.run.config
         found = self.faults(state.number, outcome)
@@ -224,7 +222,7 @@ class Progress:
             self._learn(outcome)
         return found
 
-    def faults(self, number: int, outcome: Outcome) -> List[Fault]:
+    def faults(self, number: int, outcome: Outcome) -> list[Fault]:
         """What the patch of that number is at fault for, if this is its outcome."""
         config = outcome.run.config
         if outcome.run.ending is not Ending.RAN:
@@ -232,15 +230,17 @@ class Progress:
             is_new = same(finding) != self._not_built
             return [Fault(finding, Shown.PATCH, number, config)] if is_new else []
         found = [
-            f for f in outcome.findings
+            f
+            for f in outcome.findings
             if f.kind is not Kind.FLAKY
-            and same(f) not in self._findings and same(f)[1:] not in self._flaky
-        ]  # fmt: skip
+            and same(f) not in self._findings
+            and same(f)[1:] not in self._flaky
+        ]
         broken = self._broken(outcome)
         found += [_of_case(name, outcome.cases[name], "passed before, now") for name in broken]
         return [Fault(finding, Shown.PATCH, number, config) for finding in found]
 
-    def _broken(self, outcome: Outcome) -> Tuple[str, ...]:
+    def _broken(self, outcome: Outcome) -> tuple[str, ...]:
         return tuple(
             name
             for name, case in outcome.cases.items()
@@ -291,9 +291,7 @@ def _of_case(name: str, case: Case, words: str) -> Finding:
 # --- The tip --------------------------------------------------------------
 
 
-def tolerated(
-    onto: str, base: Optional[Outcome], expected: judge.Expectation
-) -> FrozenSet[str]:
+def tolerated(onto: str, base: Outcome | None, expected: judge.Expectation) -> frozenset[str]:
     """The cases that may fail at the tip, for the base has those bugs already.
 
     They are those that fail on the base. On the baseline most fail for want of
@@ -307,8 +305,8 @@ def tolerated(
 
 
 def judge_tip(
-    outcome: Outcome, may_fail: Collection[str], base: Optional[Outcome], found: Sequence[Fault]
-) -> List[Fault]:
+    outcome: Outcome, may_fail: Collection[str], base: Outcome | None, found: Sequence[Fault]
+) -> list[Fault]:
     """What is wrong with the whole series, less what single patches were found guilty of."""
     config = outcome.run.config
     known = {fault.identity for fault in found}
@@ -330,7 +328,7 @@ def judge_tip(
     return [fault for fault in faults if fault.identity not in known]
 
 
-def _last_words(outcome: Outcome, may_fail: Collection[str]) -> FrozenSet[Identity]:
+def _last_words(outcome: Outcome, may_fail: Collection[str]) -> frozenset[Identity]:
     """What a kernel is found to have said as it died, if in a case that may fail."""
     death = outcome.death
     if death is None or not death.place.case or death.place.name not in may_fail:
@@ -352,8 +350,10 @@ def compare(old: Outcome, new: Outcome) -> Changes:
     if any(tip.run.ending is not Ending.RAN for tip in (old, new)):
         return Changes((), (), (), ())
     unknown = old.unknown | new.unknown
-    was, now = ({n for n, c in tip.cases.items() if c.status is not Status.MISSING} - unknown
-                for tip in (old, new))  # fmt: skip
+    was, now = (
+        {n for n, c in tip.cases.items() if c.status is not Status.MISSING} - unknown
+        for tip in (old, new)
+    )
     both = was & now
     return Changes(
         fixed=tuple(sorted(n for n in both if n in new.good and n not in old.good)),

@@ -7,25 +7,24 @@ the same tree comes again. One work tree makes each build an incremental one.
 
 import enum
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any
 
-from harness.base import archive
-from harness.kernel import identity
-from harness.verdict import remarks
-from harness.kernel import options
-from harness.base import process
-from harness.trees import worktree
+from harness.base import archive, process
 from harness.base.archive import Archive
-from harness.base.errors import CommandError, WorkTreeError
-from harness.trees.git import Git
-from harness.kernel.kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
-from harness.verdict.remarks import Remark
 from harness.base.console import Stopwatch, say
+from harness.base.errors import CommandError, WorkTreeError
+from harness.kernel import identity, options
+from harness.kernel.kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
 from harness.request.settings import Settings
+from harness.trees import worktree
+from harness.trees.git import Git
 from harness.trees.stack import Patch
 from harness.trees.worktree import Stacked
+from harness.verdict import remarks
+from harness.verdict.remarks import Remark
 
 NAME = "revision"
 # The console of a second boot, beside that of the first.
@@ -69,11 +68,11 @@ class Run:
     ending: Ending
     build_seconds: float
     boot_seconds: float
-    said: Tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
     console: str = ""
     # Whether an earlier run of this program did it.
     is_kept: bool = False
-    again: Optional[str] = None
+    again: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Limits:
     boot: int = GUEST_TIME
 
 
-def limits(base: Optional[Run]) -> Limits:
+def limits(base: Run | None) -> Limits:
     """What is granted to a state, by what its base took."""
     if base is None or base.ending is not Ending.RAN:
         return Limits()
@@ -100,7 +99,7 @@ class Workshop:
     def __init__(self, wanted: Settings, kept: Archive) -> None:
         self._wanted = wanted
         self._kept = kept
-        self._stacked: Dict[Tuple[bytes, ...], Stacked] = {}
+        self._stacked: dict[tuple[bytes, ...], Stacked] = {}
 
     def stack(self, patches: Sequence[Patch]) -> Stacked:
         """The commit of a state. Raises PatchError."""
@@ -109,9 +108,7 @@ class Workshop:
             self._stacked[key] = worktree.stack(self._wanted, patches)
         return self._stacked[key]
 
-    def run(
-        self, patches: Sequence[Patch], config: str, limit: Limits, anew: bool = False
-    ) -> Run:
+    def run(self, patches: Sequence[Patch], config: str, limit: Limits, anew: bool = False) -> Run:
         """Build and boot a state, unless it is known what comes of it and anew is not set.
 
         Raises KunitError of some kind when the machine is to blame.
@@ -149,12 +146,12 @@ class Workshop:
 
     def warnings(
         self, patches: Sequence[Patch], config: str, files: Sequence[str], limit: Limits
-    ) -> Tuple[str, ...]:
+    ) -> tuple[str, ...]:
         """What W=1 says about some files in a state that builds."""
         stacked = self.stack(patches)
         name = self._key("W=1", stacked.tree, config, *sorted(files), boots=False)
 
-        def ask(part: Path) -> Dict[str, Any]:
+        def ask(part: Path) -> dict[str, Any]:
             tree, wanted = self._bring(stacked), replace(self._wanted, config=config)
             kernel = Kernel(tree, wanted, part, "kernel")
             try:
@@ -169,13 +166,13 @@ class Workshop:
 
         return tuple(self._cached(name, ask)["warnings"])
 
-    def checkpatch(self, patches: Sequence[Patch]) -> Optional[Tuple[Remark, ...]]:
+    def checkpatch(self, patches: Sequence[Patch]) -> tuple[Remark, ...] | None:
         """What the tree's checkpatch says about the last of the patches; None without one."""
         stacked, patch = self.stack(patches), patches[-1]
         perl, settings = identity.program("perl"), remarks.checkpatch_settings()
         name = archive.key(_FORM, "checkpatch", stacked.tree, patch.data, perl, settings)
 
-        def ask(part: Path) -> Dict[str, Any]:
+        def ask(part: Path) -> dict[str, Any]:
             tree = self._bring(stacked)
             path = part / "a.patch"
             path.write_bytes(patch.data)
@@ -187,7 +184,7 @@ class Workshop:
         found = self._cached(name, ask)
         return tuple(Remark(*row) for row in found["remarks"]) if found["known"] else None
 
-    def _cached(self, name: str, ask: Callable[[Path], Dict[str, Any]]) -> Dict[str, Any]:
+    def _cached(self, name: str, ask: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         found = self._kept.find(name)
         if found is None:
             with self._kept.adding(name) as part:
@@ -218,9 +215,16 @@ class Workshop:
                 failed = kernel.build(limit.build)
             except process.TimedOut as error:
                 # Not kept: a busy machine is no property of a tree.
-                return Run(config, stacked.tree, name, Ending.BUILD_HUNG, watch.seconds, 0.0,
-                           (error.cause,))  # fmt: skip
-            record: Dict[str, Any] = {"config": config, "tree": stacked.tree, "said": []}
+                return Run(
+                    config,
+                    stacked.tree,
+                    name,
+                    Ending.BUILD_HUNG,
+                    watch.seconds,
+                    0.0,
+                    (error.cause,),
+                )
+            record: dict[str, Any] = {"config": config, "tree": stacked.tree, "said": []}
             record.update(build_seconds=round(watch.seconds, 1), boot_seconds=0.0)
             record.update(timed_out=False, boot_limit=_boot_limit(limit, config))
             if failed:
@@ -232,7 +236,7 @@ class Workshop:
             archive.write_record(part, record)
         return self._read(name, record, config)
 
-    def _boot(self, kernel: Kernel, limit: int) -> Dict[str, Any]:
+    def _boot(self, kernel: Kernel, limit: int) -> dict[str, Any]:
         watch = Stopwatch()
         try:
             kernel.boot(limit)
@@ -247,16 +251,23 @@ class Workshop:
             "timed_out": watch.seconds >= limit,
         }
 
-    def _read(self, name: str, record: Dict[str, Any], config: str) -> Run:
+    def _read(self, name: str, record: dict[str, Any], config: str) -> Run:
         console, again = (
             path.read_text(errors="backslashreplace") if path.exists() else None
             for path in (self._kept.path(name) / log for log in ("kernel.console.log", _AGAIN))
         )
         return Run(
-            config, record["tree"], name, Ending(record["ending"]), record["build_seconds"],
-            record["boot_seconds"], tuple(record["said"]), console or "",
-            not self._kept.is_new(name), again,
-        )  # fmt: skip
+            config,
+            record["tree"],
+            name,
+            Ending(record["ending"]),
+            record["build_seconds"],
+            record["boot_seconds"],
+            tuple(record["said"]),
+            console or "",
+            not self._kept.is_new(name),
+            again,
+        )
 
     def _key(self, what: str, git_tree: str, config: str, *more: str, boots: bool) -> str:
         wanted = replace(self._wanted, config=config)
@@ -270,13 +281,14 @@ def _boot_limit(limit: Limits, config: str) -> int:
     return limit.boot * slowness(config)
 
 
-def read_failure(log: str) -> Tuple[Ending, Tuple[str, ...]]:
+def read_failure(log: str) -> tuple[Ending, tuple[str, ...]]:
     """Why a build failed: its own fault, or that of suites that are too old for it."""
     ours = [f"{m[1]} {m[2]}" for m in (*_SUITE_ERROR.finditer(log), *_LINK_ERROR.finditer(log))]
     others = [
-        line for line in (m[1] for m in _ANY_ERROR.finditer(log))
+        line
+        for line in (m[1] for m in _ANY_ERROR.finditer(log))
         if not _SUITE_ERROR.match(line) and not _LINK_ERROR.search(line)
-    ]  # fmt: skip
+    ]
     if ours and not others:
         return Ending.SUITES_STALE, tuple(ours[:5])
     return Ending.BUILD_FAILED, compiler_messages(log)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """A verdict on a revision as one HTML page that needs nothing else, no network and no script."""
 
+from collections.abc import Sequence
 from html import escape
-from typing import Dict, List, Sequence, Tuple
 
-from harness.revision import text as revision_text
 from harness.kernel.finding import Status
-from harness.revision.text import Report
+from harness.revision import text as revision_text
 from harness.revision.blame import Case, Outcome
+from harness.revision.text import Report
 
 _STYLE = """
 body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
@@ -27,9 +27,12 @@ background: #fff; border: 1px solid #444; padding: 1em 1.5em; box-shadow: 0 0 4e
 
 _WORDS = {"good": "good", "fault": "at fault", "flaky": "no verdict"}
 _MARK = {
-    Status.PASSED: "ok", Status.FAILED: "FAIL", Status.SKIPPED: "skip", Status.MISSING: "none",
+    Status.PASSED: "ok",
+    Status.FAILED: "FAIL",
+    Status.SKIPPED: "skip",
+    Status.MISSING: "none",
     Status.FLAKY: "flaky",
-}  # fmt: skip
+}
 
 
 def page(report: Report, figure: str = "") -> str:
@@ -37,7 +40,8 @@ def page(report: Report, figure: str = "") -> str:
     title = f"{report.new.series.title}: {_WORDS[report.word]}"
     columns = _columns(report)
     parts = [
-        "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8">',
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(report.new.series.title)}</h1>",
         f"<pre>{escape(revision_text.full(report))}</pre>",
@@ -45,7 +49,7 @@ def page(report: Report, figure: str = "") -> str:
         "<p>A click on a cell shows what the kernel said there, on the head of a column the whole "
         "log.</p>",
         *_grid(report, columns),
-    ]  # fmt: skip
+    ]
     if figure:
         parts += ["<h2>What the memmap is backed by</h2>", figure]
     if report.range_diff:
@@ -55,9 +59,9 @@ def page(report: Report, figure: str = "") -> str:
     return "\n".join(parts)
 
 
-def _columns(report: Report) -> List[Tuple[str, str, int, Outcome]]:
+def _columns(report: Report) -> list[tuple[str, str, int, Outcome]]:
     """The columns: head, longer head, number of the patch, outcome."""
-    found: List[Tuple[str, str, int, Outcome]] = []
+    found: list[tuple[str, str, int, Outcome]] = []
     for state in report.new.states:
         for config, outcome in state.outcomes.items():
             head = f"{state.number} {config}" if state.number else f"base {config}"
@@ -69,7 +73,7 @@ def _columns(report: Report) -> List[Tuple[str, str, int, Outcome]]:
     return found
 
 
-def _grid(report: Report, columns: Sequence[Tuple[str, str, int, Outcome]]) -> List[str]:
+def _grid(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:
     at_fault = {(f.case, f.config) for f in report.new.faults if f.is_of_case}
     lines = ["<table><thead><tr><th>case</th>"]
     for place, (head, longer, _, outcome) in enumerate(columns):
@@ -94,17 +98,17 @@ def _grid(report: Report, columns: Sequence[Tuple[str, str, int, Outcome]]) -> L
     return [*lines, "</tbody></table>"]
 
 
-def _case_names(columns: Sequence[Tuple[str, str, int, Outcome]]) -> List[str]:
-    names: Dict[str, None] = {}
+def _case_names(columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:
+    names: dict[str, None] = {}
     for *_, outcome in columns:
         names.update(dict.fromkeys(outcome.cases))
     return sorted(names)
 
 
-def _logs(columns: Sequence[Tuple[str, str, int, Outcome]]) -> List[str]:
+def _logs(columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:
     """A section for each cell and for each column, hidden until it is linked to."""
     rows = {name: row for row, name in enumerate(_case_names(columns))}
-    lines: List[str] = []
+    lines: list[str] = []
     for place, (head, longer, _, outcome) in enumerate(columns):
         whole = outcome.run.console or "\n".join(outcome.run.said) or "nothing was said"
         findings = [f.text for f in outcome.findings]

@@ -10,14 +10,14 @@ import email.message
 import gzip
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 from harness.base import process
+from harness.base.console import say
 from harness.base.errors import KunitError
 from harness.trees.git import environment
-from harness.base.console import say
 from harness.trees.stack import Patch
 
 _SUFFIXES = (".patch", ".eml", ".mbox", ".mbx")
@@ -44,7 +44,7 @@ class Member:
     number: int
     title: str
     patch: Patch
-    files: Tuple[str, ...]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class Series:
 
     source: str
     title: str
-    members: Tuple[Member, ...]
+    members: tuple[Member, ...]
     start: str = ""
 
-    def patches(self, count: int) -> Tuple[Patch, ...]:
+    def patches(self, count: int) -> tuple[Patch, ...]:
         """The first patches, as many as asked for."""
         return tuple(member.patch for member in self.members[:count])
 
@@ -92,7 +92,7 @@ class _Mail:
         return re.sub(r"\s+", " ", _without_tags(self.subject)).strip()
 
 
-def read(given: str, ksrc: Optional[Path] = None) -> Series:
+def read(given: str, ksrc: Path | None = None) -> Series:
     """Read what the user named: a directory, a file, or a range of commits in ksrc.
 
     Raises SeriesError.
@@ -134,7 +134,7 @@ def _read_file(path: Path) -> bytes:
         ) from error
 
 
-def _files(directory: Path) -> List[Path]:
+def _files(directory: Path) -> list[Path]:
     """The files of git format-patch in a directory, in their order."""
     found = [p for p in sorted(directory.iterdir()) if p.suffix in _SUFFIXES and p.is_file()]
     if not found:
@@ -145,9 +145,9 @@ def _files(directory: Path) -> List[Path]:
     return found
 
 
-def _read_quilt(directory: Path) -> List[_Mail]:
+def _read_quilt(directory: Path) -> list[_Mail]:
     """The patches that a quilt series file lists, in that order."""
-    mails: List[_Mail] = []
+    mails: list[_Mail] = []
     text = _read_file(directory / "series").decode(errors="replace")
     for line in text.splitlines():
         name, *words = line.split("#")[0].split() or [""]
@@ -176,7 +176,7 @@ def _cover(directory: Path) -> str:
 # --- Mails ----------------------------------------------------------------
 
 
-def _split(name: str, data: bytes) -> List[_Mail]:
+def _split(name: str, data: bytes) -> list[_Mail]:
     """The messages of an mbox, or of a file that is one message."""
     marks = list(_POSTMARK.finditer(data))
     if not data.startswith(b"From ") or not marks:
@@ -227,7 +227,7 @@ def _parse(name: str, data: bytes) -> _Mail:
 
 def _body(message: email.message.Message) -> bytes:
     """The text of a mail and of its attachments, in its own encoding."""
-    found: List[bytes] = []
+    found: list[bytes] = []
     for part in message.walk():
         if part.get_content_maintype() == "text" and part.get_content_subtype() != "html":
             payload = part.get_payload(decode=True)
@@ -252,9 +252,9 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s*\n\s*", " ", text).strip()
 
 
-def _tags(subject: str) -> List[str]:
+def _tags(subject: str) -> list[str]:
     """What stands in brackets before a subject."""
-    tags: List[str] = []
+    tags: list[str] = []
     rest = subject
     match = _TAG.match(rest)
     while match:
@@ -321,7 +321,7 @@ def _made(given: str, mails: Sequence[_Mail], title: str, start: str = "") -> Se
             f"{given} holds no patch",
             "name a directory of patches, a quilt directory, or an mbox with patches in it",
         )
-    members: List[Member] = []
+    members: list[Member] = []
     for number, mail in enumerate(mails, 1):
         slug = re.sub(r"[^A-Za-z0-9._]+", "-", mail.title).strip("-.")[:50]
         path = Path(given) / f"{number:04d}-{slug}.patch"
@@ -332,12 +332,15 @@ def _made(given: str, mails: Sequence[_Mail], title: str, start: str = "") -> Se
     return Series(given, title, tuple(members), start)
 
 
-def _touched(patch: Patch) -> Tuple[str, ...]:
+def _touched(patch: Patch) -> tuple[str, ...]:
     """The files that a patch changes. Raises SeriesError on a damaged diff."""
     done = process.run(
         ["git", "apply", "--numstat", "-z", "-"],
-        cwd="/", env=environment(), data=patch.data, expect=(0, 1, 128),
-    )  # fmt: skip
+        cwd="/",
+        env=environment(),
+        data=patch.data,
+        expect=(0, 1, 128),
+    )
     if done.status != 0:
         raise _damaged(str(patch.path), done.stderr)
     lines = [entry.split("\t", 2) for entry in done.stdout.split("\0") if entry]
@@ -364,9 +367,17 @@ def _read_range(given: str, first: str, last: str, ksrc: Path) -> Series:
         )
     with tempfile.TemporaryDirectory(prefix="kunit-range-") as out:
         _ask(
-            ksrc, "format-patch", "--quiet", "--no-numbered", "--no-signature", "--binary",
-            "--no-ext-diff", "-o", out, f"{start}..{last}",
-        )  # fmt: skip
+            ksrc,
+            "format-patch",
+            "--quiet",
+            "--no-numbered",
+            "--no-signature",
+            "--binary",
+            "--no-ext-diff",
+            "-o",
+            out,
+            f"{start}..{last}",
+        )
         files = sorted(Path(out).iterdir())
         mails = [m for f in files for m in _split(f.name, f.read_bytes())]
     return _made(given, mails, given, start)
@@ -386,6 +397,6 @@ def _ask(ksrc: Path, *args: str) -> str:
     return done.stdout.strip()
 
 
-def titles(series: Series) -> Dict[str, Member]:
+def titles(series: Series) -> dict[str, Member]:
     """The members by title."""
     return {member.title: member for member in series.members}

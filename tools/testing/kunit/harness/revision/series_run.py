@@ -2,25 +2,21 @@
 """A series from its base to its tip, state by state."""
 
 import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from harness.verdict import judge
-from harness.verdict import remarks
-from harness.trees import versions
-from harness.trees import source
-from harness.trees import worktree
-from harness.revision import blame as revision_blame
 from harness.base.archive import Archive
+from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError, PatchError
 from harness.kernel.finding import Finding, Kind
-from harness.revision.series import Member, Series
-from harness.base.console import Stopwatch, say
 from harness.request.settings import Settings
-from harness.trees.stack import Patch
+from harness.revision import blame as revision_blame
 from harness.revision.blame import Fault, Outcome, Progress, Shown, State
 from harness.revision.builds import Ending, Limits, Run, Workshop, limits
-
+from harness.revision.series import Member, Series
+from harness.trees import source, versions, worktree
+from harness.trees.stack import Patch
+from harness.verdict import judge, remarks
 
 
 class BaseError(KunitError):
@@ -38,9 +34,9 @@ class Judged:
     series: Series
     onto: str
     version: str = ""
-    states: List[State] = field(default_factory=list)
-    tip: Dict[str, Outcome] = field(default_factory=dict)
-    faults: List[Fault] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+    tip: dict[str, Outcome] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
     base_commit: str = ""
     tip_commit: str = ""
     # How many patches apply.
@@ -51,7 +47,7 @@ class Judged:
         return self.states[0]
 
     @property
-    def flaky(self) -> List[Tuple[str, Finding]]:
+    def flaky(self) -> list[tuple[str, Finding]]:
         """What two boots of a state disagree on, each with the state and config."""
         found = [
             (f"patch {state.number} {config}" if state.number else f"base {config}", finding)
@@ -66,20 +62,21 @@ class Judged:
         return found
 
     @property
-    def not_bisectable(self) -> Tuple[int, ...]:
+    def not_bisectable(self) -> tuple[int, ...]:
         """The patches after which the tree does not apply, build, boot or pass as before.
 
         Whoever is to blame: a patch does not mend what the one before it broke.
         """
         found = {
-            f.patch for f in self.faults
+            f.patch
+            for f in self.faults
             if f.patch and f.shown is Shown.PATCH and f.finding.kind not in _OF_STYLE
-        }  # fmt: skip
+        }
         found |= {s.number for s in self.states if any(not o.lives for o in s.outcomes.values())}
         return tuple(sorted(found))
 
     @property
-    def is_bisectable(self) -> Optional[bool]:
+    def is_bisectable(self) -> bool | None:
         """None if that is not known, because a state differs from boot to boot."""
         if self.not_bisectable:
             return False
@@ -185,7 +182,7 @@ class Walk:
             log = tuple(map(str, errors))
             self._blame(member, Finding(Kind.CHECKPATCH, f"checkpatch: {len(errors)} errors", log))
 
-    def _warnings(self, member: Member, count: int, config: str) -> Optional[Tuple[str, ...]]:
+    def _warnings(self, member: Member, count: int, config: str) -> tuple[str, ...] | None:
         """What W=1 says about the files of a patch in a state; None if that does not build."""
         outcome = self.judged.states[count].outcomes.get(config)
         if outcome is None or outcome.run.ending is not Ending.RAN:
@@ -197,7 +194,7 @@ class Walk:
         return self._shop.warnings(patches, config, sources, self._limit(config))
 
     def _compare_warnings(
-        self, member: Member, state: State, config: str, before: Optional[Tuple[str, ...]]
+        self, member: Member, state: State, config: str, before: tuple[str, ...] | None
     ) -> None:
         after = self._warnings(member, member.number, config)
         if before is None or after is None:
@@ -219,9 +216,7 @@ class Walk:
                 self._tell(state, config)
                 patches = self._series.patches(len(self._series.members))
                 limit = self._limit(config)
-                outcome = self._outcome(
-                    patches, config, limit, lambda o: bool(self._tip_faults(o))
-                )
+                outcome = self._outcome(patches, config, limit, lambda o: bool(self._tip_faults(o)))
             self.judged.tip[config] = outcome
 
     def judge_tip(self) -> None:
@@ -229,7 +224,7 @@ class Walk:
         for outcome in self.judged.tip.values():
             self.judged.faults += self._tip_faults(outcome)
 
-    def _tip_faults(self, outcome: Outcome) -> List[Fault]:
+    def _tip_faults(self, outcome: Outcome) -> list[Fault]:
         onto, config = self._wanted.flavour, outcome.run.config
         stands_for = "stock" if onto == "baseline" else onto
         base = self.judged.base.outcomes.get(config)

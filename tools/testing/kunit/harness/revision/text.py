@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """A verdict on a revision as text for a mail, as JSON and as JUnit XML."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from harness.kernel.finding import Kind, Status, of_case
-from harness.verdict.results import WIDTH, CaseResult, RunResult, failed, from_earlier
 from harness.revision.blame import Changes, Fault, Outcome, Shown, State, flaky_case, same
-from harness.revision.series_run import Judged
 from harness.revision.builds import Ending
+from harness.revision.series_run import Judged
+from harness.verdict.results import WIDTH, CaseResult, RunResult, failed, from_earlier
 
 SCHEMA = "vmemmap-kunit-revision"
 SCHEMA_VERSION = 2
@@ -22,21 +23,21 @@ class Report:
     """Everything that is told."""
 
     new: Judged
-    patch_configs: Tuple[str, ...]
-    tip_configs: Tuple[str, ...]
+    patch_configs: tuple[str, ...]
+    tip_configs: tuple[str, ...]
     tip_only: bool
     seconds: float
-    old: Optional[Judged] = None
-    changes: Optional[Mapping[str, Changes]] = None
+    old: Judged | None = None
+    changes: Mapping[str, Changes] | None = None
     range_diff: str = ""
 
     @property
-    def faults(self) -> List[Fault]:
+    def faults(self) -> list[Fault]:
         """The faults, patch by patch; those of no single patch last."""
         return sorted(self.new.faults, key=lambda f: (f.patch is None, f.patch or 0))
 
     @property
-    def kept(self) -> Tuple[int, int]:
+    def kept(self) -> tuple[int, int]:
         """How many builds and boots are from an earlier run, and how many there are."""
         states = [outcome for state in self.new.states for outcome in state.outcomes.values()]
         runs = {o.run.key: o.run.is_kept for o in [*states, *self.new.tip.values()]}
@@ -59,14 +60,14 @@ class Report:
 
 def short(report: Report) -> str:
     """What goes into a reply: what is wrong, and one line that says it all."""
-    lines: List[str] = []
+    lines: list[str] = []
     for number in dict.fromkeys(fault.patch for fault in report.faults):
         lines += _block(report, number)
     lines += _flaky(report.new)
     return "\n".join(map(_cut, [*lines, verdict_line(report)]))
 
 
-def _flaky(judged: Judged) -> List[str]:
+def _flaky(judged: Judged) -> list[str]:
     """What is neither for nor against the series: a kernel that differs from boot to boot."""
     found = judged.flaky
     if not found:
@@ -89,12 +90,12 @@ def verdict_line(report: Report) -> str:
     return f"Verdict: at fault: {' and '.join(where)} ({len(new.faults)} findings)"
 
 
-def _block(report: Report, number: Optional[int]) -> List[str]:
+def _block(report: Report, number: int | None) -> list[str]:
     """The faults of one patch, or of the tip."""
     total = len(report.new.series.members)
     title = report.new.states[number].title if number else ""
     lines = [f'FAIL patch {number}/{total} "{title}"' if number else "FAIL the tip"]
-    grouped: Dict[str, List[Fault]] = {}
+    grouped: dict[str, list[Fault]] = {}
     for fault in report.faults:
         if fault.patch == number:
             grouped.setdefault(fault.text, []).append(fault)
@@ -108,7 +109,7 @@ def _block(report: Report, number: Optional[int]) -> List[str]:
     return [*lines, ""]
 
 
-def _told(fault: Fault) -> List[str]:
+def _told(fault: Fault) -> list[str]:
     """The log of a fault, as much of it as a mail can bear."""
     shown = [line.strip() for line in fault.finding.log if line.strip()]
     return shown[:_LOG_LINES]
@@ -139,17 +140,17 @@ def _names(configs: Iterable[str]) -> str:
     return " ".join(configs) or "nothing"
 
 
-def _kept(report: Report) -> List[str]:
+def _kept(report: Report) -> list[str]:
     kept, total = report.kept
     return [f"*: {from_earlier(kept, total)}"] if kept else []
 
 
-def _mark(outcome: Optional[Outcome]) -> str:
+def _mark(outcome: Outcome | None) -> str:
     """What marks a result as one from an earlier run."""
     return "*" if outcome and outcome.run.is_kept else ""
 
 
-def _patch_table(report: Report) -> List[str]:
+def _patch_table(report: Report) -> list[str]:
     lines = [
         f"{'':>3} {'patch':21} {'appl':4} {'chkp':4} {'W=1':4} {'config':8} "
         f"{'build':5} {'boot':5} {'good':>4} {'green':>5} {'broke':>5}"
@@ -190,14 +191,16 @@ def _warned(state: State, config: str) -> str:
     return "-" if found is None else f"+{len(found)}" if found else "ok"
 
 
-def endings(outcome: Optional[Outcome]) -> Tuple[str, str]:
+def endings(outcome: Outcome | None) -> tuple[str, str]:
     """How build and boot went, in a word each."""
     if outcome is None:
         return "-", "-"
     build = {
-        Ending.RAN: "ok", Ending.BUILD_FAILED: "FAIL", Ending.BUILD_HUNG: "HANG",
+        Ending.RAN: "ok",
+        Ending.BUILD_FAILED: "FAIL",
+        Ending.BUILD_HUNG: "HANG",
         Ending.SUITES_STALE: "SUITE",
-    }[outcome.run.ending]  # fmt: skip
+    }[outcome.run.ending]
     if outcome.run.ending is not Ending.RAN:
         return build, "-"
     kinds = {finding.kind for finding in outcome.findings} - {Kind.FLAKY}
@@ -208,9 +211,15 @@ def endings(outcome: Optional[Outcome]) -> Tuple[str, str]:
 
 # What can be said of a boot, the worst first.
 _BOOTS = {
-    Kind.PANIC: "PANIC", Kind.HANG: "HANG", Kind.DIED: "DIED", Kind.NEVER_BOOTED: "NONE",
-    Kind.NO_KUNIT: "EMPTY", Kind.SPLAT: "SPLAT", Kind.DUPLICATE: "TWICE", Kind.KTAP: "KTAP",
-}  # fmt: skip
+    Kind.PANIC: "PANIC",
+    Kind.HANG: "HANG",
+    Kind.DIED: "DIED",
+    Kind.NEVER_BOOTED: "NONE",
+    Kind.NO_KUNIT: "EMPTY",
+    Kind.SPLAT: "SPLAT",
+    Kind.DUPLICATE: "TWICE",
+    Kind.KTAP: "KTAP",
+}
 
 
 def _bisectable(judged: Judged) -> str:
@@ -219,7 +228,7 @@ def _bisectable(judged: Judged) -> str:
     return "Bisectable: yes" if judged.is_bisectable else "Bisectable: not known, see FLAKY"
 
 
-def _remarks(judged: Judged) -> List[str]:
+def _remarks(judged: Judged) -> list[str]:
     """What checkpatch said that is no fault."""
     lines = [
         f"  {state.number}: {remark}"
@@ -230,8 +239,8 @@ def _remarks(judged: Judged) -> List[str]:
     return ["checkpatch, for information:", *lines[:10], *_more(lines, 10), ""] if lines else []
 
 
-def _green(report: Report) -> List[str]:
-    lines: List[str] = []
+def _green(report: Report) -> list[str]:
+    lines: list[str] = []
     for state in report.new.states:
         for config in report.patch_configs:
             names = state.green.get(config, ())
@@ -241,19 +250,21 @@ def _green(report: Report) -> List[str]:
     return ["Turns green:", *lines, ""] if lines else []
 
 
-def _more(names: Sequence[object], shown: int, indent: str = "  ") -> List[str]:
+def _more(names: Sequence[object], shown: int, indent: str = "  ") -> list[str]:
     return [f"{indent}and {len(names) - shown} more"] if len(names) > shown else []
 
 
 _COUNTED = (Status.PASSED, Status.FAILED, Status.SKIPPED, Status.MISSING, Status.FLAKY)
 
 
-def _tip_table(report: Report) -> List[str]:
+def _tip_table(report: Report) -> list[str]:
     tip = report.new.tip
     if not tip:
         return ["The tip was not tried: not all patches apply."]
-    lines = [f"{'tip with':14} {'build':5} {'boot':5} {'passed':>6} {'failed':>6} "
-             f"{'skipped':>7} {'missing':>7} {'flaky':>5} {'known':>5} {'fault':>5}"]  # fmt: skip
+    lines = [
+        f"{'tip with':14} {'build':5} {'boot':5} {'passed':>6} {'failed':>6} "
+        f"{'skipped':>7} {'missing':>7} {'flaky':>5} {'known':>5} {'fault':>5}"
+    ]
     for config, outcome in tip.items():
         build, boot = endings(outcome)
         counts = [outcome.count(status) for status in _COUNTED]
@@ -271,13 +282,17 @@ def _tip_table(report: Report) -> List[str]:
     return lines
 
 
-def _changes(report: Report) -> List[str]:
+def _changes(report: Report) -> list[str]:
     if report.changes is None or report.old is None:
         return []
     lines = [f"Against {report.old.series.source}:"]
     for config, changes in report.changes.items():
-        parts = (("fixed", changes.fixed), ("broken", changes.broken),
-                 ("new", changes.new), ("gone", changes.gone))  # fmt: skip
+        parts = (
+            ("fixed", changes.fixed),
+            ("broken", changes.broken),
+            ("new", changes.new),
+            ("gone", changes.gone),
+        )
         lines.append(f"  {config}: " + ", ".join(f"{what} {len(names)}" for what, names in parts))
         for what, names in parts:
             lines += [f"    {what}: {name}" for name in names[:_FEW]] + _more(names, _FEW, "    ")
@@ -301,7 +316,7 @@ def _cut(line: str) -> str:
 # --- JSON -----------------------------------------------------------------
 
 
-def document(report: Report) -> Dict[str, Any]:
+def document(report: Report) -> dict[str, Any]:
     """The whole verdict. Documentation/dev-tools/kunit/revision.rst has the schema."""
     new = report.new
     return {
@@ -325,20 +340,24 @@ def document(report: Report) -> Dict[str, Any]:
     }
 
 
-def _series(judged: Judged) -> Dict[str, Any]:
+def _series(judged: Judged) -> dict[str, Any]:
     series = judged.series
     return {"source": series.source, "title": series.title, "patches": len(series.members)}
 
 
-def _fault(fault: Fault) -> Dict[str, Any]:
+def _fault(fault: Fault) -> dict[str, Any]:
     return {
-        "patch": fault.patch, "shown": fault.shown.value, "kind": fault.finding.kind.value,
-        "config": fault.config or None, "case": fault.case or None, "what": fault.text,
+        "patch": fault.patch,
+        "shown": fault.shown.value,
+        "kind": fault.finding.kind.value,
+        "config": fault.config or None,
+        "case": fault.case or None,
+        "what": fault.text,
         "log": list(fault.finding.log),
-    }  # fmt: skip
+    }
 
 
-def _state(state: State) -> Dict[str, Any]:
+def _state(state: State) -> dict[str, Any]:
     remarks = None if state.remarks is None else [str(remark) for remark in state.remarks]
     return {
         "number": state.number,
@@ -352,7 +371,7 @@ def _state(state: State) -> Dict[str, Any]:
     }
 
 
-def _outcome(outcome: Outcome) -> Dict[str, Any]:
+def _outcome(outcome: Outcome) -> dict[str, Any]:
     run = outcome.run
     return {
         "ending": run.ending.value,
@@ -369,7 +388,7 @@ def _outcome(outcome: Outcome) -> Dict[str, Any]:
     }
 
 
-def _against(report: Report) -> Optional[Dict[str, Any]]:
+def _against(report: Report) -> dict[str, Any] | None:
     if report.old is None or report.changes is None:
         return None
     changes = {
@@ -382,9 +401,9 @@ def _against(report: Report) -> Optional[Dict[str, Any]]:
 # --- JUnit ----------------------------------------------------------------
 
 
-def junit_runs(report: Report) -> List[RunResult]:
+def junit_runs(report: Report) -> list[RunResult]:
     """A suite for each state and config, and one for the tip with each config."""
-    runs: List[RunResult] = []
+    runs: list[RunResult] = []
     for state in report.new.states[1:]:
         faults = [f for f in report.new.faults if f.patch == state.number]
         general = [f for f in faults if not f.config]

@@ -13,14 +13,14 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
 
 from harness.base import process
-from harness.base.errors import KunitError, MissingToolError, SourceError
 from harness.base.builddir import mark
 from harness.base.console import Stopwatch, say, tail
+from harness.base.errors import KunitError, MissingToolError, SourceError
 from harness.request.settings import Settings, Wish, check_flavour, default_flavour
 
 # In seconds: how long an answer to "which is the newest?" is believed.
@@ -58,9 +58,15 @@ def resolve(wish: Wish) -> Settings:
         base, archives = found.base, sources(wish.suite, wish.build, found)
     flavour = wish.flavour or default_flavour(wish.ksrc, base)
     return Settings(
-        check_flavour(flavour, base), wish.config, base, wish.build, archives,
-        wish.ksrc, wish.jobs, wish.suite,
-    )  # fmt: skip
+        check_flavour(flavour, base),
+        wish.config,
+        base,
+        wish.build,
+        archives,
+        wish.ksrc,
+        wish.jobs,
+        wish.suite,
+    )
 
 
 def newest(suite: str, build: Path) -> Package:
@@ -128,7 +134,7 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def _read_answer(path: Path) -> Optional[Package]:
+def _read_answer(path: Path) -> Package | None:
     try:
         words = path.read_text(encoding="ascii").split()
     except OSError:
@@ -206,7 +212,9 @@ class Apt:
     def _entry(self) -> str:
         """A line of sources.list: the suite, from where the system has its own packages."""
         argv = ["apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"]
-        found = [line.split(None, 3) for line in process.run(argv, env=_plain()).stdout.splitlines()]
+        found = [
+            line.split(None, 3) for line in process.run(argv, env=_plain()).stdout.splitlines()
+        ]
         ours = [words for words in found if len(words) == 4 and words[2] == "main"]
         uri, _, _, entry = _of_this_system(ours)
         key = _key(Path(entry.rpartition(":")[0]))
@@ -214,7 +222,7 @@ class Apt:
         return f"deb {options}{uri} {self._suite} main\n"
 
 
-def _of_this_system(found: Sequence[List[str]]) -> List[str]:
+def _of_this_system(found: Sequence[list[str]]) -> list[str]:
     """The repository that the system itself comes from."""
     release = re.search(
         r"^VERSION_CODENAME=\"?([\w-]+)", _read(Path("/etc/os-release")), re.MULTILINE
@@ -244,5 +252,5 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _plain() -> Dict[str, str]:
+def _plain() -> dict[str, str]:
     return process.clean_env((), LC_ALL="C")

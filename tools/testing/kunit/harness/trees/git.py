@@ -2,9 +2,9 @@
 """Git as we use it: never with the user's configuration, hooks or identity."""
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence
 
 from harness.base import process
 
@@ -22,7 +22,7 @@ _CONFIG = {
 }
 
 
-def environment(**extra: str) -> Dict[str, str]:
+def environment(**extra: str) -> dict[str, str]:
     """An environment for git in which nothing of the user's has a say."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     env.update(
@@ -47,12 +47,12 @@ class Git:
     """
 
     git_dir: Path
-    work_tree: Optional[Path] = None
-    index: Optional[Path] = None
+    work_tree: Path | None = None
+    index: Path | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
 
     def run(
-        self, *args: str, data: Optional[bytes] = None, expect: Sequence[int] = (0,)
+        self, *args: str, data: bytes | None = None, expect: Sequence[int] = (0,)
     ) -> process.Completed:
         """Run a git command."""
         return process.run(
@@ -63,7 +63,7 @@ class Git:
             expect=expect,
         )
 
-    def env(self) -> Dict[str, str]:
+    def env(self) -> dict[str, str]:
         """The environment of this repository's commands."""
         env = environment(GIT_DIR=str(self.git_dir), **self.extra_env)
         if self.work_tree:
@@ -72,15 +72,15 @@ class Git:
             env["GIT_INDEX_FILE"] = str(self.index)
         return env
 
-    def out(self, *args: str, data: Optional[bytes] = None) -> str:
+    def out(self, *args: str, data: bytes | None = None) -> str:
         """Run a git command; return its output, stripped."""
         return self.run(*args, data=data).stdout.strip()
 
-    def succeeds(self, *args: str, data: Optional[bytes] = None) -> bool:
+    def succeeds(self, *args: str, data: bytes | None = None) -> bool:
         """Run a git command that answers yes (0) or no (1)."""
         return self.run(*args, data=data, expect=(0, 1)).status == 0
 
-    def lookup(self, *refs: str) -> Dict[str, str]:
+    def lookup(self, *refs: str) -> dict[str, str]:
         """Those of the references that are there, and the commits that they name.
 
         However many others there are, they are not looked at.

@@ -12,7 +12,11 @@ def for_tree(settings: Settings) -> tuple[Requirement, ...]:
     if settings.suite:
         return GIT, XZ
     package = settings.tarball.name[: -len(".tar.xz")]
-    otherwise = "" if settings.base == HOME_BASE else (
-        "or let BASE=sid fetch the newest kernel of that suite, without a trace in the system"
-    )  # fmt: skip
+    otherwise = (
+        ""
+        if settings.base == HOME_BASE
+        else (
+            "or let BASE=sid fetch the newest kernel of that suite, without a trace in the system"
+        )
+    )
     return GIT, XZ, Requirement(str(settings.tarball), package, otherwise=otherwise)

@@ -12,14 +12,15 @@ import shutil
 import signal
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Dict, Iterator, List, Optional, Tuple
+from typing import IO
 
 from harness.base import process
+from harness.base.console import Stopwatch, say
 from harness.base.errors import ROOM, DiskSpaceError, SourceError
 from harness.trees.git import Git, environment
-from harness.base.console import Stopwatch, say
 
 BASE_REFS = "refs/kunit/base/"
 
@@ -54,15 +55,53 @@ OLDEST = (6, 6)
 # lacks the kernel's list of dot files that are not to be ignored.
 _DEBIAN_IGNORES_ALL = b"/*"
 _NOT_IGNORED = (
-    *(f"/{name}" for name in (
-        "COPYING", "CREDITS", "Documentation", "Kbuild", "Kconfig", "LICENSES", "MAINTAINERS",
-        "Makefile", "README", "arch", "block", "certs", "crypto", "drivers", "fs", "include",
-        "init", "io_uring", "ipc", "kernel", "lib", "mm", "net", "rust", "samples", "scripts",
-        "security", "sound", "tools", "usr", "virt",
-    )),
-    ".clang-format", ".clippy.toml", ".cocciconfig", ".editorconfig", ".get_maintainer.ignore",
-    ".gitattributes", ".gitignore", ".kunitconfig", ".mailmap", ".rustfmt.toml",
-)  # fmt: skip
+    *(
+        f"/{name}"
+        for name in (
+            "COPYING",
+            "CREDITS",
+            "Documentation",
+            "Kbuild",
+            "Kconfig",
+            "LICENSES",
+            "MAINTAINERS",
+            "Makefile",
+            "README",
+            "arch",
+            "block",
+            "certs",
+            "crypto",
+            "drivers",
+            "fs",
+            "include",
+            "init",
+            "io_uring",
+            "ipc",
+            "kernel",
+            "lib",
+            "mm",
+            "net",
+            "rust",
+            "samples",
+            "scripts",
+            "security",
+            "sound",
+            "tools",
+            "usr",
+            "virt",
+        )
+    ),
+    ".clang-format",
+    ".clippy.toml",
+    ".cocciconfig",
+    ".editorconfig",
+    ".get_maintainer.ignore",
+    ".gitattributes",
+    ".gitignore",
+    ".kunitconfig",
+    ".mailmap",
+    ".rustfmt.toml",
+)
 
 
 @dataclass(frozen=True)
@@ -120,9 +159,15 @@ def _fast_import(git: Git, tarball: Path) -> str:
     ref = "refs/kunit/importing"
     xz = ["xz", "--decompress", "--stdout", str(tarball)]
     importer = [
-        "git", "-c", "core.compression=1", "fast-import",
-        "--quiet", "--force", "--depth=0", "--done",
-    ]  # fmt: skip
+        "git",
+        "-c",
+        "core.compression=1",
+        "fast-import",
+        "--quiet",
+        "--force",
+        "--depth=0",
+        "--done",
+    ]
     with process.started(xz, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpack:
         with process.started(
             importer,
@@ -177,7 +222,7 @@ def _write_stream(sink: IO[bytes], archive: IO[bytes], ref: str) -> None:
         raise tarfile.ReadError("there is nothing in it")
 
 
-def _tar_members(archive: IO[bytes]) -> Iterator[Tuple[str, bytes, bytes]]:
+def _tar_members(archive: IO[bytes]) -> Iterator[tuple[str, bytes, bytes]]:
     """The files of a tar stream: path below the top directory, git's mode, content."""
     with tarfile.open(fileobj=archive, mode="r|", bufsize=1 << 20) as tar:
         for member in tar:
@@ -226,7 +271,7 @@ def snapshot(git: Git, ksrc: Path) -> Base:
     return Base(own.out("commit-tree", tree, "-m", f"{ksrc}, as it stands"), is_users=True)
 
 
-def _files_of(own: Git, ksrc: Path) -> List[str]:
+def _files_of(own: Git, ksrc: Path) -> list[str]:
     """The files of a tree that are its source, tracked or not."""
     listing = ["ls-files", "-z", "--exclude-standard", "--others"]
     if _ignores_all(ksrc):
@@ -257,8 +302,10 @@ def import_commit(git: Git, ksrc: Path, name: str) -> Base:
     env = environment(GIT_OPTIONAL_LOCKS="0")
     found = process.run(
         ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{tree}}"],
-        cwd=str(ksrc), env=env, expect=(0, 1, 128),
-    )  # fmt: skip
+        cwd=str(ksrc),
+        env=env,
+        expect=(0, 1, 128),
+    )
     tree = found.stdout.strip()
     if found.status != 0:
         raise SourceError(
@@ -289,9 +336,12 @@ def _copy_tree(git: Git, ksrc: Path, tree: str) -> None:
         packer.stdin.write(f"{tree}\n".encode())
         packer.stdin.close()
         with process.started(
-            load, env=git.env(), stdin=packer.stdout,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        ) as loader:  # fmt: skip
+            load,
+            env=git.env(),
+            stdin=packer.stdout,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as loader:
             assert loader.stderr
             words = loader.stderr.read().decode(errors="replace")
             if loader.wait() != 0 or packer.wait() != 0:
@@ -320,7 +370,7 @@ def check_ksrc(ksrc: Path) -> None:
             )
 
 
-def _makefile_version(makefile: Path) -> Optional[Tuple[int, ...]]:
+def _makefile_version(makefile: Path) -> tuple[int, ...] | None:
     try:
         return parse_version(makefile.read_text(errors="replace"))
     except OSError:
@@ -330,10 +380,10 @@ def _makefile_version(makefile: Path) -> Optional[Tuple[int, ...]]:
 # --- Both -----------------------------------------------------------------
 
 
-def parse_version(makefile: str) -> Optional[Tuple[int, ...]]:
+def parse_version(makefile: str) -> tuple[int, ...] | None:
     """The kernel version that a top-level Makefile tells, or None."""
     names = ("VERSION", "PATCHLEVEL", "SUBLEVEL")
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     for name in names:
         match = re.search(rf"^{name} = (\d+)$", makefile, re.MULTILINE)
         if match:
@@ -343,7 +393,7 @@ def parse_version(makefile: str) -> Optional[Tuple[int, ...]]:
     return tuple(int(found[name]) for name in names)
 
 
-def numbers(git: Git, commit: str) -> Tuple[int, ...]:
+def numbers(git: Git, commit: str) -> tuple[int, ...]:
     """The kernel version of a commit, as in (6, 12, 117); () if it tells none."""
     makefile = git.run("cat-file", "blob", f"{commit}:Makefile", expect=(0, 128)).stdout
     return parse_version(makefile) or ()
@@ -364,9 +414,9 @@ def require_space(directory: Path, need: int) -> None:
         )
 
 
-def _split(listing: str) -> List[str]:
+def _split(listing: str) -> list[str]:
     return [name for name in listing.split("\0") if name]
 
 
-def _join(names: List[str]) -> bytes:
+def _join(names: list[str]) -> bytes:
     return "".join(f"{name}\0" for name in names).encode()

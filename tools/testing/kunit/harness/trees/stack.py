@@ -9,16 +9,16 @@ commands that reads and writes them all.
 import hashlib
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import mktime_tz, parsedate_tz
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple, Union
 
-from harness.trees import source
-from harness.base.errors import PatchError
-from harness.trees.git import Git
 from harness.base.console import say
+from harness.base.errors import PatchError
 from harness.request.settings import REPO
+from harness.trees import source
+from harness.trees.git import Git
 from harness.trees.source import Base
 
 # A reference for each step, by a hash over the base and all steps up to that one.
@@ -53,7 +53,7 @@ class Patch:
 class Overlay:
     """The commit of a stack that adds this repository's new files."""
 
-    files: Tuple[Path, ...]
+    files: tuple[Path, ...]
     root: Path = REPO
     identity: bytes = field(init=False)
     name = "the suites"
@@ -70,10 +70,10 @@ class Overlay:
         return "100755" if os.access(self.root / path, os.X_OK) else "100644"
 
 
-Step = Union[Patch, Overlay]
+Step = Patch | Overlay
 
 # The files of an index: mode and blob of each.
-Files = Dict[str, Tuple[str, str]]
+Files = dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Stack:
         if start == len(steps):
             return commit
         self._open(commit, steps[start:])
-        stream: List[bytes] = []
+        stream: list[bytes] = []
         for number in range(start, len(steps)):
             before = dict(self._files)
             made = self._add(steps[number], f"{number + 1}/{len(steps)}")
@@ -115,8 +115,8 @@ class Stack:
         self._git.run("fast-import", "--quiet", "--done", data=b"".join(stream) + b"done\n")
         return self._git.out("rev-parse", commit)
 
-    def _keys(self, steps: Sequence[Step]) -> List[str]:
-        keys: List[str] = []
+    def _keys(self, steps: Sequence[Step]) -> list[str]:
+        keys: list[str] = []
         key = self._base.commit
         for step in steps:
             key = hashlib.sha256(key.encode() + step.identity).hexdigest()
@@ -160,9 +160,12 @@ class Stack:
         if there:
             say(f"  the tree has {len(there)} of the {len(overlay.files)} files, and keeps its own")
         blobs = self._git.out(
-            "hash-object", "-w", "--no-filters", "--stdin-paths",
+            "hash-object",
+            "-w",
+            "--no-filters",
+            "--stdin-paths",
             data="".join(f"{overlay.root / path}\n" for path in wanted).encode(),
-        ).split()  # fmt: skip
+        ).split()
         self._store({str(p): (overlay.mode(p), blob) for p, blob in zip(wanted, blobs)})
         return Commit(source.IDENTITY, "mm: add KUnit suites\n")
 
@@ -188,9 +191,13 @@ class Stack:
     def _apply(self, patch: Patch, *options: str) -> bool:
         """Apply a patch to the index; whether that worked."""
         done = self._git.run(
-            "apply", "--cached", "--whitespace=nowarn", *options,
-            data=patch.data, expect=(0, 1, 128),
-        )  # fmt: skip
+            "apply",
+            "--cached",
+            "--whitespace=nowarn",
+            *options,
+            data=patch.data,
+            expect=(0, 1, 128),
+        )
         return done.status == 0
 
     # --- The commits ---
@@ -204,7 +211,9 @@ class Stack:
         message = made.message.encode()
         lines = [f"commit {ref}"]
         for role in ("author", "committer"):
-            name, email, date = (made.who[f"GIT_{role.upper()}_{w}"] for w in ("NAME", "EMAIL", "DATE"))
+            name, email, date = (
+                made.who[f"GIT_{role.upper()}_{w}"] for w in ("NAME", "EMAIL", "DATE")
+            )
             lines.append(f"{role} {name} <{email}> {date}")
         lines.append(f"data {len(message)}")
         files = [f"M {mode} {blob} {_quoted(name)}" for name, (mode, blob) in changed.items()]
@@ -213,7 +222,7 @@ class Stack:
         return head + "\n".join([f"from {parent}", *files, "", ""]).encode()
 
 
-def _touched(step: Step) -> List[str]:
+def _touched(step: Step) -> list[str]:
     if isinstance(step, Overlay):
         return [str(path) for path in step.files]
     names = (found["same"] or found["name"] for found in _TOUCHED.finditer(step.data))
@@ -234,7 +243,7 @@ def _quoted(name: str) -> str:
     return f'"{escaped}"'
 
 
-def read_mail(git: Git, patch: Patch) -> Tuple[Dict[str, str], str]:
+def read_mail(git: Git, patch: Patch) -> tuple[dict[str, str], str]:
     """The author, as git's variables, and the message of a mailed patch. Raises PatchError."""
     # As private as the index is.
     stem = git.index or git.git_dir / "mail"

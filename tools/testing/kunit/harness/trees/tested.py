@@ -3,12 +3,12 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from harness.base import process
-from harness.trees.git import environment
 from harness.request.settings import HOME_BASE, REPO, Settings
+from harness.trees.git import environment
 
 # Where the files are that decide on a verdict: suites, patches, configs, expectations, tools.
 _DIRECTORIES = ("arch", "lib", "mm", "patches", "tools")

@@ -8,9 +8,8 @@ name in the directory itself.
 
 import re
 from pathlib import Path
-from typing import List, Tuple
 
-Version = Tuple[int, ...]
+Version = tuple[int, ...]
 
 
 def parse(base: str) -> Version:
@@ -34,7 +33,7 @@ def find(directory: Path, name: str, version: Version) -> Path:
     return directory / name
 
 
-def _places(directory: Path, version: Version) -> List[Path]:
+def _places(directory: Path, version: Version) -> list[Path]:
     """The subdirectories for kernels up to that version, the newest first."""
     if not directory.is_dir():
         return []

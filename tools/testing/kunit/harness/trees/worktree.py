@@ -20,19 +20,16 @@ import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-from harness.base import builddir
-from harness.base import process
-from harness.trees import versions
-from harness.trees import source
-from harness.trees import debian
-from harness.base.errors import PatchError, WorkTreeError
-from harness.trees.git import Git
+from harness.base import builddir, process
 from harness.base.console import say
+from harness.base.errors import PatchError, WorkTreeError
 from harness.request.settings import FLAVOURS, REPO, SUITES, TESTS, Settings, Wish, check_flavour
+from harness.trees import debian, source, versions
+from harness.trees.git import Git
 from harness.trees.source import Base
 from harness.trees.stack import Overlay, Patch, Stack, Step
 
@@ -65,7 +62,7 @@ def prepare(
         return tree.path
 
 
-def tell_changes(path: Path, there_are: Optional[bool] = None) -> None:
+def tell_changes(path: Path, there_are: bool | None = None) -> None:
     """Say if a tree has changes that are not committed. Who knows need not let us look."""
     if there_are is None:
         there_are = not Git(path / ".git", work_tree=path).succeeds("diff", "--quiet", "HEAD")
@@ -117,7 +114,7 @@ def fix_start(settings: Settings, commit: str = "") -> Settings:
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings) -> Iterator[Tuple[Git, Path]]:
+def _opened(settings: Settings) -> Iterator[tuple[Git, Path]]:
     """The shared repository, locked, and the directory of its work trees."""
     if settings.ksrc:
         digest = hashlib.sha256(str(settings.ksrc).encode()).hexdigest()[:10]
@@ -154,7 +151,7 @@ def has_own_work(path: Path) -> bool:
     return git.out("rev-list", "--max-count=1", "HEAD", "--branches", "--not", ours) != ""
 
 
-def any_tree(wish: Wish) -> Optional[Path]:
+def any_tree(wish: Wish) -> Path | None:
     """A tree that is there already, whatever its state, or None."""
     if wish.ksrc:
         return wish.ksrc
@@ -200,10 +197,10 @@ def _open_repository(git_dir: Path) -> Git:
 
 
 def read_steps(
-    flavour: str, git: Git, with_tests: bool = True, version: Tuple[int, ...] = ()
-) -> List[Step]:
+    flavour: str, git: Git, with_tests: bool = True, version: tuple[int, ...] = ()
+) -> list[Step]:
     """The steps from a base of that version to a flavour, read from this repository's files."""
-    steps: List[Step] = []
+    steps: list[Step] = []
     for layer in FLAVOURS[flavour]:
         if layer in TESTS and not with_tests:
             continue
@@ -214,7 +211,7 @@ def read_steps(
     return steps
 
 
-def read_patches(directory: Path, version: Tuple[int, ...] = ()) -> List[Patch]:
+def read_patches(directory: Path, version: tuple[int, ...] = ()) -> list[Patch]:
     """The patches that a quilt series file lists. Raises PatchError.
 
     Those for a kernel of some version may be different ones: see rebased.py.
@@ -273,7 +270,7 @@ class WorkTree:
                 refs = self._own_refs()
             self._move(refs[PREPARED + self._name], commit)
 
-    def _own_refs(self) -> Dict[str, str]:
+    def _own_refs(self) -> dict[str, str]:
         return self._shared.lookup(*(kind + self._name for kind in (PREPARED, MAKING, MOVING)))
 
     def _make(self, commit: str) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Two boots of one kernel, put together: what they disagree on is nobody's fault."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Callable, List, Optional, Sequence, Tuple
 
 from harness.kernel.finding import Finding, Kind, Status, of_case
 from harness.verdict.judge import Verdict
@@ -30,9 +30,7 @@ def merge(first: Verdict, second: Verdict) -> Verdict:
     return Verdict(tuple(cases), tuple(_merge_findings(first.findings, second.findings)))
 
 
-def _merge_case(
-    one: CaseResult, other: CaseResult, first: Verdict, second: Verdict
-) -> CaseResult:
+def _merge_case(one: CaseResult, other: CaseResult, first: Verdict, second: Verdict) -> CaseResult:
     if (one.status, _kind(one)) == (other.status, _kind(other)):
         return one
     if one.status is Status.MISSING and first.has_died:
@@ -45,20 +43,20 @@ def _merge_case(
     return replace(one, status=Status.FLAKY, finding=finding)
 
 
-def _kind(case: CaseResult) -> Optional[Kind]:
+def _kind(case: CaseResult) -> Kind | None:
     return case.finding.kind if case.finding else None
 
 
-def _both(one: CaseResult, other: CaseResult) -> Tuple[str, ...]:
-    lines: List[str] = []
+def _both(one: CaseResult, other: CaseResult) -> tuple[str, ...]:
+    lines: list[str] = []
     for words, case in (("first boot:", one), ("second boot:", other)):
         log = case.finding.log if case.finding else case.log
         lines += [words, *(f"  {line}" for line in log or (case.status.value,))]
     return tuple(lines)
 
 
-def _merge_findings(first: Sequence[Finding], second: Sequence[Finding]) -> List[Finding]:
-    found: List[Finding] = []
+def _merge_findings(first: Sequence[Finding], second: Sequence[Finding]) -> list[Finding]:
+    found: list[Finding] = []
     deaths = [next((f for f in findings if f.is_death), None) for findings in (first, second)]
     if deaths[0] and deaths[1] and deaths[0].identity != deaths[1].identity:
         found.append(_two_deaths(deaths[0], deaths[1]))

@@ -5,17 +5,16 @@ import compileall
 import os
 import re
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Tuple
 
-from harness.base import packages
-from harness.base import process
-from harness.verdict import results
-from harness.kernel.finding import Finding, Kind, Status
+from harness.base import packages, process, tasks
 from harness.base.console import Stopwatch, say, tail
-from harness.verdict.results import CaseResult, RunResult
+from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import TOOLS
 from harness.request.variables import PRIVATE_VARIABLES
+from harness.verdict import results
+from harness.verdict.results import CaseResult, RunResult
 
 NAME = "host tests"
 
@@ -34,29 +33,35 @@ def run(out: Path) -> RunResult:
     # Each test has a copy of the tools, and copies these files as well.
     compileall.compile_dir(TOOLS, maxlevels=0, quiet=1)
     argv = [
-        packages.PYTEST.proof, "-n", str(os.cpu_count() or 1), "-q", "-p", "no:cacheprovider",
-        f"--junitxml={xml}", "tests",
-    ]  # fmt: skip
+        packages.PYTEST.proof,
+        "-n",
+        str(os.cpu_count() or 1),
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--junitxml={xml}",
+        "tests",
+    ]
 
     def call() -> int:
         env = process.clean_env(PRIVATE_VARIABLES)
         return process.run_logged(argv, str(log), cwd=str(TOOLS), env=env, timeout=TIME)
 
-    with process.Task(call) as task:
-        _tell_progress(task, log, watch)
+    with tasks.Pool(1) as pool:
+        running = pool.submit(call)
+        _tell_progress(running, log, watch)
         try:
-            status = task.result()
+            status = running.result()
         except process.TimedOut as error:
             found = Finding(Kind.HANG, error.cause, _end_of(log))
             return RunResult(NAME, (results.failed(NAME, found),), watch.seconds)
     return RunResult(NAME, read(xml, status, log), watch.seconds)
 
 
-def _tell_progress(task: "process.Task[int]", log: Path, watch: Stopwatch) -> None:
+def _tell_progress(running: "Future[int]", log: Path, watch: Stopwatch) -> None:
     """Say now and then how many tests are done, until all are."""
     told = watch.seconds
-    while not task.is_done:
-        process.wait_for_any([task], 0.5)
+    while wait([running], 0.5).not_done:
         if watch.seconds - told >= _TOLD_EVERY and log.exists():
             told = watch.seconds
             shares = [m for line in _end_of(log) if (m := _SHARE.search(line))]
@@ -64,7 +69,7 @@ def _tell_progress(task: "process.Task[int]", log: Path, watch: Stopwatch) -> No
                 say(f"  {shares[-1][1]} % of the host tests after {watch.seconds:.0f} s")
 
 
-def read(xml: Path, status: int, log: Path) -> Tuple[CaseResult, ...]:
+def read(xml: Path, status: int, log: Path) -> tuple[CaseResult, ...]:
     """The results in a JUnit file, when pytest ended with that status.
 
     A test that is skipped is a failure: the machine lacks something that it needs. So is
@@ -83,7 +88,11 @@ def read(xml: Path, status: int, log: Path) -> Tuple[CaseResult, ...]:
 
 def _result(element: ElementTree.Element) -> CaseResult:
     name = f"{element.get('classname')}.{element.get('name')}"
-    for tag, kind in (("failure", Kind.HOST_TEST), ("error", Kind.HOST_TEST), ("skipped", Kind.SKIPPED)):
+    for tag, kind in (
+        ("failure", Kind.HOST_TEST),
+        ("error", Kind.HOST_TEST),
+        ("skipped", Kind.SKIPPED),
+    ):
         found = element.find(tag)
         if found is not None:
             lines = (found.text or found.get("message") or "").splitlines()
@@ -91,7 +100,7 @@ def _result(element: ElementTree.Element) -> CaseResult:
     return CaseResult(name, Status.PASSED)
 
 
-def _end_of(log: Path) -> Tuple[str, ...]:
+def _end_of(log: Path) -> tuple[str, ...]:
     try:
         return tuple(tail(log.read_text(errors="replace")).splitlines())
     except OSError:
@@ -102,7 +111,7 @@ def type_check() -> RunResult:
     """Let mypy look at the host code."""
     watch = Stopwatch()
     checked = ("altmap", "kunit.py", "harness", "tests")
-    argv = [packages.MYPY.proof, "--no-error-summary", "--config-file", "mypy.ini", *checked]
+    argv = [packages.MYPY.proof, "--no-error-summary", *checked]
     done = process.run(argv, cwd=str(TOOLS), expect=(0, 1, 2))
     said = tuple((done.stdout + done.stderr).strip().splitlines())
     case = CaseResult("mypy --strict", Status.PASSED)

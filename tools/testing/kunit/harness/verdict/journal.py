@@ -11,20 +11,18 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any
 
-from harness.base import archive
-from harness.kernel import identity
-from harness.base import lock
-from harness.kernel import options
-from harness.base import process
-from harness.verdict import results
-from harness.trees import tested
+from harness.base import archive, lock, signals
 from harness.base.console import say
-from harness.verdict.results import RunResult
+from harness.kernel import identity, options
 from harness.request.settings import REPO, Settings
+from harness.trees import tested
+from harness.verdict import results
+from harness.verdict.results import RunResult
 
 _KEY = "key.json"
 _UNIT = ".unit.json"
@@ -38,7 +36,7 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def find(self, name: str) -> Optional[Dict[str, Any]]:
+    def find(self, name: str) -> dict[str, Any] | None:
         """What put() was given for that name, if all of it is there."""
         try:
             found = json.loads(self._path(name).read_text(encoding="utf-8"))
@@ -67,7 +65,7 @@ class Journal:
             self.put(name, results.as_json(result))
         return result
 
-    def known(self, name: str) -> Optional[RunResult]:
+    def known(self, name: str) -> RunResult | None:
         """A result from the run before, marked as such."""
         found = self.find(name)
         if found is None:
@@ -134,15 +132,17 @@ def opened(directory: Path, command: str, name: str) -> Iterator[Journal]:
             archive.write_whole(directory / _KEY, json.dumps(record))
         journal = Journal(directory)
         if since and journal.count():
-            say(f"carrying on from the run of {since}, which was ended; results kept: {journal.count()}")
+            say(
+                f"carrying on from the run of {since}, which was ended; results kept: {journal.count()}"
+            )
         yield journal
-        with process.signals_held():
+        with signals.signals_held():
             # The key goes first: without it, what is left is nobody's.
             (directory / _KEY).unlink(missing_ok=True)
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _since(directory: Path, name: str) -> Optional[str]:
+def _since(directory: Path, name: str) -> str | None:
     """When the run began that left a journal of that name; None if there is none."""
     try:
         record = json.loads((directory / _KEY).read_text(encoding="utf-8"))

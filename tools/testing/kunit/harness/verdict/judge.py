@@ -7,17 +7,17 @@ the end.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
-from harness.request.settings import DATA
-from harness.verdict import ktap
-from harness.trees import versions
+from harness.base.console import tail
 from harness.base.errors import UsageError
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
+from harness.request.settings import DATA
+from harness.trees import versions
+from harness.verdict import ktap
 from harness.verdict.ktap import Report, Test
-from harness.base.console import tail
 from harness.verdict.results import CaseResult
 
 # What a kernel says when something is wrong with it.
@@ -46,8 +46,8 @@ class Expectation:
     may be skipped, with the reason.
     """
 
-    cases: FrozenSet[str]
-    failing: FrozenSet[str] = frozenset()
+    cases: frozenset[str]
+    failing: frozenset[str] = frozenset()
     skips: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,8 +63,8 @@ class Expectation:
 class Verdict:
     """The whole run: its cases, and findings that belong to no case."""
 
-    cases: Tuple[CaseResult, ...]
-    findings: Tuple[Finding, ...]
+    cases: tuple[CaseResult, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def has_died(self) -> bool:
@@ -93,25 +93,26 @@ def judge(log: str, expected: Expectation) -> Verdict:
     findings = [*_death(log, report), *malformed(report), *splats(lines)]
     ran = _cases(report)
     for name in sorted({n for n, _ in ran if [m for m, _ in ran].count(n) > 1}):
-        findings.append(Finding(Kind.DUPLICATE, f"{name} reports more than once", (), of_case(name)))
+        findings.append(
+            Finding(Kind.DUPLICATE, f"{name} reports more than once", (), of_case(name))
+        )
     by_name = dict(ran)
     names = sorted(expected.cases | set(by_name))
     return Verdict(
-        tuple(_judge_case(name, by_name.get(name), expected) for name in names),
-        tuple(findings),
+        tuple(_judge_case(name, by_name.get(name), expected) for name in names), tuple(findings)
     )
 
 
-def _cases(report: Report) -> List[Tuple[str, Test]]:
+def _cases(report: Report) -> list[tuple[str, Test]]:
     return [
         (f"{suite.name}.{case.name}", case) for suite in report.suites for case in suite.children
     ]
 
 
-def _judge_case(name: str, case: Optional[Test], expected: Expectation) -> CaseResult:
+def _judge_case(name: str, case: Test | None, expected: Expectation) -> CaseResult:
     place = of_case(name)
 
-    def wrong(kind: Kind, text: str, status: Status, log: Tuple[str, ...] = ()) -> CaseResult:
+    def wrong(kind: Kind, text: str, status: Status, log: tuple[str, ...] = ()) -> CaseResult:
         finding = Finding(kind, f"{name} {text}", log, place)
         return CaseResult(name, status, finding, place.suite)
 
@@ -132,7 +133,7 @@ def _judge_case(name: str, case: Optional[Test], expected: Expectation) -> CaseR
     return CaseResult(name, case.status, None, place.suite)
 
 
-def _first_skip(case: Test) -> Optional[str]:
+def _first_skip(case: Test) -> str | None:
     """Why a case, or one of its parameters, was skipped; None if none was."""
     for test in (case, *case.children):
         if test.status is Status.SKIPPED:
@@ -140,7 +141,7 @@ def _first_skip(case: Test) -> Optional[str]:
     return None
 
 
-def _failure_log(case: Test) -> Tuple[str, ...]:
+def _failure_log(case: Test) -> tuple[str, ...]:
     """What the first part of a case that failed had to say."""
     for test in case.children:
         if test.status is Status.FAILED:
@@ -148,7 +149,7 @@ def _failure_log(case: Test) -> Tuple[str, ...]:
     return case.log
 
 
-def _death(log: str, report: Report) -> List[Finding]:
+def _death(log: str, report: Report) -> list[Finding]:
     """A kernel that did not live to the end of its tests."""
     end = tuple(tail(log, 20).splitlines())
     booting = Place(Stage.BOOT)
@@ -164,7 +165,9 @@ def _death(log: str, report: Report) -> List[Finding]:
         return [Finding(Kind.PANIC, text, end, place, panic.group())]
     if not report.started:
         if _BOOTED.search(log):
-            return [Finding(Kind.NO_KUNIT, "the kernel booted, but ran no KUnit test", end, booting)]
+            return [
+                Finding(Kind.NO_KUNIT, "the kernel booted, but ran no KUnit test", end, booting)
+            ]
         return [Finding(Kind.NEVER_BOOTED, "the kernel never booted", end, booting)]
     if report.open_tests or report.is_cut_short:
         text = f"the kernel hung or died{where}: its log stops there"
@@ -172,7 +175,7 @@ def _death(log: str, report: Report) -> List[Finding]:
     return []
 
 
-def malformed(report: Report) -> List[Finding]:
+def malformed(report: Report) -> list[Finding]:
     """Each offence against the format."""
     return [
         Finding(Kind.KTAP, f"KTAP: {p.text}", subject=f"{p.offence.value} {p.name}")
@@ -180,10 +183,10 @@ def malformed(report: Report) -> List[Finding]:
     ]
 
 
-def splats(lines: Iterable[str]) -> List[Finding]:
+def splats(lines: Iterable[str]) -> list[Finding]:
     """Each report of the kernel about itself, with the lines that follow it."""
     plain = [ktap.strip_timestamp(line.rstrip()) for line in lines]
-    findings: List[Finding] = []
+    findings: list[Finding] = []
     last = -_SPLAT_LINES
     for number, line in enumerate(plain):
         if SPLAT.search(line) and not ktap.is_ktap(line):
@@ -197,7 +200,7 @@ def splats(lines: Iterable[str]) -> List[Finding]:
     return findings
 
 
-def _subject(report: Tuple[str, ...]) -> str:
+def _subject(report: tuple[str, ...]) -> str:
     """The line that distinguishes a report from others. Each WARN() begins alike."""
     first, *more = report
     if _CUT not in first:
@@ -248,7 +251,7 @@ def read_arch_expectation(directory: Path, arch: str, flavour: str) -> Expectati
     )
 
 
-def _read_names(lines: List[str], config: str) -> List[str]:
+def _read_names(lines: list[str], config: str) -> list[str]:
     """The first word of each line that is for the config, or for all."""
     words = [line.split() for line in lines]
     return [
@@ -263,7 +266,7 @@ def _covers(listed: str, config: str) -> bool:
     return set(listed.split("-")) <= set(config.split("-"))
 
 
-def _read_list(path: Path, must_exist: bool = False) -> List[str]:
+def _read_list(path: Path, must_exist: bool = False) -> list[str]:
     if not path.exists() and not must_exist:
         return []
     try:
@@ -273,13 +276,14 @@ def _read_list(path: Path, must_exist: bool = False) -> List[str]:
     return [line for line in (raw.split("#")[0].strip() for raw in lines) if line]
 
 
-def _read_skips(path: Path, config: str) -> Dict[str, str]:
-    skips: Dict[str, str] = {}
+def _read_skips(path: Path, config: str) -> dict[str, str]:
+    skips: dict[str, str] = {}
     for line in _read_list(path):
         words = line.split(None, 2)
         if len(words) != 3:
-            raise UsageError(f"{path}: '{line}' lacks a config or a reason",
-                             "write: suite.case config reason")  # fmt: skip
+            raise UsageError(
+                f"{path}: '{line}' lacks a config or a reason", "write: suite.case config reason"
+            )
         if _covers(words[1], config):
             skips[words[0]] = words[2]
     return skips

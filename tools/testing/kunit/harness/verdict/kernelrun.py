@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """A cell of a table of runs: a flavour with a config, built, booted and judged."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
 
-from harness.verdict import flaky
-from harness.verdict import judge
-from harness.trees import versions
-from harness.verdict import results
-from harness.trees import worktree
+from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError
 from harness.kernel.kernel import GUEST_TIME, Kernel
-from harness.base.console import Stopwatch, say
-from harness.verdict.results import CaseResult, RunResult
 from harness.request.settings import Settings
-
+from harness.trees import versions, worktree
+from harness.verdict import flaky, judge, results
+from harness.verdict.results import CaseResult, RunResult
 
 
 class Cell:
@@ -28,7 +24,7 @@ class Cell:
         self,
         wanted: Settings,
         out: Path,
-        expected: Optional[judge.Expectation] = None,
+        expected: judge.Expectation | None = None,
         arguments: Sequence[str] = (),
         guest_time: int = GUEST_TIME,
     ) -> None:
@@ -48,7 +44,7 @@ class Cell:
             cases = (results.preparation(error),)
         return RunResult(self.name, cases, watch.seconds)
 
-    def _run(self) -> Tuple[CaseResult, ...]:
+    def _run(self) -> tuple[CaseResult, ...]:
         name = self.name.replace(" ", "-")
         prepared = worktree.prepare(self._wanted)
         kernel = Kernel(prepared, self._wanted, self._out, name)
@@ -88,7 +84,7 @@ def judged(
     return flaky.confirmed(boot(1), again)
 
 
-def case_results(verdict: judge.Verdict) -> Tuple[CaseResult, ...]:
+def case_results(verdict: judge.Verdict) -> tuple[CaseResult, ...]:
     """A verdict as results: findings about the whole run, then the cases."""
     found = [results.failed("the run", finding) for finding in verdict.findings]
     return (*found, *verdict.cases)

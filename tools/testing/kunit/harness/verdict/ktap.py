@@ -8,8 +8,8 @@ Documentation/dev-tools/ktap.rst has the format.
 
 import enum
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Iterable, List, Optional, Tuple
 
 from harness.kernel.finding import Status
 
@@ -54,9 +54,9 @@ class Test:
     name: str
     status: Status
     reason: str = ""
-    children: Tuple["Test", ...] = ()
+    children: tuple["Test", ...] = ()
     # What the kernel said since the result before.
-    log: Tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Report:
     """
 
     started: bool
-    suites: Tuple[Test, ...]
-    problems: Tuple[Problem, ...]
-    open_tests: Tuple[str, ...]
+    suites: tuple[Test, ...]
+    problems: tuple[Problem, ...]
+    open_tests: tuple[str, ...]
     is_cut_short: bool = False
 
 
@@ -79,9 +79,9 @@ class _Level:
     """A block of results under one header."""
 
     indent: int
-    name: Optional[str] = None
-    plan: Optional[int] = None
-    tests: List[Test] = field(default_factory=list)
+    name: str | None = None
+    plan: int | None = None
+    tests: list[Test] = field(default_factory=list)
 
 
 def read(lines: Iterable[str]) -> Report:
@@ -110,10 +110,10 @@ def is_ktap(line: str) -> bool:
 
 class _Reader:
     def __init__(self) -> None:
-        self._levels: List[_Level] = []
-        self._done: Optional[_Level] = None
-        self._problems: List[Problem] = []
-        self._log: List[str] = []
+        self._levels: list[_Level] = []
+        self._done: _Level | None = None
+        self._problems: list[Problem] = []
+        self._log: list[str] = []
         self._line = 0
 
     def feed(self, number: int, line: str) -> None:
@@ -173,7 +173,7 @@ class _Reader:
 
     def _result(self, match: "re.Match[str]") -> None:
         indent = len(match.group(1))
-        children: Tuple[Test, ...] = ()
+        children: tuple[Test, ...] = ()
         if len(self._levels) > 1 and indent == self._levels[-2].indent:
             closed = self._levels.pop()
             self._check_plan(closed)
@@ -188,7 +188,7 @@ class _Reader:
             return
         self._add(level, match, children)
 
-    def _add(self, level: _Level, match: "re.Match[str]", children: Tuple[Test, ...]) -> None:
+    def _add(self, level: _Level, match: "re.Match[str]", children: tuple[Test, ...]) -> None:
         name, directive = match.group(4) or "", match.group(5) or ""
         number, expected = int(match.group(3)), len(level.tests) + 1
         if number != expected:
@@ -206,7 +206,7 @@ class _Reader:
         if len(self._levels) == 1 and level.plan == len(level.tests):
             self._done = self._levels.pop()
 
-    def _check_children(self, name: str, status: Status, children: Tuple[Test, ...]) -> None:
+    def _check_children(self, name: str, status: Status, children: tuple[Test, ...]) -> None:
         failed = any(child.status is Status.FAILED for child in children)
         if failed and status is not Status.FAILED:
             text = f"'{name}' {status.value}, but something in it failed"

@@ -5,15 +5,14 @@ import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
 
-from harness.base.console import tail
-from harness.kernel import image
-from harness.kernel import options
 from harness.base import process
+from harness.base.console import tail
 from harness.base.errors import CommandError
+from harness.kernel import image, options
 from harness.request.settings import Settings
 
 CHECKPATCH = "scripts/checkpatch.pl"
@@ -21,10 +20,16 @@ CHECKPATCH = "scripts/checkpatch.pl"
 # Errors about the mail rather than about the code. They are told and not held
 # against a revision: a draft may lack a sign-off, and our repository has not the
 # history in which a commit could be looked up.
-_ABOUT_THE_MAIL = frozenset({
-    "MISSING_SIGN_OFF", "NO_AUTHOR_SIGN_OFF", "BAD_SIGN_OFF", "FROM_SIGN_OFF_MISMATCH",
-    "GIT_COMMIT_ID", "UNKNOWN_COMMIT_ID",
-})  # fmt: skip
+_ABOUT_THE_MAIL = frozenset(
+    {
+        "MISSING_SIGN_OFF",
+        "NO_AUTHOR_SIGN_OFF",
+        "BAD_SIGN_OFF",
+        "FROM_SIGN_OFF_MISMATCH",
+        "GIT_COMMIT_ID",
+        "UNKNOWN_COMMIT_ID",
+    }
+)
 
 _REMARK = re.compile(r"^.*?:(\d+): (ERROR|WARNING|CHECK):(\w+): (.*)$")
 _WARNING = re.compile(r"^(\S+?):\d+(?::\d+)?: ((?:fatal )?(?:warning|error): .*)$")
@@ -48,7 +53,7 @@ class Remark:
         return f"{self.level}: {self.text} ({self.kind}, line {self.line})"
 
 
-def checkpatch(tree: Path, patch: Path) -> Optional[Tuple[Remark, ...]]:
+def checkpatch(tree: Path, patch: Path) -> tuple[Remark, ...] | None:
     """Ask the tree's checkpatch.pl about a patch; None if the tree has none.
 
     Raises CommandError when it does not work.
@@ -78,7 +83,7 @@ def checkpatch_settings() -> str:
 
 def warnings(
     tree: Path, build_dir: Path, wanted: Settings, files: Sequence[str], log: Path, timeout: float
-) -> Tuple[str, ...]:
+) -> tuple[str, ...]:
     """What the compiler says with W=1 about the given files of a kernel that was built.
 
     Files that this kernel is not made of are left out. They are compiled beside
@@ -105,7 +110,7 @@ def compile_objects(
     objects: Sequence[str],
     log: Path,
     timeout: float,
-) -> Tuple[str, ...]:
+) -> tuple[str, ...]:
     """What is said when these objects are made anew in a directory that is configured.
 
     Raises CommandError, proc.TimedOut.
@@ -118,22 +123,20 @@ def compile_objects(
     text = log.read_text(errors="replace")
     said = read_warnings(text)
     if status != 0 and not any("error: " in line for line in said):
-        raise CommandError(
-            f"make {' '.join(variables[-1:])} failed", f"see {log}", tail(text, 5)
-        )
+        raise CommandError(f"make {' '.join(variables[-1:])} failed", f"see {log}", tail(text, 5))
     return said
 
 
-def read_warnings(log: str) -> Tuple[str, ...]:
+def read_warnings(log: str) -> tuple[str, ...]:
     """The warnings and errors in a compiler's output, with paths from the tree's top."""
     lines = (re.sub(r"^(?:\.\./)+|^\./", "", line) for line in log.splitlines())
     return tuple(dict.fromkeys(line for line in lines if _WARNING.match(line)))
 
 
-def new_warnings(before: Sequence[str], after: Sequence[str]) -> Tuple[str, ...]:
+def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
     """Those that came, wherever in their file they stand."""
     known = Counter(_without_line(line) for line in before)
-    found: List[str] = []
+    found: list[str] = []
     for line in after:
         what = _without_line(line)
         if known[what] > 0:
@@ -143,7 +146,7 @@ def new_warnings(before: Sequence[str], after: Sequence[str]) -> Tuple[str, ...]
     return tuple(found)
 
 
-def make_variables(wanted: Settings, *more: str) -> List[str]:
+def make_variables(wanted: Settings, *more: str) -> list[str]:
     """The variables with which kunit.py, given more options, would call make."""
     line = options.with_defaults(options.take_apart(["build", "--arch=arm64", *more]), wanted)
     found = ["ARCH=arm64"]

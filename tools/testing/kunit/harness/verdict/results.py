@@ -3,13 +3,14 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from harness.base import archive
-from harness.kernel import finding
 from harness.base.errors import ExitStatus
+from harness.kernel import finding
 from harness.kernel.finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
 
 WIDTH = 78
@@ -26,10 +27,10 @@ class CaseResult:
 
     name: str
     status: Status
-    finding: Optional[Finding] = None
+    finding: Finding | None = None
     suite: str = ""
-    log: Tuple[str, ...] = ()
-    figures: Tuple[Tuple[str, int], ...] = ()
+    log: tuple[str, ...] = ()
+    figures: tuple[tuple[str, int], ...] = ()
 
     @property
     def is_flaky(self) -> bool:
@@ -42,7 +43,7 @@ class RunResult:
     """A run of one kernel, or of the host's tests. One without a case is a failure."""
 
     name: str
-    cases: Tuple[CaseResult, ...]
+    cases: tuple[CaseResult, ...]
     seconds: float
     # So many of the cases are from an earlier run of the program.
     kept: int = 0
@@ -53,17 +54,17 @@ class RunResult:
             object.__setattr__(self, "cases", (failed("nothing ran", finding),))
 
     @property
-    def wrong(self) -> List[CaseResult]:
+    def wrong(self) -> list[CaseResult]:
         """What is not as expected."""
         return [case for case in self.cases if case.finding and not case.is_flaky]
 
     @property
-    def flaky(self) -> List[CaseResult]:
+    def flaky(self) -> list[CaseResult]:
         """What two boots of the same kernel disagree on: neither well nor wrong."""
         return [case for case in self.cases if case.is_flaky]
 
     @property
-    def findings(self) -> List[Finding]:
+    def findings(self) -> list[Finding]:
         """What there is to tell, flaky or wrong."""
         return [case.finding for case in self.cases if case.finding]
 
@@ -86,10 +87,12 @@ def failed(name: str, finding: Finding) -> CaseResult:
 def preparation(error: Exception) -> CaseResult:
     """What stands in the results in the place of a run that did not come about."""
     cause, *detail = str(error).splitlines()
-    return failed("preparation", Finding(Kind.PREPARATION, cause, tuple(detail), Place(Stage.BUILD)))
+    return failed(
+        "preparation", Finding(Kind.PREPARATION, cause, tuple(detail), Place(Stage.BUILD))
+    )
 
 
-def totals(runs: Sequence[RunResult]) -> Tuple[int, int]:
+def totals(runs: Sequence[RunResult]) -> tuple[int, int]:
     """How much is as expected, and how much is not. What is flaky is neither."""
     failed = sum(len(run.wrong) for run in runs)
     flaky = sum(len(run.flaky) for run in runs)
@@ -103,7 +106,7 @@ def status(runs: Sequence[RunResult]) -> ExitStatus:
     return ExitStatus.ERROR if not runs or any(run.flaky for run in runs) else ExitStatus.OK
 
 
-def as_json(run: RunResult) -> Dict[str, Any]:
+def as_json(run: RunResult) -> dict[str, Any]:
     """A run for json.dump()."""
     cases = [
         {
@@ -215,7 +218,7 @@ def from_earlier(kept: int, total: int) -> str:
     return f"{kept} of {total} results {'is' if kept == 1 else 'are'} from an earlier run"
 
 
-def _failures(run: RunResult) -> List[str]:
+def _failures(run: RunResult) -> list[str]:
     flaky = f", {len(run.flaky)} flaky" if run.flaky else ""
     lines = [f"{run.name}: {len(run.wrong)} not as expected{flaky}"]
     missing = [found for found in run.findings if found.kind is Kind.MISSING]

@@ -1,30 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0
 """Plain values for the judging of a series: runs, outcomes, findings, consoles."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
 from harness.kernel.finding import Finding, Kind, Place, Status, of_case
-from harness.revision.series import Member, Series
-from harness.trees.stack import Patch
 from harness.revision.blame import Case, Fault, Outcome, Shown, State
-from harness.revision.series_run import Judged
 from harness.revision.builds import Ending, Run
+from harness.revision.series import Member, Series
+from harness.revision.series_run import Judged
+from harness.trees.stack import Patch
 
 A, B, C = "s.a", "s.b", "s.c"
 
 
-def run(config: str = "4k", ending: Ending = Ending.RAN, console: str = "",
-        again: Optional[str] = None, said: str = "x.c:1: error: no") -> Run:  # fmt: skip
+def run(
+    config: str = "4k",
+    ending: Ending = Ending.RAN,
+    console: str = "",
+    again: str | None = None,
+    said: str = "x.c:1: error: no",
+) -> Run:
     return Run(config, "tree", "key", ending, 1.0, 1.0, (said,), console, again=again)
 
 
-def outcome(good: str = "", bad: str = "", *findings: Finding, missing: str = "", flaky: str = "",
-            config: str = "4k") -> Outcome:  # fmt: skip
+def outcome(
+    good: str = "",
+    bad: str = "",
+    *findings: Finding,
+    missing: str = "",
+    flaky: str = "",
+    config: str = "4k",
+) -> Outcome:
     """An outcome in which the cases of suite s, a letter each, ended so."""
-    cases: Dict[str, Case] = {}
-    for letters, status in ((good, Status.PASSED), (bad, Status.FAILED), (missing, Status.MISSING),
-                            (flaky, Status.FLAKY)):  # fmt: skip
+    cases: dict[str, Case] = {}
+    for letters, status in (
+        (good, Status.PASSED),
+        (bad, Status.FAILED),
+        (missing, Status.MISSING),
+        (flaky, Status.FLAKY),
+    ):
         cases.update({f"s.{x}": Case(status, status is Status.PASSED, ("log",)) for x in letters})
     return Outcome(run(config), cases, findings)
 
@@ -37,7 +52,7 @@ def death(kind: Kind, case: str = "") -> Finding:
     return Finding(kind, f"the kernel {kind.value}", ("log",), of_case(case) if case else Place())
 
 
-def brief(faults: Sequence[Fault]) -> List[Tuple[Optional[int], Shown, Kind, str]]:
+def brief(faults: Sequence[Fault]) -> list[tuple[int | None, Shown, Kind, str]]:
     return [(f.patch, f.shown, f.finding.kind, f.case) for f in faults]
 
 
@@ -54,7 +69,7 @@ def judged(*titles: str) -> Judged:
 
 def ktap_of(cases: Collection[str], failing: Collection[str], skips: Collection[str]) -> str:
     """What a kernel's console says in which the cases end so."""
-    suites: Dict[str, List[str]] = {}
+    suites: dict[str, list[str]] = {}
     for name in sorted(cases):
         suites.setdefault(of_case(name).suite, []).append(name)
     lines = ["Linux version 6.12", "KTAP version 1", f"1..{len(suites)}"]

@@ -4,8 +4,8 @@
 import os
 import re
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, List, Tuple
 
 from harness import cli
 from tests.world.fake import TOOLS
@@ -19,12 +19,12 @@ PROGRAM = re.compile(_CALL + r"(\./(?:tools|\.ci)/[\w./-]+)", re.MULTILINE)
 MAKE = re.compile(_CALL + r"make ([a-z][a-z0-9-]*)\b((?: +[A-Z_]+=\S+)*)", re.MULTILINE)
 
 
-def documents() -> List[Path]:
+def documents() -> list[Path]:
     """What people read: README and all pages."""
     return [REPO / "README.md", *sorted((REPO / "Documentation").rglob("*.rst"))]
 
 
-def found(pattern: "re.Pattern[str]") -> Iterator[Tuple[str, Tuple[str, ...]]]:
+def found(pattern: "re.Pattern[str]") -> Iterator[tuple[str, tuple[str, ...]]]:
     """Where a document has the pattern, and the pattern's groups."""
     for path in documents():
         text = path.read_text(encoding="utf-8")

@@ -5,17 +5,17 @@ import contextlib
 import io
 import unittest
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import List, Sequence, Tuple, cast
+from typing import cast
 
-from harness.verdict import kernelrun
-from harness.verdict import results
 from harness.base.errors import ExitStatus
 from harness.kernel.finding import Finding, Kind, Place, Status
+from harness.kernel.kernel import Kernel
+from harness.verdict import kernelrun, results
 from harness.verdict.flaky import merge
 from harness.verdict.judge import Expectation, Verdict
-from harness.kernel.kernel import Kernel
 from harness.verdict.results import CaseResult, RunResult
 from tests.unit.test_judge import CASES, log
 
@@ -27,7 +27,7 @@ class FakeKernel:
 
     def __init__(self, *names: str) -> None:
         self._names = names
-        self.attempts: List[int] = []
+        self.attempts: list[int] = []
 
     def boot(self, _time: int, _arguments: Sequence[str], _cpu: str, attempt: int) -> str:
         self.attempts.append(attempt)
@@ -35,13 +35,13 @@ class FakeKernel:
 
 
 class Repeated(unittest.TestCase):
-    def judged(self, *names: str) -> Tuple[Verdict, List[int]]:
+    def judged(self, *names: str) -> tuple[Verdict, list[int]]:
         kernel = FakeKernel(*names)
         with contextlib.redirect_stderr(io.StringIO()):
             verdict = kernelrun.judged(cast(Kernel, kernel), Expectation(CASES), 60)
         return verdict, kernel.attempts
 
-    def kinds(self, verdict: Verdict) -> List[Tuple[Kind, str]]:
+    def kinds(self, verdict: Verdict) -> list[tuple[Kind, str]]:
         cases = [case.finding for case in verdict.cases if case.finding]
         return [(f.kind, f.place.name) for f in (*verdict.findings, *cases)]
 
@@ -57,7 +57,7 @@ class Repeated(unittest.TestCase):
     def test_what_fails_once_is_flaky(self) -> None:
         verdict, _ = self.judged("failure", "pass")
         self.assertEqual([(Kind.FLAKY, FAILS)], self.kinds(verdict))
-        (case,) = [case for case in verdict.cases if case.finding]
+        (case,) = (case for case in verdict.cases if case.finding)
         self.assertIs(Status.FLAKY, case.status)
         assert case.finding
         self.assertIn("EXPECTATION FAILED", "".join(case.finding.log))
@@ -82,7 +82,7 @@ class Repeated(unittest.TestCase):
         """A kernel that never lives to the end is at fault, whichever way it dies."""
         verdict, _ = self.judged("panic", "hang")
         self.assertTrue(verdict.has_died)
-        (death,) = [finding for finding in verdict.findings if finding.is_death]
+        (death,) = (finding for finding in verdict.findings if finding.is_death)
         self.assertIs(Kind.PANIC, death.kind)
         self.assertIn("Kernel panic - not syncing: Oops: Fatal exception", "".join(death.log))
         self.assertIn("        ok 1 single pages", death.log)
@@ -111,10 +111,13 @@ class Repeated(unittest.TestCase):
 class Told(unittest.TestCase):
     def run_with(self, *kinds: Kind) -> RunResult:
         cases = [
-            CaseResult(f"s.c{n}", Status.FLAKY if kind is Kind.FLAKY else Status.FAILED,
-                       Finding(kind, "words", place=Place(suite="s", case=f"c{n}")))
+            CaseResult(
+                f"s.c{n}",
+                Status.FLAKY if kind is Kind.FLAKY else Status.FAILED,
+                Finding(kind, "words", place=Place(suite="s", case=f"c{n}")),
+            )
             for n, kind in enumerate(kinds)
-        ]  # fmt: skip
+        ]
         return RunResult("series 4k", (CaseResult("s.c", Status.PASSED), *cases), 1.0)
 
     def test_it_is_neither_a_pass_nor_a_failure(self) -> None:

@@ -4,14 +4,13 @@
 import tempfile
 import unittest
 from pathlib import Path
-from typing import List, Tuple
 
-from harness.verdict import host_tests
 from harness.kernel.finding import Kind
+from harness.verdict import host_tests
 
 
 class Reading(unittest.TestCase):
-    def read(self, xml: str, status: int = 0) -> Tuple[int, List[Kind]]:
+    def read(self, xml: str, status: int = 0) -> tuple[int, list[Kind]]:
         """How many results there are, and what is wrong."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "x.xml"
@@ -22,7 +21,9 @@ class Reading(unittest.TestCase):
         return len(cases), [case.finding.kind for case in cases if case.finding]
 
     def suite(self, *inner: str) -> str:
-        cases = (f'<testcase classname="t.C" name="c{n}">{x}</testcase>' for n, x in enumerate(inner))
+        cases = (
+            f'<testcase classname="t.C" name="c{n}">{x}</testcase>' for n, x in enumerate(inner)
+        )
         return f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>"
 
     def test_results(self) -> None:

@@ -5,18 +5,29 @@ import shutil
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict, Tuple
 
-from harness.kernel import identity
-from harness.kernel import options
+from harness.kernel import identity, options
 from tests.world.changes import rewritten, touched
 
 TOOLS = (
-    "gcc", "g++", "ld", "as", "ar", "nm", "objcopy", "clang", "ld.lld", "make",
-    "cross-gcc", "cross-ld", "cross-as", "cross-objcopy", "qemu-system-aarch64",
-)  # fmt: skip
+    "gcc",
+    "g++",
+    "ld",
+    "as",
+    "ar",
+    "nm",
+    "objcopy",
+    "clang",
+    "ld.lld",
+    "make",
+    "cross-gcc",
+    "cross-ld",
+    "cross-as",
+    "cross-objcopy",
+    "qemu-system-aarch64",
+)
 
-Lines = Tuple[str, ...]
+Lines = tuple[str, ...]
 
 
 class Identity(unittest.TestCase):
@@ -31,7 +42,7 @@ class Identity(unittest.TestCase):
         self.mine.write_text("CONFIG_KUNIT=y\n")
         self.qemu = self.top / "arm64.py"
         self.qemu.write_text("QEMU_ARCH = None\n")
-        self.environ: Dict[str, str] = {"PATH": str(self.bin)}
+        self.environ: dict[str, str] = {"PATH": str(self.bin)}
 
     def tool(self, name: str, script: str) -> Path:
         path = self.bin / name
@@ -42,9 +53,12 @@ class Identity(unittest.TestCase):
 
     def build(self, *words: str, **env: str) -> Lines:
         given = [
-            "run", "--cross_compile=cross-", "--kunitconfig=mine.config",
-            "--qemu_config=arm64.py", *words,
-        ]  # fmt: skip
+            "run",
+            "--cross_compile=cross-",
+            "--kunitconfig=mine.config",
+            "--qemu_config=arm64.py",
+            *words,
+        ]
         line = options.take_apart(given)
         return identity.of_build(line, self.top, {**self.environ, **env})
 
@@ -120,23 +134,57 @@ class Programs(Identity):
 class Environment(Identity):
     def test_what_a_build_reads(self) -> None:
         for name in (
-            "KCFLAGS", "KAFLAGS", "KCPPFLAGS", "HOSTCFLAGS", "HOSTLDLIBS", "USERLDFLAGS",
-            "CFLAGS_KERNEL", "LDFLAGS_vmlinux", "KBUILD_BUILD_USER", "KBUILD_EXTRA_WARN",
-            "KCONFIG_ALLCONFIG", "CONFIG_", "LOCALVERSION", "LLVM_IAS", "CROSS_COMPILE_COMPAT",
-            "CC", "HOSTCC", "OBJCOPY", "GNUMAKEFLAGS", "MAKEFILES", "KASAN_SANITIZE",
-            "CPATH", "C_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "SOURCE_DATE_EPOCH",
-            "LD_LIBRARY_PATH", "LANG", "LC_MESSAGES",
-        ):  # fmt: skip
+            "KCFLAGS",
+            "KAFLAGS",
+            "KCPPFLAGS",
+            "HOSTCFLAGS",
+            "HOSTLDLIBS",
+            "USERLDFLAGS",
+            "CFLAGS_KERNEL",
+            "LDFLAGS_vmlinux",
+            "KBUILD_BUILD_USER",
+            "KBUILD_EXTRA_WARN",
+            "KCONFIG_ALLCONFIG",
+            "CONFIG_",
+            "LOCALVERSION",
+            "LLVM_IAS",
+            "CROSS_COMPILE_COMPAT",
+            "CC",
+            "HOSTCC",
+            "OBJCOPY",
+            "GNUMAKEFLAGS",
+            "MAKEFILES",
+            "KASAN_SANITIZE",
+            "CPATH",
+            "C_INCLUDE_PATH",
+            "COMPILER_PATH",
+            "GCC_EXEC_PREFIX",
+            "SOURCE_DATE_EPOCH",
+            "LD_LIBRARY_PATH",
+            "LANG",
+            "LC_MESSAGES",
+        ):
             with self.subTest(name):
                 self.assertNotEqual(self.build(), self.build(**{name: "x"}))
                 self.assertNotEqual(self.build(**{name: "x"}), self.build(**{name: "y"}))
 
     def test_what_it_does_not_read(self) -> None:
         for name in (
-            "HOME", "TERM", "HOSTNAME", "EDITOR", "CCACHE_DIR", "PWD", "SSH_TTY",
+            "HOME",
+            "TERM",
+            "HOSTNAME",
+            "EDITOR",
+            "CCACHE_DIR",
+            "PWD",
+            "SSH_TTY",
             # Ours, or those of a make above us, which no kernel build is given.
-            "CONFIG", "CONFIGS", "JOBS", "MAKEFLAGS", "MFLAGS", "KUNIT_QEMU_CPU",
-        ):  # fmt: skip
+            "CONFIG",
+            "CONFIGS",
+            "JOBS",
+            "MAKEFLAGS",
+            "MFLAGS",
+            "KUNIT_QEMU_CPU",
+        ):
             with self.subTest(name):
                 self.assertEqual(self.build(), self.build(**{name: "x"}))
                 self.assertEqual(self.boot(), self.boot(**{name: "x"}))
@@ -145,9 +193,13 @@ class Environment(Identity):
 class Options(Identity):
     def test_what_a_build_depends_on(self) -> None:
         for word in (
-            "--kconfig_add=CONFIG_X=y", "--alltests", "--arch=riscv", "--cross_compile=other-",
-            "--make_options=W=1", "--make_options=KCFLAGS=-Os",
-        ):  # fmt: skip
+            "--kconfig_add=CONFIG_X=y",
+            "--alltests",
+            "--arch=riscv",
+            "--cross_compile=other-",
+            "--make_options=W=1",
+            "--make_options=KCFLAGS=-Os",
+        ):
             with self.subTest(word):
                 self.assertNotEqual(self.build(), self.build(word))
 
@@ -188,9 +240,13 @@ class Boots(Identity):
 
     def test_options(self) -> None:
         for word in (
-            "--kernel_args=quiet", "--qemu_args=-smp 2", "--filter=speed>slow",
-            "--filter_action=skip", "--run_isolated=suite", "vmem_altmap",
-        ):  # fmt: skip
+            "--kernel_args=quiet",
+            "--qemu_args=-smp 2",
+            "--filter=speed>slow",
+            "--filter_action=skip",
+            "--run_isolated=suite",
+            "vmem_altmap",
+        ):
             with self.subTest(word):
                 self.assertNotEqual(self.boot(), self.boot(word))
 

@@ -4,8 +4,8 @@
 import shutil
 import tempfile
 import unittest
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 from harness.kernel import image
 
@@ -31,9 +31,18 @@ class Objects(unittest.TestCase):
         self.build_dir.mkdir()
         self.makefile(f"$(MAKE) $(build)=$@ {image.GOALS}\n")
         self.linked("mm/rmap.o", "mm/page_alloc.o", "arch/arm64/mm/mmu.o")
-        keep_record(self.build_dir, "mm/rmap.o", "mm/rmap.c", ["mm/internal.h", "include/linux/mm.h"])
-        keep_record(self.build_dir, "mm/page_alloc.o", "mm/page_alloc.c", ["mm/internal.h", "include/linux/mm.h"])
-        keep_record(self.build_dir, "arch/arm64/mm/mmu.o", "arch/arm64/mm/mmu.c", ["include/linux/mm.h"])
+        keep_record(
+            self.build_dir, "mm/rmap.o", "mm/rmap.c", ["mm/internal.h", "include/linux/mm.h"]
+        )
+        keep_record(
+            self.build_dir,
+            "mm/page_alloc.o",
+            "mm/page_alloc.c",
+            ["mm/internal.h", "include/linux/mm.h"],
+        )
+        keep_record(
+            self.build_dir, "arch/arm64/mm/mmu.o", "arch/arm64/mm/mmu.c", ["include/linux/mm.h"]
+        )
         keep_record(self.build_dir, "lib/ctype.o", "lib/ctype.c", ["lib/only.h"])
         keep_record(self.build_dir, "kernel/bounds.s", "kernel/bounds.c", ["include/linux/mm.h"])
 

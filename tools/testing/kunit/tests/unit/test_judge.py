@@ -5,12 +5,10 @@ import shutil
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict, FrozenSet, List, Optional
 
-from harness.verdict import judge
-from harness.verdict import ktap
 from harness.base.errors import UsageError
 from harness.kernel.finding import Finding, Kind, Stage, Status
+from harness.verdict import judge, ktap
 from harness.verdict.judge import Expectation, Verdict
 from harness.verdict.ktap import Offence
 from tests.world.fake import DATA
@@ -34,13 +32,13 @@ class Logs(unittest.TestCase):
     def judge(
         self,
         name: str,
-        cases: FrozenSet[str] = CASES,
-        failing: FrozenSet[str] = frozenset(),
-        skips: Optional[Dict[str, str]] = None,
+        cases: frozenset[str] = CASES,
+        failing: frozenset[str] = frozenset(),
+        skips: dict[str, str] | None = None,
     ) -> Verdict:
         return judge.judge(log(name), Expectation(cases, failing, skips or {}))
 
-    def findings(self, verdict: Verdict) -> List[Finding]:
+    def findings(self, verdict: Verdict) -> list[Finding]:
         return [*verdict.findings, *(c.finding for c in verdict.cases if c.finding)]
 
     def assert_finds(self, verdict: Verdict, kind: Kind, place: str = "") -> Finding:
@@ -55,7 +53,9 @@ class Logs(unittest.TestCase):
     def test_a_pass(self) -> None:
         verdict = self.judge("pass")
         self.assertEqual([], self.findings(verdict))
-        self.assertEqual((5, 0, 5), (verdict.as_expected, verdict.wrong, verdict.count(Status.PASSED)))
+        self.assertEqual(
+            (5, 0, 5), (verdict.as_expected, verdict.wrong, verdict.count(Status.PASSED))
+        )
 
     def test_a_pass_with_printk_times(self) -> None:
         self.assertEqual([], self.findings(self.judge("timestamps")))
@@ -220,14 +220,18 @@ class Reader(unittest.TestCase):
         self.assertEqual((), report.problems)
         self.assertEqual(["vmem_altmap", "vmemmap_basepages"], [s.name for s in report.suites])
         model = report.suites[0].children[1]
-        self.assertEqual(["single pages", "blocks behind a reserve"], [t.name for t in model.children])
+        self.assertEqual(
+            ["single pages", "blocks behind a reserve"], [t.name for t in model.children]
+        )
 
     def test_reasons_and_attributes(self) -> None:
         text = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..1\n"
         text += "    # c.speed: slow\n    ok 1 c # SKIP no # memory\n# s: x\nok 1 s # SKIP\n"
         [suite] = ktap.read(text.splitlines()).suites
-        self.assertEqual(("c", Status.SKIPPED, "no # memory"),
-                         (suite.children[0].name, suite.children[0].status, suite.children[0].reason))  # fmt: skip
+        self.assertEqual(
+            ("c", Status.SKIPPED, "no # memory"),
+            (suite.children[0].name, suite.children[0].status, suite.children[0].reason),
+        )
 
 
 class Files(unittest.TestCase):

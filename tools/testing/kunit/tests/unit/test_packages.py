@@ -6,8 +6,8 @@ import shutil
 import sys
 import tempfile
 import unittest
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Sequence
 from unittest import mock
 
 from harness.base import packages
@@ -22,7 +22,7 @@ class Apt:
     """Stands for apt-get: takes down what it is asked for."""
 
     def __init__(self, *statuses: int) -> None:
-        self.calls: List[List[str]] = []
+        self.calls: list[list[str]] = []
         self._statuses = list(statuses)
 
     def __call__(self, argv: Sequence[str]) -> int:
@@ -62,7 +62,9 @@ class Ensure(unittest.TestCase):
                 self.commands.add(ABSENT.proof)
             return status
 
-        with mock.patch("harness.base.packages._apt", installing), mock.patch("os.geteuid", lambda: uid):
+        with mock.patch("harness.base.packages._apt", installing), mock.patch(
+            "os.geteuid", lambda: uid
+        ):
             packages.ensure([ABSENT, *more])
 
     def test_nothing_is_missing(self) -> None:

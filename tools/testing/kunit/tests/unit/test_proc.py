@@ -8,16 +8,16 @@ import io
 import sys
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, List, Tuple, Type
 from unittest import mock
 
-from harness.base import process
+from harness.base import process, program, signals
 from harness.base.errors import ExitStatus, KunitError
 from tests.world.fake import TOOLS
 
 
-def every_error() -> List[Type[KunitError]]:
+def every_error() -> list[type[KunitError]]:
     """KunitError and each class below it, in whatever module."""
     for path in sorted(TOOLS.glob("harness/*/*.py")):
         importlib.import_module(".".join(path.relative_to(TOOLS).with_suffix("").parts))
@@ -27,16 +27,16 @@ def every_error() -> List[Type[KunitError]]:
     return list(dict.fromkeys(found))
 
 
-def guarded(error: BaseException) -> Tuple[int, str]:
+def guarded(error: BaseException) -> tuple[int, str]:
     """The exit status and the message of a program whose main function raises error."""
 
-    def main(_argv: List[str]) -> int:
+    def main(_argv: list[str]) -> int:
         raise error
 
     # The tests keep their own ways with signals.
-    held = mock.patch.object(process, "catch_signals")
+    held = mock.patch.object(signals, "catch_signals")
     with held, contextlib.redirect_stderr(io.StringIO()) as said:
-        return process.main_guard(main, []), said.getvalue()
+        return program.main_guard(main, []), said.getvalue()
 
 
 class Messages(unittest.TestCase):
@@ -55,13 +55,17 @@ class Messages(unittest.TestCase):
             with self.subTest(kind.__name__):
                 error = kind.__new__(kind)
                 KunitError.__init__(error, "the cause", "the next step", "a tool's words")
-                status = self.assert_message(error, "the cause", "the next step", "    a tool's words")
+                status = self.assert_message(
+                    error, "the cause", "the next step", "    a tool's words"
+                )
                 self.assertEqual(int(kind.status), status)
                 self.assertIn(status, (int(ExitStatus.ERROR), int(ExitStatus.CANNOT_BUILD)))
 
     def test_a_program_that_failed(self) -> None:
         error = process.CommandFailed(["git", "frobnicate"], 7, "no such command")
-        status = self.assert_message(error, "git frobnicate failed with status 7", "no such command")
+        status = self.assert_message(
+            error, "git frobnicate failed with status 7", "no such command"
+        )
         self.assertEqual(2, status)
 
     def test_a_program_that_took_too_long(self) -> None:

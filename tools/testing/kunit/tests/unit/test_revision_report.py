@@ -7,26 +7,24 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Optional
 
-from harness.verdict import results
-from harness.commands import revision
-from harness.revision import html
-from harness.revision import text as revision_text
-from harness.revision import blame
 from harness.base.errors import ExitStatus
+from harness.commands import revision
 from harness.kernel.finding import DEATHS, Finding, Kind, Status, of_case
-from harness.verdict.results import RunResult
-from harness.revision.text import Report
-from tests.unit.outcomes import A, B, death, judged, outcome, run, splat
+from harness.revision import blame, html
+from harness.revision import text as revision_text
 from harness.revision.blame import Fault, Outcome, Shown
 from harness.revision.builds import Ending
+from harness.revision.text import Report
+from harness.verdict import results
+from harness.verdict.results import RunResult
+from tests.unit.outcomes import A, B, death, judged, outcome, run, splat
 
 
 class Told(unittest.TestCase):
     """The report: text, JSON, JUnit, HTML, exit status."""
 
-    def report(self, *faults: Fault, tip: Optional[Outcome] = None) -> Report:
+    def report(self, *faults: Fault, tip: Outcome | None = None) -> Report:
         new = judged()
         for number, one in enumerate((outcome("a", "b"), outcome("a", "b"), tip or outcome("ab"))):
             new.states[number].outcomes["4k"] = one
@@ -39,9 +37,18 @@ class Told(unittest.TestCase):
 
     def broken(self) -> Report:
         found = [
-            Fault(Finding(Kind.PANIC, "the kernel panicked", ("log",), of_case(A)), Shown.PATCH, 1, "4k"),
-            Fault(Finding(Kind.FAILED, f"{B} failed", ("log",), of_case(B)), Shown.TIP, 2, "4k", True),
-            Fault(Finding(Kind.WARNINGS, "2 new warnings", ("x.c:1: warning",)), Shown.PATCH, 2, "4k"),
+            Fault(
+                Finding(Kind.PANIC, "the kernel panicked", ("log",), of_case(A)),
+                Shown.PATCH,
+                1,
+                "4k",
+            ),
+            Fault(
+                Finding(Kind.FAILED, f"{B} failed", ("log",), of_case(B)), Shown.TIP, 2, "4k", True
+            ),
+            Fault(
+                Finding(Kind.WARNINGS, "2 new warnings", ("x.c:1: warning",)), Shown.PATCH, 2, "4k"
+            ),
         ]
         return self.report(*found, tip=outcome("a", "b"))
 
@@ -50,11 +57,17 @@ class Told(unittest.TestCase):
             (self.report(), "good", ExitStatus.OK),
             (self.broken(), "fault", ExitStatus.FAILED),
             (self.report(tip=outcome("a", flaky="b")), "flaky", ExitStatus.ERROR),
-            (self.report(self.broken().faults[0], tip=outcome("a", flaky="b")), "fault", ExitStatus.FAILED),
+            (
+                self.report(self.broken().faults[0], tip=outcome("a", flaky="b")),
+                "fault",
+                ExitStatus.FAILED,
+            ),
         ):
             self.assertEqual((word, status), (report.word, self.status(report)))
             self.assertEqual(word, revision_text.document(report)["verdict"])
-            self.assertTrue(all(len(line) <= 78 for line in revision_text.full(report).splitlines()))
+            self.assertTrue(
+                all(len(line) <= 78 for line in revision_text.full(report).splitlines())
+            )
 
     def test_the_short_form_names_patch_and_title(self) -> None:
         text = revision_text.short(self.broken())
@@ -68,8 +81,11 @@ class Told(unittest.TestCase):
         self.assertTrue(all(len(word) <= 5 for word in words), words)
         # The worst of several counts.
         shaky = death(Kind.FLAKY)
-        for worse, found in (("FLAKY", outcome("a", flaky="b")), ("SPLAT", outcome("a", "", shaky, splat())),
-                             ("HANG", outcome("a", "", splat(), death(Kind.HANG)))):  # fmt: skip
+        for worse, found in (
+            ("FLAKY", outcome("a", flaky="b")),
+            ("SPLAT", outcome("a", "", shaky, splat())),
+            ("HANG", outcome("a", "", splat(), death(Kind.HANG))),
+        ):
             self.assertEqual(("ok", worse), revision_text.endings(found))
         self.assertEqual(("ok", "ok"), revision_text.endings(outcome("a")))
         self.assertEqual(("-", "-"), revision_text.endings(None))
@@ -87,13 +103,15 @@ class Told(unittest.TestCase):
     def test_results_for_machines(self) -> None:
         report = self.broken()
         document = json.loads(json.dumps(revision_text.document(report)))
-        self.assertEqual([(1, "patch", "panic"), (2, "tip", "failed"), (2, "patch", "warnings")],
-                         [(f["patch"], f["shown"], f["kind"]) for f in document["faults"]])  # fmt: skip
+        self.assertEqual(
+            [(1, "patch", "panic"), (2, "tip", "failed"), (2, "patch", "warnings")],
+            [(f["patch"], f["shown"], f["kind"]) for f in document["faults"]],
+        )
         self.assertEqual([1], document["not_bisectable_at"])
         runs = revision_text.junit_runs(report)
         self.assertGreater(sum(len(run.wrong) for run in runs), 0)
 
-    def row(self, report: Report) -> List[str]:
+    def row(self, report: Report) -> list[str]:
         """What the table of the tip says of its cases."""
         return revision_text._tip_table(report)[1].split()[3:]
 
@@ -113,7 +131,7 @@ class Told(unittest.TestCase):
         ):
             self.assertEqual(row.split(), self.row(report))
 
-    def junit(self, report: Report) -> Dict[str, RunResult]:
+    def junit(self, report: Report) -> dict[str, RunResult]:
         return {run.name: run for run in revision_text.junit_runs(report)}
 
     def test_a_flaky_death_or_splat_is_in_the_results_too(self) -> None:
@@ -130,7 +148,9 @@ class Told(unittest.TestCase):
         for finding in (blame.not_built(unbuilt.run), splat(), death(Kind.HANG, B)):
             report = self.report(Fault(finding, Shown.PATCH, 1, "4k"))
             runs = self.junit(report)
-            self.assertEqual((1, 0), (len(runs["patch 1 4k: one"].wrong), len(runs["tip 4k"].wrong)))
+            self.assertEqual(
+                (1, 0), (len(runs["patch 1 4k: one"].wrong), len(runs["tip 4k"].wrong))
+            )
         # One that is still there is.
         report = self.report(Fault(splat(), Shown.PATCH, 1, "4k"), tip=outcome("ab", "", splat()))
         self.assertEqual(1, len(self.junit(report)["tip 4k"].wrong))
@@ -138,7 +158,9 @@ class Told(unittest.TestCase):
     def test_what_did_not_run_has_not_passed(self) -> None:
         """Neither behind a death, nor where an earlier patch broke the build."""
         dead = outcome("a", "", death(Kind.HANG, B), missing="bc")
-        tip = self.junit(self.report(Fault(death(Kind.HANG, B), Shown.PATCH, 1, "4k"), tip=dead))["tip 4k"]
+        tip = self.junit(self.report(Fault(death(Kind.HANG, B), Shown.PATCH, 1, "4k"), tip=dead))[
+            "tip 4k"
+        ]
         self.assertEqual((1, 2), (len(tip.wrong), tip.count(Status.SKIPPED)))
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
         report = self.report(Fault(blame.not_built(unbuilt.run), Shown.PATCH, 1, "4k"), tip=unbuilt)
@@ -158,7 +180,9 @@ class Told(unittest.TestCase):
         self.assertNotIn("<red>", page)
 
     def test_both_logs_of_what_is_flaky(self) -> None:
-        tip = replace(outcome("a", flaky="b"), run=run(console="the first said", again="the second said"))
+        tip = replace(
+            outcome("a", flaky="b"), run=run(console="the first said", again="the second said")
+        )
         report = self.report(tip=tip)
         page = html.page(report)
         self.assertIn("the first said", page)

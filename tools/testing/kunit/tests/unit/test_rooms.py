@@ -10,11 +10,15 @@ from tests.world.fake import TOOLS
 
 # From the ground up. Rooms on one floor do not know each other.
 FLOORS = (
-    {"base"}, {"request"}, {"trees"}, {"kernel"}, {"verdict"},
+    {"base"},
+    {"request"},
+    {"trees"},
+    {"kernel"},
+    {"verdict"},
     {"originmap", "matrix", "e2e", "outgoing"},
     {"revision", "mutation", "bench", "coverage"},
     {"commands"},
-)  # fmt: skip
+)
 HARNESS = TOOLS / "harness"
 LONGEST = 300
 

@@ -8,14 +8,14 @@ import re
 import sys
 import tempfile
 import unittest
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
 from unittest import mock
 
-from harness.kernel import frontend
 from harness import cli
-from harness.request import settings
 from harness.base.errors import KunitError, UsageError
+from harness.kernel import frontend
+from harness.request import settings
 from tests.world.fake import TOOLS
 
 MAKEFILE = (TOOLS.parents[2] / "Makefile").read_text(encoding="utf-8")
@@ -84,7 +84,7 @@ class NoWork(unittest.TestCase):
 
     def test_bad_values(self) -> None:
         series = str(TOOLS.parents[2] / "patches/series")
-        cases: List[Tuple[str, Dict[str, str]]] = [
+        cases: list[tuple[str, dict[str, str]]] = [
             ("kunit", {"CONFIG": "5k"}),
             ("kunit", {"FLAVOUR": "vanilla"}),
             ("kunit", {"JOBS": "many"}),

@@ -7,49 +7,111 @@ import re
 import subprocess
 import tempfile
 import unittest
-from typing import Dict, Optional
 
 from harness import cli
-from harness.request import variables
 from harness.base.errors import UsageError
+from harness.request import variables
+from harness.request.variables import TYPED, Command
 from tests.unit import test_commands
 from tests.world.fake import TOOLS
-from harness.request.variables import TYPED, Command
 
 # Each command of altmap, by its name.
-COMMANDS: Dict[str, Command] = {
+COMMANDS: dict[str, Command] = {
     name: importlib.import_module(f"harness.commands.{name}").COMMAND for name in cli.NAMES
 }
 CALLED = {command.name: command for command in COMMANDS.values()}
 CALLED["make run"] = CALLED["kunit.py"]
 
 # What is set in pipelines and shells. None of it is about us.
-STRANGERS: Dict[str, str] = {
+STRANGERS: dict[str, str] = {
     # GitHub, GitLab, Jenkins, Travis, CircleCI, Buildkite, Azure, Debian's builders
-    **{name: "1" for name in (
-        "CI", "GITHUB_ACTIONS", "GITHUB_REF", "GITHUB_BASE_REF", "GITHUB_JOB", "GITHUB_SHA",
-        "RUNNER_OS", "RUNNER_TEMP", "RUNNER_DEBUG", "GITLAB_CI", "CI_JOB_NAME", "CI_CONFIG_PATH",
-        "CI_PIPELINE_SOURCE", "CI_PROJECT_DIR", "CI_NODE_INDEX", "CI_NODE_TOTAL", "CI_BUILDS_DIR",
-        "BUILD_NUMBER", "BUILD_ID", "BUILD_URL", "BUILD_TAG", "JOB_NAME", "JOB_BASE_NAME",
-        "WORKSPACE", "NODE_NAME", "EXECUTOR_NUMBER", "TRAVIS_BRANCH", "CIRCLE_JOB",
-        "BUILDKITE_JOB_ID", "AGENT_NAME", "BUILD_SOURCEBRANCH", "SYSTEM_JOBID", "TF_BUILD",
-        "DEB_BUILD_OPTIONS", "SOURCE_DATE_EPOCH",
-    )},
+    **{
+        name: "1"
+        for name in (
+            "CI",
+            "GITHUB_ACTIONS",
+            "GITHUB_REF",
+            "GITHUB_BASE_REF",
+            "GITHUB_JOB",
+            "GITHUB_SHA",
+            "RUNNER_OS",
+            "RUNNER_TEMP",
+            "RUNNER_DEBUG",
+            "GITLAB_CI",
+            "CI_JOB_NAME",
+            "CI_CONFIG_PATH",
+            "CI_PIPELINE_SOURCE",
+            "CI_PROJECT_DIR",
+            "CI_NODE_INDEX",
+            "CI_NODE_TOTAL",
+            "CI_BUILDS_DIR",
+            "BUILD_NUMBER",
+            "BUILD_ID",
+            "BUILD_URL",
+            "BUILD_TAG",
+            "JOB_NAME",
+            "JOB_BASE_NAME",
+            "WORKSPACE",
+            "NODE_NAME",
+            "EXECUTOR_NUMBER",
+            "TRAVIS_BRANCH",
+            "CIRCLE_JOB",
+            "BUILDKITE_JOB_ID",
+            "AGENT_NAME",
+            "BUILD_SOURCEBRANCH",
+            "SYSTEM_JOBID",
+            "TF_BUILD",
+            "DEB_BUILD_OPTIONS",
+            "SOURCE_DATE_EPOCH",
+        )
+    },
     # a shell, and a kernel developer's
-    "HOME": "/root", "PATH": "/bin", "SHELL": "/bin/sh", "LANG": "C", "TERM": "xterm", "PWD": "/",
-    "ARCH": "arm64", "CROSS_COMPILE": "aarch64-linux-gnu-", "KCFLAGS": "-g", "LLVM": "1", "V": "1",
-    "KCONFIG": "/etc/kernel/config", "KBUILD_OUTPUT": "/tmp/o", "KCONFIG_CONFIG": ".config",
-    "PYTHON": "python3", "PYTHONPATH": "/x", "CCACHE_DIR": "/x",
+    "HOME": "/root",
+    "PATH": "/bin",
+    "SHELL": "/bin/sh",
+    "LANG": "C",
+    "TERM": "xterm",
+    "PWD": "/",
+    "ARCH": "arm64",
+    "CROSS_COMPILE": "aarch64-linux-gnu-",
+    "KCFLAGS": "-g",
+    "LLVM": "1",
+    "V": "1",
+    "KCONFIG": "/etc/kernel/config",
+    "KBUILD_OUTPUT": "/tmp/o",
+    "KCONFIG_CONFIG": ".config",
+    "PYTHON": "python3",
+    "PYTHONPATH": "/x",
+    "CCACHE_DIR": "/x",
     # names that are near ours, for other things
-    "FLAVOR": "m1.small", "FLAVORS": "debug release", "flavor": "vanilla", "FLAVOUR_NAME": "stock",
-    "CONFIG": "/etc/app.conf", "CONFIGS": "/etc/app.d", "config": "debug", "SOURCE": "/usr/src/x",
-    "RESOURCES": "/x", "JOB": "check", "RUN": "7", "PART": "2", "PLOT": "x", "MAPS": "/maps",
-    "BUILDS": "/builds", "build": "release", "base": "/srv", "series": "noble", "SERIE": "1",
-    "BARRIER": "/x", "SHARDS": "4", "KERNEL_ARG": "quiet", "DONTO": "1", "SHORTS": "1",
-}  # fmt: skip
+    "FLAVOR": "m1.small",
+    "FLAVORS": "debug release",
+    "flavor": "vanilla",
+    "FLAVOUR_NAME": "stock",
+    "CONFIG": "/etc/app.conf",
+    "CONFIGS": "/etc/app.d",
+    "config": "debug",
+    "SOURCE": "/usr/src/x",
+    "RESOURCES": "/x",
+    "JOB": "check",
+    "RUN": "7",
+    "PART": "2",
+    "PLOT": "x",
+    "MAPS": "/maps",
+    "BUILDS": "/builds",
+    "build": "release",
+    "base": "/srv",
+    "series": "noble",
+    "SERIE": "1",
+    "BARRIER": "/x",
+    "SHARDS": "4",
+    "KERNEL_ARG": "quiet",
+    "DONTO": "1",
+    "SHORTS": "1",
+}
 
 
-def refusal(command: Command, typed: str = "", **environ: str) -> Optional[UsageError]:
+def refusal(command: Command, typed: str = "", **environ: str) -> UsageError | None:
     """What a program says to an environment. typed: names given on make's command line."""
     try:
         command.given({TYPED: typed, **environ})
@@ -125,8 +187,23 @@ class Refusals(unittest.TestCase):
                     self.assertEqual(variable.name not in command.reads, bool(refused))
 
     def test_what_make_and_the_kernel_read(self) -> None:
-        names = ("KCFLAGS", "LLVM", "LLVM_IAS", "CC", "HOSTCC", "V", "W", "C", "ARCH", "PYTHON",
-                 "CROSS_COMPILE", "KBUILD_BUILD_USER", "SHELL", "MAKE", "LOCALVERSION")  # fmt: skip
+        names = (
+            "KCFLAGS",
+            "LLVM",
+            "LLVM_IAS",
+            "CC",
+            "HOSTCC",
+            "V",
+            "W",
+            "C",
+            "ARCH",
+            "PYTHON",
+            "CROSS_COMPILE",
+            "KBUILD_BUILD_USER",
+            "SHELL",
+            "MAKE",
+            "LOCALVERSION",
+        )
         for command in CALLED.values():
             self.assertIsNone(refusal(command, " ".join(names), **{name: "1" for name in names}))
 
@@ -140,7 +217,9 @@ class Refusals(unittest.TestCase):
                 self.assertIsNone(refusal(command, "", **strangers))
 
     def test_a_program_sees_what_it_declares_and_nothing_else(self) -> None:
-        found = CALLED["make check"].given({"CONFIGS": "4k", "SHARD": "1/4", "BASE": "", "HOME": "/"})
+        found = CALLED["make check"].given(
+            {"CONFIGS": "4k", "SHARD": "1/4", "BASE": "", "HOME": "/"}
+        )
         self.assertEqual({"CONFIGS": "4k"}, found)
 
 
@@ -184,10 +263,13 @@ class Make(unittest.TestCase):
         """What make says to a call that must fail before it does anything."""
         with tempfile.TemporaryDirectory() as top:
             done = subprocess.run(
-                ["make", *args], cwd=TOOLS.parents[2], text=True,
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                ["make", *args],
+                cwd=TOOLS.parents[2],
+                text=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 env={"PATH": os.environ["PATH"], "BUILD": f"{top}/build", **env},
-            )  # fmt: skip
+            )
             self.assertEqual(2, done.returncode, done.stderr)
             self.assertEqual([], os.listdir(top))
         return done.stderr

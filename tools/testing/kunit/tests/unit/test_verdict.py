@@ -5,25 +5,25 @@ import dataclasses
 import shutil
 import tempfile
 import unittest
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
 
-from harness.verdict import judge
-from harness.revision import blame
-from harness.revision import series_run
 from harness.kernel.finding import Finding, Kind, of_case
 from harness.request.settings import Settings
-from tests.world.fake import DATA
-from tests.unit.outcomes import A, B, C, brief, death, judged, ktap_of, outcome, run, splat
-from tests.unit.test_judge import CASES
+from harness.revision import blame, series_run
 from harness.revision.blame import Fault, Outcome, Progress, Shown, State
 from harness.revision.builds import Ending
+from harness.verdict import judge
+from tests.unit.outcomes import A, B, C, brief, death, judged, ktap_of, outcome, run, splat
+from tests.unit.test_judge import CASES
+from tests.world.fake import DATA
+
 
 class Steps(unittest.TestCase):
     """One patch after another: what each is at fault for."""
 
-    def steps(self, base: Outcome, *outcomes: Outcome) -> List[Fault]:
+    def steps(self, base: Outcome, *outcomes: Outcome) -> list[Fault]:
         progress, found = Progress(base), []
         self.states = [State(n, f"patch {n}") for n in range(1, len(outcomes) + 1)]
         for state, one in zip(self.states, outcomes):
@@ -41,7 +41,9 @@ class Steps(unittest.TestCase):
 
     def test_what_is_mended_and_broken_again(self) -> None:
         """Either patch is at fault for what it breaks, also if the base failed."""
-        faults = self.steps(outcome("", "a"), outcome("a"), outcome("", "a"), outcome("a"), outcome("", "a"))
+        faults = self.steps(
+            outcome("", "a"), outcome("a"), outcome("", "a"), outcome("a"), outcome("", "a")
+        )
         self.assertEqual([2, 4], [f.patch for f in faults])
 
     def test_a_case_that_is_new_and_fails(self) -> None:
@@ -59,17 +61,25 @@ class Steps(unittest.TestCase):
 
     def test_what_passed_before_a_death_counts_after_it(self) -> None:
         hang = death(Kind.HANG, B)
-        faults = self.steps(outcome("abc"), outcome("a", "", hang, missing="bc"), outcome("ab", "c"))
-        self.assertEqual([(1, Kind.HANG), (2, Kind.FAILED)], [(f.patch, f.finding.kind) for f in faults])
+        faults = self.steps(
+            outcome("abc"), outcome("a", "", hang, missing="bc"), outcome("ab", "c")
+        )
+        self.assertEqual(
+            [(1, Kind.HANG), (2, Kind.FAILED)], [(f.patch, f.finding.kind) for f in faults]
+        )
 
     def test_a_splat_is_told_once_whatever_its_numbers(self) -> None:
-        one, other = splat("WARNING: CPU: 0 at mm/memory.c:7 0xff"), splat("WARNING: CPU: 1 at mm/memory.c:9 0xfe")
+        one, other = splat("WARNING: CPU: 0 at mm/memory.c:7 0xff"), splat(
+            "WARNING: CPU: 1 at mm/memory.c:9 0xfe"
+        )
         self.assertEqual([], self.steps(outcome("a", "", one), outcome("a", "", other)))
         faults = self.steps(outcome("a"), outcome("a", "", one), outcome("a", "", other))
         self.assertEqual([1], [f.patch for f in faults])
 
     def test_two_kinds_of_splat_are_two(self) -> None:
-        faults = self.steps(outcome("a", "", splat("BUG: x")), outcome("a", "", splat("BUG: x"), splat("BUG: y")))
+        faults = self.steps(
+            outcome("a", "", splat("BUG: x")), outcome("a", "", splat("BUG: x"), splat("BUG: y"))
+        )
         self.assertEqual(["BUG: y"], [f.finding.subject for f in faults])
 
     def test_what_does_not_build(self) -> None:
@@ -111,18 +121,27 @@ class Steps(unittest.TestCase):
         # A death hides it meanwhile.
         faults = self.steps(outcome("a"), outcome("a", "", shaky), dead, found)
         self.assertEqual([Kind.HANG], [f.finding.kind for f in faults])
-        faults = self.steps(outcome("a"), outcome("a", "", shaky), outcome("a"), outcome("a", "", splat()))
+        faults = self.steps(
+            outcome("a"), outcome("a", "", shaky), outcome("a"), outcome("a", "", splat())
+        )
         self.assertEqual([3], [f.patch for f in faults])
 
     def test_flaky_is_no_fault_and_forgotten(self) -> None:
         """Nobody is at fault, neither now nor when it fails for good."""
         shaky = Finding(Kind.FLAKY, "words", subject="BUG: x")
-        self.assertEqual([], self.steps(outcome("ab"), outcome("a", "", shaky, flaky="b"), outcome("a", "b")))
+        self.assertEqual(
+            [], self.steps(outcome("ab"), outcome("a", "", shaky, flaky="b"), outcome("a", "b"))
+        )
 
 
 class Tip(unittest.TestCase):
-    def judge(self, found: Outcome, may_fail: Sequence[str] = (), base: Optional[Outcome] = None,
-              known: Sequence[Fault] = ()) -> List[Fault]:  # fmt: skip
+    def judge(
+        self,
+        found: Outcome,
+        may_fail: Sequence[str] = (),
+        base: Outcome | None = None,
+        known: Sequence[Fault] = (),
+    ) -> list[Fault]:
         return blame.judge_tip(found, may_fail, base, known)
 
     def test_what_fails_there(self) -> None:
@@ -150,7 +169,9 @@ class Tip(unittest.TestCase):
         self.assertEqual([Kind.PANIC], [f.finding.kind for f in faults])
 
     def test_a_case_that_is_missing_without_a_death(self) -> None:
-        self.assertEqual([Kind.MISSING], [f.finding.kind for f in self.judge(outcome("a", missing="b"))])
+        self.assertEqual(
+            [Kind.MISSING], [f.finding.kind for f in self.judge(outcome("a", missing="b"))]
+        )
 
     def test_flaky_is_no_fault(self) -> None:
         shaky = Finding(Kind.FLAKY, "words")
@@ -163,10 +184,14 @@ class Tip(unittest.TestCase):
         hang = replace(death(Kind.HANG), place=of_case(name))
         found = Outcome(run(console=text), {}, (hang, splat(oops)))
         self.assertEqual([], self.judge(found, [name]))
-        self.assertEqual([Kind.HANG, Kind.SPLAT], [f.finding.kind for f in self.judge(found, ["s.a"])])
+        self.assertEqual(
+            [Kind.HANG, Kind.SPLAT], [f.finding.kind for f in self.judge(found, ["s.a"])]
+        )
         # What the kernel complained of before that case is another matter.
         early = splat("WARNING: early")
-        console = text.replace("    ok 1 takes_from_altmap", "WARNING: early\n    ok 1 takes_from_altmap")
+        console = text.replace(
+            "    ok 1 takes_from_altmap", "WARNING: early\n    ok 1 takes_from_altmap"
+        )
         found = Outcome(run(console=console), {}, (hang, early))
         self.assertEqual([Kind.SPLAT], [f.finding.kind for f in self.judge(found, [name])])
 
@@ -183,7 +208,6 @@ class Tip(unittest.TestCase):
         self.assertEqual(((C,), (A,)), (changes.fixed, changes.broken))
         changes = blame.compare(outcome("a", missing="b"), outcome("b", missing="a"))
         self.assertEqual(((B,), (A,)), (changes.new, changes.gone))
-
 
     def test_nothing_is_said_of_what_is_not_known(self) -> None:
         none = ((), (), (), ())
@@ -205,9 +229,11 @@ class Expected(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         (self.directory / "cases").write_text("\n".join(sorted(CASES)))
         (self.directory / "7.2").mkdir()
-        (self.directory / "7.2/skips").write_text("vmem_altmap.takes_from_altmap 4k no way to ask\n")
+        (self.directory / "7.2/skips").write_text(
+            "vmem_altmap.takes_from_altmap 4k no way to ask\n"
+        )
 
-    def good(self, version: Tuple[int, int]) -> int:
+    def good(self, version: tuple[int, int]) -> int:
         text = (DATA / "skipped.log").read_text()
         return len(blame.read_outcome(run(console=text), self.directory, version).good)
 
@@ -233,7 +259,7 @@ class Expected(unittest.TestCase):
     def test_a_perfect_series_on_a_newer_kernel(self) -> None:
         """There it skips what it cannot do, and fails what stock fails."""
 
-        def faults(version: Tuple[int, int]) -> List[Fault]:
+        def faults(version: tuple[int, int]) -> list[Fault]:
             found = blame.read_outcome(run(console=console), judge.EXPECTED, version)
             expected = judge.read_expectation(judge.EXPECTED, "stock", "4k", version)
             return blame.judge_tip(found, blame.tolerated("stock", None, expected), None, [])
@@ -247,10 +273,12 @@ class Expected(unittest.TestCase):
 class Blame(unittest.TestCase):
     def setUp(self) -> None:
         self.new, self.old = judged(), judged()
-        self.new.faults = [Fault(Finding(Kind.FAILED, "x", place=of_case(B)), Shown.TIP, None, "4k")]
+        self.new.faults = [
+            Fault(Finding(Kind.FAILED, "x", place=of_case(B)), Shown.TIP, None, "4k")
+        ]
         self.old.states[2].green["4k"] = (B,)
 
-    def patch(self) -> Optional[int]:
+    def patch(self) -> int | None:
         series_run.blame(self.new, self.old, "4k")
         return self.new.faults[0].patch
 
@@ -279,12 +307,18 @@ class Blame(unittest.TestCase):
         self.assertEqual((), self.new.not_bisectable)
 
     def test_what_keeps_one_from_bisecting(self) -> None:
-        for kind, stops in ((Kind.APPLY, True), (Kind.BUILD, True), (Kind.PANIC, True), (Kind.FAILED, True),
-                            (Kind.STALE_SUITES, True), (Kind.SPLAT, True), (Kind.CHECKPATCH, False),
-                            (Kind.WARNINGS, False)):  # fmt: skip
+        for kind, stops in (
+            (Kind.APPLY, True),
+            (Kind.BUILD, True),
+            (Kind.PANIC, True),
+            (Kind.FAILED, True),
+            (Kind.STALE_SUITES, True),
+            (Kind.SPLAT, True),
+            (Kind.CHECKPATCH, False),
+            (Kind.WARNINGS, False),
+        ):
             self.new.faults = [Fault(Finding(kind, "x"), Shown.PATCH, 2)]
             self.assertEqual((2,) if stops else (), self.new.not_bisectable, kind)
-
 
     def test_a_patch_does_not_mend_what_the_one_before_it_broke(self) -> None:
         """It is not to blame, but git bisect cannot stop there either."""

@@ -6,38 +6,38 @@ import io
 import shutil
 import tempfile
 import unittest
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any
 from unittest import mock
 
-from harness.commands import revision
-from harness.revision import text as revision_text
-from harness.revision import blame
-from harness.revision import series_run
 from harness.base.errors import ExitStatus
+from harness.commands import revision
 from harness.kernel.finding import Finding, Kind, Status
-from harness.revision.text import Report
 from harness.request.settings import Settings
-from tests.world.fake import DATA
+from harness.revision import blame, series_run
+from harness.revision import text as revision_text
+from harness.revision.blame import Outcome, Progress
+from harness.revision.builds import Ending, Run
+from harness.revision.series_run import BaseError, Walk
+from harness.revision.text import Report
 from tests.unit.outcomes import B, death, judged, outcome, run
 from tests.unit.test_judge import CASES
-from harness.revision.blame import Outcome, Progress
-from harness.revision.series_run import BaseError, Walk
-from harness.revision.builds import Ending, Run
+from tests.world.fake import DATA
 
 
 class Shop:
     """Stands for the kernels: what one boot of each state shows, and both of them."""
 
     def __init__(
-        self, *states: Tuple[Outcome, ...], kept: Sequence[int] = (), tip: Tuple[Outcome, ...] = ()
+        self, *states: tuple[Outcome, ...], kept: Sequence[int] = (), tip: tuple[Outcome, ...] = ()
     ) -> None:
         # With any other config than 4k, only the tip is booted.
         self._states = (*states, tip)
         self._kept = kept
         # The states that were booted, the second boots included.
-        self.boots: List[int] = []
+        self.boots: list[int] = []
 
     def run(
         self, patches: Sequence[object], config: str, _limit: object, anew: bool = False
@@ -70,8 +70,14 @@ class Shop:
 class Boots(unittest.TestCase):
     """A state that would speak against the series is booted once more."""
 
-    def walk(self, *states: Tuple[Outcome, ...], kept: Sequence[int] = (), onto: str = "baseline",
-             tip: Tuple[Outcome, ...] = (), applied: int = 2) -> Walk:  # fmt: skip
+    def walk(
+        self,
+        *states: tuple[Outcome, ...],
+        kept: Sequence[int] = (),
+        onto: str = "baseline",
+        tip: tuple[Outcome, ...] = (),
+        applied: int = 2,
+    ) -> Walk:
         self.shop = Shop(*states, kept=kept, tip=tip)
         told = judged()
         wanted = Settings(onto, "4k", "6.12", Path("/nowhere"))
@@ -98,7 +104,9 @@ class Boots(unittest.TestCase):
         self.assertEqual([0, 1, 1, 2], self.shop.boots[:4])
 
     def test_one_boot_of_two(self) -> None:
-        done = self.walk((outcome("ab"),), (outcome("a", "b"), outcome("a", flaky="b")), (outcome("ab"),))
+        done = self.walk(
+            (outcome("ab"),), (outcome("a", "b"), outcome("a", flaky="b")), (outcome("ab"),)
+        )
         self.assertEqual(([0, 1, 1, 2], []), (self.shop.boots, done.judged.faults))
         self.assertEqual([("patch 1 4k", B)], [(w, f.place.name) for w, f in done.judged.flaky])
 
@@ -109,7 +117,9 @@ class Boots(unittest.TestCase):
         self.assertEqual(([0, 1, 2, 2], []), (self.shop.boots, done.judged.faults))
         self.assertEqual(1, len(done.judged.flaky))
         done = self.walk((base,), (base,), (base, base))
-        self.assertEqual(([0, 1, 2, 2], [B]), (self.shop.boots, [f.case for f in done.judged.faults]))
+        self.assertEqual(
+            ([0, 1, 2, 2], [B]), (self.shop.boots, [f.case for f in done.judged.faults])
+        )
 
     def test_a_tip_with_another_config(self) -> None:
         good, bad, shaky = outcome("ab"), outcome("a", "b"), outcome("a", flaky="b")
@@ -159,8 +169,10 @@ class Read(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         (self.directory / "cases").write_text("\n".join(sorted(CASES)))
 
-    def read(self, first: str, second: Optional[str] = None) -> Outcome:
-        one, other = ((DATA / f"{name}.log").read_text() if name else name for name in (first, second))
+    def read(self, first: str, second: str | None = None) -> Outcome:
+        one, other = (
+            (DATA / f"{name}.log").read_text() if name else name for name in (first, second)
+        )
         return blame.read_outcome(run(console=one or "", again=other), self.directory, (6, 12))
 
     def test_what_both_boots_say(self) -> None:
@@ -185,10 +197,15 @@ class Read(unittest.TestCase):
         name = "vmemmap_basepages.maps_altmap_pages"
         (self.directory / "cases").write_text("\n".join(sorted(CASES - {name})))
         self.assertIn(name, self.read("pass").good)
-        for names in (("failure",), ("failure", "failure"), ("failure", "pass"), ("pass", "failure")):
+        for names in (
+            ("failure",),
+            ("failure", "failure"),
+            ("failure", "pass"),
+            ("pass", "failure"),
+        ):
             self.assertNotIn(name, self.read(*names).good)
 
-    def verdict(self, *names: Tuple[str, ...]) -> Tuple[Any, List[str], ExitStatus]:
+    def verdict(self, *names: tuple[str, ...]) -> tuple[Any, list[str], ExitStatus]:
         """What a program learns of a series whose states said that: the base, then two patches."""
         new, old = judged(), judged()
         base, *outcomes = (self.read(*pair) for pair in names)

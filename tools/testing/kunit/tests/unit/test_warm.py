@@ -6,15 +6,12 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from unittest import mock
 
-from harness.kernel import image
-from harness.kernel import kernel
-from harness.kernel import options
-from harness.kernel import incremental
+from harness.kernel import image, incremental, kernel, options
 from harness.kernel.finding import Finding, Kind
 from harness.request.settings import Settings
 from tests.unit.test_image import keep_record
@@ -41,8 +38,8 @@ class Again(unittest.TestCase):
         for name in ("gcc", "ld"):
             self.write(f".bin/{name}", f"#!/bin/sh\necho {name} 1.0\n")
             (self.bin / name).chmod(0o755)
-        self.environ: Dict[str, str] = {"PATH": str(self.bin)}
-        self.made: List[Sequence[str]] = []
+        self.environ: dict[str, str] = {"PATH": str(self.bin)}
+        self.made: list[Sequence[str]] = []
         self.directory = self.tree / ".kunit-4k"
         self.write("Makefile", image.GOALS + "\n")
         self.write(".gitignore", ".kunit-4k\n.bin\n")
@@ -119,10 +116,10 @@ class Again(unittest.TestCase):
         self.assertEqual([], self.made)
 
     def test_kernel_build_asks_for_it(self) -> None:
-        told: List[str] = []
+        told: list[str] = []
         one = kernel.Kernel(self.tree, Settings("series", "4k", "6.12", self.tree), self.tree, "x")
         no = Finding(Kind.BUILD, "no")
-        choices: Sequence[Tuple[bool, Optional[Finding], List[str]]] = (
+        choices: Sequence[tuple[bool, Finding | None, list[str]]] = (
             (True, None, []),
             (False, None, ["forget", "made", "remember"]),
             (False, no, ["forget", "made"]),
@@ -134,7 +131,7 @@ class Again(unittest.TestCase):
             build.forget.side_effect = lambda: told.append("forget")
             build.remember.side_effect = lambda _: told.append("remember")
 
-            def made(*_: object, failed: Optional[Finding] = failed) -> Optional[Finding]:
+            def made(*_: object, failed: Finding | None = failed) -> Finding | None:
                 told.append("made")
                 return failed
 
@@ -173,7 +170,7 @@ class Again(unittest.TestCase):
 
     def test_what_is_left_to_the_tool(self) -> None:
         """Whatever may decide what is built, or is not what it was."""
-        changes: Dict[str, Callable[[], None]] = {
+        changes: dict[str, Callable[[], None]] = {
             "another file": lambda: self.write_and_commit("mm/new.c", "int n;\n"),
             "a file that git does not know": lambda: self.write("mm/new.h", "int n;\n"),
             "a Kconfig file": lambda: self.write("mm/Kconfig", "config OTHER\n"),

@@ -3,7 +3,6 @@
 
 import re
 import unittest
-from typing import Dict, List
 
 from tests.world.fake import TOOLS
 
@@ -11,13 +10,13 @@ TEXT = (TOOLS.parents[2] / ".github/workflows/kunit.yml").read_text(encoding="ut
 HEAD, _, JOBS = TEXT.partition("\njobs:\n")
 
 
-def jobs() -> Dict[str, str]:
+def jobs() -> dict[str, str]:
     """The text of each job, by its name."""
     _, *parts = re.split(r"^  ([a-z]+):$", JOBS, flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2]))
 
 
-def steps(job: str) -> List[str]:
+def steps(job: str) -> list[str]:
     """What a job runs and uses, in order."""
     return re.findall(r"^      - (?:run|uses): (.*)$", job, re.MULTILINE)
 

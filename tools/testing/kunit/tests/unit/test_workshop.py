@@ -6,29 +6,29 @@ import tempfile
 import unittest
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 from unittest import mock
 
-from harness.verdict import remarks
 from harness.base import process
-from harness.revision import builds
 from harness.base.archive import Archive
 from harness.base.errors import DiskSpaceError
 from harness.kernel.finding import Status
-from harness.trees.git import Git
 from harness.kernel.kernel import require_healthy_machine
-from harness.verdict.results import CaseResult
 from harness.request.settings import Settings
+from harness.revision import builds
+from harness.revision.builds import Ending, Limits, Workshop
+from harness.trees.git import Git
 from harness.trees.stack import Patch
 from harness.trees.worktree import Stacked
-from harness.revision.builds import Ending, Limits, Workshop
+from harness.verdict import remarks
+from harness.verdict.results import CaseResult
 
 
 class Kept(unittest.TestCase):
     def setUp(self) -> None:
         self.top = Path(tempfile.mkdtemp(prefix="kunit-test-"))
         self.addCleanup(shutil.rmtree, self.top)
-        self.done: List[str] = []
+        self.done: list[str] = []
         # What the kernel and its tools do: how long a boot takes, what a build says.
         self.boot_seconds, self.build_log, self.hangs, self.is_silent = 0.0, "", False, False
         self.stacked = Stacked(Git(self.top), "commit", "tree")
@@ -72,7 +72,7 @@ class Kept(unittest.TestCase):
         self.done.append("checkpatch")
         return ()
 
-    def calls(self, limit: int) -> List[str]:
+    def calls(self, limit: int) -> list[str]:
         self.done.clear()
         self.shop().run((), "4k", Limits(boot=limit))
         return list(self.done)
@@ -98,9 +98,7 @@ class Kept(unittest.TestCase):
         with self.assertRaises(DiskSpaceError):
             self.shop().warnings((), "4k", ["mm/x.c"], Limits())
         self.build_log = ""
-        self.assertEqual(
-            ("a warning",), self.shop().warnings((), "4k", ["mm/x.c"], Limits())
-        )
+        self.assertEqual(("a warning",), self.shop().warnings((), "4k", ["mm/x.c"], Limits()))
 
     def test_a_build_that_hangs_is_not_kept(self) -> None:
         """A busy machine is no property of a tree."""
@@ -151,9 +149,13 @@ class Kept(unittest.TestCase):
         link = "ld: mm/tests/x_kunit.o: in function `f':(.text+0x1): undefined reference to `g'\n"
         code = "../mm/memory.c:7:3: error: 'x' undeclared\n"
         for log, ending in (
-            (suite, Ending.SUITES_STALE), (link, Ending.SUITES_STALE), (suite + link, Ending.SUITES_STALE),
-            (code, Ending.BUILD_FAILED), (suite + code, Ending.BUILD_FAILED), ("", Ending.BUILD_FAILED),
-        ):  # fmt: skip
+            (suite, Ending.SUITES_STALE),
+            (link, Ending.SUITES_STALE),
+            (suite + link, Ending.SUITES_STALE),
+            (code, Ending.BUILD_FAILED),
+            (suite + code, Ending.BUILD_FAILED),
+            ("", Ending.BUILD_FAILED),
+        ):
             self.assertIs(ending, builds.read_failure(log)[0], log)
 
     def test_what_checkpatch_depends_on(self) -> None:
@@ -166,7 +168,7 @@ class Kept(unittest.TestCase):
 
         self.assertTrue(asks())
         self.assertFalse(asks())
-        settings: Dict[str, str] = {"HOME": str(self.top)}
+        settings: dict[str, str] = {"HOME": str(self.top)}
         (self.top / ".checkpatch.conf").write_text("--max-line-length=80\n")
         with mock.patch.dict("os.environ", settings):
             self.assertTrue(asks())

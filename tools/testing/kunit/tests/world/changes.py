@@ -3,8 +3,9 @@
 
 import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, ContextManager, Dict, Iterator
+from typing import ContextManager
 
 from tests.world.fake import World
 
@@ -39,7 +40,7 @@ def exported(world: World, name: str, value: str) -> Iterator[None]:
     del world.env[name]
 
 
-def relevant(world: World) -> Dict[str, Callable[[], ContextManager[None]]]:
+def relevant(world: World) -> dict[str, Callable[[], ContextManager[None]]]:
     """Changes after which nothing that was kept may be used. LINKER must be there."""
     tools = world.repo / "tools/testing/kunit"
     qemu = tools / "qemu_configs/arm64.py"
@@ -53,9 +54,7 @@ def relevant(world: World) -> Dict[str, Callable[[], ContextManager[None]]]:
         "QEMU's version": program("qemu-system-aarch64"),
         "another compiler of that version": lambda: touched(world.bin / COMPILER),
         "flags": lambda: exported(world, "KCFLAGS", "-Os"),
-        "a fragment": lambda: rewritten(
-            world.repo / "lib/kunit-configs/4k.config", "CONFIG_X=y\n"
-        ),
+        "a fragment": lambda: rewritten(world.repo / "lib/kunit-configs/4k.config", "CONFIG_X=y\n"),
         "a kernel argument": lambda: rewritten(
             qemu, qemu.read_text().replace("console=ttyAMA0", "console=ttyAMA0 quiet")
         ),

@@ -20,10 +20,11 @@ import tempfile
 import time
 import traceback
 import unittest
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence
+from typing import Any, NoReturn
 
 TOOLS = Path(__file__).resolve().parents[2]
 DATA = TOOLS / "tests/data"
@@ -34,14 +35,24 @@ PATIENCE = 180
 # Real programs that the fake PATH leads to.
 _REAL_TOOLS = ("git", "xz", "sh", "sleep", "env", "touch", "cat", "python3", "make")
 # Programs that only have to be there.
-_IDLE_TOOLS = ("gcc", "flex", "bison", "bc", "perl", "ccache", "aarch64-linux-gnu-gcc", "mypy",
-               "dtc", "dpkg-deb")  # fmt: skip
+_IDLE_TOOLS = (
+    "gcc",
+    "flex",
+    "bison",
+    "bc",
+    "perl",
+    "ccache",
+    "aarch64-linux-gnu-gcc",
+    "mypy",
+    "dtc",
+    "dpkg-deb",
+)
 
 NO_ENV: Mapping[str, str] = {}
 
 DEBIAN_GITIGNORE = ".*\n*.o\n/vmlinux\n/*\n!/debian/\n"
 
-KERNEL: Dict[str, str] = {
+KERNEL: dict[str, str] = {
     "Makefile": "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\n"
     "Image:\n\t@python3 tools/testing/kunit/fake_image.py $(O)\n",
     "Kbuild": "# Kbuild\n",
@@ -56,7 +67,7 @@ KERNEL: Dict[str, str] = {
 
 # Stands for the kernel's kunit.py. FAKE_TOOL says what it shall do; what it was
 # given goes to the file FAKE_RECORD.
-_KERNEL_TOOL = '''\
+_KERNEL_TOOL = """\
 #!/usr/bin/env python3
 import os, signal, sys
 
@@ -112,10 +123,10 @@ if sub in ("run", "exec"):
         hang()
 print(os.environ.get("FAKE_SAYS", f"stdout of {sub}"))
 sys.exit(1 if what == "tests fail" else 0)
-'''
+"""
 
 # Stands for the kernel's make: the image is the code, but for what comes behind "//".
-_KERNEL_IMAGE = '''\
+_KERNEL_IMAGE = """\
 import glob, os, re, signal, subprocess, sys
 
 code = "".join(open(name).read() for name in sorted(glob.glob("*/*.c") + glob.glob("*/*/*/*.c")))
@@ -130,7 +141,7 @@ if "syntax error" in code:
 os.makedirs(sys.argv[1] + "/arch/arm64/boot", exist_ok=True)
 with open(sys.argv[1] + "/arch/arm64/boot/Image", "w") as f:
     f.write(re.sub(" *//.*", "", code))
-'''
+"""
 
 MAIL = """\
 From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
@@ -156,11 +167,7 @@ def diff(path: str, old: str, new: str, before: str, after: str) -> str:
 def patch(path: str, stem: str, number: int, new: str, subject: str = "") -> str:
     """A mailed patch that changes line "int STEM_NUMBER;" of a fake kernel file."""
     body = diff(
-        path,
-        f"int {stem}_{number};",
-        new,
-        f"int {stem}_{number - 1};",
-        f"int {stem}_{number + 1};",
+        path, f"int {stem}_{number};", new, f"int {stem}_{number - 1};", f"int {stem}_{number + 1};"
     ).replace("@@ -1,3 +1,3 @@", f"@@ -{number},3 +{number},3 @@")
     return MAIL.format(author="A. Developer", subject=subject or f"change {stem}", diff=body)
 
@@ -203,10 +210,10 @@ def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoRetu
 
 
 # The modules of the programs, as a world has them.
-_MODULES: Dict[str, ModuleType] = {}
+_MODULES: dict[str, ModuleType] = {}
 
 
-def _modules_below(directory: Path) -> Dict[str, ModuleType]:
+def _modules_below(directory: Path) -> dict[str, ModuleType]:
     """The modules that were imported from there."""
     return {
         name: module
@@ -259,7 +266,7 @@ class World(unittest.TestCase):
     kernel: Mapping[str, str] = KERNEL
     kernel_tool = _KERNEL_TOOL
     is_prepared = True
-    _templates: Dict[str, Path] = {}
+    _templates: dict[str, Path] = {}
 
     def setUp(self) -> None:
         self.top = _PLACE
@@ -270,7 +277,7 @@ class World(unittest.TestCase):
         self.build = self.repo / "build"
         self.mark = self.top / "mark"
         self.record = self.top / "record.json"
-        self.env: Dict[str, str] = {
+        self.env: dict[str, str] = {
             "PATH": str(self.bin),
             "HOME": str(self.top),
             "SOURCES": str(self.top / "src"),
@@ -312,8 +319,8 @@ class World(unittest.TestCase):
         # Says that two host tests passed.
         self.tool(
             "pytest-3",
-            'for a; do case $a in --junitxml=*) echo "<s><testcase classname=\'T\' name=\'a\'/>'
-            '<testcase classname=\'T\' name=\'b\'/></s>" >"${a#*=}";; esac; done',
+            "for a; do case $a in --junitxml=*) echo \"<s><testcase classname='T' name='a'/>"
+            "<testcase classname='T' name='b'/></s>\" >\"${a#*=}\";; esac; done",
         )
 
     def tool(self, name: str, script: str) -> None:
@@ -358,8 +365,7 @@ class World(unittest.TestCase):
         self.write("patches/speed/series", "# none\n")
         self.write("patches/series/series", "0001-one.patch\n0002-two.patch # the second\n")
         self.write(
-            "patches/series/0001-one.patch",
-            patch("mm/sparse-vmemmap.c", "vmemmap", 20, "int one;"),
+            "patches/series/0001-one.patch", patch("mm/sparse-vmemmap.c", "vmemmap", 20, "int one;")
         )
         self.write(
             "patches/series/0002-two.patch", patch("arch/arm64/mm/mmu.c", "mmu", 20, "int two;")
@@ -412,7 +418,7 @@ class World(unittest.TestCase):
 
     # --- running ---
 
-    def front_end(self, *args: str, cwd: Optional[Path] = None, **env: str) -> Ran:
+    def front_end(self, *args: str, cwd: Path | None = None, **env: str) -> Ran:
         """Run kunit.py with these arguments."""
         return self.finish(self.start("kunit.py", *args, cwd=cwd, env=env))
 
@@ -427,11 +433,13 @@ class World(unittest.TestCase):
         return self.finish(self.start(name, *args, env=env))
 
     def start(
-        self, name: str, *args: str, cwd: Optional[Path] = None, env: Mapping[str, str] = NO_ENV
+        self, name: str, *args: str, cwd: Path | None = None, env: Mapping[str, str] = NO_ENV
     ) -> "subprocess.Popen[str]":
         """Start kunit.py, or a command of altmap, as a shell does: in a process group of its own."""
         tools = self.repo / "tools/testing/kunit"
-        script, args = (tools / name, args) if name == "kunit.py" else (tools / "altmap", (name, *args))
+        script, args = (
+            (tools / name, args) if name == "kunit.py" else (tools / "altmap", (name, *args))
+        )
         child = subprocess.Popen(
             [sys.executable, str(script), *args],
             cwd=cwd or self.repo,
@@ -460,7 +468,7 @@ class World(unittest.TestCase):
         self.assertNotIn("Traceback", stderr)
         return Ran(child.returncode, stdout, stderr)
 
-    def wait_for_hang(self, child: "subprocess.Popen[str]") -> List[int]:
+    def wait_for_hang(self, child: "subprocess.Popen[str]") -> list[int]:
         """Wait until the tool that shall hang does; return the processes to watch."""
         end = time.monotonic() + PATIENCE
         while not self.mark.exists():
@@ -474,7 +482,7 @@ class World(unittest.TestCase):
         os.killpg(child.pid, signum)
         return self.finish(child)
 
-    def assert_gone(self, pids: List[int]) -> None:
+    def assert_gone(self, pids: list[int]) -> None:
         """No process of these may be left, but for zombies that nobody has fetched yet.
 
         The kernel needs a moment to end one that was killed.
@@ -486,10 +494,10 @@ class World(unittest.TestCase):
 
     # --- looking ---
 
-    def recorded(self) -> Dict[str, Any]:
+    def recorded(self) -> dict[str, Any]:
         """What the kernel's tool was given."""
         with open(self.record, encoding="utf-8") as file:
-            found: Dict[str, Any] = json.load(file)
+            found: dict[str, Any] = json.load(file)
         return found
 
     def git(self, tree: Path, *args: str) -> str:
@@ -517,9 +525,9 @@ def _is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def listing(directory: Path) -> Dict[str, Any]:
+def listing(directory: Path) -> dict[str, Any]:
     """Everything below a directory: kind, size, mode, times and content."""
-    found: Dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for path in sorted(directory.rglob("*")):
         stat = path.lstat()
         content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""

@@ -11,17 +11,14 @@ import subprocess
 import sys
 import unittest
 from pathlib import Path
-from typing import List
 
-from harness.base import builddir
+from harness.base import builddir, packages, process, program
 from harness.base.console import say
-from harness.base import packages
-from harness.base import process
 from harness.request import settings
 from harness.request.settings import REPO
-from tests.world.fake import DATA, Ran, World
-from tests.unit.test_judge import CASES
 from harness.request.variables import Command
+from tests.unit.test_judge import CASES
+from tests.world.fake import DATA, Ran, World
 
 # The last one that Node 20 can run.
 GITLAB_CI_LOCAL = "gitlab-ci-local@4.61.1"
@@ -34,7 +31,7 @@ def runner() -> Path:
     return settings.read().build / "npm/node_modules/.bin/gitlab-ci-local"
 
 
-def main(_argv: List[str]) -> int:
+def main(_argv: list[str]) -> int:
     """Install gitlab-ci-local below BUILD, then run the tests of this file."""
     Command("make check-pipelines", frozenset({"BUILD"})).given(os.environ)
     packages.ensure([packages.GIT, packages.MAKE, NPM, RSYNC])
@@ -44,7 +41,9 @@ def main(_argv: List[str]) -> int:
         say(f"installing {GITLAB_CI_LOCAL} ...")
         directory = wanted.build / "npm"
         directory.mkdir(exist_ok=True)
-        process.run(["npm", "install", "--no-audit", "--no-fund", GITLAB_CI_LOCAL], cwd=str(directory))
+        process.run(
+            ["npm", "install", "--no-audit", "--no-fund", GITLAB_CI_LOCAL], cwd=str(directory)
+        )
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(Pipelines)
     return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
 
@@ -68,7 +67,9 @@ class Pipelines(World):
         for name in ("baseline", "stock", "skips"):
             self.write(f"tools/testing/kunit/data/expected/{name}", "")
         self.env["PATH"] += ":" + os.environ["PATH"]
-        self.env["GIT_CONFIG_GLOBAL"] = str(self.write("../gitconfig", "[user]\nname = A\nemail = a@b\n"))
+        self.env["GIT_CONFIG_GLOBAL"] = str(
+            self.write("../gitconfig", "[user]\nname = A\nemail = a@b\n")
+        )
         for argv in (
             ["init", "-q", "-b", "main"],
             ["add", "-A"],
@@ -80,9 +81,15 @@ class Pipelines(World):
     def pipeline(self, log: str) -> Ran:
         """Run all jobs, each in a copy of the clone with what artifacts brought it."""
         argv = [
-            str(runner()), "--force-shell-executor", "--shell-isolation", "--no-color",
-            "--variable", "CONFIGS=4k 64k", "--variable", "FLAVOURS=stock fixed",
-        ]  # fmt: skip
+            str(runner()),
+            "--force-shell-executor",
+            "--shell-isolation",
+            "--no-color",
+            "--variable",
+            "CONFIGS=4k 64k",
+            "--variable",
+            "FLAVOURS=stock fixed",
+        ]
         env = {**self.env, "FAKE_CONSOLE": str(DATA / f"{log}.log")}
         done = subprocess.run(
             argv, cwd=self.repo, env=env, capture_output=True, text=True, timeout=300
@@ -92,7 +99,11 @@ class Pipelines(World):
     def test_all_is_well(self) -> None:
         ran = self.pipeline("pass")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        for command in ("make check", "make matrix SHARD=$CI_NODE_INDEX/$CI_NODE_TOTAL", "make report"):
+        for command in (
+            "make check",
+            "make matrix SHARD=$CI_NODE_INDEX/$CI_NODE_TOTAL",
+            "make report",
+        ):
             self.assertIn(command, ran.stdout)
         # Five cases, a kernel in each of four shards, two boots of each.
         self.assertEqual(4, ran.stdout.count(" 10 passed, 0 failed"), ran.stdout)
@@ -106,4 +117,4 @@ class Pipelines(World):
 
 
 if __name__ == "__main__":
-    sys.exit(process.main_guard(main, sys.argv[1:]))
+    sys.exit(program.main_guard(main, sys.argv[1:]))

@@ -4,8 +4,8 @@
 import re
 import unittest
 
-from harness.commands import arches
 from harness.base.errors import UsageError
+from harness.commands import arches
 from harness.request.settings import REPO
 from tests.world.fake import Ran, World
 

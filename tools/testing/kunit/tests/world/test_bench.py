@@ -5,19 +5,19 @@ import json
 import re
 import unittest
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterable, List, Tuple
 
-from harness.commands import bench
+from harness.base.errors import UsageError
+from harness.bench import barriers as bench_barriers
+from harness.bench import costs as bench_costs
 from harness.bench import plot
 from harness.bench import text as bench_text
-from harness.bench import costs as bench_costs
-from harness.bench import barriers as bench_barriers
-from harness.verdict import judge
-from harness.bench.costs import BenchError, Costs, Key
 from harness.bench.barriers import TraceError
-from harness.base.errors import UsageError
+from harness.bench.costs import BenchError, Costs, Key
+from harness.commands import bench
+from harness.verdict import judge
 from harness.verdict.results import RunResult
 from tests.world import fake
 from tests.world.fake import KERNEL, Ran, World
@@ -26,7 +26,7 @@ GIB = 1 << 30
 FACTS = "bench: kernel page=4096 section=134217728 subsection=2097152 struct_page=64 block=2097152"
 
 # What memremap_pages() of a GiB takes, in thousands of instructions.
-COSTS: Dict[Tuple[str, str], int] = {
+COSTS: dict[tuple[str, str], int] = {
     ("memremap_pages", "device"): 13000,
     ("memunmap_pages", "device"): 9000,
     ("arch_add_memory", "device"): 2500,
@@ -50,7 +50,7 @@ def row(call: str, of: str, origin: str, count: int, own: int) -> str:
     )
 
 
-def lines() -> List[str]:
+def lines() -> list[str]:
     found = [FACTS]
     for origin in ("device", "ram"):
         found += [row(call, of, origin, GIB, n * 1000) for (call, of), n in COSTS.items()]
@@ -63,8 +63,14 @@ def log(rows: Iterable[str]) -> str:
     """A console that tells these rows, in the suite's last case."""
     expected = judge.read_expectation(bench.EXPECTED, "stock", "4k", (6, 12))
     cases = sorted(name.split(".")[1] for name in expected.cases)
-    text = ["Booting Linux", "KTAP version 1", "1..1", "    KTAP version 1",
-            f"    # Subtest: {bench.SUITE}", f"    1..{len(cases)}"]  # fmt: skip
+    text = [
+        "Booting Linux",
+        "KTAP version 1",
+        "1..1",
+        "    KTAP version 1",
+        f"    # Subtest: {bench.SUITE}",
+        f"    1..{len(cases)}",
+    ]
     text += [f"    ok {n} {name}" for n, name in enumerate(cases[:-1], 1)]
     text += [f"    # {cases[-1]}: {line}" for line in rows]
     text += [f"    ok {len(cases)} {cases[-1]}", f"ok 1 {bench.SUITE}", "reboot: System halted"]
@@ -80,21 +86,27 @@ class Read(unittest.TestCase):
         self.assertEqual(4099, got.ram)
 
     def test_what_does_not_sleep_is_known_to_the_instruction(self) -> None:
-        self.assertEqual(271, bench_costs.read(log(lines())).work("vmemmap_populate", "page",
-                                                                 "device", 4096))  # fmt: skip
+        self.assertEqual(
+            271, bench_costs.read(log(lines())).work("vmemmap_populate", "page", "device", 4096)
+        )
 
     def test_without_a_wait_all_tasks_count(self) -> None:
         line = row("remove_memory", "dimm", "device", GIB, 3366960)
         line = line.replace("insns=3366967 ns=3371967", "insns=4570557 ns=4570560")
-        self.assertEqual(4570557, bench_costs.read(log([FACTS, line])).work("remove_memory", "dimm",
-                                                                           "device", GIB))  # fmt: skip
+        self.assertEqual(
+            4570557,
+            bench_costs.read(log([FACTS, line])).work("remove_memory", "dimm", "device", GIB),
+        )
 
     def test_lines_that_mean_nothing(self) -> None:
         good = row("add_memory", "dimm", "ram", GIB, 5)
         for bad in (
-            good.replace("bytes=1073741824", ""), good.replace("origin=ram", "origin=mars"),
-            good.replace("own=5", "own=many"), good + "\n" + good, FACTS.replace("page=4096", ""),
-        ):  # fmt: skip
+            good.replace("bytes=1073741824", ""),
+            good.replace("origin=ram", "origin=mars"),
+            good.replace("own=5", "own=many"),
+            good + "\n" + good,
+            FACTS.replace("page=4096", ""),
+        ):
             with self.assertRaises(BenchError, msg=bad):
                 bench_costs.read(f"{FACTS}\n{bad}\n" if bad is not FACTS else bad)
 
@@ -105,14 +117,14 @@ class Read(unittest.TestCase):
 
 
 class Compare(unittest.TestCase):
-    def costs(self, *changed: Tuple[str, str]) -> Costs:
+    def costs(self, *changed: tuple[str, str]) -> Costs:
         text = "\n".join(lines())
         for old, new in changed:
             self.assertIn(old, text)
             text = text.replace(old, new)
         return bench_costs.read(text)
 
-    def faults(self, *changed: Tuple[str, str]) -> List[str]:
+    def faults(self, *changed: tuple[str, str]) -> list[str]:
         changes = bench_costs.compare(self.costs(), self.costs(*changed))
         return [change.fault for change in changes if change.fault]
 
@@ -129,7 +141,9 @@ class Compare(unittest.TestCase):
         self.assertEqual(2, len(self.faults(("insns=271", "insns=299"))))
 
     def test_any_other_part_may_as_long_as_the_whole_does_not(self) -> None:
-        self.assertEqual([], self.faults(("own=2500000 insns=2500007", "own=9000000 insns=9000007")))
+        self.assertEqual(
+            [], self.faults(("own=2500000 insns=2500007", "own=9000000 insns=9000007"))
+        )
         self.assertEqual([], self.faults(("own=300000 insns=300007", "own=900000 insns=900007")))
         key = Key("arch_add_memory", "device", "ram", GIB)
         for before, now in ((0, 0), (0, 3), (8, 80)):
@@ -158,8 +172,10 @@ class Compare(unittest.TestCase):
             with self.subTest(work=work, device=device, count=count):
                 changes = bench_costs.compare(stock, small(work, device, count))
                 self.assertEqual(faults, len([c for c in changes if c.fault]))
-        (change,) = [c for c in bench_costs.compare(small(30000, 1), small(34000, 0)) if c.against]
-        self.assertIn("34,000 instructions for 33,000 in stock, memmap in system RAM", change.numbers)
+        (change,) = (c for c in bench_costs.compare(small(30000, 1), small(34000, 0)) if c.against)
+        self.assertIn(
+            "34,000 instructions for 33,000 in stock, memmap in system RAM", change.numbers
+        )
 
     def test_what_is_cheaper_is_well(self) -> None:
         self.assertEqual([], self.faults(("own=13000000", "own=10")))
@@ -168,7 +184,9 @@ class Compare(unittest.TestCase):
         stock = self.costs()
         rows = dict(stock.rows)
         gone = rows.popitem()[0]
-        (fault,) = [c.fault for c in bench_costs.compare(stock, Costs(stock.facts, rows)) if c.fault]
+        (fault,) = (
+            c.fault for c in bench_costs.compare(stock, Costs(stock.facts, rows)) if c.fault
+        )
         self.assertIn(f"{gone.name}: not measured", fault)
         new = [c for c in bench_costs.compare(Costs(stock.facts, rows), stock) if not c.before]
         self.assertEqual([gone], [c.key for c in new])
@@ -179,18 +197,26 @@ class Compare(unittest.TestCase):
         stock = {key: {"dsb": 20, "isb": 10, "tlbi": 0}}
         for now, fault in (
             ({"dsb": 22, "isb": 10, "tlbi": 0}, ""),
-            ({"dsb": 23, "isb": 10, "tlbi": 0}, "dsb in vmemmap_free of a page, memmap in system RAM: +15.0%"),
-            ({"dsb": 20, "isb": 10, "tlbi": 1}, "tlbi in vmemmap_free of a page, memmap in system RAM: from nothing"),
-            ({"dsb": 20, "isb": 10}, "tlbi in vmemmap_free of a page, memmap in system RAM: not measured"),
-        ):  # fmt: skip
+            (
+                {"dsb": 23, "isb": 10, "tlbi": 0},
+                "dsb in vmemmap_free of a page, memmap in system RAM: +15.0%",
+            ),
+            (
+                {"dsb": 20, "isb": 10, "tlbi": 1},
+                "tlbi in vmemmap_free of a page, memmap in system RAM: from nothing",
+            ),
+            (
+                {"dsb": 20, "isb": 10},
+                "tlbi in vmemmap_free of a page, memmap in system RAM: not measured",
+            ),
+        ):
             changes = bench_costs.compare_barriers(stock, {key: now})
             self.assertEqual(fault, "".join(change.fault for change in changes))
 
     def test_parts_add_up(self) -> None:
         costs = self.costs()
         added = bench_costs.adding(costs, "device", GIB)
-        self.assertEqual(costs.work("memremap_pages", "device", "device", GIB),
-                         sum(added.values()))  # fmt: skip
+        self.assertEqual(costs.work("memremap_pages", "device", "device", GIB), sum(added.values()))
         # The parts sleep nowhere and are taken by all instructions, hence 14 more.
         self.assertEqual(10200014, added["struct pages"])
         self.assertEqual(2000000, added["linear mapping"])
@@ -289,7 +315,7 @@ class Trace(unittest.TestCase):
         self.image = b"".join(word.to_bytes(4, "little") for word in words)
         self.found = bench_barriers.watched(MAP, self.image, ["set_table", "plain"])
 
-    def count(self, *lines: str) -> List[Dict[str, int]]:
+    def count(self, *lines: str) -> list[dict[str, int]]:
         marks = [translated(self.BEGIN, NOP), translated(self.END, NOP)]
         text = "\n".join([*marks, *lines]).splitlines()
         return [dict(window) for window in bench_barriers.count(text, self.found)]
@@ -315,15 +341,25 @@ class Trace(unittest.TestCase):
 
     def test_what_is_executed_between_the_marks(self) -> None:
         table = executed(0x7F03, self.TABLE)
-        found = self.count(translated(self.TABLE, *self.BODY), table, self.begin(), table, table,
-                           self.end(), table, self.begin(), self.end())  # fmt: skip
+        found = self.count(
+            translated(self.TABLE, *self.BODY),
+            table,
+            self.begin(),
+            table,
+            table,
+            self.end(),
+            table,
+            self.begin(),
+            self.end(),
+        )
         self.assertEqual([{"dsb": 2, "isb": 2, "tlbi": 2}, {}], found)
 
     def test_a_block_that_was_left_before_it_began(self) -> None:
         table = executed(0x7F03, self.TABLE)
         stopped = f"Stopped execution of TB chain before 0x7f03 [{self.TABLE:016x}] set_table"
-        found = self.count(translated(self.TABLE, *self.BODY), self.begin(), table, stopped, table,
-                           self.end())  # fmt: skip
+        found = self.count(
+            translated(self.TABLE, *self.BODY), self.begin(), table, stopped, table, self.end()
+        )
         self.assertEqual([{"dsb": 1, "isb": 1, "tlbi": 1}], found)
         at_mark = f"Stopped execution of TB chain before 0x7f01 [{self.BEGIN:016x}] cost_begin"
         found = self.count(self.begin(), at_mark, self.begin(), self.end())
@@ -333,9 +369,15 @@ class Trace(unittest.TestCase):
         """When QEMU's budget of instructions ends, it makes a shorter one of the same address."""
         whole, part = executed(0x7F03, self.TABLE), executed(0x7F04, self.TABLE)
         found = self.count(
-            translated(self.TABLE, *self.BODY), self.begin(), whole,
-            translated(self.TABLE, *self.BODY[:2]), part, whole, part, self.end(),
-        )  # fmt: skip
+            translated(self.TABLE, *self.BODY),
+            self.begin(),
+            whole,
+            translated(self.TABLE, *self.BODY[:2]),
+            part,
+            whole,
+            part,
+            self.end(),
+        )
         self.assertEqual([{"dsb": 4, "isb": 4, "tlbi": 2}], found)
 
     def test_a_trace_of_nothing(self) -> None:
@@ -345,7 +387,9 @@ class Trace(unittest.TestCase):
 
 class Choose(unittest.TestCase):
     def test_stock_comes_first_always(self) -> None:
-        self.assertEqual((["stock", "series", "fixed", "fast"], ["4k", "16k", "64k"]), bench.choose("", ""))
+        self.assertEqual(
+            (["stock", "series", "fixed", "fast"], ["4k", "16k", "64k"]), bench.choose("", "")
+        )
         self.assertEqual((["stock", "series"], ["64k"]), bench.choose("series stock", "64k 64k"))
 
     def test_unknown_names(self) -> None:
@@ -415,7 +459,9 @@ class Make(World):
         self.assertIn("series 4k: 1 not as expected", ran.stdout)
         self.assertIn("memmap in the device: +7.7%\n", ran.stdout)
         self.assertIn("14,000,000 instructions for 13,000,000 in stock; 2% is", ran.stdout)
-        self.assertRegex(ran.stdout, r"memremap_pages 1 GiB, device +13,000,000 +\+7\.69% +\+0\.00%")
+        self.assertRegex(
+            ran.stdout, r"memremap_pages 1 GiB, device +13,000,000 +\+7\.69% +\+0\.00%"
+        )
         self.assertEqual("103 passed, 1 failed", ran.stdout.splitlines()[-1])
 
     def test_results_for_machines(self) -> None:
@@ -424,8 +470,9 @@ class Make(World):
         out = self.build / "results/bench"
         document = json.loads((out / "bench.json").read_text())
         stock, series = document["kernels"]
-        self.assertEqual(("stock", "series", "4k"),
-                         (stock["flavour"], series["flavour"], series["config"]))  # fmt: skip
+        self.assertEqual(
+            ("stock", "series", "4k"), (stock["flavour"], series["flavour"], series["config"])
+        )
         self.assertEqual(4096, series["facts"]["page"])
         self.assertEqual(0.07692, series["rows"][0]["growth"])
         self.assertEqual(5000, series["rows"][0]["waiting"])
@@ -450,13 +497,17 @@ class Make(World):
         self.assertIn("the log tells no measurements", ran.stdout)
 
     def test_a_skipped_case_is_a_failure(self) -> None:
-        self.console(log(lines()).replace("memremap_pages_by_size", "memremap_pages_by_size # SKIP no"))
+        self.console(
+            log(lines()).replace("memremap_pages_by_size", "memremap_pages_by_size # SKIP no")
+        )
         ran = self.bench(FLAVOURS="stock")
         self.assertEqual(1, ran.status)
         self.assertIn("memremap_pages_by_size", ran.stdout)
 
     def test_memory_that_cannot_hold_its_memmap_is_skipped(self) -> None:
-        self.console(log(lines()).replace("add_memory_by_size\n", "add_memory_by_size # SKIP refused\n"))
+        self.console(
+            log(lines()).replace("add_memory_by_size\n", "add_memory_by_size # SKIP refused\n")
+        )
         for config, status in (("64k", 0), ("4k", 1)):
             ran = self.bench(FLAVOURS="stock", CONFIGS=config)
             self.assertEqual(status, ran.status, ran.stdout + ran.stderr)

@@ -6,14 +6,14 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from harness.verdict import judge
+from harness.base.errors import CommandError, DiskSpaceError, UsageError
 from harness.commands import check
 from harness.kernel import kernel
-from harness.base.errors import CommandError, DiskSpaceError, UsageError
 from harness.kernel.finding import Finding, Kind, Status
+from harness.verdict import judge
 from harness.verdict.results import CaseResult, RunResult, summary
-from tests.world.fake import DATA, Ran, World
 from tests.unit.test_judge import CASES
+from tests.world.fake import DATA, Ran, World
 
 
 class Check(World):
@@ -37,7 +37,9 @@ class Check(World):
         self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
 
     def test_baseline_must_fail(self) -> None:
-        self.write("tools/testing/kunit/data/expected/baseline", "vmemmap_basepages.maps_altmap_pages\n")
+        self.write(
+            "tools/testing/kunit/data/expected/baseline", "vmemmap_basepages.maps_altmap_pages\n"
+        )
         ran = self.check("failure", FLAVOURS="baseline")
         self.assertEqual(0, ran.status, ran.stdout)
         ran = self.check("pass", FLAVOURS="baseline")
@@ -50,9 +52,11 @@ class Check(World):
         self.assertEqual(1, ran.status)
         runs = json.loads((self.build / "results/check.json").read_text())["runs"]
         deaths = [
-            run["name"] for run in runs for case in run["cases"]
+            run["name"]
+            for run in runs
+            for case in run["cases"]
             if case["finding"] and case["finding"]["kind"] == Kind.PANIC.value
-        ]  # fmt: skip
+        ]
         self.assertEqual(["fixed 4k", "fixed 64k"], deaths)
         self.assertLess(ran.stdout.index("Kernel panic"), ran.stdout.index("passed  failed"))
 

@@ -7,21 +7,20 @@ import shutil
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Dict
 
+from harness.base.errors import CommandError, UsageError
 from harness.commands import coverage
 from harness.coverage import gcov
 from harness.coverage import text as coverage_text
-from harness.request import settings
 from harness.coverage.gcov import Ran
 from harness.e2e.scenario import RAM_START
-from harness.base.errors import CommandError, UsageError
 from harness.kernel.finding import Kind
+from harness.request import settings
 from harness.trees.git import Git
+from tests.unit.test_judge import CASES
 from tests.world.fake import DATA
 from tests.world.fake import Ran as Finished
 from tests.world.test_e2e import CONSOLE, GuestWorld
-from tests.unit.test_judge import CASES
 
 OBJECT = "/build/.kunit-4k-e2e-coverage/mm/sparse"
 
@@ -98,7 +97,7 @@ class Report(Directory):
     touched = {"mm/sparse.c": {7: "\tif (altmap)", 8: "\t\treturn;", 9: "\t/* why */"}}
 
     def look(self, ran: Ran, excuses: str = "") -> coverage_text.Report:
-        seen: Dict[str, gcov.Trace] = {"suites": {"mm/sparse.c": ran}}
+        seen: dict[str, gcov.Trace] = {"suites": {"mm/sparse.c": ran}}
         seen["both"] = seen["suites"]
         found = coverage_text.read_excuses(self.file(excuses, "uncovered"))
         return coverage_text.look(self.touched, seen, found)
@@ -180,8 +179,10 @@ class Running(GuestWorld):
     def coverage(self, **env: str) -> Finished:
         gcda = self.build / "linux-6.12/series/.kunit-4k-e2e-coverage/mm/sparse-vmemmap"
         suites = (DATA / "pass.log").read_text()
-        self.console(CONSOLE.replace("not ok", "ok") + printed(b"x", str(gcda)),
-                     suites + printed(b"x", str(gcda)))  # fmt: skip
+        self.console(
+            CONSOLE.replace("not ok", "ok") + printed(b"x", str(gcda)),
+            suites + printed(b"x", str(gcda)),
+        )
         return self.program("coverage", CONFIGS="4k", FAKE_APT="", FAKE_GUEST="", **env)
 
     def test_what_is_left_unexplained(self) -> None:

@@ -10,17 +10,14 @@ import tempfile
 import threading
 import unittest
 from pathlib import Path
-from typing import Dict, List, Tuple
 
-from harness.e2e import choice, text
-from harness.e2e import host
-from harness.e2e import judge
-from harness.e2e import rootfs
+from harness.base.errors import UsageError
+from harness.e2e import choice, host, judge, rootfs
 from harness.e2e import run as e2e_run
 from harness.e2e import scenario as e2e_scenario
+from harness.e2e import text as e2e_text
 from harness.e2e.guest import Ended, Memory
 from harness.e2e.scenario import Case, Line, Scenario, ScenarioError
-from harness.base.errors import UsageError
 from harness.kernel.finding import Finding, Kind, Stage, Status
 from harness.verdict.results import CaseResult, RunResult
 from tests.world.fake import Ran, World
@@ -53,7 +50,7 @@ class Reading(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         self.path = self.directory / "two-devices.scenario"
 
-    def read(self, text: str) -> List[Scenario]:
+    def read(self, text: str) -> list[Scenario]:
         self.path.write_text(text)
         return e2e_scenario.read(self.path)
 
@@ -73,13 +70,17 @@ class Reading(unittest.TestCase):
     def test_the_script(self) -> None:
         small = self.read(GOOD)[0]
         text = e2e_scenario.script(small, small.cases("4k"), cut=False)
-        self.assertTrue(text.startswith("size=2M\nplan two-devices 2\nbegin first\nrun 'ndctl list'\n"))
+        self.assertTrue(
+            text.startswith("size=2M\nplan two-devices 2\nbegin first\nrun 'ndctl list'\n")
+        )
         self.assertIn("see '\"dev\"'\nunseen error\nfinish\n", text)
         self.assertTrue(text.endswith("finish\nend\n"))
 
     def test_power_cuts_divide_boots(self) -> None:
         scenario = self.read(GOOD.replace("case second on 4k", "power cut\n\ncase second"))[0]
-        self.assertEqual([["first"], ["second"]], [[c.name for c in b] for b in scenario.boots("4k")])
+        self.assertEqual(
+            [["first"], ["second"]], [[c.name for c in b] for b in scenario.boots("4k")]
+        )
         self.assertTrue(scenario.looks_from_outside)
 
     def assert_refused(self, old: str, new: str, line: int, *words: str) -> None:
@@ -178,13 +179,13 @@ CASES = (Case("first", (Line("run", "ndctl list"),)), Case("second", (Line("run"
 
 
 class Judging(unittest.TestCase):
-    def look(self, console: str, timed_out: bool = False) -> List[Tuple[str, Status]]:
+    def look(self, console: str, timed_out: bool = False) -> list[tuple[str, Status]]:
         self.seen = judge.look(Ended(console, timed_out), CASES)
         return [(outcome.name, outcome.status) for outcome in self.seen.outcomes]
 
     def finding(self, kind: Kind) -> Finding:
         """The one finding of a kind in the cases."""
-        (found,) = [o.finding for o in self.seen.outcomes if o.finding and o.finding.kind is kind]
+        (found,) = (o.finding for o in self.seen.outcomes if o.finding and o.finding.kind is kind)
         return found
 
     def test_a_pass_and_a_failure(self) -> None:
@@ -268,7 +269,7 @@ class Plugging(unittest.TestCase):
         directory = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, directory)
         self.memory = Memory(directory, False, directory / "qmp")
-        self.commands: List[str] = []
+        self.commands: list[str] = []
 
     def qemu(self, *answers: str) -> None:
         """Listen; answer each command with a line, or with several."""
@@ -293,8 +294,11 @@ class Plugging(unittest.TestCase):
     def ask(self, wish: str) -> str:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "dimm.scenario"
-            path.write_text(GOOD.replace("device  $size at 4G      # the first", "dimm $size").replace(
-                "device  2M at 4G+64M", "arguments quiet"))  # fmt: skip
+            path.write_text(
+                GOOD.replace("device  $size at 4G      # the first", "dimm $size").replace(
+                    "device  2M at 4G+64M", "arguments quiet"
+                )
+            )
             scenario = e2e_scenario.read(path)[1]
         self.assertEqual((16 << 20,), scenario.dimms)
         return str(host.answer(scenario, wish, self.memory))
@@ -325,7 +329,7 @@ class Plugging(unittest.TestCase):
 
 
 class Choosing(unittest.TestCase):
-    def plans(self, **environ: str) -> List[str]:
+    def plans(self, **environ: str) -> list[str]:
         return [plan.name for plan in choice.choose(e2e_scenario.load(), environ)]
 
     def test_what_is_run(self) -> None:
@@ -341,9 +345,10 @@ class Choosing(unittest.TestCase):
         scenarios = e2e_scenario.load()
         run = {
             s.variant
-            for flavour, _, globs in choice.RUNS if flavour == "series"
+            for flavour, _, globs in choice.RUNS
+            if flavour == "series"
             for s in choice.matching(scenarios, globs)
-        }  # fmt: skip
+        }
         self.assertEqual({s.variant for s in scenarios}, run)
 
     def test_scenarios_that_must_fail_are_run_where_they_must(self) -> None:
@@ -392,7 +397,7 @@ class Grids(unittest.TestCase):
         fine = run("fine", a_b="passed", a_c="passed passed")
         pair = run("pair", m2_m2="passed splat failed", m2_m16="passed", m16_m2="died passed")
         single = RunResult("stock 4k single", (CaseResult("case", FAILED, suite="single"),), 1.0)
-        shown = text.grids([fine, pair, single])
+        shown = e2e_text.grids([fine, pair, single])
         self.assertEqual(
             [
                 "stock 4k pair, the worst of each variant:",
@@ -403,13 +408,13 @@ class Grids(unittest.TestCase):
             ],
             shown,
         )
-        self.assertEqual([], text.grids([fine, single]))
+        self.assertEqual([], e2e_text.grids([fine, single]))
 
 
 class Archives(unittest.TestCase):
-    def read(self, data: bytes) -> Dict[str, Tuple[int, bytes]]:
+    def read(self, data: bytes) -> dict[str, tuple[int, bytes]]:
         """Read cpio's "newc" format the way its description has it."""
-        found: Dict[str, Tuple[int, bytes]] = {}
+        found: dict[str, tuple[int, bytes]] = {}
         at = 0
         while at < len(data):
             self.assertEqual(b"070701", data[at : at + 6])
@@ -454,8 +459,15 @@ class ModuleIndex(unittest.TestCase):
 
     def test_what_is_in_it_is_found(self) -> None:
         data = rootfs.module_index(("device_dax", "kmem", "km"))
-        for word, there in (("kmem", True), ("km", True), ("kmemo", False), ("device_dax", True),
-                            ("k", False), ("", False), ("zlib", False)):  # fmt: skip
+        for word, there in (
+            ("kmem", True),
+            ("km", True),
+            ("kmemo", False),
+            ("device_dax", True),
+            ("k", False),
+            ("", False),
+            ("zlib", False),
+        ):
             self.assertEqual(there, self.find(data, word), word)
 
 
@@ -531,7 +543,9 @@ class Running(GuestWorld):
 
     def test_what_took_the_guest_down_hides_nothing(self) -> None:
         died = CONSOLE[: CONSOLE.index("    ok 1")] + "Kernel panic - not syncing: Oops\n"
-        rest = CONSOLE.replace(CONSOLE[CONSOLE.index("    1..2") : CONSOLE.index("    # second")], "    1..1\n")
+        rest = CONSOLE.replace(
+            CONSOLE[CONSOLE.index("    1..2") : CONSOLE.index("    # second")], "    1..1\n"
+        )
         self.console(died, rest.replace("not ok 2", "ok 1").replace("not ok 1", "ok 1"))
         ran = self.e2e()
         self.assertEqual(1, ran.status)

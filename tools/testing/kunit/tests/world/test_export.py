@@ -4,12 +4,11 @@
 import tempfile
 import unittest
 from pathlib import Path
-from typing import List
 
 from harness.outgoing import contents
+from harness.request.settings import REPO
 from harness.trees import worktree
 from harness.trees.git import Git
-from harness.request.settings import REPO
 from tests.world.fake import KERNEL, World, patch
 
 LETTER = "Subject: [PATCH v3] mm: a title\nBase: {base}\n{more}\nWhy, and who is affected.\n"
@@ -89,7 +88,7 @@ class Exporting(World):
         self.assertEqual(0, ran.status, ran.stderr)
         self.assertEqual("", ran.stdout)
 
-    def mails(self, name: str) -> List[Path]:
+    def mails(self, name: str) -> list[Path]:
         return sorted((self.out / name).glob("*.patch"))
 
     def add_fixes(self, second: int = 30) -> None:

@@ -11,25 +11,29 @@ import signal
 import subprocess
 import tempfile
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 from harness.base import archive
-from harness.bench import text as bench_text
-from harness.bench import costs as bench_costs
-from harness.verdict import journal
 from harness.base.errors import WorkTreeError
+from harness.bench import costs as bench_costs
+from harness.bench import text as bench_text
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status
+from harness.verdict import journal
 from harness.verdict.journal import Journal
 from harness.verdict.results import CaseResult, RunResult
+from tests.unit.test_judge import CASES
 from tests.world import test_bench
 from tests.world.fake import DATA, World
 from tests.world.test_e2e import GuestWorld
-from tests.unit.test_judge import CASES
 
 
 def run(name: str, *findings: Finding) -> RunResult:
-    cases = [CaseResult(f"s.{n}", Status.FAILED, f, "s", (), (("kB", 3),)) for n, f in enumerate(findings)]
+    cases = [
+        CaseResult(f"s.{n}", Status.FAILED, f, "s", (), (("kB", 3),))
+        for n, f in enumerate(findings)
+    ]
     return RunResult(name, (CaseResult("s.c", Status.PASSED), *cases), 1.5)
 
 
@@ -95,8 +99,14 @@ class Units(unittest.TestCase):
         self.ended("one", "two")
         units = sorted((self.top / "check.partial").glob("*.unit.json"))
         whole = units[0].read_text()
-        for text in ("", whole[: len(whole) // 2], "[]", '{"name": "one"}', '{"name": 1, "unit": 2}',
-                     '{"name": "one", "unit": {}}'):  # fmt: skip
+        for text in (
+            "",
+            whole[: len(whole) // 2],
+            "[]",
+            '{"name": "one"}',
+            '{"name": 1, "unit": 2}',
+            '{"name": "one", "unit": {}}',
+        ):
             for path in units:
                 path.write_text(text)
             (self.top / "check.partial/half.123.new").write_text("x")
@@ -162,14 +172,14 @@ class Killed(World):
     def kept(self, partial: str) -> int:
         return len(list((self.results / partial).glob("*.unit.json")))
 
-    def kill_until_done(self, name: str, stem: str, runs: str, choice: Dict[str, str]) -> None:
+    def kill_until_done(self, name: str, stem: str, runs: str, choice: dict[str, str]) -> None:
         """Run a program whole; then kill it again and again; the results must be the same."""
 
-        def document() -> List[Dict[str, Any]]:
-            found: List[Dict[str, Any]] = json.loads(path.read_text())[runs]
+        def document() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = json.loads(path.read_text())[runs]
             return found
 
-        def outcome() -> List[Any]:
+        def outcome() -> list[Any]:
             """What the results say, without times and without what is from an earlier run."""
             return [(r["name"], [(c["name"], c["status"]) for c in r["cases"]]) for r in document()]
 
@@ -209,7 +219,9 @@ class Killed(World):
 class KilledInGuests(GuestWorld):
     def test_make_e2e(self) -> None:
         """It is killed while the second kernel's guest hangs; the first is not booted again."""
-        hang = 'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait'
+        hang = (
+            'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait'
+        )
         self.tool("hang", f'[ "$(/usr/bin/wc -l <"$FAKE_MARK.qemu")" -lt 3 ] || {{ {hang}; }}')
         choice = {"FLAVOURS": "series baseline", "CONFIGS": "4k", "FAKE_APT": ""}
         child = self.start("e2e", env={**choice, "FAKE_GUEST": "hang"})

@@ -2,7 +2,6 @@
 """The front end: what it passes on, and what it tells."""
 
 import unittest
-from typing import List
 
 from tests.world.fake import World
 
@@ -10,10 +9,10 @@ from tests.world.fake import World
 class PassThrough(World):
     """What the kernel's tool is given."""
 
-    def given(self, *args: str, **env: str) -> List[str]:
+    def given(self, *args: str, **env: str) -> list[str]:
         ran = self.front_end(*args, cwd=self.top, **env)
         self.assertEqual(0, ran.status, ran.stderr)
-        argv: List[str] = self.recorded()["argv"]
+        argv: list[str] = self.recorded()["argv"]
         return argv
 
     def test_defaults_of_run(self) -> None:
@@ -106,14 +105,18 @@ class Paths(World):
         (self.cwd / "my.config").write_text("")
         (self.cwd / "qemu.py").write_text("")
 
-    def given(self, *args: str) -> List[str]:
+    def given(self, *args: str) -> list[str]:
         ran = self.front_end(*args, cwd=self.cwd)
         self.assertEqual(0, ran.status, ran.stderr)
-        argv: List[str] = self.recorded()["argv"]
+        argv: list[str] = self.recorded()["argv"]
         return argv
 
     def test_a_kunitconfig_that_is_there(self) -> None:
-        spellings = ["--kunitconfig=my.config"], ["--kunitconfig", "my.config"], ["--kunitc=my.config"]
+        spellings = (
+            ["--kunitconfig=my.config"],
+            ["--kunitconfig", "my.config"],
+            ["--kunitc=my.config"],
+        )
         for spelling in spellings:
             argv = self.given("run", *spelling)
             configs = [a for a in argv if a.startswith("--kunitconfig")]
@@ -177,7 +180,9 @@ class Statuses(World):
         self.assertEqual(125, self.front_end("run").status)
 
     def test_an_unknown_architecture(self) -> None:
-        self.assert_error(self.front_end("run", "--arch=vax"), 2, "--arch=vax", "arm64 riscv um x86_64")
+        self.assert_error(
+            self.front_end("run", "--arch=vax"), 2, "--arch=vax", "arm64 riscv um x86_64"
+        )
 
     def test_an_unknown_config(self) -> None:
         ran = self.front_end("run", CONFIG="5k")

@@ -28,11 +28,15 @@ class Lint(World):
 
     def setUp(self) -> None:
         super().setUp()
-        self.pack_kernel({
-            **KERNEL, "Makefile": MAKEFILE, "scripts/checkpatch.pl": "",
-            "scripts/coccinelle/a.cocci": "// Options: --no-includes\nvirtual report\n",
-            "scripts/coccinelle/b.cocci": "virtual patch\n",
-        })  # fmt: skip
+        self.pack_kernel(
+            {
+                **KERNEL,
+                "Makefile": MAKEFILE,
+                "scripts/checkpatch.pl": "",
+                "scripts/coccinelle/a.cocci": "// Options: --no-includes\nvirtual report\n",
+                "scripts/coccinelle/b.cocci": "virtual patch\n",
+            }
+        )
         self.perl()
         self.tool("clang", CLANG.format(version="14.0.6"))
         for name in ("codespell", "shellcheck", "sparse", "ld.lld", "llvm-nm", "spatch"):
@@ -60,7 +64,9 @@ class Lint(World):
 
     def test_texts_are_checked(self) -> None:
         self.tool("codespell", 'echo "README.md:3: teh ==> the"; exit 1')
-        self.tool("shellcheck", 'case "$*" in *.ci/run*) echo ".ci/run:1:1: note: hm"; exit 1;; esac')
+        self.tool(
+            "shellcheck", 'case "$*" in *.ci/run*) echo ".ci/run:1:1: note: hm"; exit 1;; esac'
+        )
         self.tool("mypy", 'echo "lint.py:1: error: no type"; exit 1')
         self.perl(REMARK.format(kind="LONG_LINE"), 'echo "mm/x.c:1: warning: no description" >&2')
         mail = "series/0001-change-vmemmap.patch"

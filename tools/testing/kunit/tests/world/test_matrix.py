@@ -4,19 +4,19 @@
 import json
 import unittest
 import xml.etree.ElementTree as ElementTree
-from typing import Any, Dict, List
+from typing import Any
 
-from harness.matrix import shards as matrix_shards
-from harness.matrix import rows
-from harness.request import settings
-from harness.trees import debian
 from harness.base.errors import UsageError
 from harness.kernel.finding import Status
-from harness.matrix.shards import Part
-from harness.verdict.results import CaseResult, RunResult
+from harness.matrix import rows
+from harness.matrix import shards as matrix_shards
 from harness.matrix.rows import MATRIX, OLDER, Row, Shard
-from tests.world.fake import DATA, KERNEL, Ran, World, patch
+from harness.matrix.shards import Part
+from harness.request import settings
+from harness.trees import debian
+from harness.verdict.results import CaseResult, RunResult
 from tests.unit.test_judge import CASES
+from tests.world.fake import DATA, KERNEL, Ran, World, patch
 
 
 class Matrix(World):
@@ -36,8 +36,8 @@ class Matrix(World):
     def report(self, **env: str) -> Ran:
         return self.program("report", **env)
 
-    def document(self) -> Dict[str, Any]:
-        found: Dict[str, Any] = json.loads((self.results / "matrix.json").read_text())
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.results / "matrix.json").read_text())
         return found
 
     def test_all_is_well(self) -> None:
@@ -68,7 +68,10 @@ class Matrix(World):
             self.assertNotIn(name, recorded["env"])
 
     def test_what_is_said_of_a_page_size_goes_for_its_regimes(self) -> None:
-        self.write("tools/testing/kunit/data/expected/skips", "vmem_altmap.takes_from_altmap 4k it does not fit\n")
+        self.write(
+            "tools/testing/kunit/data/expected/skips",
+            "vmem_altmap.takes_from_altmap 4k it does not fit\n",
+        )
         self.assertEqual(0, self.matrix("skipped", CONFIGS="4k-va39-kasan").status)
         self.assertEqual(1, self.matrix("skipped", CONFIGS="64k").status)
 
@@ -198,8 +201,10 @@ class Matrix(World):
         for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
             self.git(self.repo, "-c", "user.name=a", "-c", "user.email=a@b", *words)
         for number in (1, 2):
-            self.write("patches/hooks/0001-hook.patch",
-                       patch("mm/memory.c", "memory", 3, f"int hook{number};"))  # fmt: skip
+            self.write(
+                "patches/hooks/0001-hook.patch",
+                patch("mm/memory.c", "memory", 3, f"int hook{number};"),
+            )
             self.shards(number)
         self.assert_error(self.report(), 2, "different revisions")
         self.assertIn("-dirty", (self.results / "matrix-1-of-2.json").read_text())
@@ -240,7 +245,9 @@ class Data(unittest.TestCase):
         matrix = rows.choose({})
         for of in (1, 2, 3, 7, 29):
             shards = [Shard(n + 1, of).take(matrix) for n in range(of)]
-            self.assertEqual(sorted(r.name for s in shards for r in s), sorted(r.name for r in matrix))
+            self.assertEqual(
+                sorted(r.name for s in shards for r in s), sorted(r.name for r in matrix)
+            )
             builds = [len(rows.groups(shard)) for shard in shards]
             self.assertLessEqual(max(builds) - min(builds), 1)
             self.assertEqual(sum(builds), len(rows.groups(matrix)))
@@ -262,7 +269,7 @@ class Data(unittest.TestCase):
         row = Row("baseline", "16k-va52-kasan", "neoverse-n1", "rodata=full", 4)
         case = CaseResult("s.c", Status.PASSED)
         run = RunResult(row.name, (case,) * 999, 9999.0)
-        lines: List[str] = matrix_shards.table([row], [run])
+        lines: list[str] = matrix_shards.table([row], [run])
         self.assertTrue(all(len(line) <= 78 for line in lines), lines)
 
     def test_a_shard_that_lost_a_row(self) -> None:
@@ -272,7 +279,7 @@ class Data(unittest.TestCase):
 
 
 class Fragments(unittest.TestCase):
-    def fragments(self, config: str) -> List[str]:
+    def fragments(self, config: str) -> list[str]:
         wanted = debian.resolve(settings.read({"CONFIG": config}))
         return [path.stem for path in wanted.kunitconfigs]
 
@@ -280,9 +287,7 @@ class Fragments(unittest.TestCase):
         self.assertEqual(
             ["base", "arm64", "no-kaslr", "no-slots", "64k", "va42"], self.fragments("64k-va42")
         )
-        self.assertEqual(
-            ["base", "arm64", "no-slots", "64k", "kaslr"], self.fragments("64k-kaslr")
-        )
+        self.assertEqual(["base", "arm64", "no-slots", "64k", "kaslr"], self.fragments("64k-kaslr"))
         self.assertNotIn("no-kaslr", settings.known_configs())
 
 

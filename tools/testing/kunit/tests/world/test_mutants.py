@@ -4,26 +4,22 @@
 import json
 import re
 import subprocess
-import sys
-import time
 import unittest
 import xml.etree.ElementTree as ElementTree
-from typing import Any, Dict, List, Tuple, Sequence, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
-from harness.mutation import mutant
-from harness.mutation import outcomes
-from harness.mutation import generate
-from harness.base import process
 from harness.base.errors import UsageError
-from harness.verdict.judge import Expectation
 from harness.kernel.kernel import Kernel
-from harness.mutation.mutant import Mutant
+from harness.mutation import generate, mutant, outcomes
 from harness.mutation.kernels import Fate, Outcome, boot
+from harness.mutation.mutant import Mutant
 from harness.mutation.outcomes import Report, Tried, Verdict
 from harness.request.settings import REPO
-from tests.world import changes
-from tests.world.fake import DATA, PATIENCE, Ran, World, diff
+from harness.verdict.judge import Expectation
 from tests.unit.test_judge import CASES
+from tests.world import changes
+from tests.world.fake import DATA, Ran, World, diff
 
 CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
 
@@ -53,11 +49,11 @@ class Mutants(World):
     def mutants(self, **env: str) -> Ran:
         return self.program("mutants", **env)
 
-    def document(self) -> Dict[str, Any]:
-        found: Dict[str, Any] = json.loads((self.build / "results/mutants.json").read_text())
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.build / "results/mutants.json").read_text())
         return found
 
-    def verdicts(self) -> Dict[str, str]:
+    def verdicts(self) -> dict[str, str]:
         return {m["name"]: m["verdict"] for m in self.document()["mutants"]}
 
     def assert_clean(self) -> None:
@@ -208,7 +204,7 @@ class Mutants(World):
         env = {"FLAVOURS": "series", "CONFIGS": "4k"}
         ran = self.program("check", **env)
         document = json.loads((self.build / "results/check.json").read_text())
-        (fast,) = [run for run in document["runs"] if run["name"] == outcomes.FAST_NAME]
+        (fast,) = (run for run in document["runs"] if run["name"] == outcomes.FAST_NAME)
         self.assertEqual([("a-fast", None)], [(c["name"], c["finding"]) for c in fast["cases"]])
         self.mutant("a-fast", "int console_pass;", "Fast: yes\n")
         ran = self.program("check", **env)
@@ -238,7 +234,7 @@ static int f(struct vmem_altmap *altmap,
 
 
 class Generator(unittest.TestCase):
-    def names(self, before: str, after: str) -> List[str]:
+    def names(self, before: str, after: str) -> list[str]:
         made = generate.generate("mm/f.c", before, after)
         return [re.sub(r":[0-9a-f]{6}:", ":", m.name) for m in made]
 
@@ -280,8 +276,10 @@ class Choice(unittest.TestCase):
     def test_what_names_no_mutant(self) -> None:
         one = Mutant("alloc-all", "t", b"")
         self.assertEqual([one], mutant.choose([one], "alloc-*"))
-        choices: List[Tuple[List[Mutant], str]] = [
-            ([one], "alloc-* free-*"), ([], ""), ([], "alloc-*")
+        choices: list[tuple[list[Mutant], str]] = [
+            ([one], "alloc-* free-*"),
+            ([], ""),
+            ([], "alloc-*"),
         ]
         for mutants, globs in choices:
             with self.assertRaises(UsageError):
@@ -381,40 +379,6 @@ class Written(unittest.TestCase):
     def test_equivalents_have_reasons(self) -> None:
         for name, reason in mutant.read_equivalent().items():
             self.assertGreater(len(reason.split()), 3, name)
-
-
-class Tasks(unittest.TestCase):
-    def test_a_result_and_an_error(self) -> None:
-        with process.Task(lambda: 7) as task:
-            self.assertEqual(7, task.result())
-
-        def fails() -> None:
-            raise UsageError("cause", "next")
-
-        with process.Task(fails) as failing:
-            with self.assertRaises(UsageError):
-                failing.result()
-
-    def test_what_it_started_ends_with_the_block(self) -> None:
-        began = time.monotonic()
-        with process.Task(lambda: process.run(["sleep", "1000"])) as task:
-            while task.child is None:
-                time.sleep(0.01)
-            child = task.child
-        self.assertLess(time.monotonic() - began, PATIENCE)
-        self.assertIsNotNone(child.poll())
-        with self.assertRaises(process.CommandFailed):
-            task.result()
-
-    def test_nothing_is_started_when_it_is_too_late(self) -> None:
-        def late() -> None:
-            time.sleep(0.3)
-            process.run([sys.executable, "-c", ""])
-
-        with process.Task(late) as task:
-            pass
-        with self.assertRaises(process.Abandoned):
-            task.result()
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ BLOCKS = """\
 class Read(unittest.TestCase):
     def test_a_map(self) -> None:
         (found,) = draw.read("noise\n" + BLOCKS + "noise\n")
-        self.assertEqual((4096, 0x5E000, 67072, (0x5E003, 1560)),
-                         (found.page, found.pfn, found.pages, found.offered))  # fmt: skip
+        self.assertEqual(
+            (4096, 0x5E000, 67072, (0x5E003, 1560)),
+            (found.page, found.pfn, found.pages, found.offered),
+        )
         self.assertEqual([DEVICE, RAM, HOLE], [run.origin for run in found.runs])
         self.assertEqual(1024 * 4096, found.bytes_from(DEVICE))
         self.assertEqual("2 blocks of 2 MiB and 23 pages of 4 KiB", draw.leaves(found))

@@ -11,16 +11,17 @@ import subprocess
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any
 
-from harness.revision import series as revision_series
+from harness.base.errors import KunitError
 from harness.commands import revision
 from harness.matrix import rows
-from harness.base.errors import KunitError
+from harness.revision import series as revision_series
+from tests.unit.test_judge import CASES
 from tests.world import changes, fake
 from tests.world.fake import KERNEL, Ran, World, patch
-from tests.unit.test_judge import CASES
 from tests.world.test_origin_map import BLOCKS
 
 # A kernel whose files say what becomes of it. On the baseline a case fails until
@@ -157,7 +158,7 @@ class Revision(World):
         path.write_text("".join(messages))
         return path
 
-    def calls(self) -> List[str]:
+    def calls(self) -> list[str]:
         """What the kernel's tool was asked to do since the last time."""
         found = self.count.read_text().splitlines() if self.count.exists() else []
         self.count.unlink(missing_ok=True)
@@ -167,14 +168,14 @@ class Revision(World):
         """How many kernels were booted since the last time."""
         return len([call for call in self.calls() if call.startswith("exec")])
 
-    def document(self) -> Dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         text = (self.build / "results/revision/results.json").read_text()
-        found: Dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = json.loads(text)
         return found
 
-    def faults(self, ran: Ran, status: int = 1) -> List[Dict[str, Any]]:
+    def faults(self, ran: Ran, status: int = 1) -> list[dict[str, Any]]:
         self.assertEqual(status, ran.status, ran.stdout + ran.stderr)
-        found: List[Dict[str, Any]] = self.document()["faults"]
+        found: list[dict[str, Any]] = self.document()["faults"]
         return found
 
 
@@ -190,7 +191,8 @@ class Verdicts(Revision):
         self.assertEqual("vmemmap-kunit-revision", document["schema"])
         green = [state["turns_green"].get("4k") for state in document["states"]]
         self.assertEqual(
-            [None, ["vmem_altmap.takes_from_altmap"], ["vmemmap_basepages.maps_altmap_pages"]], green
+            [None, ["vmem_altmap.takes_from_altmap"], ["vmemmap_basepages.maps_altmap_pages"]],
+            green,
         )
         self.assertEqual({"4k", "16k", "64k"}, set(document["tip"]))
         self.assertIn("patch 1, 4k: 1 cases\n    vmem_altmap.takes_from_altmap", ran.stdout)
@@ -263,8 +265,10 @@ class Verdicts(Revision):
         series = self.series(one("int one; int long_line;"), last)
         ran = self.revision(series, AGAINST="none")
         faults = self.faults(ran)
-        self.assertEqual({(2, "checkpatch"), (2, "warnings")}, {(f["patch"], f["kind"]) for f in faults})
-        (new,) = [f["log"] for f in faults if f["kind"] == "warnings"]
+        self.assertEqual(
+            {(2, "checkpatch"), (2, "warnings")}, {(f["patch"], f["kind"]) for f in faults}
+        )
+        (new,) = (f["log"] for f in faults if f["kind"] == "warnings")
         self.assertEqual(1, len(new))
         self.assertIn("warns_new", new[0])
         self.assertIn("1: WARNING: long_line was seen", ran.stdout)
@@ -427,7 +431,7 @@ class Reading(unittest.TestCase):
 
     def test_variables(self) -> None:
         series = self.mbox(one(), two())
-        choices: Sequence[Tuple[Dict[str, str], str]] = (
+        choices: Sequence[tuple[dict[str, str], str]] = (
             ({}, "SERIES is not set"),
             ({"SERIES": "start..HEAD"}, "KSRC=DIR"),
             ({"SERIES": series, "ONTO": "vanilla"}, "vanilla"),
@@ -441,8 +445,13 @@ class Reading(unittest.TestCase):
 
     def test_the_tip_runs_with_the_matrix(self) -> None:
         self.assertEqual(
-            (*revision.PATCH_CONFIGS, *(c for c in rows.default_configs() if c not in revision.PATCH_CONFIGS)),
-            revision._configs({}, "TIP_CONFIGS", (*revision.PATCH_CONFIGS, *rows.default_configs())),
+            (
+                *revision.PATCH_CONFIGS,
+                *(c for c in rows.default_configs() if c not in revision.PATCH_CONFIGS),
+            ),
+            revision._configs(
+                {}, "TIP_CONFIGS", (*revision.PATCH_CONFIGS, *rows.default_configs())
+            ),
         )
 
 
@@ -496,7 +505,7 @@ class BadInputs(Revision):
         self.assertEqual(1, self.boots())
         self.assertEqual((str(series), "good"), self.last())
 
-    def last(self) -> Tuple[str, str]:
+    def last(self) -> tuple[str, str]:
         """Which series the results are of, and the verdict."""
         document = self.document()
         return document["series"]["source"], document["verdict"]

@@ -6,15 +6,17 @@ import shutil
 import time
 import unittest
 from pathlib import Path
-from typing import List
 
-from harness.trees import versions
+from harness.base.errors import UsageError
 from harness.matrix import rows
 from harness.request import settings
-from harness.base.errors import UsageError
+from harness.trees import versions
 from tests.world.fake import KERNEL, Ran, World, patch
 
-NEWER = {**KERNEL, "Makefile": KERNEL["Makefile"].replace("6\nPATCHLEVEL = 12", "7\nPATCHLEVEL = 2")}
+NEWER = {
+    **KERNEL,
+    "Makefile": KERNEL["Makefile"].replace("6\nPATCHLEVEL = 12", "7\nPATCHLEVEL = 2"),
+}
 
 # Stands for apt-get, apt-cache and dpkg-deb of a machine; what they are given is kept.
 _APT = """\
@@ -54,7 +56,7 @@ class Suite(World):
             self.tool(name, _APT)
         self.pack_kernel(NEWER, directory="apt/packages", base="7.2")
 
-    def calls(self, word: str) -> List[str]:
+    def calls(self, word: str) -> list[str]:
         """The calls of the machine's tools with that word."""
         lines = (self.apt / "calls").read_text().splitlines()
         return [line for line in lines if f" {word} " in f"{line} "]
@@ -91,8 +93,10 @@ class Suite(World):
         (self.apt / "version").write_text("7.2.14-1\n")
         self.pack_kernel(
             {**NEWER, "mm/memory.c": KERNEL["mm/memory.c"] + "int newer;\n"},
-            directory="apt/packages", base="7.2", mtime=2,
-        )  # fmt: skip
+            directory="apt/packages",
+            base="7.2",
+            mtime=2,
+        )
         tree = self.make_tree(BASE="sid")
         self.assertIn("int newer;", (tree / "mm/memory.c").read_text())
         archives = list((self.build / "suites/sid").glob("*/*.tar.xz"))
@@ -112,7 +116,9 @@ class Suite(World):
         self.assert_error(self.tree(), 2, "indextargets", "no network")
 
     def test_a_suite_that_there_is_not(self) -> None:
-        self.tool("apt-get", 'case " $* " in *" update "*) echo "E: 404" >&2; exit 100;; esac\n' + _APT)
+        self.tool(
+            "apt-get", 'case " $* " in *" update "*) echo "E: 404" >&2; exit 100;; esac\n' + _APT
+        )
         self.assert_error(self.tree(BASE="potato"), 125, "BASE=potato", "404")
 
     def test_a_suite_without_a_kernel(self) -> None:
@@ -158,7 +164,12 @@ class Rebased(World):
         for place in (".", "7.2", "7.10", "notes"):
             self.write(f"expected/{place}/stock", "")
         directory = self.repo / "expected"
-        for version, place in (((6, 12), "."), ((7, 2, 3), "7.2"), ((7, 9), "7.2"), ((8, 0), "7.10")):
+        for version, place in (
+            ((6, 12), "."),
+            ((7, 2, 3), "7.2"),
+            ((7, 9), "7.2"),
+            ((8, 0), "7.10"),
+        ):
             found = versions.find(directory, "stock", version)
             self.assertEqual(directory / place / "stock", found)
         self.assertEqual(directory / "fixed", versions.find(directory, "fixed", (8, 0)))

@@ -6,12 +6,11 @@ import signal
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, List
 
 from tests.world.fake import KERNEL, MAIL, PATIENCE, World, listing, patch
 
 
-def mtimes(tree: Path) -> Dict[str, int]:
+def mtimes(tree: Path) -> dict[str, int]:
     """When each file of a tree was written."""
     return {
         str(p.relative_to(tree)): p.stat().st_mtime_ns
@@ -90,7 +89,7 @@ class Flavours(World):
         )
         tree = self.make_tree()
         said = self.git(tree, "show", "--format=", "--raw", "--no-abbrev", "-M")
-        changes: List[List[str]] = [
+        changes: list[list[str]] = [
             [*line[1:].split()[:2], *line.split("\t")[1:]] for line in said.splitlines()
         ]
         self.assertCountEqual(
@@ -194,7 +193,9 @@ class Increments(World):
     def test_a_second_command_waits(self) -> None:
         self.make_tree()
         self.hanging("git", "*mailinfo*")
-        self.write("patches/series/0002-two.patch", patch("arch/arm64/mm/mmu.c", "mmu", 9, "int x;"))
+        self.write(
+            "patches/series/0002-two.patch", patch("arch/arm64/mm/mmu.c", "mmu", 9, "int x;")
+        )
         first = self.start("tree")
         self.wait_for_hang(first)
         self.healthy("git")
@@ -382,7 +383,9 @@ class BadPatches(World):
     def test_a_patch_that_does_not_apply(self) -> None:
         tree = self.make_tree()
         head = self.git(tree, "rev-parse", "HEAD")
-        bad = patch("arch/arm64/mm/mmu.c", "mmu", 20, "int two;").replace("-int mmu_20;", "-int gone;")
+        bad = patch("arch/arm64/mm/mmu.c", "mmu", 20, "int two;").replace(
+            "-int mmu_20;", "-int gone;"
+        )
         self.write("patches/series/0002-two.patch", bad)
         self.pack_kernel({**KERNEL, "Makefile": KERNEL["Makefile"].replace("117", "200")}, mtime=2)
         ran = self.program("tree")
@@ -520,7 +523,9 @@ class Ksrc(World):
         self.assertIn("int two;", (tree / "arch/arm64/mm/mmu.c").read_text())
 
     def test_no_such_directory(self) -> None:
-        self.assert_error(self.program("tree", KSRC="/nowhere"), 125, "/nowhere", "no such directory")
+        self.assert_error(
+            self.program("tree", KSRC="/nowhere"), 125, "/nowhere", "no such directory"
+        )
 
     def test_no_kernel_tree(self) -> None:
         self.assert_error(self.program("tree", KSRC=str(self.repo)), 125, "is no Linux tree")
@@ -541,7 +546,9 @@ class Variables(World):
     is_prepared = False
 
     def test_unknown_flavour(self) -> None:
-        self.assert_error(self.program("tree", FLAVOUR="vanilla"), 2, "vanilla", "series baseline stock")
+        self.assert_error(
+            self.program("tree", FLAVOUR="vanilla"), 2, "vanilla", "series baseline stock"
+        )
 
     def test_jobs_that_are_no_number(self) -> None:
         self.assert_error(self.front_end("build", JOBS="many"), 2, "JOBS=many")

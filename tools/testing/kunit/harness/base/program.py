@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How a program of ours ends: with a message and an exit status, whatever happens."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from harness.base import errors, signals
+from harness.base.console import say
+from harness.base.errors import ExitStatus, KunitError
+
+
+def main_guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
+    """Call a program's main function; turn expected errors into messages.
+
+    Returns the exit status: main's own, that of a KunitError, or 128 plus the
+    signal's number after an interruption.
+    """
+    signals.catch_signals()
+    try:
+        return main(argv)
+    except KunitError as error:
+        print(error, file=sys.stderr)
+        return int(error.status)
+    except signals.Interrupted as interruption:
+        say("interrupted; the next run carries on from here")
+        return 128 + interruption.signum
+    except BrokenPipeError:
+        # Whoever read our output has gone, as with "| head".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        print(errors.of_system(error), file=sys.stderr)
+        return int(ExitStatus.ERROR)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Functions in threads: what they return, raise and start."""
+
+import functools
+import sys
+import time
+import unittest
+
+from harness.base import process, tasks
+from harness.base.errors import UsageError
+
+
+class Pools(unittest.TestCase):
+    def test_a_result_and_an_error(self) -> None:
+        def fails() -> None:
+            raise UsageError("cause", "next")
+
+        with tasks.Pool(2) as pool:
+            self.assertEqual(7, pool.submit(lambda: 7).result())
+            with self.assertRaises(UsageError):
+                pool.submit(fails).result()
+
+    def test_what_it_started_ends_with_the_block(self) -> None:
+        began = time.monotonic()
+        with tasks.Pool(2) as pool:
+            sleepers = [pool.submit(lambda: process.run(["sleep", "1000"])) for _ in range(2)]
+            while not all(future.running() for future in sleepers):
+                time.sleep(0.01)
+            time.sleep(0.2)
+        self.assertLess(time.monotonic() - began, 60)
+        for future in sleepers:
+            with self.assertRaises((process.CommandFailed, process.Abandoned)):
+                future.result()
+
+    def test_nothing_is_started_when_it_is_too_late(self) -> None:
+        def late() -> None:
+            time.sleep(0.3)
+            process.run([sys.executable, "-c", ""])
+
+        with tasks.Pool(1) as pool:
+            future = pool.submit(late)
+            while not future.running():
+                time.sleep(0.01)
+        with self.assertRaises(process.Abandoned):
+            future.result()
+
+    def test_in_turn(self) -> None:
+        def slow(number: int) -> int:
+            time.sleep(0.1 / (number + 1))
+            return number
+
+        found = list(tasks.in_turn([functools.partial(slow, n) for n in range(5)], 3))
+        self.assertEqual([0, 1, 2, 3, 4], found)
+
+    def test_one_ahead_and_no_more(self) -> None:
+        begun: list[int] = []
+
+        def begin(number: int) -> int:
+            begun.append(number)
+            return number
+
+        for number in tasks.ahead(functools.partial(begin, n) for n in range(4)):
+            time.sleep(0.05)
+            self.assertEqual(min(number + 2, 4), len(begun))
+
+
+if __name__ == "__main__":
+    unittest.main()
