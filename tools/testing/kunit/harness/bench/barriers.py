@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from harness.base import process
 from harness.base.errors import KunitError
-from harness.kernel import options
+from harness.kernel import defaults, options
 
 DSB, ISB, TLBI = "dsb", "isb", "tlbi"
 KINDS = (DSB, ISB, TLBI)
@@ -73,7 +73,7 @@ def functions(system_map: str) -> list[Function]:
 
 def names(build_dir: Path) -> list[str]:
     """The functions of OBJECTS."""
-    nm = options.cross_prefix(options.take_apart(["build"])) + "nm"
+    nm = defaults.cross_prefix(options.take_apart(["build"])) + "nm"
     said = process.run([nm, "--defined-only", *OBJECTS], cwd=str(build_dir)).stdout
     return [words[2] for words in map(str.split, said.splitlines()) if words[1:2] in (["t"], ["T"])]
 

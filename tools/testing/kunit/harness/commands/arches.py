@@ -16,7 +16,7 @@ from harness.kernel.finding import Finding, Kind, Status
 from harness.request import settings
 from harness.request.settings import CONFIG_DIR, REPO, Settings
 from harness.request.variables import KERNEL, Command
-from harness.trees import debian, needs, worktree
+from harness.trees import debian, layers, needs, worktree
 from harness.trees.stack import Patch
 from harness.verdict import remarks, results
 from harness.verdict.results import CaseResult, RunResult
@@ -118,11 +118,11 @@ def choose(environ: Mapping[str, str]) -> list[Arch]:
 
 def states() -> Iterator[tuple[str, list[Patch]]]:
     """What is compiled: the base, the series patch by patch, and the fixes on top of it."""
-    series = worktree.read_patches(SERIES)
+    series = layers.read_patches(SERIES)
     yield ONTO, []
     for count, patch in enumerate(series, 1):
         yield f"patch {count}: {patch.path.stem}", series[:count]
-    yield "with the fixes", [*series, *worktree.read_patches(FIXES)]
+    yield "with the fixes", [*series, *layers.read_patches(FIXES)]
 
 
 def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[RunResult]:

@@ -16,7 +16,7 @@ from harness.request.variables import KERNEL, Command
 from harness.trees import debian
 from harness.verdict import host_tests, journal, results
 from harness.verdict.journal import Journal
-from harness.verdict.kernelrun import Cell
+from harness.verdict.kernelrun import KernelRun
 from harness.verdict.results import RunResult
 
 # Every run: the flavour, the config.
@@ -68,8 +68,8 @@ def main(environ: Mapping[str, str]) -> int:
     phases = [Phase(host_tests.NAME, lambda: host_tests.run(out))]
     phases.append(Phase("mypy --strict", host_tests.type_check))
     for flavour, config in runs:
-        cell = Cell(replace(wanted, flavour=flavour, config=config), out)
-        phases.append(Phase(cell.name, cell.run))
+        one = KernelRun(replace(wanted, flavour=flavour, config=config), out)
+        phases.append(Phase(one.name, one.run))
     if ("series", outcomes.FAST_CONFIG) in runs:
         phases.append(Phase(outcomes.FAST_NAME, lambda: outcomes.fast(wanted)))
     if ("series", e2e_run.SMOKE_PAGE) in runs:

@@ -10,7 +10,7 @@ from harness.base.console import say
 from harness.base.errors import UsageError, WorkTreeError
 from harness.request import settings
 from harness.request.variables import Command
-from harness.trees import worktree
+from harness.trees import checkout
 
 COMMAND = Command(
     "make clean",
@@ -32,7 +32,7 @@ def main(environ: Mapping[str, str]) -> int:
         )
     trees = sorted(git.parent for git in build.glob("*/*/.git"))
     for path in trees:
-        if worktree.has_own_work(path):
+        if checkout.has_own_work(path):
             raise WorkTreeError(
                 f"{path} holds changes or commits of yours",
                 f"save them (git -C {path} status), or remove {build} by hand",

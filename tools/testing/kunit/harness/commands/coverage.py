@@ -11,9 +11,8 @@ from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError, UsageError
 from harness.coverage import gcov, text
 from harness.coverage.text import Touched
-from harness.e2e import choice, rootfs
+from harness.e2e import choice, reader, rootfs
 from harness.e2e import run as e2e_run
-from harness.e2e import scenario
 from harness.e2e import text as e2e_text
 from harness.e2e.guest import Guest
 from harness.e2e.run import Plan
@@ -117,7 +116,7 @@ def choose(environ: Mapping[str, str]) -> list[Plan]:
     if environ.get("FLAVOURS", FLAVOUR) != FLAVOUR:
         raise UsageError("make coverage is about the flavour series", "unset FLAVOURS")
     pages = environ.get("CONFIGS") or " ".join(PAGES)
-    chosen = choice.choose(scenario.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages})
+    chosen = choice.choose(reader.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages})
     return [replace(plan, fragments=FRAGMENTS) for plan in chosen]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from harness.base import builddir, packages
 from harness.base.errors import UsageError
 from harness.e2e import choice
+from harness.e2e import reader as e2e_reader
 from harness.e2e import run as e2e_run
-from harness.e2e import scenario as e2e_scenario
 from harness.e2e import text
 from harness.kernel import machine
 from harness.mutation import scenarios as mutation_scenarios
@@ -33,7 +33,7 @@ def main(environ: Mapping[str, str]) -> int:
             "make e2e judges this repository's own trees, not KSRC",
             "unset KSRC, and choose among them with FLAVOURS",
         )
-    scenarios = e2e_scenario.load()
+    scenarios = e2e_reader.load()
     mutants = mutation_scenarios.choose(scenarios, environ)
     plans = [] if environ.get("MUTANTS") else choice.choose(scenarios, environ)
     chosen = [s for plan in plans for s in plan.scenarios]

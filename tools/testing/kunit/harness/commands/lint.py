@@ -13,7 +13,7 @@ from harness.base import packages, process
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError, ExitStatus
 from harness.base.packages import Requirement
-from harness.kernel import options
+from harness.kernel import defaults, options
 from harness.kernel.kernel import Kernel
 from harness.outgoing import mails
 from harness.outgoing.mails import Exported
@@ -112,7 +112,7 @@ COMMAND = Command(
 def main(environ: Mapping[str, str]) -> int:
     """Run all checks; 0 if none of them has a remark."""
     wanted = debian.resolve(replace(settings.read(environ), flavour="series", config=CONFIG))
-    cross = options.needs_cross_package(options.take_apart(["build"]))
+    cross = defaults.needs_cross_package(options.take_apart(["build"]))
     build = [*needs.for_tree(wanted), *packages.for_build(cross)]
     packages.ensure([*build, *(need for one in CHECKS for need in one.needs)])
     out = wanted.build / "results/lint"

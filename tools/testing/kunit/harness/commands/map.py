@@ -16,7 +16,7 @@ from harness.request.settings import Settings, check_config, check_flavour
 from harness.request.variables import KERNEL, Command
 from harness.trees import debian
 from harness.verdict import judge
-from harness.verdict.kernelrun import Cell
+from harness.verdict.kernelrun import KernelRun
 
 CASE = "arm64_memremap.memremap_pages_draws_origin_map"
 FLAVOURS = "baseline series"
@@ -58,16 +58,16 @@ def main(environ: Mapping[str, str]) -> int:
 
 def draw(wanted: Settings, out: Path) -> Map:
     """Boot a kernel and return the map that its suites tell. Raises CommandError, MapError."""
-    cell = Cell(wanted, out, judge.Expectation(frozenset({CASE})), [CASE])
-    say(f"{cell.name} ...")
-    result = cell.run()
+    one = KernelRun(wanted, out, judge.Expectation(frozenset({CASE})), [CASE])
+    say(f"{one.name} ...")
+    result = one.run()
     if result.findings:
         first = result.findings[0]
         raise CommandError(
-            f"{cell.name}: {first.text}", f"see the logs in {out}", "\n".join(first.log)
+            f"{one.name}: {first.text}", f"see the logs in {out}", "\n".join(first.log)
         )
     log = out / f"{wanted.flavour}-{wanted.config}.console.log"
     maps = originmap_draw.read(log.read_text(errors="replace"))
     if len(maps) != 1:
-        raise CommandError(f"{cell.name} tells {len(maps)} maps, not one", f"see {log}")
+        raise CommandError(f"{one.name} tells {len(maps)} maps, not one", f"see {log}")
     return maps[0]

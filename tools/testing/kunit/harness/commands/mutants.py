@@ -9,9 +9,9 @@ from harness.base import archive
 from harness.base.errors import UsageError
 from harness.kernel import machine
 from harness.mutation import mutant as mutation_mutant
-from harness.mutation.kernels import Workshop
 from harness.mutation.mutant import ALL_CONFIGS, Mutant
 from harness.mutation.outcomes import Report, Verdict, as_results, generate, try_mutants
+from harness.mutation.tree import MutatedTree
 from harness.request import settings
 from harness.request.settings import Wish
 from harness.request.variables import KERNEL, Command
@@ -35,11 +35,11 @@ def main(environ: Mapping[str, str]) -> int:
     wanted = debian.resolve(wish)
     written = mutation_mutant.read_patches()
     machine.ensure_tools(wanted)
-    workshop = Workshop(wanted)
-    with workshop.opened():
-        every = [*written, *generate(workshop, written)]
+    tree = MutatedTree(wanted)
+    with tree.opened():
+        every = [*written, *generate(tree, written)]
         chosen = mutation_mutant.choose(every, globs)
-        report = try_mutants(workshop, chosen, ALL_CONFIGS)
+        report = try_mutants(tree, chosen, ALL_CONFIGS)
     out = wanted.build / "results"
     write_json(report, out / "mutants.json")
     results.write_junit(as_results(report), out / "mutants.xml")

@@ -21,12 +21,15 @@ from harness.originmap.draw import Map, MapError
 from harness.request import settings
 from harness.request.settings import REPO, Settings, Wish
 from harness.request.variables import KERNEL, Command
-from harness.revision import blame, html
+from harness.revision import blame
+from harness.revision import document as revision_document
+from harness.revision import html
 from harness.revision import series as revision_series
 from harness.revision import series_run
 from harness.revision import text as revision_text
+from harness.revision.judged import Judged
 from harness.revision.series import Series
-from harness.revision.series_run import Judged, Walk
+from harness.revision.series_run import SeriesRun
 from harness.revision.text import Report
 from harness.trees import debian, worktree
 from harness.trees.git import Git
@@ -142,7 +145,7 @@ def judge(
     Each patch is tried with configs, the whole series with tips.
     """
     watch = Stopwatch()
-    new = Walk(wanted, series, kept)
+    new = SeriesRun(wanted, series, kept)
     new.apply()
     if wanted.ksrc:
         # What fails on the user's own tree is written nowhere.
@@ -178,7 +181,7 @@ def _judge_older(
 ) -> Judged:
     """Look at the older revision, as closely as the newer one's faults ask for."""
     say(f"now {older.source}, to compare with ...")
-    old = Walk(wanted, older, kept)
+    old = SeriesRun(wanted, older, kept)
     old.apply()
     if any(f.is_of_case and f.patch is None for f in new.faults) and not tip_only:
         old.try_base(configs)
@@ -225,9 +228,9 @@ def _replacing(out: Path) -> Iterator[Path]:
 
 def write(report: Report, kept: Archive, out: Path) -> None:
     """Write everything but the terminal's text; logs of all runs are copied there."""
-    document = json.dumps(revision_text.document(report), indent=1) + "\n"
+    document = json.dumps(revision_document.document(report), indent=1) + "\n"
     (out / "results.json").write_text(document, encoding="utf-8")
-    results.write_junit(revision_text.junit_runs(report), out / "results.xml")
+    results.write_junit(revision_document.junit_runs(report), out / "results.xml")
     page = html.page(report, origin_figure(report))
     (out / "report.html").write_text(page, encoding="utf-8")
     (out / "summary.txt").write_text(revision_text.full(report) + "\n", encoding="utf-8")

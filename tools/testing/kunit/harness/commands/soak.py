@@ -12,7 +12,7 @@ from harness.request import settings
 from harness.request.variables import KERNEL, Command
 from harness.trees import debian
 from harness.verdict import judge
-from harness.verdict.kernelrun import Cell
+from harness.verdict.kernelrun import KernelRun
 
 CASE = "memremap_devices.random_sequence_follows_model"
 STEPS = 10000
@@ -51,15 +51,15 @@ def main(environ: Mapping[str, str]) -> int:
             f"--kernel_args=vmemmap_kunit.steps={STEPS}",
         )
         expected = judge.Expectation(frozenset({CASE}))
-        cell = Cell(wanted, out, expected, arguments, GUEST_TIME)
-        say(f"[{watch.seconds:5.0f} s] {cell.name}: seed {seed}, {STEPS} steps ...")
-        result = cell.run()
+        one = KernelRun(wanted, out, expected, arguments, GUEST_TIME)
+        say(f"[{watch.seconds:5.0f} s] {one.name}: seed {seed}, {STEPS} steps ...")
+        result = one.run()
         for finding in result.findings:
-            print("\n".join([f"{cell.name}: seed {seed}: {finding.text}", *finding.log]))
+            print("\n".join([f"{one.name}: seed {seed}: {finding.text}", *finding.log]))
         if result.wrong:
             return int(ExitStatus.FAILED)
         done += 1
-    print(f"{done} sequences of {STEPS} steps on {cell.name}, none failed")
+    print(f"{done} sequences of {STEPS} steps on {one.name}, none failed")
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.base import process
 from harness.base.errors import CommandError
-from harness.kernel import options
+from harness.kernel import defaults, options
 
 # As the guest's counters() prints them: a head with size and path, then the content.
 _HEAD = re.compile(r"# counters (\d+) /sys/kernel/debug/gcov(/.*)\.gcda")
@@ -180,4 +180,4 @@ def pages(traces: Sequence[Path], tree: Path, out: Path) -> None:
 
 def _tool(name: str) -> str:
     """A program that goes with the compiler."""
-    return options.cross_prefix(options.take_apart(["build"])) + name
+    return defaults.cross_prefix(options.take_apart(["build"])) + name

@@ -17,7 +17,7 @@ from harness.base import archive, process
 from harness.base.archive import Archive
 from harness.base.console import say, tail
 from harness.base.errors import CommandError
-from harness.kernel import options
+from harness.kernel import defaults, options
 from harness.request.settings import DATA, Settings
 
 GUEST = DATA / "guest"
@@ -167,7 +167,7 @@ def compile_mapped(wanted: Settings) -> Path:
     """The program that reads and writes a device through a mapping, for arm64."""
     code = GUEST / "mapped.c"
     cache = Archive(wanted.build / "e2e")
-    gcc = options.cross_prefix(options.take_apart(["build"])) + "gcc"
+    gcc = defaults.cross_prefix(options.take_apart(["build"])) + "gcc"
     name = archive.key("mapped", gcc, code.read_bytes())
     if cache.find(name) is None:
         with cache.adding(name) as part:

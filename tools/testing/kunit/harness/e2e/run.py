@@ -12,7 +12,9 @@ from pathlib import Path
 from harness.base import lock, tasks
 from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError, WorkTreeError
-from harness.e2e import host, judge, rootfs
+from harness.e2e import host, judge
+from harness.e2e import reader as e2e_reader
+from harness.e2e import rootfs
 from harness.e2e import scenario as e2e_scenario
 from harness.e2e.guest import Guest, Memory
 from harness.e2e.judge import Outcome
@@ -267,7 +269,7 @@ def smoke(wanted: Settings) -> RunResult:
     out = wanted.build / "results/e2e"
     out.mkdir(parents=True, exist_ok=True)
     try:
-        plan = Plan("series", SMOKE_PAGE, tuple(e2e_scenario.read(path)))
+        plan = Plan("series", SMOKE_PAGE, tuple(e2e_reader.read(path)))
         cases = [case for result in run(wanted, [plan], out) for case in result.cases]
     except KunitError as error:
         cases = [results.preparation(error)]

@@ -11,12 +11,12 @@ from pathlib import Path
 from harness.base import packages, process
 from harness.base.console import say
 from harness.base.errors import ExitStatus
-from harness.kernel import image, incremental, options
+from harness.kernel import defaults, image, incremental, options
 from harness.kernel.options import CommandLine
 from harness.request import settings
 from harness.request.settings import Settings, Wish
 from harness.request.variables import KERNEL, PRIVATE_VARIABLES, Command, help_lines
-from harness.trees import debian, needs, worktree
+from harness.trees import checkout, debian, needs, worktree
 
 TOOL = "tools/testing/kunit/kunit.py"
 
@@ -50,14 +50,14 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     wanted = debian.resolve(wish)
     _ensure_packages(line, wanted)
     tree = worktree.prepare(wanted, note_changes=False)
-    line = options.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
+    line = defaults.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
     return _call(line, tree, wanted)
 
 
 def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
     needed = list(needs.for_tree(wanted))
     if line.subcommand in options.BUILDING:
-        needed += packages.for_build(cross=options.needs_cross_package(line))
+        needed += packages.for_build(cross=defaults.needs_cross_package(line))
     boots_arm64 = line.subcommand in options.BOOTING and line.arch == "arm64"
     if boots_arm64:
         needed.append(packages.QEMU)
@@ -76,7 +76,7 @@ def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
     """Run the tree's kunit.py; return its status, or 125 for a failed build."""
     build = incremental.Build(line, tree)
     if line.subcommand not in options.BUILDING or not build.is_ours():
-        worktree.tell_changes(tree)
+        checkout.tell_changes(tree)
         return _hand_over(line, tree)[0]
     made = build.look()
     if line.subcommand == "run" and build.bring_up_to_date(made, wanted.jobs):

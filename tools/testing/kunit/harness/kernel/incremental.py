@@ -19,7 +19,7 @@ from harness.base.console import say
 from harness.kernel import identity, image, options
 from harness.kernel.image import IMAGE
 from harness.kernel.options import CommandLine, Word
-from harness.trees import worktree
+from harness.trees import checkout
 from harness.trees.git import Git
 
 RECORD = ".kunit-image.json"
@@ -70,7 +70,7 @@ class Build:
         status = self._git.run("status", "--porcelain", "--no-renames", "-z").stdout
         entries = status.split("\0")[:-1]
         edited = [entry[3:] for entry in entries]
-        worktree.tell_changes(self._tree, any(not e.startswith("??") for e in entries))
+        checkout.tell_changes(self._tree, any(not e.startswith("??") for e in entries))
         if any(set(entry[:2]) - set(" M") for entry in entries):
             return None
         if not all(name.endswith(_SOURCES) for name in edited):

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.base import process
 from harness.base.console import tail
 from harness.base.errors import CommandError, DiskSpaceError
-from harness.kernel import frontend, image, incremental, options
+from harness.kernel import defaults, frontend, image, incremental, options
 from harness.kernel.finding import Finding, Kind, Place, Stage
 from harness.kernel.options import CommandLine
 from harness.request.settings import CPU_VARIABLE, Settings
@@ -124,7 +124,7 @@ class Kernel:
     def _line(self, *args: str) -> CommandLine:
         more = [*self._options, *self._make_options]
         given = options.take_apart([*args, f"--arch={self._arch}", *more])
-        return options.with_defaults(given, self._wanted)
+        return defaults.with_defaults(given, self._wanted)
 
     def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
         argv: list[str] = [

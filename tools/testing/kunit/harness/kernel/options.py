@@ -6,14 +6,12 @@ absolute, and what he left open gets our defaults. All else goes through as it i
 """
 
 import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.base import packages
 from harness.base.errors import UsageError
-from harness.request.settings import ARCH_CONFIGS, REPO, Settings, arch_kunitconfigs, check_config
+from harness.request.settings import ARCH_CONFIGS, REPO
 
 CONFIGURING = frozenset({"run", "config", "build", "exec"})
 BUILDING = frozenset({"run", "config", "build"})
@@ -48,10 +46,9 @@ _FLAGS = {
 }
 _KNOWN = {**_VALUED, **_OPTIONAL_VALUE, **_FLAGS}
 
-_QEMU_CONFIGS = REPO / "tools/testing/kunit/qemu_configs"
-ARM64_QEMU_CONFIG = _QEMU_CONFIGS / "arm64.py"
+QEMU_CONFIGS = REPO / "tools/testing/kunit/qemu_configs"
+ARM64_QEMU_CONFIG = QEMU_CONFIGS / "arm64.py"
 ARM64_PREFIX = "aarch64-linux-gnu-"
-OWN_CONFIG_DIR = ".kunit-custom"
 
 
 @dataclass(frozen=True)
@@ -216,106 +213,3 @@ def uses_config(line: CommandLine) -> bool:
     """Whether CONFIG says what kernel it is, and not an option or the architecture."""
     own = line.has("--kunitconfig") or line.has("--alltests")
     return line.subcommand in CONFIGURING and line.arch == "arm64" and not own
-
-
-def with_defaults(
-    line: CommandLine, settings: Settings, environ: Mapping[str, str] = os.environ
-) -> CommandLine:
-    """Add what the user left open. Raises UsageError on an unknown CONFIG."""
-    if line.subcommand not in CONFIGURING:
-        return line
-    added: dict[str, list[str]] = {}
-    if not line.has("--arch"):
-        added["--arch"] = ["arm64"]
-    own_config = line.has("--kunitconfig") or line.has("--alltests")
-    if line.arch == "arm64":
-        _arm64_defaults(line, settings, environ, own_config, added)
-    elif line.arch in ARCH_CONFIGS:
-        _arch_defaults(line, environ, own_config, added)
-    elif not own_config:
-        added["--kunitconfig"] = ["mm/tests"]
-    if settings.jobs and line.subcommand in COMPILING and not line.has("--jobs"):
-        added["--jobs"] = [str(settings.jobs)]
-    extra = [Word([f"{o}={v}"], o, v) for o, values in added.items() for v in values]
-    # After the subcommand, before the user's own: the last one counts.
-    position = [list(w.argv) for w in line.words].index([line.subcommand]) + 1
-    return CommandLine(line.subcommand, [*line.words[:position], *extra, *line.words[position:]])
-
-
-def _arm64_defaults(
-    line: CommandLine,
-    settings: Settings,
-    environ: Mapping[str, str],
-    own_config: bool,
-    added: dict[str, list[str]],
-) -> None:
-    if not own_config:
-        check_config(settings.config)
-        added["--kunitconfig"] = [str(path) for path in settings.kunitconfigs]
-    if not line.has("--build_dir"):
-        # Below the tree, so that the kernel's build uses relative paths and ccache
-        # finds the same objects in all trees.
-        added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{settings.config}"]
-    if not line.has("--qemu_config"):
-        added["--qemu_config"] = [str(ARM64_QEMU_CONFIG)]
-    prefix = cross_prefix(line, environ)
-    if prefix and not line.has("--cross_compile"):
-        added["--cross_compile"] = [prefix]
-    _ccache_default(line, environ, prefix, added)
-
-
-def _arch_defaults(
-    line: CommandLine, environ: Mapping[str, str], own_config: bool, added: dict[str, list[str]]
-) -> None:
-    """What an architecture gets that is not the one that this is about: CONFIG is arm64's."""
-    if not own_config:
-        added["--kunitconfig"] = [str(path) for path in arch_kunitconfigs(line.arch)]
-    if not line.has("--build_dir"):
-        added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{line.arch}"]
-    if not line.has("--qemu_config"):
-        added["--qemu_config"] = [str(_QEMU_CONFIGS / f"{line.arch}.py")]
-    compiler = packages.other_compiler(line.arch)
-    if compiler and not _names_toolchain(line, environ) and not line.has("--cross_compile"):
-        added["--cross_compile"] = [compiler.proof[: -len("gcc")]]
-    _ccache_default(line, environ, (added.get("--cross_compile") or [""])[-1], added)
-
-
-def _ccache_default(
-    line: CommandLine, environ: Mapping[str, str], prefix: str, added: dict[str, list[str]]
-) -> None:
-    if shutil.which("ccache") and not _names_compiler(line, environ):
-        compiler = (line.values("--cross_compile") or [prefix])[-1] + "gcc"
-        added["--make_options"] = [f"CC=ccache {compiler}", "HOSTCC=ccache gcc"]
-
-
-def cross_prefix(line: CommandLine, environ: Mapping[str, str] = os.environ) -> str:
-    """The prefix of the arm64 compiler that we would choose: "" for the native one."""
-    if packages.host_is_arm64() or _names_toolchain(line, environ):
-        return environ.get("CROSS_COMPILE", "")
-    return ARM64_PREFIX
-
-
-def needs_cross_package(line: CommandLine, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether Debian's cross compiler for arm64 will be called."""
-    return (
-        line.arch == "arm64"
-        and not packages.host_is_arm64()
-        and not _names_toolchain(line, environ)
-        and not line.has("--cross_compile")
-    )
-
-
-def _make_variables(line: CommandLine) -> list[str]:
-    return [value.partition("=")[0] for value in line.values("--make_options")]
-
-
-def _names_toolchain(line: CommandLine, environ: Mapping[str, str]) -> bool:
-    given = _make_variables(line)
-    return any(environ.get(n) or n in given for n in ("LLVM", "CROSS_COMPILE"))
-
-
-def _names_compiler(line: CommandLine, environ: Mapping[str, str]) -> bool:
-    given = _make_variables(line)
-    if "CROSS_COMPILE" in given:
-        return True
-    return any(environ.get(n) or n in given for n in ("LLVM", "CC", "HOSTCC"))

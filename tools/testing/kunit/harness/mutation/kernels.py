@@ -1,37 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds and boots mutants, one at a time, in a tree of their own.
+"""MutatedTree and boots mutants, one at a time, in a tree of their own.
 
 While one boots, the next one is built. An outcome is kept under all that it depends on,
 so that an interrupted run carries on and nothing is done twice.
 """
 
-import contextlib
 import enum
 import functools
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness.base import archive, builddir, lock, process, signals
+from harness.base import archive, process
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch, say
-from harness.base.errors import CommandError, WorkTreeError
+from harness.base.errors import CommandError
 from harness.base.tasks import Pool
-from harness.kernel import identity
+from harness.kernel import defaults, identity
 from harness.kernel import image as kernel_image
 from harness.kernel import options
 from harness.kernel.image import IMAGE
 from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_machine
 from harness.mutation.mutant import Mutant
-from harness.request.settings import Settings
-from harness.trees import worktree
-from harness.trees.git import Git
+from harness.mutation.tree import NAME, MutatedTree
 
-NAME = "mutants"
 # Part of each key, so that records of another form are not found.
 _FORM = "2"
 
@@ -41,9 +37,6 @@ BUILD_FACTOR, BUILD_LEAST = 30, 900
 
 # A mutant that oopses holds locks, and one that panics says nothing more.
 GUEST_ARGUMENTS = ("--kernel_args=oops=panic", "--kernel_args=panic=-1")
-
-# Parts of a tree that no kernel is made of.
-_NOT_CODE = ("Documentation",)
 
 
 class Fate(enum.Enum):
@@ -67,82 +60,14 @@ class Outcome:
     seconds: float = 0.0
 
 
-class Workshop:
-    """The tree that mutants are made in. Nobody else's work is in there."""
-
-    def __init__(self, wanted: Settings) -> None:
-        self.wanted = replace(wanted, flavour="series")
-        self.out = wanted.build / "results" / NAME
-        self._mutated = self.out / "mutated"
-        self.tree = wanted.build / f"linux-{wanted.base}" / NAME
-        self._git = Git(self.tree / ".git", work_tree=self.tree)
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[None]:
-        """Prepare the tree, and keep other runs out. Raises WorkTreeError."""
-        builddir.mark(self.wanted.build)
-        self.out.mkdir(parents=True, exist_ok=True)
-        with lock.alone(self.out / "lock", "make mutants"):
-            if self.tree.exists():
-                self.repair()
-            worktree.prepare(self.wanted, NAME)
-            if not self._git.succeeds("diff", "--quiet", "HEAD"):
-                raise WorkTreeError(
-                    f"{self.tree} holds changes of yours, and mutants are made there",
-                    f"save them, then: git -C {self.tree} checkout .",
-                )
-            yield
-
-    def source(self) -> str:
-        """What the unmutated kernel is made from, as a hash."""
-        listing = self._git.out("ls-tree", "HEAD").splitlines()
-        kept = [line for line in listing if line.split("\t")[1] not in _NOT_CODE]
-        return hashlib.sha256("\n".join(kept).encode()).hexdigest()
-
-    def versions(self, path: str, steps: int) -> tuple[str, str]:
-        """A file before the last so many commits, and now; empty where it is not."""
-        found = []
-        for commit in (f"HEAD~{steps}", "HEAD"):
-            done = self._git.run("show", f"{commit}:{path}", expect=(0, 128))
-            found.append(done.stdout if done.status == 0 else "")
-        return found[0], found[1]
-
-    @contextlib.contextmanager
-    def mutated(self, mutant: Mutant) -> Iterator[str]:
-        """The tree with a mutant in it, for the block; git's words if it does not apply."""
-        self._mutated.write_text("\n".join(mutant.files), encoding="utf-8")
-        try:
-            done = self._git.run(
-                "apply", "--whitespace=nowarn", data=mutant.diff, expect=(0, 1, 128)
-            )
-            yield done.stderr.strip() or "git apply failed" if done.status else ""
-        finally:
-            with signals.signals_held():
-                self.repair()
-
-    def repair(self) -> None:
-        """Take back the mutation that is in the tree, whoever left it there."""
-        if not self._mutated.exists():
-            return
-        for path in self._mutated.read_text(encoding="utf-8").split():
-            text = self._git.run("show", f"HEAD:{path}", expect=(0, 128))
-            file = self.tree / path
-            if text.status == 0 and file.read_bytes() != text.stdout.encode():
-                half = file.with_name(file.name + ".whole")
-                half.write_bytes(text.stdout.encode())
-                half.chmod(file.stat().st_mode)
-                os.replace(half, file)
-        self._mutated.unlink()
-
-
-class Lab:
+class MutantBuilds:
     """Mutants with one config."""
 
-    def __init__(self, workshop: Workshop, config: str) -> None:
-        self._workshop = workshop
-        self.wanted = replace(workshop.wanted, config=config)
-        self._out = workshop.out
-        self._kernel = Kernel(workshop.tree, self.wanted, self._out, f"{NAME}-{config}")
+    def __init__(self, tree: MutatedTree, config: str) -> None:
+        self._tree = tree
+        self.wanted = replace(tree.wanted, config=config)
+        self._out = tree.out
+        self._kernel = Kernel(tree.path, self.wanted, self._out, f"{NAME}-{config}")
         self.config = config
         self._kept = Archive(self._out / "kept")
         self._basis = self._identity()
@@ -236,16 +161,16 @@ class Lab:
     def _identity(self) -> tuple[str, ...]:
         """What each outcome with this config depends on besides the mutant."""
         given = options.take_apart(["run", *GUEST_ARGUMENTS])
-        line, tree = options.with_defaults(given, self.wanted), self._workshop.tree
+        line, tree = defaults.with_defaults(given, self.wanted), self._tree.path
         # The time limit itself follows from a measurement, and differs a little each time.
         limit = f"time limit: {GUEST_FACTOR} {GUEST_EXTRA}"
         builds, boots = identity.of_build(line, tree), identity.of_boot(line, tree)
-        return (self._workshop.source(), self.config, limit, *builds, *boots)
+        return (self._tree.source(), self.config, limit, *builds, *boots)
 
     def _build(self, mutant: Mutant, kernel: Kernel) -> Outcome | None:
         """Build a mutant and put its image where it is booted; how it ended if it did."""
         watch = Stopwatch()
-        with self._workshop.mutated(mutant) as complaint:
+        with self._tree.mutated(mutant) as complaint:
             if complaint:
                 return Outcome(Fate.UNVIABLE, log=tuple(complaint.splitlines()))
             self._stale |= set(mutant.files)
@@ -273,8 +198,8 @@ class Lab:
 
         changed are the only files that can differ from what it was made of, if any.
         """
-        tree, build_dir = self._workshop.tree, self._kernel.build_dir
-        line = options.with_defaults(options.take_apart(["build", "--arch=arm64"]), self.wanted)
+        tree, build_dir = self._tree.path, self._kernel.build_dir
+        line = defaults.with_defaults(options.take_apart(["build", "--arch=arm64"]), self.wanted)
         argv = kernel_image.make_argv(line, build_dir, self.wanted.jobs)
         env = kernel_image.build_env()
         log = self._make_log
@@ -291,7 +216,7 @@ class Lab:
         (directory / IMAGE).parent.mkdir(parents=True, exist_ok=True)
         if slot == 0 and not self._guest_time:
             shutil.copyfile(self._kernel.build_dir / IMAGE, directory / IMAGE)
-        return Kernel(self._workshop.tree, self.wanted, directory, f"{NAME}-{slot}", directory)
+        return Kernel(self._tree.path, self.wanted, directory, f"{NAME}-{slot}", directory)
 
 
 def boot(kernel: Kernel, timeout: int) -> Outcome:

@@ -10,10 +10,11 @@ from harness.base.errors import CommandError, KunitError, UsageError
 from harness.kernel.finding import Finding, Kind, Status
 from harness.mutation import generate as mutation_generate
 from harness.mutation import mutant as mutation_mutant
-from harness.mutation.kernels import Fate, Lab, Outcome, Workshop
+from harness.mutation.kernels import Fate, MutantBuilds, Outcome
 from harness.mutation.mutant import ALL_CONFIGS, Mutant
+from harness.mutation.tree import MutatedTree
 from harness.request.settings import REPO, Settings
-from harness.trees import worktree
+from harness.trees import layers
 from harness.verdict import judge, kernelrun, ktap, results
 from harness.verdict.results import CaseResult, RunResult
 
@@ -119,13 +120,13 @@ class Report:
         return sorted({name for names in self.cases.values() for name in names} - caught)
 
 
-def generate(workshop: Workshop, written: Sequence[Mutant]) -> list[Mutant]:
+def generate(tree: MutatedTree, written: Sequence[Mutant]) -> list[Mutant]:
     """The mutants made by rote, but for those that somebody has written down as well."""
-    steps = sum(len(worktree.read_patches(REPO / layer)) for layer in LAYERS)
+    steps = sum(len(layers.read_patches(REPO / layer)) for layer in LAYERS)
     twins = {mutant.change for mutant in written}
     made: list[Mutant] = []
     for path in GENERATED:
-        before, after = workshop.versions(path, steps)
+        before, after = tree.versions(path, steps)
         made += [
             m for m in mutation_generate.generate(path, before, after) if m.change not in twins
         ]
@@ -139,23 +140,23 @@ def fast(wanted: Settings) -> RunResult:
         chosen = [m for m in mutation_mutant.read_patches() if m.fast]
         if not chosen:
             raise UsageError("no mutant is marked Fast:", f"mark some in {mutation_mutant.PATCHES}")
-        workshop = Workshop(wanted)
-        with workshop.opened():
-            report = try_mutants(workshop, chosen, [FAST_CONFIG])
+        tree = MutatedTree(wanted)
+        with tree.opened():
+            report = try_mutants(tree, chosen, [FAST_CONFIG])
         [ran] = as_results(report)
     except KunitError as error:
         ran = RunResult(FAST_NAME, (results.preparation(error),), 0.0)
     return replace(ran, name=FAST_NAME, seconds=watch.seconds)
 
 
-def try_mutants(workshop: Workshop, mutants: Sequence[Mutant], configs: Sequence[str]) -> Report:
+def try_mutants(tree: MutatedTree, mutants: Sequence[Mutant], configs: Sequence[str]) -> Report:
     """Try mutants, config after config: what one has caught another need not always try."""
     report = Report(mutants)
     watch = Stopwatch()
     for config in configs:
         wanted = [m for m in mutants if report.wants(m, config)]
         if wanted:
-            _Trial(Lab(workshop, config), report, watch).run(wanted)
+            _Trial(MutantBuilds(tree, config), report, watch).run(wanted)
     report.seconds = watch.seconds
     return report
 
@@ -163,7 +164,7 @@ def try_mutants(workshop: Workshop, mutants: Sequence[Mutant], configs: Sequence
 class _Trial:
     """The part of a report that is about one config."""
 
-    def __init__(self, lab: Lab, report: Report, watch: Stopwatch) -> None:
+    def __init__(self, lab: MutantBuilds, report: Report, watch: Stopwatch) -> None:
         self._lab = lab
         self._report = report
         self._watch = watch

@@ -13,8 +13,8 @@ from harness.e2e.run import Plan
 from harness.e2e.scenario import Scenario
 from harness.kernel.finding import Finding, Kind
 from harness.mutation import mutant as mutation_mutant
-from harness.mutation.kernels import Workshop
 from harness.mutation.mutant import Mutant
+from harness.mutation.tree import MutatedTree
 from harness.request.settings import Settings
 from harness.verdict import results
 from harness.verdict.journal import Journal
@@ -58,30 +58,30 @@ def run(
     """
     if not mutants:
         return
-    workshop = Workshop(replace(wanted, flavour=FLAVOUR))
-    with workshop.opened():
+    tree = MutatedTree(replace(wanted, flavour=FLAVOUR))
+    with tree.opened():
         for mutant in mutants:
             chosen = tuple(s for s in scenarios if s.name in mutant.scenarios)
             # As it is in ccache after a whole make e2e, even where less would do.
             fragments = (e2e_run.FRAGMENT, e2e_run.SLOTS)
-            plan = Plan(FLAVOUR, PAGE, chosen, fragments, source=workshop.tree)
-            do = functools.partial(_try, workshop, mutant, plan, out)
+            plan = Plan(FLAVOUR, PAGE, chosen, fragments, source=tree.path)
+            do = functools.partial(_try, tree, mutant, plan, out)
             yield kept.run(f"mutant {mutant.name}", do)
 
 
-def _try(workshop: Workshop, mutant: Mutant, plan: Plan, out: Path) -> RunResult:
+def _try(tree: MutatedTree, mutant: Mutant, plan: Plan, out: Path) -> RunResult:
     watch = Stopwatch()
     name = f"mutant {mutant.name}"
     say(f"{name} ...")
     logs = out / mutant.name
     logs.mkdir(parents=True, exist_ok=True)
     cases: list[CaseResult] = []
-    with workshop.mutated(mutant) as complaint:
+    with tree.mutated(mutant) as complaint:
         if complaint:
             error = KunitError(f"{mutant.name} does not apply", "bring it up to date", complaint)
             cases.append(results.preparation(error))
         else:
-            for result in e2e_run.run(workshop.wanted, [plan], logs):
+            for result in e2e_run.run(tree.wanted, [plan], logs):
                 cases += result.cases
     ran = RunResult(name, tuple(cases), watch.seconds)
     if not ran.has_kernel:

@@ -22,7 +22,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from harness.base.errors import KunitError
-from harness.trees import worktree
+from harness.trees import layers
 from harness.trees.git import Git
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay, Patch, read_mail
@@ -56,7 +56,7 @@ class Change:
 def read(directory: Path, overlay: Overlay) -> tuple[Change, ...]:
     """What a directory below patches/ says. Raises PlanError, PatchError."""
     if not (directory / PLAN).exists():
-        return tuple(Change((patch,)) for patch in worktree.read_patches(directory))
+        return tuple(Change((patch,)) for patch in layers.read_patches(directory))
     path = directory / PLAN
     head, *blocks = (_headers(path, b) for b in re.split(r"^%%\n", path.read_text(), flags=re.M))
     changes = [_change(path, head.get("From", ""), block) for block in blocks]
@@ -99,7 +99,7 @@ def _require_whole(
     """Raise PlanError unless each new file and each hook goes out once, or is to stay."""
     listed = [file for change in changes for file in change.files]
     patches = [patch.path for change in changes for patch in change.patches]
-    hooks = [patch.path for patch in worktree.read_patches(path.parents[1] / "hooks")]
+    hooks = [patch.path for patch in layers.read_patches(path.parents[1] / "hooks")]
     kept = {f for f in overlay.files if any(fnmatchcase(str(f), pattern) for pattern in stays)}
     for kind, there, sent in (
         ("file", set(overlay.files) - kept, listed),

@@ -24,7 +24,7 @@ from harness.base.errors import UsageError
 from harness.outgoing import contents
 from harness.outgoing.contents import Change, PlanError
 from harness.request.settings import REPO, Settings, check_flavour
-from harness.trees import needs, worktree
+from harness.trees import layers, needs, worktree
 from harness.trees.git import Git, environment
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay
@@ -160,7 +160,7 @@ class _Export:
         """Write the mails, and see that they apply."""
         say(f"making mails of {self._letter.path.parent} ...")
         self._work.mkdir(parents=True, exist_ok=True)
-        overlay = worktree.read_overlay(self._base.git)
+        overlay = layers.read_overlay(self._base.git)
         changes = contents.read(self._letter.path.parent, overlay)
         tip = self._commit(overlay, changes)
         draft = self._work / "draft"

@@ -2,18 +2,14 @@
 """What the runs of a series mean: which patch is at fault, and what changed."""
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
-from harness.revision.builds import Ending, Run
-from harness.trees import versions
-from harness.verdict import flaky, judge, ktap
+from harness.kernel.finding import Finding, Kind, Status, of_case
+from harness.revision.builds import Ending
+from harness.revision.outcomes import OF_CASES, Case, Identity, Outcome, not_built, same
+from harness.verdict import judge, ktap
 from harness.verdict.remarks import Remark
-
-# A finding without what differs from run to run.
-Identity = tuple[Kind, str, str]
 
 
 class Shown(enum.Enum):
@@ -21,69 +17,6 @@ class Shown(enum.Enum):
 
     PATCH = "patch"
     TIP = "tip"
-
-
-@dataclass(frozen=True)
-class Case:
-    """How a case ended; whether that is well; what the kernel said about it."""
-
-    status: Status
-    is_good: bool
-    log: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A run and what its console tells."""
-
-    run: Run
-    cases: Mapping[str, Case] = field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def good(self) -> frozenset[str]:
-        """The cases that passed, or were skipped with leave."""
-        return frozenset(name for name, case in self.cases.items() if case.is_good)
-
-    @property
-    def unknown(self) -> frozenset[str]:
-        """The cases of which nothing is known: flaky, or behind the death of the kernel."""
-        silent = {Status.FLAKY, *([Status.MISSING] if self.death else [])}
-        return frozenset(name for name, case in self.cases.items() if case.status in silent)
-
-    @property
-    def flaky(self) -> list[Finding]:
-        """What two boots of this state disagree on: it speaks neither for nor against a patch."""
-        cases = [
-            flaky_case(name, case)
-            for name, case in self.cases.items()
-            if case.status is Status.FLAKY
-        ]
-        return [*cases, *(f for f in self.findings if f.kind is Kind.FLAKY)]
-
-    @property
-    def death(self) -> Finding | None:
-        """That the kernel did not live to the end of its tests, if so."""
-        return next((f for f in self.findings if f.is_death), None)
-
-    @property
-    def trouble(self) -> tuple[Finding, ...]:
-        """What is wrong with the state as a whole: its build, or its boot."""
-        return self.findings if self.run.ending is Ending.RAN else (not_built(self.run),)
-
-    @property
-    def lives(self) -> bool:
-        """Whether there is a kernel, and it lives to the end of its tests."""
-        return self.run.ending is Ending.RAN and self.death is None
-
-    def count(self, status: Status) -> int:
-        """How many cases ended so."""
-        return sum(case.status is status for case in self.cases.values())
-
-
-def flaky_case(name: str, case: Case) -> Finding:
-    """That two boots disagree on a case."""
-    return Finding(Kind.FLAKY, f"{name} ended differently in two boots", case.log, of_case(name))
 
 
 @dataclass(frozen=True)
@@ -108,7 +41,7 @@ class Fault:
     @property
     def is_of_case(self) -> bool:
         """Whether a case ended as it should not, and the kernel lived on."""
-        return self.finding.kind in _OF_CASES
+        return self.finding.kind in OF_CASES
 
     @property
     def text(self) -> str:
@@ -120,19 +53,6 @@ class Fault:
     def identity(self) -> tuple[str, Identity]:
         """What tells it from other faults, wherever in the series it shows."""
         return self.config, same(self.finding)
-
-
-_OF_CASES = frozenset({Kind.FAILED, Kind.SKIPPED, Kind.MISSING})
-
-
-def same(finding: Finding) -> Identity:
-    """What a finding has in common with the same one of another state.
-
-    However a case ends, it is the same case that is not well.
-    """
-    if finding.kind in _OF_CASES:
-        return (Kind.FAILED, finding.place.name, "")
-    return finding.identity
 
 
 @dataclass
@@ -157,42 +77,6 @@ class Changes:
     broken: tuple[str, ...]
     new: tuple[str, ...]
     gone: tuple[str, ...]
-
-
-_BAD = frozenset({Status.FAILED, Status.FLAKY})
-
-
-def read_outcome(run: Run, expected_dir: Path, version: versions.Version) -> Outcome:
-    """Read what a run of a kernel of that version said in its boot, or in both of them."""
-    if run.ending is not Ending.RAN:
-        return Outcome(run)
-    # No flavour's failures are expected: each case is taken as it is.
-    expected = judge.read_expectation(expected_dir, "series", run.config, version)
-    found = judge.judge(run.console, expected)
-    if run.again is not None:
-        found = flaky.merge(found, judge.judge(run.again, expected))
-    logs = _logs(run.console)
-    cases: dict[str, Case] = {}
-    for case in found.cases:
-        is_known = case.name in expected.cases
-        is_good = case.finding is None if is_known else case.status not in _BAD
-        log = case.finding.log if case.finding and case.finding.log else logs.get(case.name, ())
-        cases[case.name] = Case(case.status, is_good, log)
-    return Outcome(run, cases, found.findings)
-
-
-def _logs(console: str) -> dict[str, tuple[str, ...]]:
-    """What the kernel said during each case, its parameters included."""
-    found: dict[str, tuple[str, ...]] = {}
-    for suite in ktap.read(console.splitlines()).suites:
-        for case in suite.children:
-            lines = list(case.log)
-            for child in case.children:
-                lines += [*child.log, f"{child.status.value}: {child.name}"]
-            if case.reason:
-                lines.append(f"skipped: {case.reason}")
-            found[f"{suite.name}.{case.name}"] = tuple(lines)
-    return found
 
 
 # --- One patch after another ----------------------------------------------
@@ -265,18 +149,6 @@ class Progress:
         else:
             self._findings, self._flaky = seen, shaky
         self._not_built = None
-
-
-def not_built(run: Run) -> Finding:
-    """Why a state could not be booted."""
-    place = Place(Stage.BUILD)
-    if run.ending is Ending.SUITES_STALE:
-        first = run.said[0] if run.said else ""
-        text = f"the suites no longer compile against it: {first}"
-        return Finding(Kind.STALE_SUITES, text, run.said, place, "\n".join(run.said))
-    if run.ending is Ending.BUILD_HUNG:
-        return Finding(Kind.BUILD_HUNG, "the build hung, and was ended", run.said, place)
-    return Finding(Kind.BUILD, "it does not build", run.said, place, "\n".join(run.said))
 
 
 _KINDS = {Status.SKIPPED: Kind.SKIPPED, Status.MISSING: Kind.MISSING}

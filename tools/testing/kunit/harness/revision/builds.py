@@ -16,7 +16,7 @@ from harness.base import archive, process
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError, WorkTreeError
-from harness.kernel import identity, options
+from harness.kernel import defaults, identity, options
 from harness.kernel.kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
 from harness.request.settings import Settings
 from harness.trees import worktree
@@ -93,7 +93,7 @@ def limits(base: Run | None) -> Limits:
     )
 
 
-class Workshop:
+class Builds:
     """Where the states of a series on one base are tried."""
 
     def __init__(self, wanted: Settings, kept: Archive) -> None:
@@ -272,7 +272,7 @@ class Workshop:
     def _key(self, what: str, git_tree: str, config: str, *more: str, boots: bool) -> str:
         wanted = replace(self._wanted, config=config)
         # All paths that are added to this line are absolute.
-        line, root = options.with_defaults(options.take_apart(["run"]), wanted), Path("/")
+        line, root = defaults.with_defaults(options.take_apart(["run"]), wanted), Path("/")
         parts = identity.of_build(line, root) + (identity.of_boot(line, root) if boots else ())
         return archive.key(_FORM, what, git_tree, config, *parts, *more)
 

@@ -6,7 +6,7 @@ from html import escape
 
 from harness.kernel.finding import Status
 from harness.revision import text as revision_text
-from harness.revision.blame import Case, Outcome
+from harness.revision.outcomes import Case, Outcome
 from harness.revision.text import Report
 
 _STYLE = """

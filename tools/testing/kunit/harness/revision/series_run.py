@@ -3,7 +3,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch, say
@@ -11,8 +11,11 @@ from harness.base.errors import KunitError, PatchError
 from harness.kernel.finding import Finding, Kind
 from harness.request.settings import Settings
 from harness.revision import blame as revision_blame
-from harness.revision.blame import Fault, Outcome, Progress, Shown, State
-from harness.revision.builds import Ending, Limits, Run, Workshop, limits
+from harness.revision import outcomes as revision_outcome
+from harness.revision.blame import Fault, Progress, Shown, State
+from harness.revision.builds import Builds, Ending, Limits, Run, limits
+from harness.revision.judged import Judged
+from harness.revision.outcomes import Outcome
 from harness.revision.series import Member, Series
 from harness.trees import source, versions, worktree
 from harness.trees.stack import Patch
@@ -23,74 +26,13 @@ class BaseError(KunitError):
     """The base is of no use for a verdict, or our own hooks are in the way."""
 
 
-# What speaks against a patch, and lets each state be built and tested.
-_OF_STYLE = frozenset({Kind.CHECKPATCH, Kind.WARNINGS})
-
-
-@dataclass
-class Judged:
-    """A series, and all that was found out about it."""
-
-    series: Series
-    onto: str
-    version: str = ""
-    states: list[State] = field(default_factory=list)
-    tip: dict[str, Outcome] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    base_commit: str = ""
-    tip_commit: str = ""
-    # How many patches apply.
-    applied: int = 0
-
-    @property
-    def base(self) -> State:
-        return self.states[0]
-
-    @property
-    def flaky(self) -> list[tuple[str, Finding]]:
-        """What two boots of a state disagree on, each with the state and config."""
-        found = [
-            (f"patch {state.number} {config}" if state.number else f"base {config}", finding)
-            for state in self.states
-            for config, outcome in state.outcomes.items()
-            for finding in outcome.flaky
-        ]
-        tried = self.states[-1].outcomes if self.states else {}
-        for config, outcome in self.tip.items():
-            if config not in tried:
-                found += [(f"tip {config}", finding) for finding in outcome.flaky]
-        return found
-
-    @property
-    def not_bisectable(self) -> tuple[int, ...]:
-        """The patches after which the tree does not apply, build, boot or pass as before.
-
-        Whoever is to blame: a patch does not mend what the one before it broke.
-        """
-        found = {
-            f.patch
-            for f in self.faults
-            if f.patch and f.shown is Shown.PATCH and f.finding.kind not in _OF_STYLE
-        }
-        found |= {s.number for s in self.states if any(not o.lives for o in s.outcomes.values())}
-        return tuple(sorted(found))
-
-    @property
-    def is_bisectable(self) -> bool | None:
-        """None if that is not known, because a state differs from boot to boot."""
-        if self.not_bisectable:
-            return False
-        states = [outcome for state in self.states for outcome in state.outcomes.values()]
-        return None if any(outcome.flaky for outcome in states) else True
-
-
-class Walk:
+class SeriesRun:
     """Does the work. wanted.flavour is what the series goes onto."""
 
     def __init__(self, wanted: Settings, series: Series, kept: Archive) -> None:
         self._wanted = worktree.fix_start(wanted, series.start)
         self._series = series
-        self._shop = Workshop(self._wanted, kept)
+        self._shop = Builds(self._wanted, kept)
         self._watch = Stopwatch()
         onto = wanted.flavour if not wanted.ksrc else f"{wanted.ksrc}"
         self.judged = Judged(series, onto)
@@ -264,7 +206,7 @@ class Walk:
             return versions.parse(self._wanted.base)
 
     def _read(self, run: Run) -> Outcome:
-        return revision_blame.read_outcome(run, judge.EXPECTED, self._release)
+        return revision_outcome.read_outcome(run, judge.EXPECTED, self._release)
 
     def _blame(self, member: Member, finding: Finding, config: str = "") -> None:
         self.judged.faults.append(Fault(finding, Shown.PATCH, member.number, config))

@@ -4,21 +4,15 @@
 Either becomes one commit in a repository of ours.
 """
 
-import contextlib
-import hashlib
 import os
 import re
 import shutil
-import signal
 import subprocess
-import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from harness.base import process
-from harness.base.console import Stopwatch, say
+from harness.base.console import say
 from harness.base.errors import ROOM, DiskSpaceError, SourceError
 from harness.trees.git import Git, environment
 
@@ -51,57 +45,17 @@ NEEDED_FILES = {
 }
 OLDEST = (6, 6)
 
+# The kernel's list of files that are not to be ignored, which Debian's package lacks.
+NOT_IGNORED = (
+    "/COPYING /CREDITS /Documentation /Kbuild /Kconfig /LICENSES /MAINTAINERS /Makefile /README"
+    " /arch /block /certs /crypto /drivers /fs /include /init /io_uring /ipc /kernel /lib /mm /net"
+    " /rust /samples /scripts /security /sound /tools /usr /virt"
+    " .clang-format .clippy.toml .cocciconfig .editorconfig .get_maintainer.ignore .gitattributes"
+    " .gitignore .kunitconfig .mailmap .rustfmt.toml"
+).split()
 # Debian's package tells git to ignore everything, with "/*" in .gitignore, and
 # lacks the kernel's list of dot files that are not to be ignored.
-_DEBIAN_IGNORES_ALL = b"/*"
-_NOT_IGNORED = (
-    *(
-        f"/{name}"
-        for name in (
-            "COPYING",
-            "CREDITS",
-            "Documentation",
-            "Kbuild",
-            "Kconfig",
-            "LICENSES",
-            "MAINTAINERS",
-            "Makefile",
-            "README",
-            "arch",
-            "block",
-            "certs",
-            "crypto",
-            "drivers",
-            "fs",
-            "include",
-            "init",
-            "io_uring",
-            "ipc",
-            "kernel",
-            "lib",
-            "mm",
-            "net",
-            "rust",
-            "samples",
-            "scripts",
-            "security",
-            "sound",
-            "tools",
-            "usr",
-            "virt",
-        )
-    ),
-    ".clang-format",
-    ".clippy.toml",
-    ".cocciconfig",
-    ".editorconfig",
-    ".get_maintainer.ignore",
-    ".gitattributes",
-    ".gitignore",
-    ".kunitconfig",
-    ".mailmap",
-    ".rustfmt.toml",
-)
+DEBIAN_IGNORES_ALL = b"/*"
 
 
 @dataclass(frozen=True)
@@ -114,139 +68,6 @@ class Base:
 
 
 # --- Debian's package -----------------------------------------------------
-
-
-def import_package(git: Git, tarball: Path) -> Base:
-    """Return the commit of the archive's content, importing it if that is new.
-
-    The archive goes straight into one pack, without a detour over files.
-    Raises SourceError, DiskSpaceError.
-    """
-    ref = BASE_REFS + _package_id(tarball)
-    commit = git.lookup(ref).get(ref)
-    if commit is None:
-        require_space(git.git_dir, (REPOSITORY_RATIO + TREE_RATIO) * tarball.stat().st_size)
-        _remove_leftovers(git)
-        say(f"importing {tarball} into git, once (about half a minute) ...")
-        watch = Stopwatch()
-        commit = _fast_import(git, tarball)
-        git.set_ref(ref, commit)
-        say(f"imported Linux {version(git, commit)} in {watch.seconds:.0f} s")
-    return Base(commit, is_users=False)
-
-
-def _package_id(tarball: Path) -> str:
-    try:
-        stat = tarball.stat()
-    except OSError as error:
-        raise SourceError(
-            f"the kernel source {tarball} is not there",
-            "install Debian's package of that name, or let KSRC=DIR name a kernel tree",
-        ) from error
-    identity = f"{tarball.name} {stat.st_size} {stat.st_mtime_ns}"
-    return hashlib.sha256(identity.encode()).hexdigest()[:20]
-
-
-def _remove_leftovers(git: Git) -> None:
-    """What an import that was killed left behind."""
-    for pattern in ("objects/pack/tmp_*", "fast_import_crash_*"):
-        for path in git.git_dir.glob(pattern):
-            path.unlink()
-
-
-def _fast_import(git: Git, tarball: Path) -> str:
-    """Feed an archive to git fast-import; return the commit."""
-    ref = "refs/kunit/importing"
-    xz = ["xz", "--decompress", "--stdout", str(tarball)]
-    importer = [
-        "git",
-        "-c",
-        "core.compression=1",
-        "fast-import",
-        "--quiet",
-        "--force",
-        "--depth=0",
-        "--done",
-    ]
-    with process.started(xz, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpack:
-        with process.started(
-            importer,
-            env=git.env(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        ) as load:
-            assert unpack.stdout and unpack.stderr and load.stdin and load.stderr
-            damage = ""
-            try:
-                with contextlib.suppress(BrokenPipeError):
-                    _write_stream(load.stdin, unpack.stdout, ref)
-                    load.stdin.close()
-            except (tarfile.TarError, EOFError) as error:
-                damage = str(error)
-                process.end(load, signal.SIGTERM)
-            words = load.stderr.read().decode(errors="replace")
-            if not damage and load.wait() != 0:
-                raise process.failure(importer, load.returncode, words)
-        complaint = unpack.stderr.read().decode(errors="replace").strip()
-        if damage or unpack.wait() != 0:
-            raise SourceError(
-                f"{tarball} is damaged",
-                f"install the package again: apt-get install --reinstall {_package(tarball)}",
-                complaint or damage,
-            )
-    commit = git.out("rev-parse", ref)
-    git.delete_ref(ref)
-    return commit
-
-
-def _package(tarball: Path) -> str:
-    return tarball.name[: -len(".tar.xz")]
-
-
-def _write_stream(sink: IO[bytes], archive: IO[bytes], ref: str) -> None:
-    """Translate a tar stream into a fast-import stream of one commit."""
-    who = "{GIT_COMMITTER_NAME} <{GIT_COMMITTER_EMAIL}> {GIT_COMMITTER_DATE}".format(**IDENTITY)
-    message = b"Linux, as Debian's source package has it\n"
-    sink.write(f"commit {ref}\ncommitter {who}\ndata {len(message)}\n".encode() + message)
-    count = 0
-    for path, mode, data in _tar_members(archive):
-        sink.write(b"M %s inline %s\ndata %d\n" % (mode, path.encode(), len(data)))
-        sink.write(data)
-        sink.write(b"\n")
-        count += 1
-        if count % 20000 == 0:
-            say(f"  {count} files ...")
-    sink.write(b"done\n")
-    if count == 0:
-        raise tarfile.ReadError("there is nothing in it")
-
-
-def _tar_members(archive: IO[bytes]) -> Iterator[tuple[str, bytes, bytes]]:
-    """The files of a tar stream: path below the top directory, git's mode, content."""
-    with tarfile.open(fileobj=archive, mode="r|", bufsize=1 << 20) as tar:
-        for member in tar:
-            path = member.name.partition("/")[2]
-            if member.issym():
-                yield path, b"120000", member.linkname.encode()
-            elif member.isfile():
-                content = tar.extractfile(member)
-                assert content is not None
-                data = content.read()
-                if path == ".gitignore":
-                    data = without_debian_rules(data)
-                yield path, b"100755" if member.mode & 0o100 else b"100644", data
-            # tarfile keeps every member that it has seen, unless told otherwise.
-            tar.members = []  # type: ignore[attr-defined]
-
-
-def without_debian_rules(gitignore: bytes) -> bytes:
-    """Drop the rules that hide every new file from "git status".
-
-    Debian's package ignores all that is not Debian's packaging.
-    """
-    lines = gitignore.splitlines(keepends=True)
-    return b"".join(x for x in lines if x.strip() not in (_DEBIAN_IGNORES_ALL, b"!/debian/"))
 
 
 # --- A directory of the user's --------------------------------------------
@@ -275,7 +96,7 @@ def _files_of(own: Git, ksrc: Path) -> list[str]:
     """The files of a tree that are its source, tracked or not."""
     listing = ["ls-files", "-z", "--exclude-standard", "--others"]
     if _ignores_all(ksrc):
-        listing += [f"--exclude=!{name}" for name in _NOT_IGNORED]
+        listing += [f"--exclude=!{name}" for name in NOT_IGNORED]
     if (ksrc / ".git").exists():
         command = ["git", *listing, "--cached", "--deduplicate"]
         env = environment(GIT_OPTIONAL_LOCKS="0")
@@ -288,7 +109,7 @@ def _files_of(own: Git, ksrc: Path) -> list[str]:
 
 def _ignores_all(ksrc: Path) -> bool:
     try:
-        return _DEBIAN_IGNORES_ALL in (ksrc / ".gitignore").read_bytes().split()
+        return DEBIAN_IGNORES_ALL in (ksrc / ".gitignore").read_bytes().split()
     except FileNotFoundError:
         return False
 

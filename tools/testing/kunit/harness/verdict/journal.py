@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.base import archive, lock, signals
 from harness.base.console import say
-from harness.kernel import identity, options
+from harness.kernel import defaults, identity, options
 from harness.request.settings import REPO, Settings
 from harness.trees import tested
 from harness.verdict import results
@@ -105,7 +105,7 @@ def key(wanted: Settings, command: str, given: Mapping[str, str], *programs: str
     given are the variables that the user set; programs: those besides the ones for arm64.
     Raises OSError.
     """
-    line = options.with_defaults(options.take_apart(["run", "--arch=arm64"]), wanted)
+    line = defaults.with_defaults(options.take_apart(["run", "--arch=arm64"]), wanted)
     return archive.key(
         command,
         *(f"{name}={value}" for name, value in sorted(given.items()) if name not in _NO_CHOICE),

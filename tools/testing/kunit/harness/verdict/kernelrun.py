@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A cell of a table of runs: a flavour with a config, built, booted and judged."""
+"""One kernel, a flavour with a config: built, booted and judged."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from harness.verdict import flaky, judge, results
 from harness.verdict.results import CaseResult, RunResult
 
 
-class Cell:
+class KernelRun:
     """One of the runs.
 
     expected is what it must show, the files of expected/ unless given;

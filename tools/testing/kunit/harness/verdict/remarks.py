@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.base import process
 from harness.base.console import tail
 from harness.base.errors import CommandError
-from harness.kernel import image, options
+from harness.kernel import defaults, image, options
 from harness.request.settings import Settings
 
 CHECKPATCH = "scripts/checkpatch.pl"
@@ -148,7 +148,7 @@ def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]
 
 def make_variables(wanted: Settings, *more: str) -> list[str]:
     """The variables with which kunit.py, given more options, would call make."""
-    line = options.with_defaults(options.take_apart(["build", "--arch=arm64", *more]), wanted)
+    line = defaults.with_defaults(options.take_apart(["build", "--arch=arm64", *more]), wanted)
     found = ["ARCH=arm64"]
     found += [f"CROSS_COMPILE={value}" for value in line.values("--cross_compile")]
     found += line.values("--make_options")

@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from harness.kernel.finding import Finding, Kind, Place, Status, of_case
-from harness.revision.blame import Case, Fault, Outcome, Shown, State
+from harness.revision.blame import Fault, Shown, State
 from harness.revision.builds import Ending, Run
+from harness.revision.judged import Judged
+from harness.revision.outcomes import Case, Outcome
 from harness.revision.series import Member, Series
-from harness.revision.series_run import Judged
 from harness.trees.stack import Patch
 
 A, B, C = "s.a", "s.b", "s.c"

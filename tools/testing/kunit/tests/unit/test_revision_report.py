@@ -11,10 +11,12 @@ from pathlib import Path
 from harness.base.errors import ExitStatus
 from harness.commands import revision
 from harness.kernel.finding import DEATHS, Finding, Kind, Status, of_case
-from harness.revision import blame, html
+from harness.revision import document as revision_document
+from harness.revision import html, outcomes
 from harness.revision import text as revision_text
-from harness.revision.blame import Fault, Outcome, Shown
+from harness.revision.blame import Fault, Shown
 from harness.revision.builds import Ending
+from harness.revision.outcomes import Outcome
 from harness.revision.text import Report
 from harness.verdict import results
 from harness.verdict.results import RunResult
@@ -64,7 +66,7 @@ class Told(unittest.TestCase):
             ),
         ):
             self.assertEqual((word, status), (report.word, self.status(report)))
-            self.assertEqual(word, revision_text.document(report)["verdict"])
+            self.assertEqual(word, revision_document.document(report)["verdict"])
             self.assertTrue(
                 all(len(line) <= 78 for line in revision_text.full(report).splitlines())
             )
@@ -93,22 +95,22 @@ class Told(unittest.TestCase):
     def test_flaky_is_told_with_both_logs_and_is_no_failure(self) -> None:
         report = self.report(tip=outcome("a", flaky="b"))
         self.assertIn("FLAKY", revision_text.short(report))
-        (first, *_) = revision_text.document(report)["flaky"]
+        (first, *_) = revision_document.document(report)["flaky"]
         self.assertEqual((B, ["log"]), (first["case"], first["log"]))
-        runs = revision_text.junit_runs(report)
+        runs = revision_document.junit_runs(report)
         self.assertEqual(0, sum(len(run.wrong) for run in runs))
         self.assertGreater(sum(len(run.flaky) for run in runs), 0)
         self.assertIn('class="flaky"', html.page(report))
 
     def test_results_for_machines(self) -> None:
         report = self.broken()
-        document = json.loads(json.dumps(revision_text.document(report)))
+        document = json.loads(json.dumps(revision_document.document(report)))
         self.assertEqual(
             [(1, "patch", "panic"), (2, "tip", "failed"), (2, "patch", "warnings")],
             [(f["patch"], f["shown"], f["kind"]) for f in document["faults"]],
         )
         self.assertEqual([1], document["not_bisectable_at"])
-        runs = revision_text.junit_runs(report)
+        runs = revision_document.junit_runs(report)
         self.assertGreater(sum(len(run.wrong) for run in runs), 0)
 
     def row(self, report: Report) -> list[str]:
@@ -132,7 +134,7 @@ class Told(unittest.TestCase):
             self.assertEqual(row.split(), self.row(report))
 
     def junit(self, report: Report) -> dict[str, RunResult]:
-        return {run.name: run for run in revision_text.junit_runs(report)}
+        return {run.name: run for run in revision_document.junit_runs(report)}
 
     def test_a_flaky_death_or_splat_is_in_the_results_too(self) -> None:
         """Not every flaky thing is a case."""
@@ -145,7 +147,7 @@ class Told(unittest.TestCase):
 
     def test_what_was_mended_is_no_failure_of_the_tip(self) -> None:
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
-        for finding in (blame.not_built(unbuilt.run), splat(), death(Kind.HANG, B)):
+        for finding in (outcomes.not_built(unbuilt.run), splat(), death(Kind.HANG, B)):
             report = self.report(Fault(finding, Shown.PATCH, 1, "4k"))
             runs = self.junit(report)
             self.assertEqual(
@@ -163,7 +165,9 @@ class Told(unittest.TestCase):
         ]
         self.assertEqual((1, 2), (len(tip.wrong), tip.count(Status.SKIPPED)))
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
-        report = self.report(Fault(blame.not_built(unbuilt.run), Shown.PATCH, 1, "4k"), tip=unbuilt)
+        report = self.report(
+            Fault(outcomes.not_built(unbuilt.run), Shown.PATCH, 1, "4k"), tip=unbuilt
+        )
         later = self.junit(report)["patch 2 4k: two"]
         self.assertEqual((0, 1), (len(later.wrong), later.count(Status.SKIPPED)))
 
@@ -172,7 +176,7 @@ class Told(unittest.TestCase):
         report.new.states[1].title = "mm: \x1b[31m <red> & \x00"
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "x.xml"
-            results.write_junit(revision_text.junit_runs(report), path)
+            results.write_junit(revision_document.junit_runs(report), path)
             names = [suite.get("name") for suite in ElementTree.parse(path).getroot()]
         self.assertIn("patch 1 4k: mm: ?[31m <red> & ?", names)
         page = html.page(report)
@@ -193,11 +197,11 @@ class Told(unittest.TestCase):
 
     def test_whether_one_can_bisect_what_is_flaky(self) -> None:
         report = self.report(tip=outcome("a", flaky="b"))
-        self.assertIsNone(revision_text.document(report)["bisectable"])
+        self.assertIsNone(revision_document.document(report)["bisectable"])
         self.assertIn("Bisectable: not known", revision_text.full(report))
-        self.assertIs(True, revision_text.document(self.report())["bisectable"])
+        self.assertIs(True, revision_document.document(self.report())["bisectable"])
         alone = replace(self.report(), tip_only=True)
-        self.assertIsNone(revision_text.document(alone)["bisectable"])
+        self.assertIsNone(revision_document.document(alone)["bisectable"])
 
     def test_what_is_from_an_earlier_run(self) -> None:
         report = self.report()
@@ -210,7 +214,7 @@ class Told(unittest.TestCase):
         text = revision_text.full(report)
         self.assertIn("*: 2 of 3 results are from an earlier run", text)
         self.assertEqual(3, text.count("4k* "))
-        self.assertEqual([0, 2, 2], [one.kept for one in revision_text.junit_runs(report)])
+        self.assertEqual([0, 2, 2], [one.kept for one in revision_document.junit_runs(report)])
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from harness.kernel.finding import Finding, Kind, of_case
 from harness.request.settings import Settings
-from harness.revision import blame, series_run
-from harness.revision.blame import Fault, Outcome, Progress, Shown, State
+from harness.revision import blame, outcomes, series_run
+from harness.revision.blame import Fault, Progress, Shown, State
 from harness.revision.builds import Ending
+from harness.revision.outcomes import Outcome
 from harness.verdict import judge
 from tests.unit.outcomes import A, B, C, brief, death, judged, ktap_of, outcome, run, splat
 from tests.unit.test_judge import CASES
@@ -235,7 +236,7 @@ class Expected(unittest.TestCase):
 
     def good(self, version: tuple[int, int]) -> int:
         text = (DATA / "skipped.log").read_text()
-        return len(blame.read_outcome(run(console=text), self.directory, version).good)
+        return len(outcomes.read_outcome(run(console=text), self.directory, version).good)
 
     def test_skips_of_a_newer_kernel(self) -> None:
         self.assertEqual(4, self.good((6, 12)))
@@ -244,14 +245,14 @@ class Expected(unittest.TestCase):
 
     def test_a_walk_asks_by_the_version_of_its_base(self) -> None:
         """Whatever BASE says: KSRC may be any kernel."""
-        told = series_run.Walk.__new__(series_run.Walk)
+        told = series_run.SeriesRun.__new__(series_run.SeriesRun)
         told.judged = judged()
         for words, version in (("6.12.117", (6, 12)), ("7.2.0-rc3", (7, 2)), ("7.3-rc7", (7, 3))):
             told.judged.version = words
             self.assertEqual(version, told._release)
 
     def test_a_tree_that_does_not_say_its_version(self) -> None:
-        told = series_run.Walk.__new__(series_run.Walk)
+        told = series_run.SeriesRun.__new__(series_run.SeriesRun)
         told.judged, told._wanted = judged(), Settings("stock", "4k", "7.2", self.directory)
         told.judged.version = "of.unknown.version"
         self.assertEqual((7, 2), told._release)
@@ -260,7 +261,7 @@ class Expected(unittest.TestCase):
         """There it skips what it cannot do, and fails what stock fails."""
 
         def faults(version: tuple[int, int]) -> list[Fault]:
-            found = blame.read_outcome(run(console=console), judge.EXPECTED, version)
+            found = outcomes.read_outcome(run(console=console), judge.EXPECTED, version)
             expected = judge.read_expectation(judge.EXPECTED, "stock", "4k", version)
             return blame.judge_tip(found, blame.tolerated("stock", None, expected), None, [])
 

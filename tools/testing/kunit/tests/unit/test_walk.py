@@ -16,11 +16,14 @@ from harness.base.errors import ExitStatus
 from harness.commands import revision
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import Settings
-from harness.revision import blame, series_run
+from harness.revision import blame
+from harness.revision import document as revision_document
+from harness.revision import outcomes, series_run
 from harness.revision import text as revision_text
-from harness.revision.blame import Outcome, Progress
+from harness.revision.blame import Progress
 from harness.revision.builds import Ending, Run
-from harness.revision.series_run import BaseError, Walk
+from harness.revision.outcomes import Outcome
+from harness.revision.series_run import BaseError, SeriesRun
 from harness.revision.text import Report
 from tests.unit.outcomes import B, death, judged, outcome, run
 from tests.unit.test_judge import CASES
@@ -77,12 +80,12 @@ class Boots(unittest.TestCase):
         onto: str = "baseline",
         tip: tuple[Outcome, ...] = (),
         applied: int = 2,
-    ) -> Walk:
+    ) -> SeriesRun:
         self.shop = Shop(*states, kept=kept, tip=tip)
         told = judged()
         wanted = Settings(onto, "4k", "6.12", Path("/nowhere"))
-        with mock.patch("harness.revision.series_run.Workshop"):
-            done = Walk(wanted, told.series, mock.Mock())
+        with mock.patch("harness.revision.series_run.Builds"):
+            done = SeriesRun(wanted, told.series, mock.Mock())
         done.judged.version, done.judged.applied = told.version, applied
         done._shop = self.shop  # type: ignore[assignment]
         setattr(done, "_read", self.shop.read)
@@ -173,7 +176,7 @@ class Read(unittest.TestCase):
         one, other = (
             (DATA / f"{name}.log").read_text() if name else name for name in (first, second)
         )
-        return blame.read_outcome(run(console=one or "", again=other), self.directory, (6, 12))
+        return outcomes.read_outcome(run(console=one or "", again=other), self.directory, (6, 12))
 
     def test_what_both_boots_say(self) -> None:
         both = self.read("failure", "failure")
@@ -220,10 +223,14 @@ class Read(unittest.TestCase):
         changes = {"4k": blame.compare(base, outcomes[-1])}
         report = Report(new, ("4k",), ("4k",), False, 1.0, old, changes)
         tables = revision_text._patch_table(report) + revision_text._tip_table(report)
-        for junit in revision_text.junit_runs(report):
+        for junit in revision_document.junit_runs(report):
             kinds = [f.kind.value for f in junit.findings]
             tables.append(f"{junit.name} {junit.count(Status.SKIPPED)} {kinds}")
-        return _without_text(revision_text.document(report)), tables, revision._STATUS[report.word]
+        return (
+            _without_text(revision_document.document(report)),
+            tables,
+            revision._STATUS[report.word],
+        )
 
     def test_no_word_of_a_text_decides(self) -> None:
         """With the text of every finding replaced, all that a program reads stays the same."""

@@ -16,7 +16,7 @@ from harness.kernel.finding import Status
 from harness.kernel.kernel import require_healthy_machine
 from harness.request.settings import Settings
 from harness.revision import builds
-from harness.revision.builds import Ending, Limits, Workshop
+from harness.revision.builds import Builds, Ending, Limits
 from harness.trees.git import Git
 from harness.trees.stack import Patch
 from harness.trees.worktree import Stacked
@@ -35,8 +35,8 @@ class Kept(unittest.TestCase):
         patches = ExitStack()
         self.addCleanup(patches.close)
         for where, stand_in in (
-            ("harness.revision.builds.Workshop.stack", lambda shop, patches: self.stacked),
-            ("harness.revision.builds.Workshop._bring", lambda shop, stacked: self.top),
+            ("harness.revision.builds.Builds.stack", lambda shop, patches: self.stacked),
+            ("harness.revision.builds.Builds._bring", lambda shop, stacked: self.top),
             ("harness.revision.builds.Kernel", self.kernel),
             ("harness.revision.builds.Stopwatch", lambda: mock.Mock(seconds=self.boot_seconds)),
             ("harness.revision.builds.say", lambda words: None),
@@ -45,8 +45,8 @@ class Kept(unittest.TestCase):
         ):
             patches.enter_context(mock.patch(where, stand_in))
 
-    def shop(self) -> Workshop:
-        return Workshop(Settings("stock", "4k", "6.12", self.top), Archive(self.top / "kept"))
+    def shop(self) -> Builds:
+        return Builds(Settings("stock", "4k", "6.12", self.top), Archive(self.top / "kept"))
 
     def kernel(self, _tree: Path, _wanted: Settings, part: Path, _name: str) -> mock.Mock:
         (part / "build.log").write_text(self.build_log)

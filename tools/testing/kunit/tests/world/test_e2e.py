@@ -12,7 +12,9 @@ import unittest
 from pathlib import Path
 
 from harness.base.errors import UsageError
-from harness.e2e import choice, host, judge, rootfs
+from harness.e2e import choice, host, judge
+from harness.e2e import reader as e2e_reader
+from harness.e2e import rootfs
 from harness.e2e import run as e2e_run
 from harness.e2e import scenario as e2e_scenario
 from harness.e2e import text as e2e_text
@@ -52,7 +54,7 @@ class Reading(unittest.TestCase):
 
     def read(self, text: str) -> list[Scenario]:
         self.path.write_text(text)
-        return e2e_scenario.read(self.path)
+        return e2e_reader.read(self.path)
 
     def test_a_scenario(self) -> None:
         small, large = self.read(GOOD)
@@ -133,17 +135,17 @@ class Reading(unittest.TestCase):
 
     def test_files_that_cannot_be_read(self) -> None:
         with self.assertRaisesRegex(UsageError, "nowhere.scenario"):
-            e2e_scenario.read(self.directory / "nowhere.scenario")
+            e2e_reader.read(self.directory / "nowhere.scenario")
         with self.assertRaisesRegex(UsageError, "holds no scenario"):
-            e2e_scenario.load(self.directory)
+            e2e_reader.load(self.directory)
 
     def test_the_smoke_test_is_there(self) -> None:
-        found = [s for s in e2e_scenario.load() if s.name == e2e_run.SMOKE_SCENARIO]
+        found = [s for s in e2e_reader.load() if s.name == e2e_run.SMOKE_SCENARIO]
         self.assertTrue(found)
         self.assertTrue(all(e2e_run.SMOKE_PAGE in s.pages for s in found))
 
     def test_ours_can_be_read(self) -> None:
-        ours = e2e_scenario.load()
+        ours = e2e_reader.load()
         names = [scenario.variant for scenario in ours]
         self.assertEqual(len(names), len(set(names)))
         self.assertIn("ram-spent", names)
@@ -252,7 +254,7 @@ class Host(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "two-devices.scenario"
             path.write_text(GOOD)
-            scenario = e2e_scenario.read(path)[0]
+            scenario = e2e_reader.read(path)[0]
             memory = Memory(Path(directory), looks=True)
             memory.path.write_bytes(b"")
             self.assertEqual("0", host.answer(scenario, "struct-pages 1 640", memory))
@@ -299,7 +301,7 @@ class Plugging(unittest.TestCase):
                     "device  2M at 4G+64M", "arguments quiet"
                 )
             )
-            scenario = e2e_scenario.read(path)[1]
+            scenario = e2e_reader.read(path)[1]
         self.assertEqual((16 << 20,), scenario.dimms)
         return str(host.answer(scenario, wish, self.memory))
 
@@ -330,7 +332,7 @@ class Plugging(unittest.TestCase):
 
 class Choosing(unittest.TestCase):
     def plans(self, **environ: str) -> list[str]:
-        return [plan.name for plan in choice.choose(e2e_scenario.load(), environ)]
+        return [plan.name for plan in choice.choose(e2e_reader.load(), environ)]
 
     def test_what_is_run(self) -> None:
         self.assertEqual([f"{f} {p}" for f, p, _ in choice.RUNS], self.plans())
@@ -342,7 +344,7 @@ class Choosing(unittest.TestCase):
         self.assertEqual(["series 16k"], self.plans(CONFIGS="16k"))
 
     def test_every_scenario_is_run(self) -> None:
-        scenarios = e2e_scenario.load()
+        scenarios = e2e_reader.load()
         run = {
             s.variant
             for flavour, _, globs in choice.RUNS
@@ -352,14 +354,14 @@ class Choosing(unittest.TestCase):
         self.assertEqual({s.variant for s in scenarios}, run)
 
     def test_scenarios_that_must_fail_are_run_where_they_must(self) -> None:
-        scenarios = e2e_scenario.load()
+        scenarios = e2e_reader.load()
         for flavour, _, globs in choice.RUNS:
             # What needs firmware needs a larger kernel, too.
             must = {s.name for s in scenarios if flavour in s.failing and not s.has_firmware}
             self.assertLessEqual(must, {s.name for s in choice.matching(scenarios, globs)})
 
     def test_what_is_not_wanted(self) -> None:
-        scenarios = e2e_scenario.load()
+        scenarios = e2e_reader.load()
         found = {s.name for s in choice.matching(scenarios, ("!geometry-*", "!ram-spent"))}
         self.assertIn("system-ram", found)
         self.assertNotIn("geometry-pair", found)
@@ -367,7 +369,7 @@ class Choosing(unittest.TestCase):
         self.assertEqual({"48M"}, {s.variant.partition("/")[2].split(",")[0] for s in pairs})
 
     def test_only_firmware_needs_slots(self) -> None:
-        plans = {plan.name: plan.config for plan in choice.choose(e2e_scenario.load(), {})}
+        plans = {plan.name: plan.config for plan in choice.choose(e2e_reader.load(), {})}
         self.assertEqual("4k-e2e-slots", plans["series 4k"])
         self.assertEqual("64k-e2e", plans["series 64k"])
 

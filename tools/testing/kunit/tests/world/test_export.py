@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.outgoing import contents
 from harness.request.settings import REPO
-from harness.trees import worktree
+from harness.trees import layers
 from harness.trees.git import Git
 from tests.world.fake import KERNEL, World, patch
 
@@ -289,7 +289,7 @@ class Ours(unittest.TestCase):
         with tempfile.TemporaryDirectory() as top:
             git = Git(Path(top))
             git.run("init", "--quiet", "--bare", top)
-            overlay = worktree.read_overlay(git)
+            overlay = layers.read_overlay(git)
         plans = sorted(REPO.glob("patches/*/plan"))
         self.assertEqual([REPO / "patches/suites/plan"], plans)
         for path in plans:

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Scenario files, read and checked."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.base.errors import UsageError
+from harness.e2e.scenario import (
+    ALIGNMENT,
+    DIRECTORY,
+    PAGES,
+    RAM_LIMIT,
+    RAM_START,
+    SUFFIX,
+    Case,
+    Device,
+    Line,
+    PowerCut,
+    Scenario,
+    ScenarioError,
+    Step,
+)
+from harness.request.settings import FLAVOURS
+
+_HEAD = (
+    "title",
+    "memory",
+    "cpus",
+    "seconds",
+    "arguments",
+    "device",
+    "nvdimm",
+    "dimm",
+    "pages",
+    "each",
+    "fails",
+    "record",
+)
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+_REPEATED = ("device", "nvdimm", "dimm", "each", "fails", "record")
+
+_SIZE = re.compile(r"(\d+)([KMG]?)")
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+_VARIABLE = re.compile(r"\$\{?([a-z_]+)\}?")
+
+
+def load(directory: Path = DIRECTORY) -> list[Scenario]:
+    """All scenarios, every variant. Raises ScenarioError."""
+    paths = sorted(directory.glob(f"*{SUFFIX}"))
+    if not paths:
+        raise UsageError(f"{directory} holds no scenario", "restore it from git")
+    return [scenario for path in paths for scenario in read(path)]
+
+
+def read(path: Path) -> list[Scenario]:
+    """The variants of the scenario in a file. Raises ScenarioError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}", "give a readable scenario file") from error
+    return _Reader(path).read(text)
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A line "keyword rest" of a file's head."""
+
+    number: int
+    rest: str
+
+
+class _Reader:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._line = 0
+        self._head: dict[str, list[_Word]] = {}
+        self._steps: list[Step] = []
+        # The case that is being read: its name, its page sizes, its lines.
+        self._open: tuple[str, tuple[str, ...], list[Line]] | None = None
+
+    def read(self, text: str) -> list[Scenario]:
+        """Take in the whole file."""
+        for number, raw in enumerate(text.splitlines(), 1):
+            self._line = number
+            line = raw.strip()
+            if line and not line.startswith("#"):
+                self._feed(line)
+        self._close()
+        if not self._steps:
+            raise self._error("there is no case in it", "write: case NAME, and commands below it")
+        return [self._scenario(values) for values in self._variants()]
+
+    def _error(self, cause: str, next_step: str, line: int = 0) -> ScenarioError:
+        return ScenarioError(self._path, line or self._line, cause, next_step)
+
+    def _feed(self, line: str) -> None:
+        kind = {"$": "run", ">": "see", "!": "unseen"}.get(line[0])
+        if kind:
+            self._add(Line(kind, line[1:].strip()))
+            return
+        keyword, _, rest = line.partition(" ")
+        rest = rest.split(" #")[0].strip()
+        if keyword == "case":
+            self._close()
+            self._begin(rest)
+        elif line == "power cut":
+            self._close()
+            if not self._steps:
+                raise self._error("a power cut before the first case", "put it between two cases")
+            self._steps.append(PowerCut())
+        elif keyword in _HEAD:
+            if self._open or self._steps:
+                raise self._error(f"'{keyword}' below the first case", "move it to the top")
+            known = self._head.setdefault(keyword, [])
+            if known and keyword not in _REPEATED:
+                raise self._error(f"a second '{keyword}'", f"line {known[0].number} has one")
+            known.append(_Word(self._line, rest))
+        else:
+            raise self._error(
+                f"'{keyword}' means nothing",
+                f"begin a line with: {' '.join(_HEAD)} case $ > !, or write: power cut",
+            )
+
+    def _begin(self, rest: str) -> None:
+        name, _, condition = rest.partition(" on ")
+        pages = tuple(condition.split()) or PAGES
+        if not _NAME.fullmatch(name.strip()):
+            raise self._error(f"'{name}' is no name for a case", "use a-z, 0-9 and _")
+        if name in [s.name for s in self._steps if isinstance(s, Case)]:
+            raise self._error(f"a second case '{name}'", "give each a name of its own")
+        self._check_pages(pages, self._line)
+        self._open = (name.strip(), pages, [])
+
+    def _add(self, line: Line) -> None:
+        if self._open is None:
+            raise self._error("a command outside of any case", "write: case NAME, above it")
+        if not line.text:
+            raise self._error("there is nothing behind the sign", "write what to run or see")
+        if line.kind != "run" and not self._open[2]:
+            raise self._error("nothing was run that could have said this", "put a '$' line first")
+        self._open[2].append(line)
+
+    def _close(self) -> None:
+        if self._open:
+            name, pages, lines = self._open
+            if not lines:
+                raise self._error(f"case '{name}' does nothing", "write '$ COMMAND' below it")
+            self._steps.append(Case(name, tuple(lines), pages))
+        self._open = None
+
+    # --- the head ---
+
+    def _variants(self) -> Iterator[dict[str, str]]:
+        """What "each" lines say: every combination of their values."""
+        names, choices = [], []
+        for word in self._head.get("each", []):
+            name, *values = word.rest.split() or [""]
+            if not _NAME.fullmatch(name) or not values:
+                raise self._error(
+                    "'each' lacks a name or values", "write: each size 2M 16M", word.number
+                )
+            names.append(name)
+            choices.append(values)
+        return (dict(zip(names, values)) for values in itertools.product(*choices))
+
+    def _scenario(self, values: Mapping[str, str]) -> Scenario:
+        scenario = Scenario(
+            name=self._path.name[: -len(SUFFIX)],
+            title=self._one("title", values),
+            variables=values,
+            memory=self._size("memory", self._one("memory", values, "512M")),
+            cpus=self._number("cpus", "1"),
+            seconds=self._number("seconds", "120"),
+            arguments=self._one("arguments", values, ""),
+            devices=tuple(self._devices(values)),
+            pages=tuple(self._one("pages", values, "4k 64k").split()),
+            failing=dict(self._failing()),
+            recorded=tuple(self._flavours()),
+            steps=tuple(self._steps),
+            nvdimms=tuple(self._slots("nvdimm", values)),
+            dimms=tuple(self._slots("dimm", values)),
+        )
+        if scenario.has_firmware and scenario.devices:
+            raise self._error(
+                "a device, and memory in slots: a machine has one kind",
+                "make two scenarios of it",
+                self._number_of("device"),
+            )
+        self._check_pages(scenario.pages, self._number_of("pages"))
+        self._check_places(scenario)
+        return scenario
+
+    def _one(self, keyword: str, values: Mapping[str, str], default: str | None = None) -> str:
+        """What is said behind a keyword that stands there once."""
+        words = self._head.get(keyword)
+        if not words:
+            if default is None:
+                raise self._error(f"there is no '{keyword}' line", "put one at the top", 1)
+            return default
+        return self._filled_in(words[0], values)
+
+    def _number_of(self, keyword: str) -> int:
+        words = self._head.get(keyword)
+        return words[0].number if words else 1
+
+    def _filled_in(self, word: _Word, values: Mapping[str, str]) -> str:
+        def value(match: "re.Match[str]") -> str:
+            if match.group(1) not in values:
+                raise self._error(
+                    f"nothing says what {match.group()} is",
+                    f"write: each {match.group(1)} VALUES",
+                    word.number,
+                )
+            return values[match.group(1)]
+
+        return _VARIABLE.sub(value, word.rest)
+
+    def _number(self, keyword: str, default: str) -> int:
+        text = self._one(keyword, {}, default)
+        if not text.isdigit() or int(text) == 0:
+            raise self._error(
+                f"'{text}' is no number", f"as in: {keyword} {default}", self._number_of(keyword)
+            )
+        return int(text)
+
+    def _size(self, keyword: str, text: str, line: int = 0) -> int:
+        """The value of a sum of sizes, as in 4G+16M."""
+        total = 0
+        for part in text.split("+"):
+            match = _SIZE.fullmatch(part.strip())
+            if not match:
+                raise self._error(
+                    f"'{part}' is no size",
+                    "write it as in 512M or 4G+16M",
+                    line or self._number_of(keyword),
+                )
+            total += int(match.group(1)) * _UNITS[match.group(2)]
+        return total
+
+    def _devices(self, values: Mapping[str, str]) -> Iterator[Device]:
+        for word in self._head.get("device", []):
+            size, at, address = self._filled_in(word, values).partition(" at ")
+            if not at:
+                raise self._error(
+                    "'device' lacks a size or an address", "write: device 2G at 4G", word.number
+                )
+            yield Device(
+                self._size("device", size, word.number), self._size("device", address, word.number)
+            )
+
+    def _slots(self, keyword: str, values: Mapping[str, str]) -> Iterator[int]:
+        for word in self._head.get(keyword, []):
+            size = self._size(keyword, self._filled_in(word, values), word.number)
+            if size == 0 or size % ALIGNMENT:
+                raise self._error(
+                    f"an {keyword} is made of whole 2 MiB", "correct its size", word.number
+                )
+            yield size
+
+    def _check_places(self, scenario: Scenario) -> None:
+        """No device may lie on another one, or where the kernel's RAM is."""
+        lines = [word.number for word in self._head.get("device", [])]
+        ram_end = RAM_START + scenario.memory
+        taken: list[tuple[Device, int]] = []
+        for device, line in zip(scenario.devices, lines):
+            if device.size == 0 or device.size % ALIGNMENT or device.address % ALIGNMENT:
+                raise self._error(
+                    "a device is made of whole 2 MiB", "correct size or address", line
+                )
+            if device.address < ram_end:
+                raise self._error(
+                    f"the device does not fit: the guest's RAM ends at {ram_end:#x}",
+                    "put it higher up, or give the guest less memory",
+                    line,
+                )
+            for other, other_line in taken:
+                if device.address < other.end and other.address < device.end:
+                    raise self._error(
+                        f"the device lies on that of line {other_line}",
+                        "correct one of the addresses",
+                        line,
+                    )
+            if device.end > RAM_LIMIT:
+                raise self._error(
+                    "the device does not fit: it ends behind 64G", "put it lower down", line
+                )
+            taken.append((device, line))
+
+    def _check_pages(self, pages: Sequence[str], line: int) -> None:
+        for page in pages:
+            if page not in PAGES:
+                raise self._error(
+                    f"'{page}' is no page size", f"choose from: {' '.join(PAGES)}", line
+                )
+
+    def _failing(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Lines "fails FLAVOUR CASE...": what is known to fail."""
+        known = [step.name for step in self._steps if isinstance(step, Case)]
+        for word in self._head.get("fails", []):
+            flavour, *names = word.rest.split() or [""]
+            self._check_flavour(flavour, word.number)
+            for name in names:
+                if name not in known:
+                    raise self._error(
+                        f"there is no case '{name}'", f"choose from: {' '.join(known)}", word.number
+                    )
+            yield flavour, tuple(names)
+
+    def _flavours(self) -> Iterator[str]:
+        for word in self._head.get("record", []):
+            for flavour in word.rest.split():
+                self._check_flavour(flavour, word.number)
+                yield flavour
+
+    def _check_flavour(self, flavour: str, line: int) -> None:
+        if flavour not in FLAVOURS:
+            raise self._error(
+                f"'{flavour}' is no flavour", f"choose from: {' '.join(FLAVOURS)}", line
+            )

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The tree that mutants are put into, one after the other."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from harness.base import builddir, lock, signals
+from harness.base.errors import WorkTreeError
+from harness.mutation.mutant import Mutant
+from harness.request.settings import Settings
+from harness.trees import worktree
+from harness.trees.git import Git
+
+NAME = "mutants"
+
+# Parts of a tree that no kernel is made of.
+_NOT_CODE = ("Documentation",)
+
+
+class MutatedTree:
+    """The tree that mutants are made in. Nobody else's work is in there."""
+
+    def __init__(self, wanted: Settings) -> None:
+        self.wanted = replace(wanted, flavour="series")
+        self.out = wanted.build / "results" / NAME
+        self._mutated = self.out / "mutated"
+        self.path = wanted.build / f"linux-{wanted.base}" / NAME
+        self._git = Git(self.path / ".git", work_tree=self.path)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Prepare the tree, and keep other runs out. Raises WorkTreeError."""
+        builddir.mark(self.wanted.build)
+        self.out.mkdir(parents=True, exist_ok=True)
+        with lock.alone(self.out / "lock", "make mutants"):
+            if self.path.exists():
+                self.repair()
+            worktree.prepare(self.wanted, NAME)
+            if not self._git.succeeds("diff", "--quiet", "HEAD"):
+                raise WorkTreeError(
+                    f"{self.path} holds changes of yours, and mutants are made there",
+                    f"save them, then: git -C {self.path} checkout .",
+                )
+            yield
+
+    def source(self) -> str:
+        """What the unmutated kernel is made from, as a hash."""
+        listing = self._git.out("ls-tree", "HEAD").splitlines()
+        kept = [line for line in listing if line.split("\t")[1] not in _NOT_CODE]
+        return hashlib.sha256("\n".join(kept).encode()).hexdigest()
+
+    def versions(self, path: str, steps: int) -> tuple[str, str]:
+        """A file before the last so many commits, and now; empty where it is not."""
+        found = []
+        for commit in (f"HEAD~{steps}", "HEAD"):
+            done = self._git.run("show", f"{commit}:{path}", expect=(0, 128))
+            found.append(done.stdout if done.status == 0 else "")
+        return found[0], found[1]
+
+    @contextlib.contextmanager
+    def mutated(self, mutant: Mutant) -> Iterator[str]:
+        """The tree with a mutant in it, for the block; git's words if it does not apply."""
+        self._mutated.write_text("\n".join(mutant.files), encoding="utf-8")
+        try:
+            done = self._git.run(
+                "apply", "--whitespace=nowarn", data=mutant.diff, expect=(0, 1, 128)
+            )
+            yield done.stderr.strip() or "git apply failed" if done.status else ""
+        finally:
+            with signals.signals_held():
+                self.repair()
+
+    def repair(self) -> None:
+        """Take back the mutation that is in the tree, whoever left it there."""
+        if not self._mutated.exists():
+            return
+        for path in self._mutated.read_text(encoding="utf-8").split():
+            text = self._git.run("show", f"HEAD:{path}", expect=(0, 128))
+            file = self.path / path
+            if text.status == 0 and file.read_bytes() != text.stdout.encode():
+                half = file.with_name(file.name + ".whole")
+                half.write_bytes(text.stdout.encode())
+                half.chmod(file.stat().st_mode)
+                os.replace(half, file)
+        self._mutated.unlink()
