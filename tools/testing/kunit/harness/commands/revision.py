@@ -28,9 +28,9 @@ from harness.revision import series as revision_series
 from harness.revision import series_run
 from harness.revision import text as revision_text
 from harness.revision.judged import Judged
+from harness.revision.report import Report
 from harness.revision.series import Series
 from harness.revision.series_run import SeriesRun
-from harness.revision.text import Report
 from harness.trees import debian, worktree
 from harness.trees.git import Git
 from harness.verdict import results

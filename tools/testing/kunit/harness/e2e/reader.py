@@ -12,8 +12,6 @@ from harness.e2e.scenario import (
     ALIGNMENT,
     DIRECTORY,
     PAGES,
-    RAM_LIMIT,
-    RAM_START,
     SUFFIX,
     Case,
     Device,
@@ -194,7 +192,10 @@ class _Reader:
                 self._number_of("device"),
             )
         self._check_pages(scenario.pages, self._number_of("pages"))
-        self._check_places(scenario)
+        wrong = scenario.misplaced()
+        if wrong:
+            number, cause, next_step = wrong
+            raise self._error(cause, next_step, self._head["device"][number].number)
         return scenario
 
     def _one(self, keyword: str, values: Mapping[str, str], default: str | None = None) -> str:
@@ -263,35 +264,6 @@ class _Reader:
                     f"an {keyword} is made of whole 2 MiB", "correct its size", word.number
                 )
             yield size
-
-    def _check_places(self, scenario: Scenario) -> None:
-        """No device may lie on another one, or where the kernel's RAM is."""
-        lines = [word.number for word in self._head.get("device", [])]
-        ram_end = RAM_START + scenario.memory
-        taken: list[tuple[Device, int]] = []
-        for device, line in zip(scenario.devices, lines):
-            if device.size == 0 or device.size % ALIGNMENT or device.address % ALIGNMENT:
-                raise self._error(
-                    "a device is made of whole 2 MiB", "correct size or address", line
-                )
-            if device.address < ram_end:
-                raise self._error(
-                    f"the device does not fit: the guest's RAM ends at {ram_end:#x}",
-                    "put it higher up, or give the guest less memory",
-                    line,
-                )
-            for other, other_line in taken:
-                if device.address < other.end and other.address < device.end:
-                    raise self._error(
-                        f"the device lies on that of line {other_line}",
-                        "correct one of the addresses",
-                        line,
-                    )
-            if device.end > RAM_LIMIT:
-                raise self._error(
-                    "the device does not fit: it ends behind 64G", "put it lower down", line
-                )
-            taken.append((device, line))
 
     def _check_pages(self, pages: Sequence[str], line: int) -> None:
         for page in pages:

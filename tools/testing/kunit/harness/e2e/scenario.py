@@ -130,6 +130,23 @@ class Scenario:
                 found[-1].append(step)
         return found
 
+    def misplaced(self) -> tuple[int, str, str] | None:
+        """The first device that cannot be where it is: its number, why, and what to do."""
+        ram_end = RAM_START + self.memory
+        for number, device in enumerate(self.devices):
+            if device.size == 0 or device.size % ALIGNMENT or device.address % ALIGNMENT:
+                return number, "a device is made of whole 2 MiB", "correct size or address"
+            if device.address < ram_end:
+                cause = f"the device does not fit: the guest's RAM ends at {ram_end:#x}"
+                return number, cause, "put it higher up, or give the guest less memory"
+            for other in self.devices[:number]:
+                if device.address < other.end and other.address < device.end:
+                    cause = f"the device lies on the one at {other.address:#x}"
+                    return number, cause, "correct one of the addresses"
+            if device.end > RAM_LIMIT:
+                return number, "the device does not fit: it ends behind 64G", "put it lower down"
+        return None
+
 
 def script(scenario: Scenario, cases: Sequence[Case], cut: bool) -> str:
     """What the guest's first process does: some cases; cut: and then loses its power."""

@@ -9,7 +9,7 @@ from harness.kernel.finding import Kind, Status, of_case
 from harness.revision.blame import Fault, Shown, State
 from harness.revision.judged import Judged
 from harness.revision.outcomes import Outcome, flaky_case, same
-from harness.revision.text import Report
+from harness.revision.report import Report
 from harness.verdict.results import CaseResult, RunResult, failed
 
 SCHEMA = "vmemmap-kunit-revision"

@@ -7,7 +7,7 @@ from html import escape
 from harness.kernel.finding import Status
 from harness.revision import text as revision_text
 from harness.revision.outcomes import Case, Outcome
-from harness.revision.text import Report
+from harness.revision.report import Report
 
 _STYLE = """
 body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }

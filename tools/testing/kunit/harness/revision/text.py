@@ -1,55 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """A verdict on a revision as text for a mail, as JSON and as JUnit XML."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from harness.kernel.finding import Kind, Status
-from harness.revision.blame import Changes, Fault, State
+from harness.revision.blame import Fault, State
 from harness.revision.builds import Ending
 from harness.revision.judged import Judged
 from harness.revision.outcomes import Outcome
+from harness.revision.report import Report
 from harness.verdict.results import WIDTH, from_earlier
 
 _FEW = 4
 _LOG_LINES = 8
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything that is told."""
-
-    new: Judged
-    patch_configs: tuple[str, ...]
-    tip_configs: tuple[str, ...]
-    tip_only: bool
-    seconds: float
-    old: Judged | None = None
-    changes: Mapping[str, Changes] | None = None
-    range_diff: str = ""
-
-    @property
-    def faults(self) -> list[Fault]:
-        """The faults, patch by patch; those of no single patch last."""
-        return sorted(self.new.faults, key=lambda f: (f.patch is None, f.patch or 0))
-
-    @property
-    def kept(self) -> tuple[int, int]:
-        """How many builds and boots are from an earlier run, and how many there are."""
-        states = [outcome for state in self.new.states for outcome in state.outcomes.values()]
-        runs = {o.run.key: o.run.is_kept for o in [*states, *self.new.tip.values()]}
-        return sum(runs.values()), len(runs)
-
-    @property
-    def is_good(self) -> bool:
-        return not self.new.faults and not self.new.flaky
-
-    @property
-    def word(self) -> str:
-        """The verdict: good, fault or flaky."""
-        if self.new.faults:
-            return "fault"
-        return "flaky" if self.new.flaky else "good"
 
 
 # --- Text -----------------------------------------------------------------

@@ -17,7 +17,7 @@ from harness.revision import text as revision_text
 from harness.revision.blame import Fault, Shown
 from harness.revision.builds import Ending
 from harness.revision.outcomes import Outcome
-from harness.revision.text import Report
+from harness.revision.report import Report
 from harness.verdict import results
 from harness.verdict.results import RunResult
 from tests.unit.outcomes import A, B, death, judged, outcome, run, splat

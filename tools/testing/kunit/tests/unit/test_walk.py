@@ -23,8 +23,8 @@ from harness.revision import text as revision_text
 from harness.revision.blame import Progress
 from harness.revision.builds import Ending, Run
 from harness.revision.outcomes import Outcome
+from harness.revision.report import Report
 from harness.revision.series_run import BaseError, SeriesRun
-from harness.revision.text import Report
 from tests.unit.outcomes import B, death, judged, outcome, run
 from tests.unit.test_judge import CASES
 from tests.world.fake import DATA

@@ -101,7 +101,7 @@ class Reading(unittest.TestCase):
             ("memory  512M", "memory 1G\nmemory 2G", 4, ("a second 'memory'", "line 3")),
             ("title   Two devices\n", "", 1, ("no 'title'",)),
             ("at 4G+64M", "at 4G+1M", 5, ("whole 2 MiB",)),
-            ("at 4G+64M", "at 4G", 5, ("lies on that of line 4",)),
+            ("at 4G+64M", "at 4G", 5, ("lies on the one at 0x100000000",)),
             ("at 4G+64M", "at 64G", 5, ("does not fit", "64G")),
             ("at 4G+64M", "", 5, ("lacks a size or an address",)),
             ("pages   4k", "dimm 1M\npages   4k", 7, ("whole 2 MiB",)),
