@@ -4,7 +4,8 @@
 # FLAVOUR, CONFIG and so on reach the program below through the environment,
 # whether given as "make tree FLAVOUR=stock" or as "FLAVOUR=stock make tree".
 
-PYTHON ?= python3
+# What is installed from packages is for this one.
+PYTHON ?= /usr/bin/python3
 TOOLS := tools/testing/kunit
 COMMANDS := run check revision tree matrix report mutants soak e2e coverage \
 	bench map arches lint export docs clean

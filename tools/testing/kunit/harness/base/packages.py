@@ -46,7 +46,11 @@ MYPY = Requirement("mypy", "mypy")
 PYTEST = Requirement("pytest-3", "python3-pytest")
 # What lets pytest use all CPUs; a module of the system's Python.
 XDIST = Requirement("/usr/lib/python3/dist-packages/xdist/__init__.py", "python3-pytest-xdist")
-HOST_TESTS = (MYPY, PYTEST, XDIST)
+# What completes a command line on the Tab key, for those who switch it on.
+ARGCOMPLETE = Requirement(
+    "/usr/lib/python3/dist-packages/argcomplete/__init__.py", "python3-argcomplete"
+)
+HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE)
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 # What makes a guest with a user space, and its devices.
 GUEST = (Requirement("dtc", "device-tree-compiler"), Requirement("dpkg-deb", "dpkg"))

@@ -14,8 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
+from harness.base import progress
 from harness.base.console import Stopwatch, say_details, tail
 from harness.base.errors import ROOM, CommandError, DiskSpaceError, KunitError, MissingToolError
 from harness.base.signals import signals_held
@@ -252,7 +254,7 @@ def run_logged(
 
     Raises TimedOut.
     """
-    with open(log, "wb") as output, started(
+    with open(log, "wb") as output, progress.activity(Path(log).stem), started(
         argv, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT
     ) as child:
         status = _wait(child, timeout)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from harness.base import errors, signals
-from harness.base.console import say
+from harness.base.console import paint, say
 from harness.base.errors import ExitStatus, KunitError
 
 
@@ -21,7 +21,7 @@ def main_guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
     try:
         return main(argv)
     except KunitError as error:
-        print(error, file=sys.stderr)
+        show(error)
         return int(error.status)
     except signals.Interrupted as interruption:
         say("interrupted; the next run carries on from here")
@@ -31,5 +31,10 @@ def main_guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        print(errors.of_system(error), file=sys.stderr)
+        show(errors.of_system(error))
         return int(ExitStatus.ERROR)
+
+
+def show(error: KunitError) -> None:
+    """Print an error on stderr."""
+    print(str(error).replace("error:", paint("error:", "red", sys.stderr), 1), file=sys.stderr)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import builddir, packages, process
-from harness.base.console import Stopwatch, say, tail
+from harness.base.console import Stopwatch, conclude, say, tail
 from harness.base.errors import CommandError, UsageError
 from harness.base.packages import Requirement
 from harness.kernel import image
@@ -84,6 +84,11 @@ COMMAND = Command(
 )
 
 
+def listed(_environ: Mapping[str, str]) -> list[str]:
+    """The architectures."""
+    return [arch.name for arch in ARCHES]
+
+
 def main(environ: Mapping[str, str]) -> int:
     """Compile, tell what there is to tell; 0 if nothing new is warned of."""
     wish = replace(settings.read(environ), flavour=ONTO)
@@ -102,8 +107,10 @@ def main(environ: Mapping[str, str]) -> int:
     found = compile_all(wanted, chosen, out)
     results.write_json(found, out / "arches.json")
     results.write_junit(found, out / "arches.xml")
-    print(results.summary(found, "\n".join(_compilers(chosen))))
-    return int(results.status(found))
+    status = results.status(found)
+    text = results.summary(found, "\n".join(_compilers(chosen)))
+    conclude(text, not status, out / "arches.json", out / "arches.xml")
+    return int(status)
 
 
 def choose(environ: Mapping[str, str]) -> list[Arch]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import archive, builddir
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch, conclude, say
 from harness.base.errors import KunitError, UsageError
 from harness.bench import barriers as bench_barriers
 from harness.bench import costs as bench_costs
@@ -90,8 +90,9 @@ def tell(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, sho
     archive.write_whole(shown / "bench.txt", "\n".join(table) + "\n")
     for config in dict.fromkeys(m.config for m in found):
         draw(config, [m for m in found if m.config == config], shown)
-    print(results.in_words(judged, heading, table))
-    return int(results.status(judged))
+    status = results.status(judged)
+    conclude(results.in_words(judged, heading, table), not status, out / "bench.json", shown)
+    return int(status)
 
 
 def choose(flavours: str, configs: str) -> tuple[list[str], list[str]]:

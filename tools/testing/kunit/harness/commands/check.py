@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.base import builddir, packages
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch, conclude, say
 from harness.base.errors import UsageError
 from harness.e2e import run as e2e_run
 from harness.kernel import machine
@@ -50,6 +50,11 @@ COMMAND = Command(
 )
 
 
+def listed(environ: Mapping[str, str]) -> list[str]:
+    """The kernels that are left."""
+    return [f"{flavour} {config}" for flavour, config in choose_runs(environ)]
+
+
 def main(environ: Mapping[str, str]) -> int:
     """Run everything, tell everything; 0 only when all is as expected."""
     wish = settings.read(environ)
@@ -79,8 +84,10 @@ def main(environ: Mapping[str, str]) -> int:
         found = run_phases(phases, kept)
         results.write_json(found, out / "check.json")
         results.write_junit(found, out / "check.xml")
-    print(results.summary(found, f"make check on {machine.description()}"))
-    return int(results.status(found))
+    status = results.status(found)
+    text = results.summary(found, f"make check on {machine.description()}")
+    conclude(text, not status, out / "check.json", out / "check.xml")
+    return int(status)
 
 
 def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> list[tuple[str, str]]:

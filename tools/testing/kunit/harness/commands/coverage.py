@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.base import archive, builddir, packages
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch, conclude, say
 from harness.base.errors import KunitError, UsageError
 from harness.coverage import gcov, text
 from harness.coverage.text import Touched
@@ -107,8 +107,10 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     results.write_json(found, out / "coverage.json")
     results.write_junit(found, out / "coverage.xml")
     archive.replace_directory(out, shown)
-    print(results.in_words(found, f"make coverage on {machine.description()}", lines))
-    return int(results.status(found))
+    words = results.in_words(found, f"make coverage on {machine.description()}", lines)
+    status = results.status(found)
+    conclude(words, not status, shown / "coverage.json", shown / "html/index.html")
+    return int(status)
 
 
 def choose(environ: Mapping[str, str]) -> list[Plan]:

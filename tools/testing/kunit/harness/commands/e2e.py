@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """make e2e: a real driver and Debian's own tools in a booted guest."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from harness.base import builddir, packages
+from harness.base.console import conclude
 from harness.base.errors import UsageError
 from harness.e2e import choice
 from harness.e2e import reader as e2e_reader
@@ -18,11 +20,20 @@ from harness.verdict import journal, results
 
 COMMAND = Command(
     "make e2e",
-    KERNEL | {"FLAVOURS", "CONFIGS", "SCENARIOS", "MUTANTS"},
+    KERNEL | {"FLAVOURS", "CONFIGS", "SCENARIOS", "MUTANTS", "GUEST_SHELL"},
     "run a real driver with ndctl and daxctl in a booted guest",
     'altmap e2e "ram-*" --configs 4k',
     "SCENARIOS",
 )
+
+
+def listed(_environ: Mapping[str, str]) -> list[str]:
+    """The scenarios, each with its title and how many variants it has."""
+    counts = Counter((s.name, s.title) for s in e2e_reader.load())
+    return [
+        f"{name:18} {title}" + (f" ({count} variants)" if count > 1 else "")
+        for (name, title), count in counts.items()
+    ]
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -35,13 +46,19 @@ def main(environ: Mapping[str, str]) -> int:
         )
     scenarios = e2e_reader.load()
     mutants = mutation_scenarios.choose(scenarios, environ)
-    plans = [] if environ.get("MUTANTS") else choice.choose(scenarios, environ)
+    plans = (
+        []
+        if environ.get("MUTANTS") and not environ.get("GUEST_SHELL")
+        else choice.choose(scenarios, environ)
+    )
     chosen = [s for plan in plans for s in plan.scenarios]
     wanted = debian.resolve(wish)
     machine.ensure_tools(wanted, *packages.for_guest(any(s.has_firmware for s in chosen)))
     out = wanted.build / "results"
     builddir.mark(wanted.build)
     (out / "e2e").mkdir(parents=True, exist_ok=True)
+    if environ.get("GUEST_SHELL"):
+        return e2e_run.shell(wanted, plans[0], out / "e2e")
     key = journal.key(
         wanted, "make e2e", environ, *(tool.proof for tool in packages.for_guest(True))
     )
@@ -51,8 +68,12 @@ def main(environ: Mapping[str, str]) -> int:
         found += mutation_scenarios.run(wanted, mutants, scenarios, out / "e2e", kept)
         results.write_json(found, out / "e2e.json")
         results.write_junit(found, out / "e2e.xml")
-    print(results.in_words(found, f"make e2e on {machine.description()}", text.table(found)))
-    for lines in (text.figures(shown), text.grids(shown)):
-        if lines:
-            print("\n" + "\n".join(lines))
-    return int(results.status(found))
+    more = [
+        line for part in (text.figures(shown), text.grids(shown)) if part for line in ("", *part)
+    ]
+    status = results.status(found)
+    if more:
+        print("\n".join([*more, ""]))
+    words = results.in_words(found, f"make e2e on {machine.description()}", text.table(found))
+    conclude(words, not status, out / "e2e.json", out / "e2e.xml")
+    return int(status)

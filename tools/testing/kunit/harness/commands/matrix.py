@@ -34,6 +34,11 @@ COMMAND = Command(
 )
 
 
+def listed(environ: Mapping[str, str]) -> list[str]:
+    """The rows that are left."""
+    return [row.name for row in rows.choose(environ)]
+
+
 def main(environ: Mapping[str, str]) -> int:
     """Run the rows of this shard, tell everything; 0 only when all is as expected."""
     wish = settings.read(environ)

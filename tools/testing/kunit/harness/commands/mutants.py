@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.base import archive
+from harness.base.console import conclude
 from harness.base.errors import UsageError
 from harness.kernel import machine
 from harness.mutation import mutant as mutation_mutant
@@ -27,6 +28,12 @@ COMMAND = Command(
 )
 
 
+def listed(_environ: Mapping[str, str]) -> list[str]:
+    """The written mutants, each with what it does. The generated ones need a tree."""
+    written = [f"{one.name:40} {one.title}" for one in mutation_mutant.read_patches()]
+    return [*written, "and those that are generated from the lines that the patches touch"]
+
+
 def main(environ: Mapping[str, str]) -> int:
     """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
     wish = settings.read(environ)
@@ -43,8 +50,9 @@ def main(environ: Mapping[str, str]) -> int:
     out = wanted.build / "results"
     write_json(report, out / "mutants.json")
     results.write_junit(as_results(report), out / "mutants.xml")
-    print(summary(report, whole=not globs))
-    return 1 if any(report.complaint(m) for m in chosen) else 0
+    is_good = not any(report.complaint(m) for m in chosen)
+    conclude(summary(report, whole=not globs), is_good, out / "mutants.json", out / "mutants.xml")
+    return 0 if is_good else 1
 
 
 def refuse_user_tree(wish: Wish) -> None:

@@ -5,14 +5,13 @@
 import contextlib
 import json
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.base import archive, builddir, lock, signals
+from harness.base import archive, builddir, lock, program, signals
 from harness.base.archive import Archive
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch, conclude, say
 from harness.base.errors import ExitStatus, KunitError, UsageError
 from harness.kernel import machine
 from harness.matrix import rows
@@ -54,7 +53,7 @@ def main(environ: Mapping[str, str]) -> int:
         return _main(environ)
     except KunitError as error:
         # To bisect is for kunit.py; here 125 would mean nothing.
-        print(error, file=sys.stderr)
+        program.show(error)
         return int(ExitStatus.ERROR)
 
 
@@ -83,8 +82,7 @@ def _main(environ: Mapping[str, str]) -> int:
             )
             write(report, kept, part)
     text = revision_text.short(report) if environ.get("SHORT") else revision_text.full(report)
-    print(text)
-    say(f"everything is in {out}: results.json, results.xml, report.html, logs/")
+    conclude(text, report.is_good, out / "report.html", out / "results.json", out / "logs")
     return int(_STATUS[report.word])
 
 

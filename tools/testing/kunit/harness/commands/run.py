@@ -4,16 +4,40 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.base.console import say
 from harness.kernel import frontend
+from harness.request import settings
+from harness.trees import debian, worktree
 
 COMMAND = replace(
     frontend.COMMAND,
+    reads=frontend.COMMAND.reads | {"GDB"},
     summary="boot the suites in a kernel; any option of the kernel's kunit.py goes to it",
     example="altmap run --config 64k --raw_output 'arm64_vmemmap.*'",
     hands_over=True,
 )
+# In seconds: nobody is hurried who looks at a variable.
+_DAY = 24 * 3600
 
 
 def main(environ: Mapping[str, str], rest: Sequence[str]) -> int:
     """Run the kernel's kunit.py with what the user typed behind our own options."""
-    return frontend.main(["run", *rest], environ)
+    known = {name: value for name, value in environ.items() if name != "GDB"}
+    if environ.get("GDB"):
+        rest = [*_stopped(known), *rest]
+    return frontend.main(["run", *rest], known)
+
+
+def _stopped(environ: Mapping[str, str]) -> list[str]:
+    """The options for a kernel with debug information that waits for gdb."""
+    wanted = debian.resolve(settings.read(environ))
+    directory = f".kunit-{wanted.config}-gdb"
+    vmlinux = worktree.path(wanted) / directory / "vmlinux"
+    say("the guest will wait for gdb at its first instruction. In another terminal:")
+    say(f"  gdb-multiarch {vmlinux} -ex 'target remote :1234'")
+    return [
+        f"--build_dir={directory}",
+        "--kconfig_add=CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=y",
+        "--qemu_args=-s -S",
+        f"--timeout={_DAY}",
+    ]

@@ -115,17 +115,8 @@ class Guest:
 
         Raises CommandError when QEMU or dtc refuse.
         """
-        work = memory.directory
-        initrd, tree = work / "initrd", work / "tree.dtb"
-        initrd.write_bytes(self._root.read_bytes() + overlay)
-        argv = [*self._argv(memory), "-kernel", str(self._image), "-initrd", str(initrd)]
-        argv += ["-append", self._command_line()]
-        if self._scenario.has_firmware:
-            argv += self._slots(memory)
-        else:
-            self._make_tree(argv, tree)
-            argv += ["-dtb", str(tree)]
-        complaints = work / "stderr"
+        argv = self._argv(overlay, memory)
+        complaints = memory.directory / "stderr"
         with open(log, "w", encoding="utf-8") as console, open(complaints, "wb") as errors:
             with process.started(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
@@ -138,7 +129,23 @@ class Guest:
             raise CommandError("QEMU did not start the guest", "see what it says above", said)
         return Ended(text, timed_out)
 
-    def _argv(self, memory: Memory) -> list[str]:
+    def talk(self, overlay: bytes, memory: Memory) -> int:
+        """Run the guest with its console on our terminal; return QEMU's exit status."""
+        argv = self._argv(overlay, memory)
+        argv[argv.index("stdio")] = "mon:stdio"
+        return process.hand_over(argv, cwd=str(memory.directory), env=process.clean_env())
+
+    def _argv(self, overlay: bytes, memory: Memory) -> list[str]:
+        initrd, tree = memory.directory / "initrd", memory.directory / "tree.dtb"
+        initrd.write_bytes(self._root.read_bytes() + overlay)
+        argv = [*self._machine(memory), "-kernel", str(self._image), "-initrd", str(initrd)]
+        argv += ["-append", self._command_line()]
+        if self._scenario.has_firmware:
+            return argv + self._slots(memory)
+        self._make_tree(argv, tree)
+        return [*argv, "-dtb", str(tree)]
+
+    def _machine(self, memory: Memory) -> list[str]:
         size = self._size
         backend = f"memory-backend-ram,id=ram,size={size}"
         if memory.looks:

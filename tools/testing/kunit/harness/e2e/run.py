@@ -5,13 +5,14 @@ import contextlib
 import functools
 import itertools
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import lock, tasks
 from harness.base.console import Stopwatch, say
-from harness.base.errors import KunitError, WorkTreeError
+from harness.base.errors import CommandError, KunitError, WorkTreeError
 from harness.e2e import host, judge
 from harness.e2e import reader as e2e_reader
 from harness.e2e import rootfs
@@ -260,6 +261,24 @@ class Trial:
         variant = self._scenario.variant
         place = replace(finding.place, suite=variant, run=self._plan.name)
         return replace(finding, place=place, text=f"{variant}: {finding.text}")
+
+
+def shell(wanted: Settings, plan: Plan, out: Path) -> int:
+    """Boot a kernel with the devices of a plan's first scenario, and hand its console to the
+    user; return QEMU's exit status.
+
+    Raises CommandError if the kernel cannot be built.
+    """
+    scenario = plan.scenarios[0]
+    built = _build(wanted, plan, out, plan.name, NoJournal())
+    if built.failed and built.failed.finding:
+        found = built.failed.finding
+        raise CommandError(found.text, "see the log", "\n".join(found.log))
+    variables = "".join(f"{k}={shlex.quote(v)}\n" for k, v in scenario.variables.items())
+    guest = Guest(built.image, built.root, scenario, wanted.build / "e2e")
+    with guest.memory() as memory:
+        say(f"booting {plan.name} with the devices of {scenario.variant} ...")
+        return guest.talk(rootfs.overlay(f"{variables}shell\n", built.mapped), memory)
 
 
 def smoke(wanted: Settings) -> RunResult:

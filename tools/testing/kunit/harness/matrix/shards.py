@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.base import archive
+from harness.base.console import conclude
 from harness.base.errors import KunitError
 from harness.kernel.finding import Status
 from harness.matrix.rows import Row, Shard
@@ -141,8 +142,10 @@ def tell(parts: Sequence[Part], path: Path) -> int:
     what = f"make matrix of {first.revision}"
     if shard.of > 1:
         what += f", shard {shard.number}/{shard.of}"
-    print(results.in_words(runs, f"{what} on {first.host}", table(first.matrix, runs)))
-    return int(results.status(runs))
+    status = results.status(runs)
+    words = results.in_words(runs, f"{what} on {first.host}", table(first.matrix, runs))
+    conclude(words, not status, path.with_suffix(".json"), path.with_suffix(".xml"))
+    return int(status)
 
 
 def _in_order(parts: Sequence[Part]) -> list[RunResult]:

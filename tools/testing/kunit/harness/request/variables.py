@@ -83,6 +83,7 @@ VARIABLES = (
     Variable("SOURCES", "DIR", "where that package's archive is (default: /usr/src)"),
     Variable("BUILD", "DIR", "where trees and kernels are made (default: build/)"),
     Variable("JOBS", "N", "compile N files at a time"),
+    Variable("GDB", "1", "let the guest wait for gdb, and print how to call it", is_flag=True),
     Variable(
         "FLAVOURS",
         "NAMES",
@@ -103,6 +104,13 @@ VARIABLES = (
         "BARRIERS", "0", "do not count barriers", "0", is_flag=True, option_name="no-barriers"
     ),
     Variable("SCENARIOS", "GLOBS", "the scenarios to run", ".*", is_list=True),
+    Variable(
+        "GUEST_SHELL",
+        "1",
+        "boot the first of them and give its console to you",
+        is_flag=True,
+        option_name="shell",
+    ),
     Variable("MUTANTS", "GLOBS", "the mutants to try", ".*", is_list=True),
     Variable(
         "SOAK_SECONDS", "N", "how long to run random sequences", r"\d+", option_name="seconds"

@@ -97,14 +97,22 @@ def fix_start(settings: Settings, commit: str = "") -> Settings:
     return replace(settings, start=base.commit)
 
 
+def path(settings: Settings) -> Path:
+    """Where the work tree of a flavour is, or will be."""
+    return _root(settings) / settings.flavour
+
+
+def _root(settings: Settings) -> Path:
+    if not settings.ksrc:
+        return settings.build / f"linux-{settings.base}"
+    digest = hashlib.sha256(str(settings.ksrc).encode()).hexdigest()[:10]
+    return settings.build / f"ksrc-{digest}"
+
+
 @contextlib.contextmanager
 def _opened(settings: Settings) -> Iterator[tuple[Git, Path]]:
     """The shared repository, locked, and the directory of its work trees."""
-    if settings.ksrc:
-        digest = hashlib.sha256(str(settings.ksrc).encode()).hexdigest()[:10]
-        root = settings.build / f"ksrc-{digest}"
-    else:
-        root = settings.build / f"linux-{settings.base}"
+    root = _root(settings)
     builddir.mark(settings.build)
     with _locked(root):
         yield _open_repository(root / "git"), root

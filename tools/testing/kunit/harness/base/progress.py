@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How long something has been running, beside how long it took the last time here."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.base import archive, console
+from harness.base.console import Stopwatch, say
+
+# In seconds. What takes less is neither shown nor remembered.
+_SHORT = 5.0
+# How often a terminal is told, and how often a log file.
+_TERMINAL, _LOG = 1.0, 60.0
+
+_lock = threading.Lock()
+_records: Path | None = None
+_running: list["_Activity"] = []
+
+
+def remember_in(directory: Path) -> None:
+    """Keep the durations in that directory from now on."""
+    global _records
+    _records = directory / "durations.json"
+
+
+@contextlib.contextmanager
+def activity(name: str) -> Iterator[None]:
+    """Show that something is running while the block lasts, and for how long.
+
+    How long it took is remembered if the block ends well.
+    """
+    current = _Activity(name)
+    current.start()
+    try:
+        yield
+    finally:
+        current.stop()
+    if current.seconds >= _SHORT:
+        _remember(name, current.seconds)
+
+
+class _Activity:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._watch = Stopwatch()
+        self._expected = _known().get(name)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return self._watch.seconds
+
+    def start(self) -> None:
+        with _lock:
+            _running.append(self)
+        self._thread.start()
+
+    def stop(self) -> None:
+        with _lock:
+            _running.remove(self)
+        self._over.set()
+        self._thread.join()
+        if not _running:
+            console.show_status("")
+
+    def __str__(self) -> str:
+        usual = f" of about {self._expected:.0f}" if self._expected else ""
+        return f"{self.name}: {self.seconds:.0f}{usual} s"
+
+    def _tell(self) -> None:
+        interval = _TERMINAL if console.has_terminal() else _LOG
+        while not self._over.wait(interval):
+            if not console.has_terminal():
+                say(f"  {self} so far")
+            elif self.seconds >= _SHORT and _running[:1] == [self]:
+                more = f", and {len(_running) - 1} more" if len(_running) > 1 else ""
+                console.show_status(f"{self}{more}")
+
+
+def _known() -> dict[str, float]:
+    """The durations of last time; none if nobody has kept any."""
+    if _records is None:
+        return {}
+    try:
+        found = json.loads(_records.read_text(encoding="utf-8"))
+        return {str(name): float(seconds) for name, seconds in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _remember(name: str, seconds: float) -> None:
+    with _lock:
+        if _records is not None and _records.parent.is_dir():
+            text = json.dumps({**_known(), name: round(seconds, 1)}, indent=1)
+            archive.write_whole(_records, text + "\n")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Options say what variables say; completion knows both."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from collections.abc import Mapping
+from unittest import mock
+
+from harness import cli
+from harness.base.errors import UsageError
+from harness.commands import check, revision, run
+from tests.world.fake import TOOLS
+
+
+class Options(unittest.TestCase):
+    def given(self, module: object, *argv: str, **environ: str) -> Mapping[str, str]:
+        """What a command's main function is given."""
+        with mock.patch.object(module, "main", return_value=7) as main:
+            self.assertEqual(7, cli.main(list(argv), environ))
+        found: Mapping[str, str] = main.call_args[0][0]
+        return found
+
+    def test_an_option_is_a_variable(self) -> None:
+        found = self.given(
+            check, "check", "--configs", "4k,64k", "--flavours=stock fixed", "--jobs", "3"
+        )
+        self.assertEqual({"CONFIGS": "4k 64k", "FLAVOURS": "stock fixed", "JOBS": "3"}, found)
+
+    def test_an_option_goes_before_a_variable(self) -> None:
+        found = self.given(check, "check", "--configs=4k", CONFIGS="64k", FLAVOURS="stock")
+        self.assertEqual({"CONFIGS": "4k", "FLAVOURS": "stock"}, found)
+
+    def test_the_series_needs_no_option(self) -> None:
+        found = self.given(revision, "revision", "v4.mbx", "--against", "v3.mbx", "--tip-only")
+        self.assertEqual({"SERIES": "v4.mbx", "AGAINST": "v3.mbx", "TIP_ONLY": "1"}, found)
+
+    def test_run_hands_over_what_it_does_not_know(self) -> None:
+        with mock.patch.object(run, "main", return_value=0) as main:
+            cli.main(["run", "--config=64k", "--raw_output", "arm64_*", "--qemu_args=-s"], {})
+        self.assertEqual(
+            ({"CONFIG": "64k"}, ["--raw_output", "arm64_*", "--qemu_args=-s"]), main.call_args[0]
+        )
+
+    def test_mistakes(self) -> None:
+        mistakes: list[list[str]] = [["chek"], ["check", "64k"], ["check", "--flavor=x"], []]
+        for argv in mistakes:
+            with self.subTest(argv), self.assertRaises(UsageError) as caught:
+                cli.main(argv, {})
+            self.assertIn("--help", caught.exception.next_step)
+
+    def test_lists(self) -> None:
+        for words_given, words in (
+            (["e2e"], "ram-spent "),
+            (["matrix", "--configs=64k-va42"], "series 64k-va42 max"),
+            (["check"], "stock 64k"),
+            (["arches"], "powerpc"),
+            (["mutants"], "alloc-"),
+        ):
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                self.assertEqual(0, cli.main([*words_given, "--list"], {}))
+            self.assertIn(words, said.getvalue())
+
+    def test_each_help_has_an_example(self) -> None:
+        for name in cli.NAMES:
+            with self.subTest(name), contextlib.redirect_stdout(io.StringIO()) as said:
+                with self.assertRaises(SystemExit) as ended:
+                    cli.main([name, "--help"], {})
+            self.assertEqual(0, ended.exception.code)
+            self.assertIn(f"example:\n  altmap {name}", said.getvalue())
+
+
+class Completion(unittest.TestCase):
+    def complete(self, line: str) -> set[str]:
+        """What the Tab key offers behind a line, as argcomplete asks for it."""
+        with tempfile.NamedTemporaryFile() as answer:
+            env = {
+                **os.environ,
+                "_ARGCOMPLETE": "1",
+                "COMP_LINE": line,
+                "COMP_POINT": str(len(line)),
+                "_ARGCOMPLETE_STDOUT_FILENAME": answer.name,
+                "_ARGCOMPLETE_IFS": " ",
+            }
+            subprocess.run([sys.executable, str(TOOLS / "altmap")], env=env, check=True, timeout=60)
+            return set(answer.read().decode().split())
+
+    def test_commands_and_options(self) -> None:
+        self.assertLessEqual({"revision", "report"}, self.complete("altmap re"))
+        self.assertEqual({"--flavours"}, self.complete("altmap check --fl"))
+
+
+if __name__ == "__main__":
+    unittest.main()
