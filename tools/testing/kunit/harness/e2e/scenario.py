@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Scenarios as data: a machine, its devices, commands in the guest, what must be seen.
 
-Documentation/dev-tools/kunit/e2e.rst describes the files.
+Documentation/dev-tools/kunit/scenarios.rst describes the files.
 """
 
 import shlex
