@@ -70,6 +70,14 @@ class Documented(unittest.TestCase):
                 self.assertFalse(re.search(r"git bisect run [^`\n]*\bmake\b", text))
                 self.assertTrue(re.search(r"`make`+\s+turns 125 into 2", text))
 
+    def test_each_page_is_in_the_index(self) -> None:
+        # Sphinx does not complain: in a kernel tree the pages are orphans, and say so.
+        top = REPO / "Documentation"
+        pages = {str(path.relative_to(top).with_suffix("")) for path in top.rglob("*.rst")}
+        index = (top / "index.rst").read_text(encoding="utf-8")
+        listed = re.findall(r"^   ([\w/-]+)$", index, re.MULTILINE)
+        self.assertEqual(sorted(pages - {"index"}), sorted(listed))
+
 
 if __name__ == "__main__":
     unittest.main()
