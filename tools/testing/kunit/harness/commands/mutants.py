@@ -2,7 +2,8 @@
 """make mutants: break the kernel code in known ways; each must turn the suites red."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.base import archive
@@ -10,18 +11,20 @@ from harness.base.console import conclude
 from harness.base.errors import UsageError
 from harness.kernel import machine
 from harness.mutation import mutant as mutation_mutant
-from harness.mutation.mutant import ALL_CONFIGS, Mutant
-from harness.mutation.outcomes import Report, Verdict, as_results, generate, try_mutants
+from harness.mutation.mutant import ALL_CONFIGS, CONFIGS, Mutant
+from harness.mutation.outcomes import Report, Verdict, as_results, generate, of_series, try_mutants
 from harness.mutation.tree import MutatedTree
 from harness.request import settings
-from harness.request.settings import Wish
 from harness.request.variables import KERNEL, Command
+from harness.revision import onto
+from harness.revision import series as revision_series
 from harness.trees import debian
+from harness.trees.stack import Patch
 from harness.verdict import results
 
 COMMAND = Command(
     "make mutants",
-    KERNEL | {"MUTANTS"},
+    KERNEL | {"MUTANTS", "CONFIGS", "SERIES", "ONTO"},
     "break the kernel in known ways; the suites must notice each",
     'altmap mutants "alloc-*" "free-*"',
     "MUTANTS",
@@ -38,15 +41,32 @@ def main(environ: Mapping[str, str]) -> int:
     """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
     wish = settings.read(environ)
     globs = environ.get("MUTANTS", "")
-    refuse_user_tree(wish)
+    configs = [settings.check_config(c) for c in environ.get("CONFIGS", "").split()]
+    patches: Sequence[Patch] = ()
+    if environ.get("SERIES"):
+        series = revision_series.read(environ["SERIES"], wish.ksrc)
+        wish = replace(wish, flavour=onto.choose(environ, wish, series))
+        patches = series.patches(len(series.members))
+    elif wish.ksrc:
+        raise UsageError(
+            "make mutants has to know which patches of KSRC it shall mutate",
+            "say which: SERIES=FROM..TO",
+        )
     wanted = debian.resolve(wish)
-    written = mutation_mutant.read_patches()
     machine.ensure_tools(wanted)
-    tree = MutatedTree(wanted)
+    tree = MutatedTree(wanted, patches)
     with tree.opened():
-        every = [*written, *generate(tree, written)]
+        every = _mutants(tree, patches, configs)
+        if not every:
+            raise UsageError(
+                f"there is nothing to mutate in {environ.get('SERIES')}",
+                "see that it adds lines to functions in C files",
+            )
         chosen = mutation_mutant.choose(every, globs)
-        report = try_mutants(tree, chosen, ALL_CONFIGS)
+        chosen = [m for m in chosen if not configs or set(configs) & set(m.configs)]
+        if not chosen:
+            raise UsageError(f"none of these mutants is for {' '.join(configs)}", "see --list")
+        report = try_mutants(tree, chosen, configs or ALL_CONFIGS)
     out = wanted.build / "results"
     write_json(report, out / "mutants.json")
     results.write_junit(as_results(report), out / "mutants.xml")
@@ -55,13 +75,12 @@ def main(environ: Mapping[str, str]) -> int:
     return 0 if is_good else 1
 
 
-def refuse_user_tree(wish: Wish) -> None:
-    """Mutants are of our own series. Raises UsageError."""
-    if wish.ksrc:
-        raise UsageError(
-            "make mutants breaks this repository's own series, not KSRC",
-            "unset KSRC; to break a tree of yours, edit it and run kunit.py",
-        )
+def _mutants(tree: MutatedTree, patches: Sequence[Patch], configs: Sequence[str]) -> list[Mutant]:
+    """All that there are: of the user's patches, or of our own series."""
+    if patches:
+        return of_series(tree, patches, configs or CONFIGS)
+    written = mutation_mutant.read_patches()
+    return [*written, *generate(tree, written)]
 
 
 # --- Telling it -----------------------------------------------------------

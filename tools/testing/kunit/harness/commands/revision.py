@@ -18,11 +18,11 @@ from harness.matrix import rows
 from harness.originmap import draw
 from harness.originmap.draw import Map, MapError
 from harness.request import settings
-from harness.request.settings import REPO, Settings, Wish
+from harness.request.settings import Settings, Wish
 from harness.request.variables import KERNEL, Command
 from harness.revision import blame
 from harness.revision import document as revision_document
-from harness.revision import html
+from harness.revision import html, onto
 from harness.revision import series as revision_series
 from harness.revision import series_run
 from harness.revision import text as revision_text
@@ -34,7 +34,6 @@ from harness.trees import debian, worktree
 from harness.trees.git import Git
 from harness.verdict import results
 
-OUR_SERIES = REPO / "patches/series"
 PATCH_CONFIGS = ("4k",)
 
 
@@ -69,7 +68,7 @@ def _main(environ: Mapping[str, str]) -> int:
     tips = _configs(environ, "TIP_CONFIGS", (*configs, *rows.default_configs()))
     series = revision_series.read(given, wish.ksrc)
     against = environ.get("AGAINST") or ""
-    wish = replace(wish, flavour=choose_flavour(environ, wish, series))
+    wish = replace(wish, flavour=onto.choose(environ, wish, series))
     older = _older(against, wish, series)
     wanted = debian.resolve(wish)
     machine.ensure_tools(wanted)
@@ -95,34 +94,15 @@ def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) ->
     return tuple(dict.fromkeys(settings.check_config(name) for name in names))
 
 
-def choose_flavour(environ: Mapping[str, str], wish: Wish, series: Series) -> str:
-    """What a series goes onto: ONTO, or what it is made for. Raises UsageError."""
-    onto = environ.get("ONTO")
-    if onto:
-        return settings.check_flavour(onto, wish.base)
-    if wish.ksrc:
-        return wish.flavour
-    if is_ours(series):
-        say("this is a revision of patches/series, so it goes onto the baseline (ONTO=...)")
-        return "baseline"
-    return "stock"
-
-
-def is_ours(series: Series) -> bool:
-    """Whether a series shares a title with ours, which stock has in it already."""
-    ours = revision_series.titles(revision_series.read(str(OUR_SERIES)))
-    return any(member.title in ours for member in series.members)
-
-
 def _older(against: str, wish: Wish, series: Series) -> Series | None:
     """The revision to compare with. That of ours is the one in this repository."""
     if against == "none":
         return None
     if against:
         return revision_series.read(against, wish.ksrc)
-    if wish.ksrc or wish.flavour != "baseline" or not is_ours(series):
+    if wish.ksrc or wish.flavour != "baseline" or not onto.is_ours(series):
         return None
-    ours = revision_series.read(str(OUR_SERIES))
+    ours = revision_series.read(str(onto.OUR_SERIES))
     if [m.patch.data for m in ours.members] == [m.patch.data for m in series.members]:
         return None
     say("comparing with patches/series, for it differs (AGAINST=none leaves that out)")

@@ -2,6 +2,7 @@
 """Tries mutants and judges what came out: who noticed which, and what nobody did."""
 
 import enum
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,10 +12,11 @@ from harness.kernel.finding import Finding, Kind, Status
 from harness.mutation import generate as mutation_generate
 from harness.mutation import mutant as mutation_mutant
 from harness.mutation.kernels import Fate, MutantBuilds, Outcome
-from harness.mutation.mutant import ALL_CONFIGS, Mutant
+from harness.mutation.mutant import Mutant
 from harness.mutation.tree import MutatedTree
 from harness.request.settings import REPO, Settings
 from harness.trees import layers
+from harness.trees.stack import Patch
 from harness.verdict import judge, kernelrun, ktap, results
 from harness.verdict.results import CaseResult, RunResult
 
@@ -22,6 +24,7 @@ from harness.verdict.results import CaseResult, RunResult
 GENERATED = ("mm/sparse-vmemmap.c", "mm/memory_hotplug.c", "arch/arm64/mm/mmu.c")
 LAYERS = ("patches/series", "patches/fixes")
 FAST_CONFIG = "4k"
+_TOUCHED = re.compile(rb"^\+\+\+ b/(\S+\.c)$", re.MULTILINE)
 FAST_NAME = "mutants, the fast ones"
 
 
@@ -124,13 +127,27 @@ def generate(tree: MutatedTree, written: Sequence[Mutant]) -> list[Mutant]:
     """The mutants made by rote, but for those that somebody has written down as well."""
     steps = sum(len(layers.read_patches(REPO / layer)) for layer in LAYERS)
     twins = {mutant.change for mutant in written}
-    made: list[Mutant] = []
-    for path in GENERATED:
-        before, after = tree.versions(path, steps)
-        made += [
-            m for m in mutation_generate.generate(path, before, after) if m.change not in twins
-        ]
+    made = [m for m in _made(tree, GENERATED, steps) if m.change not in twins]
     return mutation_mutant.declare(made, mutation_mutant.read_equivalent())
+
+
+def of_series(tree: MutatedTree, patches: Sequence[Patch], configs: Sequence[str]) -> list[Mutant]:
+    """The mutants of each line that patches of the user's add to a C file, tests excepted.
+
+    Each has to be caught in one of the configs.
+    """
+    touched = {path.decode() for p in patches for path in _TOUCHED.findall(p.data)}
+    paths = sorted(path for path in touched if "/tests/" not in path)
+    return [replace(m, configs=tuple(configs)) for m in _made(tree, paths, len(patches))]
+
+
+def _made(tree: MutatedTree, paths: Sequence[str], steps: int) -> list[Mutant]:
+    """What can be done to the lines that the last so many commits added to files."""
+    return [
+        mutant
+        for path in paths
+        for mutant in mutation_generate.generate(path, *tree.versions(path, steps))
+    ]
 
 
 def fast(wanted: Settings) -> RunResult:
@@ -168,7 +185,11 @@ class _Trial:
         self._lab = lab
         self._report = report
         self._watch = watch
-        self._expected = kernelrun.expectation(lab.wanted)
+        self._is_ours = lab.is_ours
+        # That of another's kernel is read from what it does without a mutant.
+        self._expected = judge.Expectation(frozenset())
+        if self._is_ours:
+            self._expected = kernelrun.expectation(lab.wanted)
         self._order: list[str] = []
         self._left = 0
         self._began, self._done = 0.0, 0
@@ -195,6 +216,8 @@ class _Trial:
         self._lab.run(rest, self._take)
 
     def _require_green(self, original: Outcome) -> None:
+        if not self._is_ours:
+            self._expected = as_it_was(original.console)
         verdict = judge.judge(original.console, self._expected)
         self._order = [
             f"{suite.name}.{case.name}"
@@ -206,7 +229,7 @@ class _Trial:
         wrong += [case.finding.text for case in verdict.cases if case.finding]
         if wrong:
             raise CommandError(
-                f"series {self._lab.config} is not green, so that a mutant proves nothing",
+                f"{self._lab.wanted.flavour} {self._lab.config} is not green without a mutant",
                 f"see to it first: CONFIG={self._lab.config} make run",
                 "\n".join(wrong[:5]),
             )
@@ -226,6 +249,19 @@ class _Trial:
 
     def _judge(self, outcome: Outcome) -> Tried:
         return judge_outcome(outcome, self._expected, self._order)
+
+
+def as_it_was(console: str) -> judge.Expectation:
+    """What a kernel showed, as what it must show again."""
+    suites = ktap.read(console.splitlines()).suites
+    names = frozenset(f"{suite.name}.{case.name}" for suite in suites for case in suite.children)
+    cases = judge.judge(console, judge.Expectation(names)).cases
+    failing = frozenset(c.name for c in cases if c.status is Status.FAILED)
+    return judge.Expectation(
+        names,
+        failing,
+        {c.name: "without a mutant, too" for c in cases if c.status is Status.SKIPPED},
+    )
 
 
 def judge_outcome(outcome: Outcome, expected: judge.Expectation, order: Sequence[str]) -> Tried:
@@ -260,7 +296,7 @@ def _died_in(console: str, order: Sequence[str]) -> str | None:
 def as_results(report: Report) -> list[RunResult]:
     """One suite of results for each config, and each mutant a case of it."""
     runs = []
-    for config in ALL_CONFIGS:
+    for config in dict.fromkeys(c for known in report.found.values() for c in known):
         cases = []
         seconds, kept = 0.0, 0
         for mutant in report.mutants:

@@ -4,7 +4,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.base import builddir, lock, signals
@@ -13,6 +13,7 @@ from harness.mutation.mutant import Mutant
 from harness.request.settings import Settings
 from harness.trees import worktree
 from harness.trees.git import Git
+from harness.trees.stack import Patch
 
 NAME = "mutants"
 
@@ -23,11 +24,15 @@ _NOT_CODE = ("Documentation",)
 class MutatedTree:
     """The tree that mutants are made in. Nobody else's work is in there."""
 
-    def __init__(self, wanted: Settings) -> None:
-        self.wanted = replace(wanted, flavour="series")
+    def __init__(self, wanted: Settings, more: Sequence[Patch] = ()) -> None:
+        """The tree of our series, or with more the flavour that is wanted with those on top."""
+        self.is_ours = not more
+        self.wanted = replace(wanted, flavour="series") if self.is_ours else wanted
         self.out = wanted.build / "results" / NAME
-        self._mutated = self.out / "mutated"
-        self.path = wanted.build / f"linux-{wanted.base}" / NAME
+        self._more = tuple(more)
+        self._name = NAME if self.is_ours else f"{NAME}-of-series"
+        self._mutated = self.out / f"mutated.{self._name}"
+        self.path = worktree.path(replace(self.wanted, flavour=self._name))
         self._git = Git(self.path / ".git", work_tree=self.path)
 
     @contextlib.contextmanager
@@ -38,7 +43,7 @@ class MutatedTree:
         with lock.alone(self.out / "lock", "make mutants"):
             if self.path.exists():
                 self.repair()
-            worktree.prepare(self.wanted, NAME)
+            worktree.prepare(self.wanted, self._name, self._more)
             if not self._git.succeeds("diff", "--quiet", "HEAD"):
                 raise WorkTreeError(
                     f"{self.path} holds changes of yours, and mutants are made there",
@@ -77,7 +82,8 @@ class MutatedTree:
         """Take back the mutation that is in the tree, whoever left it there."""
         if not self._mutated.exists():
             return
-        for path in self._mutated.read_text(encoding="utf-8").split():
+        paths = self._mutated.read_text(encoding="utf-8").split()
+        for path in paths:
             text = self._git.run("show", f"HEAD:{path}", expect=(0, 128))
             file = self.path / path
             if text.status == 0 and file.read_bytes() != text.stdout.encode():
@@ -85,4 +91,6 @@ class MutatedTree:
                 half.write_bytes(text.stdout.encode())
                 half.chmod(file.stat().st_mode)
                 os.replace(half, file)
+        # Or git takes the file that was written again for a change of the user's.
+        self._git.run("add", "--refresh", "--", *paths, expect=(0, 1, 128))
         self._mutated.unlink()

@@ -19,7 +19,7 @@ from harness.request.settings import REPO
 from harness.verdict.judge import Expectation
 from tests.unit.test_judge import CASES
 from tests.world import changes
-from tests.world.fake import DATA, Ran, World, diff
+from tests.world.fake import DATA, MAIL, Ran, World, diff, patch
 
 CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
 
@@ -136,6 +136,45 @@ class Mutants(World):
         [mutant] = self.document()["mutants"]
         return mutant["configs"]["4k"]["kept"]
 
+    def series(self, *lines: str) -> str:
+        """A patch of the user's that adds a function to a file."""
+        body = "\n".join(f"+{line}" for line in ("int added(int x)", "{", *lines, "}"))
+        hunk = f"@@ -40,1 +40,{len(lines) + 4} @@\n int memory_39;\n{body}\n"
+        change = (
+            f"diff --git a/mm/memory.c b/mm/memory.c\n--- a/mm/memory.c\n+++ b/mm/memory.c\n{hunk}"
+        )
+        mail = MAIL.format(author="A. Developer", subject="add a function", diff=change)
+        return str(self.write("../v1.patch", mail))
+
+    def test_a_series_of_the_users(self) -> None:
+        path = self.series("\tif (x > 1)", "\t\treturn 2;", "\treturn x;")
+        self.mutant("a-caught", "int console_failure;")
+        ran = self.program("mutants", SERIES=path, CONFIGS="4k", ONTO="stock")
+        self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
+        found = self.verdicts()
+        self.assertTrue(all(name.startswith("memory.c:added:") for name in found), found)
+        self.assertGreater(len(found), 3)
+        self.assertEqual({"missed"}, set(found.values()))
+        [suite] = ElementTree.parse(self.build / "results/mutants.xml").getroot()
+        self.assertEqual("mutants 4k", suite.get("name"))
+
+    def test_what_a_series_fails_by_itself(self) -> None:
+        path = self.series("\treturn x;")
+        env = {"FAKE_CONSOLE": str(DATA / "failure.log"), "CONFIGS": "4k"}
+        self.assertEqual(1, self.program("mutants", SERIES=path, **env).status)
+        self.assertEqual({"missed"}, set(self.verdicts().values()))
+        path = self.series("\treturn -x;")
+        env["FAKE_CONSOLE"] = str(DATA / "panic.log")
+        ran = self.program("mutants", SERIES=path, **env)
+        self.assert_error(ran, 2, "is not green without a mutant")
+
+    def test_a_series_without_code(self) -> None:
+        path = str(self.write("../v1.patch", patch("mm/memory.c", "memory", 20, "int x;")))
+        self.assert_error(self.program("mutants", SERIES=path), 2, "nothing to mutate")
+        self.assert_error(
+            self.program("mutants", KSRC=str(self.unpack_kernel())), 2, "SERIES=FROM..TO"
+        )
+
     def test_an_original_that_is_not_green(self) -> None:
         self.mutant("a-caught", "int console_failure;")
         ran = self.mutants(FAKE_CONSOLE=str(DATA / "failure.log"))
@@ -158,7 +197,7 @@ class Mutants(World):
     def test_bad_input(self) -> None:
         self.mutant("a-caught", "int console_failure;")
         self.assert_error(self.mutants(MUTANTS="b-*"), 2, "no mutant is called 'b-*'")
-        self.assert_error(self.mutants(KSRC=str(self.top)), 2, "not KSRC")
+        self.assert_error(self.mutants(KSRC=str(self.top)), 2, "SERIES=FROM..TO")
         self.write("tools/testing/kunit/data/mutants/equivalent", "mmu.c:f:123456:delete why not\n")
         self.assert_error(self.mutants(), 2, "not generated: mmu.c:f:123456:delete")
         self.write("tools/testing/kunit/data/mutants/bad.patch", "TODO\n")

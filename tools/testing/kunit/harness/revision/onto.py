@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which kernel a series goes onto."""
+
+from collections.abc import Mapping
+
+from harness.base.console import say
+from harness.request import settings
+from harness.request.settings import REPO, Wish
+from harness.revision import series as revision_series
+from harness.revision.series import Series
+
+OUR_SERIES = REPO / "patches/series"
+
+
+def choose(environ: Mapping[str, str], wish: Wish, series: Series) -> str:
+    """What a series goes onto: ONTO, or what it is made for. Raises UsageError."""
+    onto = environ.get("ONTO")
+    if onto:
+        return settings.check_flavour(onto, wish.base)
+    if wish.ksrc:
+        return wish.flavour
+    if is_ours(series):
+        say("this is a revision of patches/series, so it goes onto the baseline (ONTO=...)")
+        return "baseline"
+    return "stock"
+
+
+def is_ours(series: Series) -> bool:
+    """Whether a series shares a title with ours, which stock has in it already."""
+    ours = revision_series.titles(revision_series.read(str(OUR_SERIES)))
+    return any(member.title in ours for member in series.members)
