@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.kernel.finding import Kind, Status, of_case
 from harness.revision.blame import Fault, Shown, State
+from harness.revision.causes import Cause
 from harness.revision.judged import Judged
 from harness.revision.outcomes import Outcome, flaky_case, same
 from harness.revision.report import Report
@@ -31,6 +32,7 @@ def document(report: Report) -> dict[str, Any]:
         "base": {"linux": new.version, "onto": new.onto},
         "configs": {"patch": list(report.patch_configs), "tip": list(report.tip_configs)},
         "series": _series(new),
+        "causes": [_cause(cause) for cause in report.causes],
         "faults": [_fault(fault) for fault in report.faults],
         "flaky": [
             {"where": where, "case": f.place.name or None, "what": f.text, "log": list(f.log)}
@@ -45,6 +47,17 @@ def document(report: Report) -> dict[str, Any]:
 def _series(judged: Judged) -> dict[str, Any]:
     series = judged.series
     return {"source": series.source, "title": series.title, "patches": len(series.members)}
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "patch": cause.patch,
+        "kind": cause.first.finding.kind.value,
+        "what": cause.what,
+        "configs": list(cause.configs),
+        "cases": list(cause.cases),
+        "log": list(cause.evidence),
+    }
 
 
 def _fault(fault: Fault) -> dict[str, Any]:

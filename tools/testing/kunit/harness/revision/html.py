@@ -6,26 +6,43 @@ from html import escape
 
 from harness.kernel.finding import Status
 from harness.revision import text as revision_text
+from harness.revision.blame import Fault
 from harness.revision.outcomes import Case, Outcome
 from harness.revision.report import Report
 
 _STYLE = """
-body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
-pre { background: #f5f5f2; padding: .8em; overflow: auto; font-size: 12.5px }
+:root { color-scheme: light dark; --fg: #1b1f24; --soft: #57606a; --bg: #fff; --box: #f4f5f3;
+--line: #c9ced4; --passed: #b7e1b0; --failed: #f2a19b; --skipped: #e4e4dc; --shaky: #f6cf8b;
+--bad: #b3261e; --good: #1a7f37 }
+@media (prefers-color-scheme: dark) { :root { --fg: #e4e7ea; --soft: #9aa4ae; --bg: #14171a;
+--box: #1f2428; --line: #3d444b; --passed: #1e4d2a; --failed: #7d2a26; --skipped: #34393e;
+--shaky: #6b4a12; --bad: #ff8a80; --good: #6fdc8c } }
+body { font: 15px/1.5 sans-serif; margin: 1.5em auto; max-width: 75em; padding: 0 1em;
+color: var(--fg); background: var(--bg) }
+h1 { font-size: 1.5em; line-height: 1.25; margin: 0 0 .2em } h1.fault { color: var(--bad) }
+h1.good { color: var(--good) } .soft { color: var(--soft) } a { color: inherit }
+pre { background: var(--box); padding: .8em; overflow: auto; font-size: 12.5px }
+.cause { border-left: 4px solid var(--bad); padding: .1em 0 .1em 1em; margin: 1em 0 }
+.cause h3 { margin: 0; font-size: 1.05em } .cause pre { margin: .4em 0 }
+.wide { overflow: auto; max-height: 90vh } summary { cursor: pointer; font-weight: bold }
 table { border-collapse: collapse; font-size: 13px }
 th { text-align: left; font-weight: normal; vertical-align: bottom; padding: .2em .5em }
-thead th { position: sticky; top: 0; background: #fff; border-bottom: 1px solid #999 }
-td { text-align: center; border: 1px solid #fff; padding: 0 }
-td a { display: block; padding: .1em .6em; text-decoration: none; color: #111 }
-.passed { background: #b7e1b0 } .failed { background: #f2a19b } .skipped { background: #e4e4dc }
-.missing, .flaky { background: #f6cf8b } .none { background: #f7f7f5; color: #999 }
-.fault a { font-weight: bold; outline: 2px solid #a00; outline-offset: -2px }
-.log { display: none } .log:target { display: block; position: fixed; inset: 8% 6%; overflow: auto;
-background: #fff; border: 1px solid #444; padding: 1em 1.5em; box-shadow: 0 0 4em #666 }
-.close { float: right }
+thead th { position: sticky; top: 0; background: var(--bg); border-bottom: 1px solid var(--line) }
+tbody th { position: sticky; left: 0; background: var(--bg) }
+td { text-align: center; border: 1px solid var(--bg); padding: 0 }
+td a { display: block; padding: .1em .6em; text-decoration: none }
+.passed { background: var(--passed) } .failed { background: var(--failed) }
+.skipped { background: var(--skipped) } .missing, .flaky { background: var(--shaky) }
+.none { background: var(--box); color: var(--soft) }
+.fault a { font-weight: bold; outline: 2px solid var(--bad); outline-offset: -2px }
+#only:checked ~ .wide tr.fine { display: none }
+.cause { overflow-wrap: anywhere } .cause pre { white-space: pre-wrap }
+@media (max-width: 600px) { tbody th { max-width: 11em; overflow-wrap: anywhere; font-size: 11px } }
+.log { display: none } .log:target { display: block; position: fixed; inset: 6% 4%;
+overflow: auto; background: var(--bg); border: 1px solid var(--soft); padding: 1em 1.5em;
+box-shadow: 0 0 4em #0008 } .close { float: right }
 """
 
-_WORDS = {"good": "good", "fault": "at fault", "flaky": "no verdict"}
 _MARK = {
     Status.PASSED: "ok",
     Status.FAILED: "FAIL",
@@ -37,26 +54,81 @@ _MARK = {
 
 def page(report: Report, figure: str = "") -> str:
     """The page. figure is an SVG of what the memmap is backed by, if there is one."""
-    title = f"{report.new.series.title}: {_WORDS[report.word]}"
     columns = _columns(report)
+    new = report.new
+    head = revision_text.headline(report)
+    said = (
+        f"{new.series.title}: {len(new.series.members)} patches on Linux {new.version}, {new.onto}"
+    )
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(report.new.series.title)}</h1>",
-        f"<pre>{escape(revision_text.full(report))}</pre>",
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(f'{head}: {new.series.title}')}</title><style>{_STYLE}</style></head><body>",
+        f'<h1 class="{report.word}">{escape(head)}</h1>',
+        f'<p class="soft">{escape(said)}</p>',
+        *_causes(report, columns),
         "<h2>Patch by case</h2>",
-        "<p>A click on a cell shows what the kernel said there, on the head of a column the whole "
-        "log.</p>",
+        '<input type="checkbox" id="only"><label for="only"> only cases that do not pass everywhere'
+        "</label>",
+        "<p>Click on a cell for what the kernel said in that case, on the head of a column for the "
+        "whole log.</p>",
         *_grid(report, columns),
     ]
     if figure:
-        parts += ["<h2>What the memmap is backed by</h2>", figure]
+        parts += ["<h2>What the memmap is backed by</h2>", f'<div class="wide">{figure}</div>']
+    parts += _folded("Tables", revision_text.full(report))
     if report.range_diff:
-        parts += ["<h2>git range-diff</h2>", f"<pre>{escape(report.range_diff)}</pre>"]
+        parts += _folded("git range-diff", report.range_diff)
     parts += _logs(columns)
     parts.append("</body></html>\n")
     return "\n".join(parts)
+
+
+def _folded(head: str, text: str) -> list[str]:
+    return [f"<details><summary>{head}</summary><pre>{escape(text)}</pre></details>"]
+
+
+def _causes(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:
+    """An entry for each cause, with a link to each case that shows it."""
+    rows = {name: row for row, name in enumerate(_case_names(columns))}
+    lines: list[str] = []
+    for cause in report.causes:
+        title = report.new.states[cause.patch].title if cause.patch else ""
+        whose = f"Patch {cause.patch}: {title}" if cause.patch else "The tip"
+        configs = f" ({' '.join(cause.configs)})" if cause.configs else ""
+        lines += [f'<div class="cause"><h3>{escape(whose + configs)}</h3>']
+        if not cause.first.is_of_case:
+            lines.append(f"<p>{escape(cause.what)}</p>")
+        if cause.evidence:
+            lines.append(f"<pre>{escape(chr(10).join(cause.evidence[:12]))}</pre>")
+        links = [
+            f'<a href="#c{place}-{rows[fault.case]}">{escape(fault.case)}</a>'
+            for fault in {f.case: f for f in cause.faults if f.case in rows}.values()
+            for place in [_column(fault, columns)]
+            if place is not None
+        ]
+        if links:
+            shown = "<p>" + "<br>".join(links[:3]) + "</p>"
+            lines.append(shown)
+            if len(links) > 3:
+                rest = "<br>".join(links[3:])
+                lines.append(
+                    f"<details><summary>and {len(links) - 3} more</summary>{rest}</details>"
+                )
+        lines.append("</div>")
+    return lines
+
+
+def _column(fault: Fault, columns: Sequence[tuple[str, str, int, Outcome]]) -> int | None:
+    """The column that a fault shows in: of its patch where that failed, else the last one."""
+    there = [
+        (place, number)
+        for place, (_, _, number, outcome) in enumerate(columns)
+        if outcome.run.config == fault.config and fault.case in outcome.cases
+    ]
+    own = [place for place, number in there if number == fault.patch]
+    return own[0] if own else there[-1][0] if there else None
 
 
 def _columns(report: Report) -> list[tuple[str, str, int, Outcome]]:
@@ -75,7 +147,7 @@ def _columns(report: Report) -> list[tuple[str, str, int, Outcome]]:
 
 def _grid(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:
     at_fault = {(f.case, f.config) for f in report.new.faults if f.is_of_case}
-    lines = ["<table><thead><tr><th>case</th>"]
+    lines = ['<div class="wide"><table><thead><tr><th>case</th>']
     for place, (head, longer, _, outcome) in enumerate(columns):
         ends = " ".join(revision_text.endings(outcome))
         lines.append(
@@ -83,7 +155,9 @@ def _grid(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) -> l
         )
     lines.append("</tr></thead><tbody>")
     for row, name in enumerate(_case_names(columns)):
-        lines.append(f"<tr><th>{escape(name)}</th>")
+        known = [o.cases[name] for *_, o in columns if name in o.cases]
+        is_fine = all(case.status is Status.PASSED for case in known)
+        lines.append(f"<tr{' class=fine' if is_fine else ''}><th>{escape(name)}</th>")
         for place, (_, _, _, outcome) in enumerate(columns):
             case = outcome.cases.get(name)
             if case is None:
@@ -95,7 +169,7 @@ def _grid(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) -> l
             mark = _MARK[case.status]
             lines.append(f'<td class="{kind}"><a href="#c{place}-{row}">{mark}</a></td>')
         lines.append("</tr>")
-    return [*lines, "</tbody></table>"]
+    return [*lines, "</tbody></table></div>"]
 
 
 def _case_names(columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:

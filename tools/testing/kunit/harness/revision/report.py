@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """What make revision found out: the new series, the old one, and what became of cases."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.revision.blame import Changes, Fault
+from harness.revision.causes import Cause, causes
 from harness.revision.judged import Judged
 
 
@@ -25,6 +27,11 @@ class Report:
     def faults(self) -> list[Fault]:
         """The faults, patch by patch; those of no single patch last."""
         return sorted(self.new.faults, key=lambda f: (f.patch is None, f.patch or 0))
+
+    @functools.cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """The faults, those with one reason together."""
+        return causes(self.faults)
 
     @property
     def kept(self) -> tuple[int, int]:

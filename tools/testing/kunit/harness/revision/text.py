@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A verdict on a revision as text for a mail, as JSON and as JUnit XML."""
+"""A verdict on a revision as text: whole, and as short as a reply."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from harness.kernel.finding import Kind, Status
-from harness.revision.blame import Fault, State
+from harness.revision.blame import State
 from harness.revision.builds import Ending
+from harness.revision.causes import Cause, deed
 from harness.revision.judged import Judged
 from harness.revision.outcomes import Outcome
 from harness.revision.report import Report
@@ -15,84 +17,106 @@ _FEW = 4
 _LOG_LINES = 8
 
 
-# --- Text -----------------------------------------------------------------
+# A reply to a mail is at most so many lines of so many characters.
+_SHORT_LINES, _SHORT_WIDTH = 15, 75
+
+
+def headline(report: Report) -> str:
+    """The verdict in a line: which patch, what it did, with which configs."""
+    new = report.new
+    total = len(new.series.members)
+    if report.is_good:
+        return f"Verdict: good: {total} patches, nothing against them"
+    if not new.faults:
+        return f"Verdict: none: {len(new.flaky)} results differ between two boots; run it again"
+    return "Verdict: " + "; ".join(
+        _accusation(number, total, [c for c in report.causes if c.patch == number])
+        for number in dict.fromkeys(cause.patch for cause in report.causes)
+    )
+
+
+def _accusation(number: int | None, total: int, found: Sequence[Cause]) -> str:
+    configs = " ".join(dict.fromkeys(config for cause in found for config in cause.configs))
+    where = f" ({configs})" if configs else ""
+    if number:
+        return f"patch {number}/{total} {deed(found)}{where}"
+    cases = len({name for cause in found for name in cause.cases})
+    if cases:
+        return f"{cases} case{'s' * (cases > 1)} fail{'s' * (cases == 1)} at the tip{where}"
+    return f"the tip {deed(found)}{where}"
 
 
 def short(report: Report) -> str:
-    """What goes into a reply: what is wrong, and one line that says it all."""
-    lines: list[str] = []
-    for number in dict.fromkeys(fault.patch for fault in report.faults):
-        lines += _block(report, number)
-    lines += _flaky(report.new)
-    return "\n".join(map(_cut, [*lines, verdict_line(report)]))
+    """What goes into a reply: the verdict, and the causes that there is room for."""
+    lines = [*textwrap.wrap(headline(report), _SHORT_WIDTH, subsequent_indent="  "), ""]
+    said = "" if report.tip_only else f" {_bisectable(report.new)}."
+    tail = ["", f"Linux {report.new.version}, {report.new.onto}.{said}"]
+    shown = 0
+    for cause in report.causes:
+        entry = _entry(report, cause, 3, _SHORT_WIDTH)
+        if len(lines) + len(entry) + len(tail) + 1 > _SHORT_LINES:
+            break
+        lines += entry
+        shown += 1
+    lines += _more(report.causes, shown)
+    if not report.causes:
+        lines += _flaky(report.new, 3)
+    return "\n".join(_cut(line, _SHORT_WIDTH) for line in [*lines, *tail])
 
 
-def _flaky(judged: Judged) -> list[str]:
+def _entry(report: Report, cause: Cause, most: int, width: int = WIDTH) -> list[str]:
+    """A cause: whose it is, in which cases it shows, what was said."""
+    title = f' "{report.new.states[cause.patch].title}"' if cause.patch else ""
+    whose = f"patch {cause.patch}{title}" if cause.patch else "the tip"
+    configs = " ".join(cause.configs)
+    lines = [f"* {whose}{', ' if configs else ''}{configs}:"]
+    if not cause.first.is_of_case:
+        lines += _wrapped(cause.what, width, "  ")
+    others = [name for name in cause.cases if cause.first.is_of_case or name not in cause.what]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        lines.append(f"  {others[0]}{more}")
+    evidence = [part for line in cause.evidence for part in _wrapped(line, width, "    ")]
+    return [*lines, *evidence[:most]]
+
+
+def _wrapped(line: str, width: int, indent: str) -> list[str]:
+    """A line that may be too long: an address at its end is what people look for."""
+    return textwrap.wrap(
+        line, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
+    )
+
+
+def _flaky(judged: Judged, few: int = _FEW) -> list[str]:
     """What is neither for nor against the series: a kernel that differs from boot to boot."""
     found = judged.flaky
     if not found:
         return []
-    lines = [f"  {where}: {finding.text}" for where, finding in found[:_FEW]]
+    lines = [f"  {where}: {finding.text}" for where, finding in found[:few]]
     logs = "  both logs: logs/*.console.log and logs/*.console-2.log"
-    return ["FLAKY, so not held against anybody:", *lines, *_more(found, _FEW), logs, ""]
-
-
-def verdict_line(report: Report) -> str:
-    """The last line."""
-    new = report.new
-    if report.is_good:
-        return f"Verdict: good: {len(new.series.members)} patches, nothing against them"
-    if not new.faults:
-        return f"Verdict: none: {len(new.flaky)} results differ between two boots; run it again"
-    patches = sorted({fault.patch for fault in new.faults if fault.patch})
-    where = [f"patch {', '.join(map(str, patches))}"] if patches else []
-    where += ["the tip"] if any(f.patch is None for f in new.faults) else []
-    return f"Verdict: at fault: {' and '.join(where)} ({len(new.faults)} findings)"
-
-
-def _block(report: Report, number: int | None) -> list[str]:
-    """The faults of one patch, or of the tip."""
-    total = len(report.new.series.members)
-    title = report.new.states[number].title if number else ""
-    lines = [f'FAIL patch {number}/{total} "{title}"' if number else "FAIL the tip"]
-    grouped: dict[str, list[Fault]] = {}
-    for fault in report.faults:
-        if fault.patch == number:
-            grouped.setdefault(fault.text, []).append(fault)
-    for count, (what, faults) in enumerate(grouped.items()):
-        if count == 12:
-            lines.append(f"  and {len(grouped) - count} more: see results.json")
-            break
-        configs = " ".join(dict.fromkeys(f.config for f in faults if f.config))
-        lines.append(f"  {configs + ': ' if configs else ''}{what}")
-        lines += [f"    {line}" for line in _told(faults[0])]
-    return [*lines, ""]
-
-
-def _told(fault: Fault) -> list[str]:
-    """The log of a fault, as much of it as a mail can bear."""
-    shown = [line.strip() for line in fault.finding.log if line.strip()]
-    return shown[:_LOG_LINES]
+    return ["FLAKY, so no patch is blamed for it:", *lines, *_more(found, few), logs, ""]
 
 
 def full(report: Report) -> str:
-    """The short form, then the tables."""
+    """The verdict, each cause, then the tables, and the verdict again."""
     new = report.new
     lines = [
+        headline(report),
         f"Revision: {new.series.title} ({len(new.series.members)} patches)",
         f"On Linux {new.version}, {new.onto}; each patch with {_names(report.patch_configs)}, "
         f"the tip with {_names(report.tip_configs)}",
         "",
     ]
-    if not report.is_good:
-        lines += [*short(report).splitlines()[:-1]]
+    for cause in report.causes:
+        lines += [*_entry(report, cause, _LOG_LINES), ""]
+    lines += _flaky(new)
     if not report.tip_only:
         lines += [*_patch_table(report), "", _bisectable(new), ""]
         lines += _remarks(new)
         lines += _green(report)
     lines += [*_tip_table(report), *_kept(report), ""]
     lines += _changes(report)
-    lines.append(verdict_line(report))
+    lines.append(headline(report))
     return "\n".join(map(_cut, lines))
 
 
@@ -268,12 +292,6 @@ def _is_head(line: str) -> bool:
     return not line.startswith("    ") and line.lstrip()[:1] in "0123456789-" and ":" in line
 
 
-def _cut(line: str) -> str:
+def _cut(line: str, width: int = WIDTH) -> str:
     line = line.rstrip()
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
-
-
-# --- JSON -----------------------------------------------------------------
-
-
-# --- JUnit ----------------------------------------------------------------
+    return line if len(line) <= width else line[: width - 3] + "..."

@@ -73,8 +73,28 @@ class Told(unittest.TestCase):
 
     def test_the_short_form_names_patch_and_title(self) -> None:
         text = revision_text.short(self.broken())
-        self.assertIn('FAIL patch 1/2 "one"', text)
-        self.assertIn('FAIL patch 2/2 "two"', text)
+        self.assertTrue(
+            text.startswith("Verdict: patch 1/2 makes the kernel panic (4k); patch 2/2 ")
+        )
+        self.assertIn('* patch 1 "one", 4k:\n  the kernel panicked\n', text)
+        self.assertIn('* patch 2 "two", 4k:\n  s.b\n', text)
+        self.assertIn("Bisectable: no, not at patch 1.", text)
+
+    def test_the_short_form_fits_a_reply(self) -> None:
+        faults = [
+            Fault(
+                Finding(Kind.FAILED, "x", ("y" * 90, f"{n}"), of_case(f"s.a{n}")),
+                Shown.PATCH,
+                1,
+                "4k",
+            )
+            for n in range(40)
+        ]
+        lines = revision_text.short(self.report(*faults, tip=outcome("", "ab"))).splitlines()
+        self.assertLessEqual(len(lines), 15)
+        self.assertLessEqual(max(map(len, lines)), 75)
+        self.assertEqual("Verdict: patch 1/2 breaks 40 cases (4k)", lines[0])
+        self.assertIn("  and 38 more", lines)
 
     def test_how_a_kernel_ended_has_a_word_for_each(self) -> None:
         kinds = [*DEATHS, Kind.SPLAT, Kind.KTAP, Kind.DUPLICATE, Kind.FLAKY]
@@ -108,6 +128,10 @@ class Told(unittest.TestCase):
         self.assertEqual(
             [(1, "patch", "panic"), (2, "tip", "failed"), (2, "patch", "warnings")],
             [(f["patch"], f["shown"], f["kind"]) for f in document["faults"]],
+        )
+        self.assertEqual(
+            [(1, "panic", [A]), (2, "failed", [B]), (2, "warnings", [])],
+            [(c["patch"], c["kind"], c["cases"]) for c in document["causes"]],
         )
         self.assertEqual([1], document["not_bisectable_at"])
         runs = revision_document.junit_runs(report)
@@ -193,7 +217,7 @@ class Told(unittest.TestCase):
         self.assertIn("the second said", page)
         text = revision_text.short(report)
         self.assertIn(".console-2.log", text)
-        self.assertIn("run it again", text.splitlines()[-1])
+        self.assertIn("run it again", text.splitlines()[0])
 
     def test_whether_one_can_bisect_what_is_flaky(self) -> None:
         report = self.report(tip=outcome("a", flaky="b"))

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Faults with one reason put together: a bug that thirty cases notice is one entry.
+
+Cases belong together if the kernel printed the same WARN or the same message in them. A case
+that fails at the tip, where no patch can be blamed for it, is put down to the patch that is
+blamed for the same WARN or message elsewhere.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.kernel.finding import DEATHS, Kind, shape
+from harness.revision.blame import Fault
+from harness.verdict import judge
+
+# What an assertion of KUnit begins with, and what a case of the kernel's prints around it.
+_FAILED_AT = re.compile(r"# \w+: (?:EXPECTATION|ASSERTION) FAILED at (\S+)")
+
+# What a patch did, by the worst that it did.
+_DEEDS = {
+    Kind.APPLY: "does not apply",
+    Kind.BUILD: "does not build",
+    Kind.CONFIG: "does not build",
+    Kind.BUILD_HUNG: "makes the build hang",
+    Kind.STALE_SUITES: "changes an interface that the suites use",
+    Kind.NEVER_BOOTED: "keeps the kernel from booting",
+    Kind.NO_KUNIT: "keeps the suites from running",
+    Kind.PANIC: "makes the kernel panic",
+    Kind.HANG: "makes the kernel hang",
+    Kind.DIED: "makes the kernel die",
+}
+_LESSER = {
+    Kind.SPLAT: "makes the kernel complain",
+    Kind.KTAP: "spoils the report of the suites",
+    Kind.DUPLICATE: "makes cases report twice",
+    Kind.CHECKPATCH: "has checkpatch errors",
+    Kind.WARNINGS: "adds compiler warnings",
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is wrong, and all that it shows in; patch is None if none can be blamed."""
+
+    patch: int | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def first(self) -> Fault:
+        """The fault that says most: a death or a WARN before a case that fails."""
+        return self.faults[0]
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """The cases that do not end as they should."""
+        return tuple(dict.fromkeys(f.case for f in self.faults if f.case))
+
+    @property
+    def configs(self) -> tuple[str, ...]:
+        """The configs that it shows with."""
+        return tuple(dict.fromkeys(f.config for f in self.faults if f.config))
+
+    @property
+    def what(self) -> str:
+        """What is wrong, in the kernel's own words if it has a line for it."""
+        finding = self.first.finding
+        return finding.subject if finding.kind is Kind.SPLAT else self.first.text
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """What the kernel, a compiler or a tool said of it, without what leads up to it."""
+        log = [line.strip() for line in self.first.finding.log if line.strip()]
+        log = [line for line in log if "[ cut here ]" not in line and line != self.what]
+        start = next((n for n, line in enumerate(log) if _FAILED_AT.search(line)), 0)
+        return tuple(log[start:])
+
+
+def causes(faults: Sequence[Fault]) -> tuple[Cause, ...]:
+    """The causes, those of the first patch first, and of a patch the worst one."""
+    together: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        together.setdefault(_reason(fault), []).append(fault)
+    found: list[Cause] = []
+    for group in together.values():
+        patches = sorted({fault.patch for fault in group if fault.patch})
+        blamed: list[int | None] = [*patches] or [None]
+        found += [
+            Cause(patch, tuple(sorted((f for f in group if _is_of(f, patch, patches)), key=_rank)))
+            for patch in blamed
+        ]
+    return tuple(sorted(found, key=lambda c: (c.patch or 1 << 30, _rank(c.first), -len(c.cases))))
+
+
+def deed(found: Sequence[Cause]) -> str:
+    """What a patch did wrong, in words that follow its number."""
+    kinds = [fault.finding.kind for cause in found for fault in cause.faults]
+    worst = next((words for kind, words in _DEEDS.items() if kind in kinds), "")
+    cases = len({name for cause in found for name in cause.cases})
+    breaks = f"breaks {cases} case{'s' * (cases > 1)}" if cases else ""
+    lesser = next((words for kind, words in _LESSER.items() if kind in kinds), "")
+    return worst or breaks or lesser or "is at fault"
+
+
+def _is_of(fault: Fault, patch: int | None, patches: Sequence[int]) -> bool:
+    """Whether a fault belongs to the cause of a patch; without a patch, to the first one."""
+    return fault.patch == patch or (fault.patch is None and patch == patches[0])
+
+
+def _rank(fault: Fault) -> int:
+    kind = fault.finding.kind
+    if kind in _DEEDS:
+        return 0
+    return 1 if kind is Kind.SPLAT else 3 if kind in _LESSER else 2
+
+
+def _reason(fault: Fault) -> tuple[str, str]:
+    """What two faults have in common if they have one cause."""
+    finding = fault.finding
+    if finding.kind in DEATHS or not (fault.is_of_case or finding.kind is Kind.SPLAT):
+        return finding.kind.value, f"{fault.patch} {finding.identity}"
+    splats = [finding] if finding.kind is Kind.SPLAT else judge.splats(finding.log)
+    if splats:
+        return "splat", shape(splats[0].subject)
+    log = list(finding.log)
+    for number, line in enumerate(log):
+        if _FAILED_AT.search(line):
+            return "message", shape(" ".join(log[number + 1 : number + 2]).strip())
+    return "case", fault.case

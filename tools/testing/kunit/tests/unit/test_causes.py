@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One bug is one cause, however many cases notice it."""
+
+import unittest
+
+from harness.kernel.finding import Finding, Kind, of_case
+from harness.revision.blame import Fault, Shown
+from harness.revision.causes import Cause, causes, deed
+from tests.unit.outcomes import death, splat
+
+WARN = "WARNING: CPU: 0 PID: 7 at mm/memremap.c:143 memunmap_pages+0x1f4/0x218"
+
+
+def failed(case: str, *log: str, patch: int | None = 3, config: str = "4k") -> Fault:
+    """That a case fails, with what the kernel said."""
+    shown = Shown.PATCH if patch else Shown.TIP
+    return Fault(Finding(Kind.FAILED, f"{case} failed", log, of_case(case)), shown, patch, config)
+
+
+def message(number: int) -> tuple[str, str, str]:
+    """What KUnit prints, with other addresses and numbers each time."""
+    return (
+        f"# case_{number}: EXPECTATION FAILED at mm/tests/fake_dev.c:{number}",
+        f"page {number} of the memmap, at 0xfffffdffc{number}000000, is in RAM",
+        "got = 7",
+    )
+
+
+class Causes(unittest.TestCase):
+    def found(self, *faults: Fault) -> list[tuple[int | None, int]]:
+        """The patch of each cause, and how many cases it has."""
+        return [(cause.patch, len(cause.cases)) for cause in causes(faults)]
+
+    def test_the_same_message(self) -> None:
+        faults = [failed(f"s.a{n}", *message(n)) for n in range(1, 30)]
+        self.assertEqual([(3, 29)], self.found(*faults))
+        (cause,) = causes(faults)
+        self.assertEqual(message(1), cause.evidence)
+
+    def test_another_message(self) -> None:
+        other = ("# c: ASSERTION FAILED at mm/tests/x.c:1", "there is no page")
+        self.assertEqual(
+            [(3, 2), (3, 1)],
+            self.found(
+                failed("s.c", *other), failed("s.a", *message(1)), failed("s.b", *message(2))
+            ),
+        )
+
+    def test_a_case_that_says_nothing_stands_alone(self) -> None:
+        self.assertEqual([(3, 1), (3, 1)], self.found(failed("s.a", "x"), failed("s.b", "x")))
+
+    def test_the_same_warn(self) -> None:
+        """In a case, and in the boot as a whole; an address more or less."""
+        boot = Fault(splat(WARN.replace("PID: 7", "PID: 9")), Shown.PATCH, 3, "64k")
+        (cause,) = causes([failed("s.a", WARN, *message(1)), failed("s.b", WARN), boot])
+        self.assertEqual(
+            (3, ("s.a", "s.b"), ("64k", "4k")), (cause.patch, cause.cases, cause.configs)
+        )
+        self.assertIs(boot, cause.first)
+
+    def test_what_nobody_is_blamed_for_goes_to_the_patch_with_the_same_message(self) -> None:
+        tip = [failed(f"s.t{n}", *message(n), patch=None) for n in range(5)]
+        self.assertEqual([(2, 6)], self.found(*tip, failed("s.a", *message(9), patch=2)))
+        # And to nobody, if no patch is blamed for it.
+        self.assertEqual([(None, 5)], self.found(*tip))
+
+    def test_two_patches_with_the_same_message(self) -> None:
+        one, two = failed("s.a", *message(1), patch=1), failed("s.b", *message(2), patch=2)
+        tip = failed("s.c", *message(3), patch=None)
+        self.assertEqual([(1, 2), (2, 1)], self.found(two, tip, one))
+
+    def test_the_worst_comes_first(self) -> None:
+        panic = Fault(death(Kind.PANIC, "s.p"), Shown.PATCH, 3, "4k")
+        style = Fault(Finding(Kind.CHECKPATCH, "an error"), Shown.PATCH, 3)
+        found = causes([style, failed("s.a", *message(1)), panic])
+        self.assertEqual(
+            [Kind.PANIC, Kind.FAILED, Kind.CHECKPATCH], [c.first.finding.kind for c in found]
+        )
+
+    def deed(self, *faults: Fault) -> str:
+        return deed([Cause(3, (fault,)) for fault in faults])
+
+    def test_what_a_patch_did_in_words(self) -> None:
+        panic = Fault(death(Kind.PANIC, "s.p"), Shown.PATCH, 3, "4k")
+        style = Fault(Finding(Kind.CHECKPATCH, "an error"), Shown.PATCH, 3)
+        self.assertEqual("breaks 1 case", self.deed(failed("s.a"), style))
+        self.assertEqual("breaks 2 cases", self.deed(failed("s.a"), failed("s.b"), failed("s.a")))
+        self.assertEqual("makes the kernel panic", self.deed(failed("s.a"), panic))
+        self.assertEqual("has checkpatch errors", self.deed(style))
+        for kind in Kind:
+            self.assertTrue(self.deed(Fault(Finding(kind, "x"), Shown.PATCH, 3)))
+
+
+if __name__ == "__main__":
+    unittest.main()
