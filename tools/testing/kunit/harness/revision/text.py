@@ -72,7 +72,7 @@ def _entry(report: Report, cause: Cause, most: int, width: int = WIDTH) -> list[
     lines = [f"* {whose}{', ' if configs else ''}{configs}:"]
     if not cause.first.is_of_case:
         lines += _wrapped(cause.what, width, "  ")
-    others = [name for name in cause.cases if cause.first.is_of_case or name not in cause.what]
+    others = [name for name in cause.cases if cause.first.is_of_case or name != cause.first.case]
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         lines.append(f"  {others[0]}{more}")

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The GitHub workflow: what can be seen of it without GitHub."""
+"""The GitHub workflows: what can be seen of them without GitHub."""
 
 import re
 import unittest
 
 from tests.world.fake import TOOLS
 
-TEXT = (TOOLS.parents[2] / ".github/workflows/kunit.yml").read_text(encoding="utf-8")
-HEAD, _, JOBS = TEXT.partition("\njobs:\n")
+WORKFLOWS = {
+    path.stem: path.read_text(encoding="utf-8")
+    for path in (TOOLS.parents[2] / ".github/workflows").glob("*.yml")
+}
 
 
-def jobs() -> dict[str, str]:
+def jobs(text: str) -> dict[str, str]:
     """The text of each job, by its name."""
-    _, *parts = re.split(r"^  ([a-z]+):$", JOBS, flags=re.MULTILINE)
+    _, *parts = re.split(r"^  ([a-z]+):$", text.partition("\njobs:\n")[2], flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2]))
 
 
@@ -21,27 +23,43 @@ def steps(job: str) -> list[str]:
     return re.findall(r"^      - (?:run|uses): (.*)$", job, re.MULTILINE)
 
 
-class Workflow(unittest.TestCase):
+class Workflows(unittest.TestCase):
+    def test_what_there_is(self) -> None:
+        found = {name: list(jobs(text)) for name, text in WORKFLOWS.items()}
+        self.assertEqual({"kunit": ["check", "matrix", "report"], "revision": ["revision"]}, found)
+
     def test_git_is_there_before_the_checkout(self) -> None:
-        self.assertEqual(["check", "matrix", "report"], list(jobs()))
-        for name, job in jobs().items():
-            with self.subTest(name):
-                first, second, third, *_ = steps(job)
-                self.assertRegex(first, r"apt-get install .*\bca-certificates git$")
-                self.assertEqual(("actions/checkout@v4", "./.ci/prepare"), (second, third))
+        for name, text in WORKFLOWS.items():
+            for job in jobs(text).values():
+                with self.subTest(name):
+                    first, second, third, *_ = steps(job)
+                    self.assertRegex(first, r"apt-get install .*\bca-certificates git$")
+                    self.assertEqual(("actions/checkout@v4", "./.ci/prepare"), (second, third))
 
     def test_a_pull_request_runs_once(self) -> None:
-        self.assertIn("\n  push:\n    branches: [main]\n  pull_request:\n", HEAD)
-        self.assertIn("\nconcurrency:\n", HEAD)
+        self.assertIn("\n  push:\n    branches: [main]\n  pull_request:\n", WORKFLOWS["kunit"])
+        self.assertNotIn("push:", WORKFLOWS["revision"])
+        for text in WORKFLOWS.values():
+            self.assertIn("\nconcurrency:\n", text)
 
     def test_the_token_can_only_read(self) -> None:
-        self.assertIn("\npermissions:\n  contents: read\n", HEAD)
-        self.assertNotIn("write", TEXT)
+        for text in WORKFLOWS.values():
+            self.assertIn("\npermissions:\n  contents: read\n", text)
+            self.assertNotIn("write", text)
 
     def test_no_job_runs_for_ever(self) -> None:
-        for name, job in jobs().items():
-            with self.subTest(name):
-                self.assertRegex(job, r"\n    timeout-minutes: \d+\n")
+        for name, text in WORKFLOWS.items():
+            for job in jobs(text).values():
+                with self.subTest(name):
+                    self.assertRegex(job, r"\n    timeout-minutes: \d+\n")
+
+    def test_what_compiles_keeps_its_objects(self) -> None:
+        for name, text in WORKFLOWS.items():
+            for job in jobs(text).values():
+                if re.search(r"make (check|matrix|revision)", job):
+                    with self.subTest(name):
+                        self.assertIn("path: .ccache\n", job)
+            self.assertIn("\n  CCACHE_DIR: ${{ github.workspace }}/.ccache\n", text)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make check-pipelines: run .gitlab-ci.yml, in the small world.
+"""make check-pipelines: run .gitlab-ci.yml in the small world, check the GitHub workflows.
 
 Not a part of make check: it needs npm and fetches gitlab-ci-local with it. The
 jobs are the real ones, on a clone whose kernel and kernel tool are the tests' own.
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -22,13 +23,20 @@ from tests.world.fake import DATA, Ran, World
 
 # The last one that Node 20 can run.
 GITLAB_CI_LOCAL = "gitlab-ci-local@4.61.1"
+# Knows the grammar of GitHub's workflows.
+ACTION_VALIDATOR = ("@action-validator/cli@0.6.0", "@action-validator/core@0.6.0")
 NPM = packages.Requirement("npm", "npm")
 RSYNC = packages.Requirement("rsync", "rsync")
 
 
+def program_of(name: str) -> Path:
+    """Where a program of npm's is, or is to be."""
+    return settings.read().build / "npm/node_modules/.bin" / name
+
+
 def runner() -> Path:
     """Where gitlab-ci-local is, or is to be."""
-    return settings.read().build / "npm/node_modules/.bin/gitlab-ci-local"
+    return program_of("gitlab-ci-local")
 
 
 def main(_argv: list[str]) -> int:
@@ -37,15 +45,38 @@ def main(_argv: list[str]) -> int:
     packages.ensure([packages.GIT, packages.MAKE, NPM, RSYNC])
     wanted = settings.read()
     builddir.mark(wanted.build)
-    if not runner().exists():
-        say(f"installing {GITLAB_CI_LOCAL} ...")
+    if not (runner().exists() and program_of("action-validator").exists()):
+        names = [GITLAB_CI_LOCAL, *ACTION_VALIDATOR]
+        say(f"installing {' '.join(names)} ...")
         directory = wanted.build / "npm"
         directory.mkdir(exist_ok=True)
-        process.run(
-            ["npm", "install", "--no-audit", "--no-fund", GITLAB_CI_LOCAL], cwd=str(directory)
-        )
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Pipelines)
+        process.run(["npm", "install", "--no-audit", "--no-fund", *names], cwd=str(directory))
+    suite = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case) for case in (Workflows, Pipelines)
+    )
     return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
+
+
+class Workflows(unittest.TestCase):
+    """The GitHub workflows: their grammar only."""
+
+    def validate(self, path: Path) -> int:
+        argv = [str(program_of("action-validator")), str(path)]
+        return subprocess.run(argv, capture_output=True, timeout=60).returncode
+
+    def test_grammar(self) -> None:
+        paths = sorted((REPO / ".github/workflows").glob("*.yml"))
+        self.assertGreater(len(paths), 1)
+        for path in paths:
+            with self.subTest(path.name):
+                self.assertEqual(0, self.validate(path))
+
+    def test_a_mistake_is_found(self) -> None:
+        text = (REPO / ".github/workflows/kunit.yml").read_text()
+        with tempfile.TemporaryDirectory() as top:
+            path = Path(top) / "kunit.yml"
+            path.write_text(text.replace("timeout-minutes: 10", "timeout-minuts: 10"))
+            self.assertNotEqual(0, self.validate(path))
 
 
 class Pipelines(World):
