@@ -76,7 +76,7 @@ ROOM = "make room, or let BUILD=DIR name a directory with room"
 
 
 def of_system(error: OSError) -> KunitError:
-    """The error that tells the user what the system refused to do."""
+    """The error for what the system refused to do."""
     name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
     cause = f"{name}: {error.strerror}" if name else str(error.strerror or error)
     if error.errno in _FULL_DISK:

@@ -121,7 +121,7 @@ def ensure(requirements: Iterable[Requirement]) -> None:
     """See to it that everything is there, by installing packages if need be.
 
     Root installs at once; another user on a terminal is asked first. Raises
-    MissingToolError, which tells the command to type, when that is not possible.
+    MissingToolError, which names the command to type, when that is not possible.
     An optional requirement that cannot be had is only mentioned.
     """
     missing = [r for r in requirements if not r.is_met()]

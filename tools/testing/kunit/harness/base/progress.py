@@ -12,7 +12,7 @@ from harness.base.console import Stopwatch, say
 
 # In seconds. What takes less is neither shown nor remembered.
 _SHORT = 5.0
-# How often a terminal is told, and how often a log file.
+# How often a terminal shows it, and how often a log file.
 _TERMINAL, _LOG = 1.0, 60.0
 
 _lock = threading.Lock()

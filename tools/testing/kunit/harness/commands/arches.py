@@ -90,7 +90,7 @@ def listed(_environ: Mapping[str, str]) -> list[str]:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Compile, tell what there is to tell; 0 if nothing new is warned of."""
+    """Compile and report; 0 if there is no new warning."""
     wish = replace(settings.read(environ), flavour=ONTO)
     if wish.ksrc:
         raise UsageError("make arches is about patches/series, not KSRC", "unset KSRC")

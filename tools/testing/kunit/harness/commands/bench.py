@@ -51,7 +51,7 @@ COMMAND = Command(
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Measure FLAVOURS with CONFIGS, tell everything; 0 only if nothing got dearer."""
+    """Measure FLAVOURS with CONFIGS and report it; 0 only if nothing got more expensive."""
     wish = settings.read(environ)
     if wish.ksrc:
         raise UsageError(
@@ -131,7 +131,7 @@ def kept_or_measured(wanted: Settings, how: How, out: Path, kept: Journal) -> Me
 
 
 def measure(wanted: Settings, how: How, out: Path) -> Measured:
-    """Build a kernel, boot it, read what it tells. Whatever goes wrong is in the result."""
+    """Build a kernel, boot it, read its measurements. Whatever goes wrong is in the result."""
     watch = Stopwatch()
     config = wanted.config[: -len(FRAGMENT) - 1]
     name = f"{wanted.flavour} {config}"
@@ -232,7 +232,7 @@ def draw(config: str, found: Sequence[Measured], directory: Path) -> None:
 
 
 def judge_all(found: Sequence[Measured]) -> list[RunResult]:
-    """The runs, with a case for each count that has one of stock to be held against."""
+    """The runs, with a case for each count that stock has as well."""
     stock = {m.config: m for m in found if m.flavour == STOCK}
     return [
         m.run

@@ -56,7 +56,7 @@ def listed(environ: Mapping[str, str]) -> list[str]:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run everything, tell everything; 0 only when all is as expected."""
+    """Run everything and report it; 0 only when all is as expected."""
     wish = settings.read(environ)
     if wish.ksrc:
         raise UsageError(

@@ -52,7 +52,7 @@ COMMAND = Command(
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run everything with counters, tell what ran; 0 only when nothing is left unexplained."""
+    """Run everything with counters, report what ran; 0 only when nothing is left unexplained."""
     wish = settings.read(environ)
     if wish.ksrc or wish.base != settings.HOME_BASE:
         raise UsageError(

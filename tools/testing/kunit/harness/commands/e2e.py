@@ -37,7 +37,7 @@ def listed(_environ: Mapping[str, str]) -> list[str]:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run the scenarios, tell everything; 0 only when all is as expected."""
+    """Run the scenarios and report them; 0 only when all is as expected."""
     wish = settings.read(environ)
     if wish.ksrc:
         raise UsageError(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """make lint: what the kernel's checkers, and ours, have to say about what goes out.
 
-Silent when all is well: a finding is a line on stdout, and what runs is told on stderr.
+Silent when all is well: findings go to stdout, a line each, and progress to stderr.
 """
 
 import re

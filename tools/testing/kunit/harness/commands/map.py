@@ -57,7 +57,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def draw(wanted: Settings, out: Path) -> Map:
-    """Boot a kernel and return the map that its suites tell. Raises CommandError, MapError."""
+    """Boot a kernel and return the map that its suites print. Raises CommandError, MapError."""
     one = KernelRun(wanted, out, judge.Expectation(frozenset({CASE})), [CASE])
     say(f"{one.name} ...")
     result = one.run()
@@ -69,5 +69,5 @@ def draw(wanted: Settings, out: Path) -> Map:
     log = out / f"{wanted.flavour}-{wanted.config}.console.log"
     maps = originmap_draw.read(log.read_text(errors="replace"))
     if len(maps) != 1:
-        raise CommandError(f"{one.name} tells {len(maps)} maps, not one", f"see {log}")
+        raise CommandError(f"{one.name} printed {len(maps)} maps, not one", f"see {log}")
     return maps[0]

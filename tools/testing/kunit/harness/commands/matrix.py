@@ -40,7 +40,7 @@ def listed(environ: Mapping[str, str]) -> list[str]:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run the rows of this shard, tell everything; 0 only when all is as expected."""
+    """Run the rows of this shard and report them; 0 only when all is as expected."""
     wish = settings.read(environ)
     if wish.ksrc:
         raise UsageError(
@@ -118,7 +118,7 @@ class Build:
         self._seconds = 0.0
 
     def build(self) -> None:
-        """Make the kernel, if a row needs it. What goes wrong is told by boots()."""
+        """Make the kernel, if a row needs it. boots() reports what goes wrong."""
         watch = Stopwatch()
         if all(self._kept.known(row.name) for row in self._rows):
             return
@@ -131,7 +131,7 @@ class Build:
         self._seconds = watch.seconds
 
     def boots(self, tell: Callable[[RunResult], None]) -> list[RunResult]:
-        """One result for each row, the first with the build's time; each is told at once."""
+        """One result for each row, the first with the time of the build; tell gets each at once."""
         found: list[RunResult] = []
         for row in self._rows:
             built = 0.0 if found else self._seconds

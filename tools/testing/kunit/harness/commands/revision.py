@@ -47,7 +47,7 @@ COMMAND = Command(
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Judge SERIES; 0 if nothing speaks against it, 1 if something does, 2 if we cannot tell."""
+    """Judge SERIES; 0 if nothing speaks against it, 1 if something does, 2 if there is no verdict."""
     try:
         return _main(environ)
     except KunitError as error:

@@ -31,7 +31,7 @@ COMMAND = Command(
 def main(environ: Mapping[str, str]) -> int:
     """Run sequences until the time is over or one fails; return the exit status.
 
-    A failure is told with its seed and the command that shows it again.
+    A failure is printed with its seed and the command that reproduces it.
     """
     wish = settings.read(environ)
     seconds = _seconds(environ)

@@ -28,7 +28,7 @@ class Qmp:
         self.execute("qmp_capabilities")
 
     def execute(self, command: str, arguments: Mapping[str, object] = _NONE) -> Any:
-        """Do as told; return the answer. Raises CommandError when QEMU does not."""
+        """Execute a command; return the answer. Raises CommandError when QEMU refuses."""
         request = json.dumps({"execute": command, "arguments": dict(arguments)})
         self._link.sendall(f"{request}\n".encode())
         while True:

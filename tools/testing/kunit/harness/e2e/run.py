@@ -48,7 +48,7 @@ class Plan:
     flavour: str
     page: str
     scenarios: tuple[Scenario, ...]
-    # What its config is made of besides the page size, and what make is told.
+    # What its config is made of besides the page size, and further variables for make.
     fragments: tuple[str, ...] = (FRAGMENT,)
     make_options: tuple[str, ...] = ()
     # The kernel tree, unless it is the one that is prepared for the flavour.
@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What tells it from all others."""
+        """Its unique name."""
         return f"{self.flavour} {self.page}"
 
     @property
@@ -188,7 +188,7 @@ class Trial:
         self._judged = plan.flavour not in scenario.recorded
 
     def run(self) -> RunResult:
-        """A result for each case; what belongs to none is told beside them.
+        """A result for each case, and one for each finding that belongs to no case.
 
         All of it is repeated once if anything is not as expected.
         """

@@ -76,7 +76,7 @@ Step = Case | PowerCut
 class Scenario:
     """One boot, or several with power cuts in between.
 
-    variables: the values that tell this variant from others. seconds: how long the guest
+    variables: the values that distinguish this variant from others. seconds: how long the guest
     may say nothing. failing: the cases that
     must fail, by flavour. recorded: the flavours whose outcome is no fault of anybody's,
     but is written down. nvdimms, dimms: sizes of memory in slots, with labels and there

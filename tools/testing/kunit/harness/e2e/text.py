@@ -39,7 +39,7 @@ def figures(runs: Sequence[RunResult]) -> list[str]:
 def grids(runs: Sequence[RunResult]) -> list[str]:
     """Of scenarios with variants, not all of which passed: the worst of each variant.
 
-    The last value that tells variants apart goes across, those before it down.
+    The last value that distinguishes variants goes across, those before it down.
     """
     lines: list[str] = []
     for found in runs:

@@ -25,11 +25,11 @@ _VERSION_ENV = {
     "KBUILD_BUILD_HOST": "kunit",
 }
 
-# Where the top Makefile lets itself be told which objects to look at.
+# The variable of the top Makefile that limits which objects it looks at.
 GOALS = "need-builtin=1 need-modorder=1 $(single-goals)"
 
 # What the preprocessor says of a list of all system calls, each time make is called,
-# costs as much as compiling a file. make tells of a missing one when it does all else.
+# costs as much as compiling a file. A full build warns about a missing one.
 _NO_CHECKSYSCALLS = "cmd_syscalls=:"
 
 

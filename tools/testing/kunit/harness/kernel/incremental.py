@@ -3,7 +3,7 @@
 
 The kernel's kunit.py configures and builds all that there is, each time. Once a run
 got as far as a guest, we know what its image was made of. The next run makes the
-objects of what has changed since then, if that can be told, and then the kernel's tool
+objects of what has changed since then, if that is known, and then the kernel's tool
 has just to boot. Whenever in doubt, it does everything itself.
 """
 
@@ -63,9 +63,9 @@ class Build:
         return known and self._directory.parent == self._tree
 
     def look(self) -> Made | None:
-        """What an image would be made of now; None if that cannot be told.
+        """What an image would be made of now; None if that is not known.
 
-        The user is told of changes that are not committed.
+        The user gets a note about uncommitted changes.
         """
         status = self._git.run("status", "--porcelain", "--no-renames", "-z").stdout
         entries = status.split("\0")[:-1]

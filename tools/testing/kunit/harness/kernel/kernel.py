@@ -105,7 +105,7 @@ class Kernel:
 
         arguments are further ones for kunit.py exec; cpu is a QEMU model other
         than the usual one. A guest that is not done after timeout seconds is ended;
-        its console tells how far it got. The logs of a second attempt stand beside those
+        its console shows how far it got. The logs of a second attempt stand beside those
         of the first.
         Raises CommandError when QEMU was not started, proc.TimedOut.
         """

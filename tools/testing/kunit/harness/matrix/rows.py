@@ -51,7 +51,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What tells it from all others."""
+        """Its unique name."""
         words = [self.flavour, self.config, self.cpu, self.arguments]
         words.append(f"smp={self.cpus}" if self.cpus > 1 else "")
         return " ".join(filter(None, words))

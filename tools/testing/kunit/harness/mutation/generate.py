@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Mutants made by rote, from each line that a diff adds: so that what is tested
-does not depend on anyone's imagination.
+"""Mutants generated from each line that a diff adds, so that they do not depend on
+anyone's imagination.
 
 An operator changes one token, or deletes one statement, and keeps the number of
 lines, for those are in the object code where there is a WARN.

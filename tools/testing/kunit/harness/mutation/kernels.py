@@ -113,7 +113,7 @@ class MutantBuilds:
         )
 
     def run(self, mutants: Sequence[Mutant], done: Callable[[Mutant, Outcome], None]) -> None:
-        """Build and boot mutants; tell each outcome when it is there, in any order.
+        """Build and boot mutants; call done with each outcome as soon as it is known, in any order.
 
         original() comes first.
         """
@@ -122,7 +122,7 @@ class MutantBuilds:
         running: list[tuple[int, Mutant, "Future[Outcome]"]] = []
 
         def finish(most: int) -> None:
-            """Tell what is done, and wait until no more than most are running."""
+            """Pass on what is done, and wait until no more than most are running."""
             while True:
                 for entry in [e for e in running if e[2].done()]:
                     slot, mutant, ended = entry
@@ -212,7 +212,7 @@ class MutantBuilds:
         return process.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
 
     def _boot_kernel(self, slot: int) -> Kernel:
-        """A directory with nothing but an image in it, as far as kunit.py exec can tell."""
+        """A directory with an image and nothing else, which is enough for kunit.py exec."""
         directory = self._out / f"boot-{self.config}-{slot}"
         (directory / IMAGE).parent.mkdir(parents=True, exist_ok=True)
         if slot == 0 and not self._guest_time:

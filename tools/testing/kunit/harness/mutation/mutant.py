@@ -27,7 +27,7 @@ class Mutant:
     """A change, and where it must be noticed.
 
     breaks: the rules of the contract that it offends against; equivalent: why no
-    test can tell it from the original, if that is so; everywhere: it must be
+    test can distinguish it from the original, or ""; everywhere: it must be
     caught in each of its configs, not just in one of them; scenarios: those of make e2e
     that must notice it, too.
     """
@@ -94,7 +94,7 @@ def _read_patch(path: Path) -> Mutant:
 
 
 def read_equivalent(path: Path = EQUIVALENT) -> dict[str, str]:
-    """The generated mutants that no test can tell, with the reasons: "NAME reason"."""
+    """The generated mutants that no test can notice, with the reasons: "NAME reason"."""
     found: dict[str, str] = {}
     if not path.exists():
         return found

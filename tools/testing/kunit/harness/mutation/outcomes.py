@@ -124,7 +124,7 @@ class Report:
 
 
 def generate(tree: MutatedTree, written: Sequence[Mutant]) -> list[Mutant]:
-    """The mutants made by rote, but for those that somebody has written down as well."""
+    """The generated mutants, without those that are also written by hand."""
     steps = sum(len(layers.read_patches(REPO / layer)) for layer in LAYERS)
     twins = {mutant.change for mutant in written}
     made = [m for m in _made(tree, GENERATED, steps) if m.change not in twins]

@@ -51,7 +51,7 @@ class Fault:
 
     @property
     def identity(self) -> tuple[str, Identity]:
-        """What tells it from other faults, wherever in the series it shows."""
+        """What distinguishes it from other faults, wherever in the series it shows."""
         return self.config, same(self.finding)
 
 
@@ -94,7 +94,7 @@ class Progress:
         self._learn(base)
 
     def step(self, state: State, outcome: Outcome) -> list[Fault]:
-        """Take in the next state; tell what its patch is at fault for."""
+        """Take in the next state; return what its patch is at fault for."""
         config = outcome.run.config
         found = self.faults(state.number, outcome)
         state.outcomes[config] = outcome
@@ -134,7 +134,7 @@ class Progress:
     def _learn(self, outcome: Outcome) -> None:
         for name, case in outcome.cases.items():
             if case.status is Status.FLAKY:
-                # Whether a later patch breaks it cannot be told.
+                # Nobody knows whether a later patch breaks it.
                 self._good.pop(name, None)
             elif case.status is not Status.MISSING or name not in self._good:
                 self._good[name] = case.is_good

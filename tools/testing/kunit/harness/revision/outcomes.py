@@ -27,7 +27,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run and what its console tells."""
+    """A run, and what its console shows."""
 
     run: Run
     cases: Mapping[str, Case] = field(default_factory=dict)

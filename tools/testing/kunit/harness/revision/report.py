@@ -12,7 +12,7 @@ from harness.revision.judged import Judged
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is told."""
+    """Everything that make revision reports."""
 
     new: Judged
     patch_configs: tuple[str, ...]

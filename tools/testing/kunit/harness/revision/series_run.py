@@ -109,7 +109,7 @@ class SeriesRun:
             self.check_style(member)
 
     def _speaks_against(self, member: Member, progress: Progress, outcome: Outcome) -> bool:
-        """Whether an outcome would be held against a patch or, after the last one, the series."""
+        """Whether an outcome would put a patch or, after the last one, the series at fault."""
         is_last = member is self._series.members[-1]
         return bool(
             progress.faults(member.number, outcome) or (is_last and self._tip_faults(outcome))

@@ -26,7 +26,7 @@ from harness.request.settings import Settings, Wish, check_flavour, default_flav
 # In seconds: how long an answer to "which is the newest?" is believed.
 FRESH = 24 * 3600
 
-# Of what repositories apt-get tells: where it is, what of it is used, who says so.
+# What apt-get prints about a repository: its URL, the parts that are used, the sources entry.
 _TARGET = "$(REPO_URI) $(RELEASE) $(COMPONENT) $(SOURCESENTRY)"
 _SIGNED_BY = re.compile(r"signed-by\s*[=:]\s*(/[^\s\]]+)", re.IGNORECASE)
 _PACKAGE = re.compile(r"linux-source-(\d+)\.(\d+)")
@@ -156,7 +156,7 @@ def _ask(apt: "Apt", suite: str) -> Package:
     match = re.search(r"^Version: (\S+)$", shown, re.MULTILINE)
     if not match:
         raise SourceError(
-            f"BASE={suite}: apt-cache tells no version of linux-source-{base}",
+            f"BASE={suite}: apt-cache has no version of linux-source-{base}",
             "see what it says",
             shown,
         )

@@ -43,7 +43,7 @@ def read_patches(directory: Path, version: tuple[int, ...] = ()) -> list[Patch]:
     except OSError as error:
         raise PatchError(
             f"{error.filename} cannot be read: {error.strerror}",
-            "restore it from git: git status tells what changed",
+            "restore it from git: git status shows what changed",
         ) from error
 
 

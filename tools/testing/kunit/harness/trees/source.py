@@ -176,7 +176,7 @@ def check_ksrc(ksrc: Path) -> None:
         raise SourceError(f"KSRC={ksrc}: there is no such directory", advice)
     found = _makefile_version(ksrc / "Makefile")
     if found is None:
-        raise SourceError(f"KSRC={ksrc} is no Linux tree: its Makefile tells no version", advice)
+        raise SourceError(f"KSRC={ksrc} is no Linux tree: its Makefile has no version", advice)
     name = ".".join(map(str, found))
     if found[:2] < OLDEST:
         raise SourceError(
@@ -202,7 +202,7 @@ def _makefile_version(makefile: Path) -> tuple[int, ...] | None:
 
 
 def parse_version(makefile: str) -> tuple[int, ...] | None:
-    """The kernel version that a top-level Makefile tells, or None."""
+    """The kernel version in a top-level Makefile, or None."""
     names = ("VERSION", "PATCHLEVEL", "SUBLEVEL")
     found: dict[str, str] = {}
     for name in names:
@@ -215,7 +215,7 @@ def parse_version(makefile: str) -> tuple[int, ...] | None:
 
 
 def numbers(git: Git, commit: str) -> tuple[int, ...]:
-    """The kernel version of a commit, as in (6, 12, 117); () if it tells none."""
+    """The kernel version of a commit, as in (6, 12, 117); () if it has none."""
     makefile = git.run("cat-file", "blob", f"{commit}:Makefile", expect=(0, 128)).stdout
     return parse_version(makefile) or ()
 

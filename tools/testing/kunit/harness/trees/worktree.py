@@ -12,7 +12,7 @@ what was done:
     making/FLAVOUR    the work tree is being made: not the user's yet
     moving/FLAVOUR    the work tree is being brought to this commit
 
-The last two outlive an interruption, and tell the next run what to repair.
+The last two survive an interruption and show the next run what to repair.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ def prepare(
     """Bring the work tree that the settings ask for up to date; return its path.
 
     With more patches on top of the flavour's, the work tree has a name of its own. The
-    user is told if there are changes in it that are not committed, unless the caller does.
+    user gets a note about uncommitted changes, unless note_changes is False.
     Only what changed is done again, and only files that differ are written.
     Raises KunitError of some kind; what is there stays whole.
     """

@@ -98,7 +98,7 @@ def strip_timestamp(line: str) -> str:
 
 
 def is_result(line: str) -> bool:
-    """Whether a line, without timestamp, tells how a test ended."""
+    """Whether a line, without timestamp, is the result of a test."""
     return _RESULT.match(line) is not None
 
 

@@ -65,7 +65,7 @@ class RunResult:
 
     @property
     def findings(self) -> list[Finding]:
-        """What there is to tell, flaky or wrong."""
+        """What is wrong or flaky."""
         return [case.finding for case in self.cases if case.finding]
 
     @property
