@@ -5,6 +5,7 @@
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from harness.kernel.options import CommandLine
 from harness.request import settings
 from harness.request.settings import Settings, Wish
 from harness.request.variables import KERNEL, PRIVATE_VARIABLES, Command, help_lines
-from harness.trees import checkout, debian, needs, worktree
+from harness.trees import checkout, debian, linux_source, needs, worktree
 
 TOOL = "tools/testing/kunit/kunit.py"
 
@@ -45,6 +46,8 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     if line.wants_help:
         return _help(line, wish)
     cwd = Path.cwd()
+    if line.subcommand == "parse":
+        return _parse(options.resolve_paths(line, cwd), wish)
     if options.uses_config(line):
         settings.check_config(wish.config)
     wanted = debian.resolve(wish)
@@ -52,6 +55,29 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     tree = worktree.prepare(wanted, note_changes=False)
     line = defaults.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
     return _call(line, tree, wanted)
+
+
+def _parse(line: CommandLine, wish: Wish) -> int:
+    """Let the kernel's tool read a log; without a prepared tree, take it from the package.
+
+    No tree is made or touched for that.
+    """
+    tree = worktree.any_tree(wish)
+    if tree:
+        return _without_traces(line, tree)
+    wanted = debian.resolve(wish)
+    packages.ensure(needs.for_tree(wanted))
+    say(f"taking the kernel's tool from {wanted.tarball} ...")
+    with tempfile.TemporaryDirectory() as directory:
+        linux_source.extract(wanted.tarball, TOOL.rpartition("/")[0], Path(directory))
+        return _without_traces(line, Path(directory))
+
+
+def _without_traces(line: CommandLine, tree: Path) -> int:
+    """Run a tree's kunit.py; not even Python's caches are written, for the tree may be the
+    user's."""
+    argv = [sys.executable, "-B", str(tree / TOOL), *line.argv()]
+    return process.hand_over(argv, cwd=os.getcwd(), env=process.clean_env(PRIVATE_VARIABLES))
 
 
 def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
@@ -123,6 +149,4 @@ def _help(line: CommandLine, wish: Wish) -> int:
     if tree is None:
         print("The kernel tool's own help needs a prepared tree: make tree")
         return 0
-    # Not even Python's caches are written, for the tree may be the user's.
-    argv = [sys.executable, "-B", str(tree / TOOL), *line.argv()]
-    return process.hand_over(argv, cwd=os.getcwd(), env=process.clean_env(PRIVATE_VARIABLES))
+    return _without_traces(line, tree)

@@ -45,6 +45,19 @@ def import_package(git: Git, tarball: Path) -> Base:
     return Base(commit, is_users=False)
 
 
+def extract(tarball: Path, directory: str, to: Path) -> None:
+    """Take one directory out of the archive. Raises SourceError."""
+    try:
+        process.run(
+            ["tar", "--extract", "--file", str(tarball), "--directory", str(to)]
+            + ["--strip-components=1", "--wildcards", f"*/{directory}/*"]
+        )
+    except process.CommandFailed as error:
+        raise SourceError(
+            f"{tarball} cannot be unpacked", "reinstall its package", error.output
+        ) from error
+
+
 def _package_id(tarball: Path) -> str:
     try:
         stat = tarball.stat()

@@ -33,7 +33,7 @@ DATA = TOOLS / "tests/data"
 PATIENCE = 180
 
 # Real programs that the fake PATH leads to.
-_REAL_TOOLS = ("git", "xz", "sh", "sleep", "env", "touch", "cat", "python3", "make")
+_REAL_TOOLS = ("git", "xz", "sh", "sleep", "env", "touch", "cat", "python3", "make", "tar")
 # Programs that only have to be there.
 _IDLE_TOOLS = (
     "gcc",

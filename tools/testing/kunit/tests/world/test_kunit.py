@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """The front end: what it passes on, and what it tells."""
 
+import shutil
 import unittest
 
-from tests.world.fake import World
+from tests.world.fake import World, listing
 
 
 class PassThrough(World):
@@ -152,6 +153,18 @@ class Paths(World):
         self.assertEqual(["parse", f"{self.cwd}/a.log"], self.given("parse", "a.log"))
         argv = self.given("parse", "--raw_output", "--", "-odd.log")
         self.assertEqual(["parse", "--raw_output", "--", f"{self.cwd}/-odd.log"], argv)
+
+    def test_parse_touches_no_tree(self) -> None:
+        before = listing(self.build)
+        self.given("parse", "a.log")
+        self.assertEqual(before, listing(self.build))
+
+    def test_parse_needs_no_tree(self) -> None:
+        shutil.rmtree(self.build)
+        self.assertEqual(["parse", f"{self.cwd}/a.log"], self.given("parse", "a.log"))
+        self.assertFalse(self.build.exists())
+        (self.top / "src/linux-source-6.12.tar.xz").write_bytes(b"damaged")
+        self.assert_error(self.front_end("parse"), 125, "cannot be unpacked")
 
     def test_values_that_look_like_words(self) -> None:
         argv = self.given("run", "--kernel_args", "parse", "--filter", "speed>slow", "vmem*")
