@@ -20,7 +20,7 @@ from harness.outgoing.mails import Exported
 from harness.request import settings
 from harness.request.settings import REPO, Settings
 from harness.request.variables import KERNEL, Command
-from harness.trees import debian, needs, worktree
+from harness.trees import debian, diff, needs, worktree
 from harness.trees.git import Git, environment
 from harness.verdict import host_tests, remarks
 
@@ -58,7 +58,7 @@ class Scene:
 
     def touched(self, *suffixes: str) -> list[str]:
         """The files that the series touch, with one of these suffixes."""
-        names = {n for s in self.series for m in s.mails for n in mails.touched(s.git, m)}
+        names = {n for s in self.series for m in s.mails for n in diff.files(m.read_bytes())}
         return sorted(n for n in names if n.endswith(suffixes) and (self.tree / n).exists())
 
     def is_ours(self, line: str) -> bool:
@@ -67,24 +67,11 @@ class Scene:
 
     def about_our_lines(self, said: Sequence[str]) -> list[str]:
         """Those of the messages that are about lines that are not the kernel's own."""
-        ours = self._our_lines()
-        places = [(line, line.split(":")) for line in said]
-        return [line for line, place in places if (place[0], int(place[1])) in ours]
-
-    def _our_lines(self) -> set[tuple[str, int]]:
         names = self.touched(".c", ".h")
         git = Git(self.tree / ".git", work_tree=self.tree)
-        text = git.out("diff", "-U0", "--no-renames", self.origin, "--", *names)
-        found: set[tuple[str, int]] = set()
-        name = ""
-        for line in text.splitlines():
-            if line.startswith("+++ b/"):
-                name = line[len("+++ b/") :]
-            hunk = re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line)
-            if hunk:
-                start, count = int(hunk[1]), int(hunk[2] or 1)
-                found |= {(name, number) for number in range(start, start + count)}
-        return found
+        ours = diff.added(git.out("diff", "-U0", "--no-renames", self.origin, "--", *names))
+        places = [(line, line.split(":")) for line in said]
+        return [line for line, place in places if int(place[1]) in ours.get(place[0], {})]
 
     @property
     def objects(self) -> list[str]:
@@ -137,7 +124,7 @@ def checkpatch(scene: Scene) -> list[str]:
     """Ask the tree's checkpatch.pl about each mail."""
     found: list[str] = []
     for series in scene.series:
-        entry = any("MAINTAINERS" in mails.touched(series.git, mail) for mail in series.mails)
+        entry = any("MAINTAINERS" in diff.files(mail.read_bytes()) for mail in series.mails)
         for mail in series.mails:
             for remark in remarks.checkpatch(scene.tree, mail) or ():
                 excused = remark.kind in _NOT_KNOWN_TO_CHECKPATCH

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which of the lines that patches touch ran, and why others did not."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from harness.base.errors import UsageError
 from harness.coverage.gcov import Ran, Trace
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import DATA
+from harness.trees import diff
 from harness.trees.git import Git
 from harness.verdict import results
 from harness.verdict.results import CaseResult, RunResult
@@ -18,12 +18,10 @@ EXCUSES = DATA / "expected/uncovered"
 NAME = "what the series and the fixes touch"
 
 # The lines that patches add, with their text, by file.
-Touched = dict[str, dict[int, str]]
+Touched = Mapping[str, Mapping[int, str]]
 
 # Why a line of a file did not run, or not in all its ways, by file and text.
 Excuses = Mapping[tuple[str, str], str]
-
-_HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,\d+)? @@")
 
 
 @dataclass(frozen=True)
@@ -36,23 +34,12 @@ class Report:
 
 def added(git: Git, below: str, above: str) -> Touched:
     """The lines that one commit has and the other one does not, in C that arm64 compiles."""
-    found: Touched = {}
-    lines: dict[int, str] = {}
-    number = 0
-    diff = git.run("diff", "--unified=0", "--no-renames", "--no-color", below, above, "--", "*.c")
-    for line in diff.stdout.splitlines():
-        hunk = _HUNK.match(line)
-        if line.startswith("+++ "):
-            name = line[len("+++ b/") :]
-            lines = {}
-            if not name.startswith("arch/") or name.startswith("arch/arm64/"):
-                lines = found.setdefault(name, {})
-        elif hunk:
-            number = int(hunk.group(1))
-        elif line.startswith("+"):
-            lines[number] = line[1:]
-            number += 1
-    return found
+    done = git.run("diff", "--unified=0", "--no-renames", "--no-color", below, above, "--", "*.c")
+    return {
+        name: lines
+        for name, lines in diff.added(done.stdout).items()
+        if not name.startswith("arch/") or name.startswith("arch/arm64/")
+    }
 
 
 def read_excuses(path: Path = EXCUSES) -> Excuses:

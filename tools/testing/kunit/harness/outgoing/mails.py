@@ -24,7 +24,7 @@ from harness.base.errors import UsageError
 from harness.outgoing import contents
 from harness.outgoing.contents import Change, PlanError
 from harness.request.settings import REPO, Settings, check_flavour
-from harness.trees import layers, needs, worktree
+from harness.trees import diff, layers, needs, worktree
 from harness.trees.git import Git, environment
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay
@@ -239,7 +239,7 @@ class _Export:
 
     def _require_any_order(self, made: Exported) -> None:
         """See that each patch applies by itself, and before and after each other one."""
-        names = sorted({name for mail in made.mails for name in touched(made.git, mail)})
+        names = sorted({name for mail in made.mails for name in diff.files(mail.read_bytes())})
         files = made.git.run("ls-tree", "-z", made.base, *names).stdout.encode()
         for chosen in itertools.permutations(made.mails, min(2, len(made.mails))):
             # Git looks only at the index, which is quick. A reader has git am -3 as well.
@@ -258,12 +258,6 @@ class _Export:
                     )
 
 
-def touched(git: Git, mail: Path) -> tuple[str, ...]:
-    """The files that a mailed patch touches."""
-    lines = git.out("apply", "--numstat", "-z", str(mail)).split("\0")
-    return tuple(line.split("\t", 2)[2] for line in lines if line)
-
-
 def apply_mails(git: Git, base: str, mails: Sequence[Path], work: Path) -> str:
     """Apply mails with git am in a clone of its own; return the git tree that it makes of them.
 
@@ -276,7 +270,7 @@ def apply_mails(git: Git, base: str, mails: Sequence[Path], work: Path) -> str:
         env=env,
     )
     own = Git(work / ".git", work_tree=work, extra_env=IDENTITY)
-    names = sorted({f"/{name}" for mail in mails for name in touched(git, mail)})
+    names = sorted({f"/{name}" for mail in mails for name in diff.files(mail.read_bytes())})
     own.run("update-ref", "--no-deref", "HEAD", base)
     own.run("sparse-checkout", "set", "--no-cone", *names)
     own.run("read-tree", "-mu", "HEAD")

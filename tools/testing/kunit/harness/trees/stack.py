@@ -17,20 +17,13 @@ from pathlib import Path
 from harness.base.console import say
 from harness.base.errors import PatchError
 from harness.request.settings import REPO
-from harness.trees import source
+from harness.trees import diff, source
 from harness.trees.git import Git
 from harness.trees.source import Base
 
 # A reference for each step, by a hash over the base and all steps up to that one.
 LAYERS = "refs/kunit/layers/"
 TESTED_ON = "patches/tested-on"
-
-# The names of files in a diff, each behind its prefix.
-_TOUCHED = re.compile(
-    rb"^(?:diff --git a/(?P<same>.+) b/(?P=same)$"
-    rb"|(?:--- a/|\+\+\+ b/|rename (?:from|to) |copy (?:from|to) )(?P<name>[^\t\n]+))",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True)
@@ -48,6 +41,11 @@ class Patch:
     def identity(self) -> bytes:
         return b"patch " + self.data
 
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The files that the commit changes."""
+        return diff.files(self.data)
+
 
 @dataclass(frozen=True)
 class Overlay:
@@ -64,6 +62,11 @@ class Overlay:
             data = (self.root / path).read_bytes()
             digest.update(f"{path} {self.mode(path)} {len(data)}\n".encode() + data)
         object.__setattr__(self, "identity", digest.digest())
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The files that the commit adds."""
+        return tuple(map(str, self.files))
 
     def mode(self, path: Path) -> str:
         """Git's mode of a file."""
@@ -127,7 +130,7 @@ class Stack:
 
     def _open(self, commit: str, steps: Sequence[Step]) -> None:
         """Let the index hold what a commit has of the files that the steps touch."""
-        names = sorted({name for step in steps for name in _touched(step)})
+        names = sorted({name for step in steps for name in step.touched})
         (self._git.git_dir / "stack.index.lock").unlink(missing_ok=True)
         self._fill(_entries(self._git.run("ls-tree", "-r", "-z", commit, *names).stdout))
 
@@ -220,13 +223,6 @@ class Stack:
         files += [f"D {_quoted(name)}" for name in sorted(gone)]
         head = "\n".join(lines).encode() + b"\n" + message
         return head + "\n".join([f"from {parent}", *files, "", ""]).encode()
-
-
-def _touched(step: Step) -> list[str]:
-    if isinstance(step, Overlay):
-        return [str(path) for path in step.files]
-    names = (found["same"] or found["name"] for found in _TOUCHED.finditer(step.data))
-    return [name.decode("utf-8", "surrogateescape") for name in names]
 
 
 def _entries(listing: str) -> Files:
