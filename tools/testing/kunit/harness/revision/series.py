@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """A series of patches as people have it: a directory, an mbox, a git range.
 
-Whatever it was, each patch becomes a mail as git format-patch writes it.
+Git takes the mails apart. Each patch becomes a mail as git format-patch writes it.
 """
 
-import email
-import email.header
-import email.message
 import gzip
 import re
 import tempfile
@@ -17,20 +14,12 @@ from pathlib import Path
 from harness.base import process
 from harness.base.console import say
 from harness.base.errors import KunitError
+from harness.revision.mail import Mail, parse, split
 from harness.trees.git import environment
 from harness.trees.stack import Patch
 
 _SUFFIXES = (".patch", ".eml", ".mbox", ".mbx")
-_POSTMARK = re.compile(rb"^From \S+ .*\d:\d\d.* \d{4}\s*$", re.MULTILINE)
-_HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:[ \t]")
-_DIFF = re.compile(rb"^(?:diff --git |--- \S.*\r?\n\+\+\+ \S)", re.MULTILINE)
-_REPLY = re.compile(r"\s*(?:re|aw|antw|fwd?|sv)\s*:", re.IGNORECASE)
-_TAG = re.compile(r"\s*\[([^\]]*)\]\s*")
-_NUMBER = re.compile(r"(?<!\d)(\d+)\s*/\s*(\d+)(?!\d)")
-_VERSION = re.compile(r"\bv(\d+)\b", re.IGNORECASE)
 _RANGE = re.compile(r"(?!\.)(\S*[^\s.])\.\.((?![./])\S*)?")
-
-_FILL_IN = b"From: nobody <nobody@localhost>\nDate: Thu, 1 Jan 2024 00:00:00 +0000\n"
 
 
 class SeriesError(KunitError):
@@ -65,33 +54,6 @@ class Series:
         return tuple(member.patch for member in self.members[:count])
 
 
-@dataclass(frozen=True)
-class _Mail:
-    """A message; number and total are 0 where its subject tells none."""
-
-    name: str
-    ident: str
-    subject: str
-    data: bytes
-    has_diff: bool
-    number: int
-    total: int
-    version: int
-
-    @property
-    def is_reply(self) -> bool:
-        return _REPLY.match(self.subject) is not None
-
-    @property
-    def is_cover(self) -> bool:
-        """Whether it is number 0 of a series."""
-        return self.total > 0 and self.number == 0 and not self.is_reply
-
-    @property
-    def title(self) -> str:
-        return re.sub(r"\s+", " ", _without_tags(self.subject)).strip()
-
-
 def read(given: str, ksrc: Path | None = None) -> Series:
     """Read what the user named: a directory, a file, or a range of commits in ksrc.
 
@@ -99,13 +61,12 @@ def read(given: str, ksrc: Path | None = None) -> Series:
     """
     path = Path(given)
     if path.is_dir():
-        name = path.resolve()
+        name = path.resolve().name
         if (path / "series").exists():
-            return _made(given, _read_quilt(path), _cover(path) or name.name)
-        mails = [m for f in _files(path) for m in _split(f.name, _read_file(f))]
-        return _chosen(given, mails, name.name)
+            return _made(given, _read_quilt(path), _cover(path) or name)
+        return _chosen(given, [m for file in _files(path) for m in _messages(file)], name)
     if path.exists():
-        return _chosen(given, _split(path.stem, _read_file(path)), path.name)
+        return _chosen(given, _messages(path), path.name)
     named = _RANGE.fullmatch(given)
     if named and "/../" not in given:
         if not ksrc:
@@ -113,7 +74,7 @@ def read(given: str, ksrc: Path | None = None) -> Series:
                 f"{given} is a range of commits, and nothing says in which repository",
                 "let KSRC=DIR name it",
             )
-        return _read_range(given, named.group(1), named.group(2) or "HEAD", ksrc)
+        return _read_range(given, named[1], named[2] or "HEAD", ksrc)
     raise SeriesError(
         f"{given}: there is no such file or directory",
         "name a directory of patches, an mbox, or FROM..TO with KSRC=DIR",
@@ -124,14 +85,20 @@ def read(given: str, ksrc: Path | None = None) -> Series:
 
 
 def _read_file(path: Path) -> bytes:
+    """The content of a file, unzipped, with the ends of lines that git wants."""
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (OSError, EOFError) as error:
         raise SeriesError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
             "see to the file, or fetch it again",
         ) from error
+    return data.replace(b"\r\n", b"\n")
+
+
+def _messages(path: Path) -> list[Mail]:
+    return split(path.stem, _read_file(path))
 
 
 def _files(directory: Path) -> list[Path]:
@@ -145,9 +112,9 @@ def _files(directory: Path) -> list[Path]:
     return found
 
 
-def _read_quilt(directory: Path) -> list[_Mail]:
+def _read_quilt(directory: Path) -> list[Mail]:
     """The patches that a quilt series file lists, in that order."""
-    mails: list[_Mail] = []
+    mails: list[Mail] = []
     text = _read_file(directory / "series").decode(errors="replace")
     for line in text.splitlines():
         name, *words = line.split("#")[0].split() or [""]
@@ -158,149 +125,47 @@ def _read_quilt(directory: Path) -> list[_Mail]:
                 f"{directory / 'series'}: '{line.strip()}' asks for more than -p1",
                 "refresh the patch with quilt refresh -p1",
             )
-        data = _read_file(directory / name)
         # One file, one patch, whatever lines begin with From in it.
-        mail = _parse(Path(name).stem, _POSTMARK.sub(b"", data, count=1).lstrip(b"\r\n"))
-        if not mail.has_diff:
+        mails.append(parse(Path(name).stem, _read_file(directory / name)))
+        if not mails[-1].has_diff:
             raise _damaged(f"{directory / name}", "there is no diff in it")
-        mails.append(mail)
     return mails
 
 
 def _cover(directory: Path) -> str:
     """The title in a quilt directory's cover letter, if there is one."""
     path = directory / "cover-letter"
-    return _parse("cover", _read_file(path)).title if path.is_file() else ""
-
-
-# --- Mails ----------------------------------------------------------------
-
-
-def _split(name: str, data: bytes) -> list[_Mail]:
-    """The messages of an mbox, or of a file that is one message."""
-    marks = list(_POSTMARK.finditer(data))
-    if not data.startswith(b"From ") or not marks:
-        return [_parse(name, data)]
-    ends = [mark.start() for mark in marks[1:]] + [len(data)]
-    return [_parse(name, data[m.end() : e].lstrip(b"\r\n")) for m, e in zip(marks, ends)]
-
-
-def _parse(name: str, data: bytes) -> _Mail:
-    """Make a plain mail of a message, whatever its encoding; or of a bare diff."""
-    if _all_crlf(data):
-        data = data.replace(b"\r\n", b"\n")
-    message = email.message_from_bytes(data)
-    plain = not _HEADER.match(data) or not message["Subject"] or not message["From"]
-    if plain:
-        subject = str(message["Subject"] or name)
-        body = data
-        head = _FILL_IN + f"Subject: {_one_line(subject)}\n".encode()
-        ident = ""
-    else:
-        subject = _decoded(message["Subject"])
-        body = _body(message)
-        parts = [part for part in message.walk() if not part.is_multipart()]
-        charset = parts[0].get_content_charset() if parts else ""
-        kept = [(h, message[h]) for h in ("From", "Date", "Subject") if message[h]]
-        lines = [f"{h}: {_one_line(str(value))}\n" for h, value in kept]
-        lines.append(f"Content-Type: text/plain; charset={charset or 'utf-8'}\n")
-        lines.append("Content-Transfer-Encoding: 8bit\n")
-        if not message["Date"]:
-            lines.append(_FILL_IN.decode().splitlines()[1] + "\n")
-        head = "".join(lines).encode("utf-8", "replace")
-        ident = str(message["Message-ID"] or "").strip()
-    tag = " ".join(_tags(subject))
-    number = _NUMBER.search(tag)
-    version = _VERSION.search(tag)
-    has_diff = _DIFF.search(body) is not None
-    return _Mail(
-        name=name,
-        ident=ident,
-        subject=subject,
-        data=b"From " + b"0" * 40 + b" Mon Sep 17 00:00:00 2001\n" + head + b"\n" + body,
-        has_diff=has_diff,
-        number=int(number.group(1)) if number else 0,
-        total=int(number.group(2)) if number else 0,
-        version=int(version.group(1)) if version else 1,
-    )
-
-
-def _body(message: email.message.Message) -> bytes:
-    """The text of a mail and of its attachments, in its own encoding."""
-    found: list[bytes] = []
-    for part in message.walk():
-        if part.get_content_maintype() == "text" and part.get_content_subtype() != "html":
-            payload = part.get_payload(decode=True)
-            if isinstance(payload, bytes):
-                found.append(payload.replace(b"\r\n", b"\n") if _all_crlf(payload) else payload)
-    return b"\n".join(found)
-
-
-def _all_crlf(data: bytes) -> bool:
-    return b"\r\n" in data and data.count(b"\r\n") == data.count(b"\n")
-
-
-def _decoded(header: object) -> str:
-    """A header as people read it."""
-    try:
-        return str(email.header.make_header(email.header.decode_header(str(header))))
-    except (LookupError, ValueError):
-        return str(header)
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s*\n\s*", " ", text).strip()
-
-
-def _tags(subject: str) -> list[str]:
-    """What stands in brackets before a subject."""
-    tags: list[str] = []
-    rest = subject
-    match = _TAG.match(rest)
-    while match:
-        tags.append(match.group(1))
-        rest = rest[match.end() :]
-        match = _TAG.match(rest)
-    return tags
-
-
-def _without_tags(subject: str) -> str:
-    match = _TAG.match(subject)
-    while match:
-        subject = subject[match.end() :]
-        match = _TAG.match(subject)
-    return subject
+    return parse("cover", _read_file(path)).title if path.is_file() else ""
 
 
 # --- Which mails are the series -------------------------------------------
 
 
-def _chosen(given: str, mails: Sequence[_Mail], name: str) -> Series:
+def _chosen(given: str, mails: Sequence[Mail], name: str) -> Series:
     """The newest version among mails: cover letter, replies and duplicates go."""
-    unique = list({m.ident or f"{n}": m for n, m in enumerate(mails)}.values())
-    ours = [m for m in unique if not m.is_reply and (m.has_diff or m.total)]
+    unique = list({m.ident or n: m for n, m in enumerate(mails)}.values())
+    ours = [m for m in unique if not m.is_reply and (m.has_diff or m.place[1])]
     newest = max((m.version for m in ours), default=1)
-    older = sum(m.version != newest for m in ours)
-    if older:
+    if any(m.version != newest for m in ours):
         say(f"{given} holds several versions; v{newest} is taken")
     ours = [m for m in ours if m.version == newest]
     cover = next((m.title for m in ours if m.is_cover), "")
-    numbered = [m for m in ours if m.total and not m.is_cover]
-    if numbered:
-        _require_all(given, numbered)
-        loose = [m for m in ours if not m.total]
-        for mail in loose:
+    numbered = sorted((m for m in ours if m.place[0]), key=lambda m: m.place)
+    if not numbered:
+        return _made(given, [m for m in ours if m.has_diff], cover or name)
+    _require_all(given, [m.place for m in numbered])
+    for mail in ours:
+        if not mail.place[1]:
             say(f"{given}: '{mail.title}' has no number, and is left out")
     for mail in numbered:
         if not mail.has_diff:
             raise _damaged(given, f"'{mail.subject}' has no diff")
-    chosen = sorted(numbered, key=lambda m: m.number) or [m for m in ours if m.has_diff]
-    return _made(given, chosen, cover or name)
+    return _made(given, numbered, cover or name)
 
 
-def _require_all(given: str, numbered: Sequence[_Mail]) -> None:
-    total = max(m.total for m in numbered)
-    numbers = [m.number for m in numbered]
+def _require_all(given: str, places: Sequence[tuple[int, int]]) -> None:
+    total = max(total for _, total in places)
+    numbers = [number for number, _ in places]
     missing = [n for n in range(1, total + 1) if n not in numbers]
     twice = sorted({n for n in numbers if numbers.count(n) > 1})
     if missing:
@@ -315,7 +180,7 @@ def _require_all(given: str, numbered: Sequence[_Mail]) -> None:
         )
 
 
-def _made(given: str, mails: Sequence[_Mail], title: str, start: str = "") -> Series:
+def _made(given: str, mails: Sequence[Mail], title: str, start: str = "") -> Series:
     if not mails:
         raise SeriesError(
             f"{given} holds no patch",
@@ -324,27 +189,15 @@ def _made(given: str, mails: Sequence[_Mail], title: str, start: str = "") -> Se
     members: list[Member] = []
     for number, mail in enumerate(mails, 1):
         slug = re.sub(r"[^A-Za-z0-9._]+", "-", mail.title).strip("-.")[:50]
-        path = Path(given) / f"{number:04d}-{slug}.patch"
-        patch = Patch(path, mail.data)
-        members.append(Member(number, mail.title, patch, _touched(patch)))
+        patch = Patch(Path(given) / f"{number:04d}-{slug}.patch", mail.data)
+        argv = ["git", "apply", "--numstat", "-"]
+        done = process.run(argv, cwd="/", env=environment(), data=patch.data, expect=(0, 1, 128))
+        if done.status != 0:
+            raise _damaged(str(patch.path), done.stderr)
+        members.append(Member(number, mail.title, patch, patch.touched))
     if len(members) == 1:
         title = members[0].title
     return Series(given, title, tuple(members), start)
-
-
-def _touched(patch: Patch) -> tuple[str, ...]:
-    """The files that a patch changes. Raises SeriesError on a damaged diff."""
-    done = process.run(
-        ["git", "apply", "--numstat", "-z", "-"],
-        cwd="/",
-        env=environment(),
-        data=patch.data,
-        expect=(0, 1, 128),
-    )
-    if done.status != 0:
-        raise _damaged(str(patch.path), done.stderr)
-    lines = [entry.split("\t", 2) for entry in done.stdout.split("\0") if entry]
-    return tuple(sorted({words[2] for words in lines if len(words) == 3}))
 
 
 def _damaged(what: str, detail: str) -> SeriesError:
@@ -378,8 +231,7 @@ def _read_range(given: str, first: str, last: str, ksrc: Path) -> Series:
             out,
             f"{start}..{last}",
         )
-        files = sorted(Path(out).iterdir())
-        mails = [m for f in files for m in _split(f.name, f.read_bytes())]
+        mails = [parse(file.stem, file.read_bytes()) for file in sorted(Path(out).iterdir())]
     return _made(given, mails, given, start)
 
 

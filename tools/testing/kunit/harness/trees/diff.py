@@ -4,10 +4,10 @@
 import re
 from collections.abc import Mapping
 
-# The names of files, each behind its prefix. A mail may hold other lines before them.
+# The names of files, each behind its prefix; quilt has others than a/ and b/.
 _FILE = re.compile(
     rb"^(?:diff --git a/(?P<same>.+) b/(?P=same)$"
-    rb"|(?:--- a/|\+\+\+ b/|rename (?:from|to) |copy (?:from|to) )(?P<name>[^\t\n]+))",
+    rb"|(?:(?:---|\+\+\+) [^\s/]+/|rename (?:from|to) |copy (?:from|to) )(?P<name>[^\t\n]+))",
     re.MULTILINE,
 )
 _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")

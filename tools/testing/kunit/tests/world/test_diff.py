@@ -56,6 +56,11 @@ class Diff(unittest.TestCase):
         found = diff.files(MAIL)
         self.assertEqual(("bin", "mm/a one.c", "mm/new.c", "mm/old.c"), found)
 
+    def test_files_of_quilt(self) -> None:
+        found = diff.files(b"--- linux-6.12.orig/mm/a.c\t2026\n+++ linux-6.12/mm/a.c\t2026\n")
+        self.assertEqual(("mm/a.c",), found)
+        self.assertEqual((), diff.files(b"--- /dev/null\n"))
+
     def test_files_are_those_that_git_sees(self) -> None:
         patches = sorted(REPO.glob("patches/*/*.patch"))
         self.assertGreater(len(patches), 5)

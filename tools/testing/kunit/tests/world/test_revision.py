@@ -412,6 +412,15 @@ class Reading(unittest.TestCase):
         found = self.read(self.mbox(f"{head}\n\n{coded}\n", two()))
         self.assertEqual(("mm/sparse-vmemmap.c",), found.members[0].files)
 
+    def test_a_reply_in_no_known_encoding(self) -> None:
+        reply = (
+            "From x Mon Jan  1 00:00:00 2024\nFrom: A <a@b>\nSubject: Re: [PATCH v2 1/2] change\n"
+            "Content-Type: text/plain; charset=x-unknown\n\n\xe4\n"
+        )
+        path = self.top / "v2.mbx"
+        path.write_bytes((one() + reply + two()).encode("latin-1"))
+        self.assertEqual(2, len(self.read(str(path)).members))
+
     def test_what_is_damaged(self) -> None:
         cut = one()[: one().index("+int one;")]
         self.refused(self.mbox(cut, two()), "is damaged", "corrupt patch")
