@@ -53,7 +53,11 @@ ARGCOMPLETE = Requirement(
 HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE)
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 # What makes a guest with a user space, and its devices.
-GUEST = (Requirement("dtc", "device-tree-compiler"), Requirement("dpkg-deb", "dpkg"))
+GUEST = (
+    Requirement("dtc", "device-tree-compiler"),
+    Requirement("mmdebstrap", "mmdebstrap"),
+    Requirement("cpio", "cpio"),
+)
 FIRMWARE = Requirement("/usr/share/qemu-efi-aarch64/QEMU_EFI.fd", "qemu-efi-aarch64")
 # Makes tables and pages of what gcov counts.
 LCOV = Requirement("lcov", "lcov")

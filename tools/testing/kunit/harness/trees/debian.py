@@ -196,7 +196,7 @@ class Apt:
     def run(self, program: str, *args: str, cwd: str = "/") -> str:
         """Call a program of apt's; return what it says. Raises SourceError."""
         if not self._sources.exists():
-            self._sources.write_text(self._entry(), encoding="utf-8")
+            self._sources.write_text(repository(self._suite) + "\n", encoding="utf-8")
         argv = [program, "-q", *self._options, *args]
         try:
             return process.run(argv, cwd=cwd, env=_plain()).stdout
@@ -209,17 +209,19 @@ class Apt:
                 tail(error.output, 6),
             ) from error
 
-    def _entry(self) -> str:
-        """A line of sources.list: the suite, from where the system has its own packages."""
-        argv = ["apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"]
-        found = [
-            line.split(None, 3) for line in process.run(argv, env=_plain()).stdout.splitlines()
-        ]
-        ours = [words for words in found if len(words) == 4 and words[2] == "main"]
-        uri, _, _, entry = _of_this_system(ours)
-        key = _key(Path(entry.rpartition(":")[0]))
-        options = f"[signed-by={key}] " if key else ""
-        return f"deb {options}{uri} {self._suite} main\n"
+
+def repository(suite: str = "") -> str:
+    """A line of sources.list: from where the system has its packages, its own suite or that one.
+
+    Raises KunitError.
+    """
+    argv = ["apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"]
+    found = [line.split(None, 3) for line in process.run(argv, env=_plain()).stdout.splitlines()]
+    ours = [words for words in found if len(words) == 4 and words[2] == "main"]
+    uri, release, _, entry = _of_this_system(ours)
+    key = _key(Path(entry.rpartition(":")[0]))
+    options = f"[signed-by={key}] " if key else ""
+    return f"deb {options}{uri} {suite or release} main"
 
 
 def _of_this_system(found: Sequence[list[str]]) -> list[str]:
