@@ -50,7 +50,11 @@ XDIST = Requirement("/usr/lib/python3/dist-packages/xdist/__init__.py", "python3
 ARGCOMPLETE = Requirement(
     "/usr/lib/python3/dist-packages/argcomplete/__init__.py", "python3-argcomplete"
 )
-HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE)
+# What draws, for the system's Python.
+MATPLOTLIB = Requirement(
+    "/usr/lib/python3/dist-packages/matplotlib/__init__.py", "python3-matplotlib"
+)
+HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE, MATPLOTLIB)
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 # What makes a guest with a user space, and its devices.
 GUEST = (

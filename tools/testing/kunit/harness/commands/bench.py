@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.base import archive, builddir
+from harness.base import archive, builddir, picture
 from harness.base.console import Stopwatch, conclude, say
 from harness.base.errors import KunitError, UsageError
 from harness.bench import barriers as bench_barriers
@@ -61,7 +61,7 @@ def main(environ: Mapping[str, str]) -> int:
     flavours, configs = choose(environ.get("FLAVOURS", ""), environ.get("CONFIGS", ""))
     wanted = debian.resolve(wish)
     how = How(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
-    machine.ensure_tools(wanted)
+    machine.ensure_tools(wanted, *picture.needs())
     out = wanted.build / "results/bench"
     builddir.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)

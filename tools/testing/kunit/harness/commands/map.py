@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.base import builddir
+from harness.base import builddir, picture
 from harness.base.console import say
 from harness.base.errors import CommandError, ExitStatus
 from harness.kernel import machine
 from harness.originmap import draw as originmap_draw
+from harness.originmap import plot
 from harness.originmap.draw import Map
 from harness.request import settings
 from harness.request.settings import Settings, check_config, check_flavour
@@ -38,8 +39,8 @@ def main(environ: Mapping[str, str]) -> int:
     flavours = [check_flavour(f) for f in (environ.get("FLAVOURS") or FLAVOURS).split()]
     configs = [check_config(c) for c in (environ.get("CONFIGS") or CONFIGS).split()]
     wanted = debian.resolve(wish)
-    picture = Path(environ.get("MAP") or wanted.build / "results/origin-map.svg")
-    machine.ensure_tools(wanted)
+    out_file = Path(environ.get("MAP") or wanted.build / "results/origin-map.svg")
+    machine.ensure_tools(wanted, *picture.needs())
     out = wanted.build / "results/map"
     builddir.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)
@@ -51,8 +52,8 @@ def main(environ: Mapping[str, str]) -> int:
             panels.append((title, drawn))
             print(originmap_draw.ascii_map(title, drawn) + "\n", flush=True)
     print(originmap_draw.LEGEND)
-    picture.write_text(originmap_draw.figure(panels, len(flavours)), encoding="utf-8")
-    say(f"{picture} is written")
+    out_file.write_text(plot.figure(panels, len(flavours)), encoding="utf-8")
+    say(f"{out_file} is written")
     return int(ExitStatus.OK)
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.base import archive, builddir, lock, program, signals
+from harness.base import archive, builddir, lock, picture, program, signals
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch, conclude, say
 from harness.base.errors import ExitStatus, KunitError, UsageError
 from harness.kernel import machine
 from harness.matrix import rows
-from harness.originmap import draw
+from harness.originmap import draw, plot
 from harness.originmap.draw import Map, MapError
 from harness.request import settings
 from harness.request.settings import Settings, Wish
@@ -71,7 +71,8 @@ def _main(environ: Mapping[str, str]) -> int:
     wish = replace(wish, flavour=onto.choose(environ, wish, series))
     older = _older(against, wish, series)
     wanted = debian.resolve(wish)
-    machine.ensure_tools(wanted)
+    drawing = (replace(need, optional=True) for need in picture.needs())
+    machine.ensure_tools(wanted, *drawing)
     builddir.mark(wanted.build)
     with _alone(wanted.build) as out:
         kept = Archive(wanted.build / "results/by-tree")
@@ -237,7 +238,12 @@ def origin_figure(report: Report) -> str:
                 say(f"note: no map of the memmap: {error.cause}")
                 return ""
             panels += [(f"{config}, {name}", drawn) for drawn in maps[-1:]]
-    return draw.figure(panels) if len(panels) == 2 * len(report.patch_configs) else ""
+    if len(panels) != 2 * len(report.patch_configs):
+        return ""
+    if not picture.is_possible():
+        say("note: report.html has no map of the memmap: python3-matplotlib is not installed")
+        return ""
+    return plot.figure(panels)
 
 
 def _runs(report: Report) -> dict[str, str]:

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """What make revision reports, on plain values."""
 
+import contextlib
+import io
 import json
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
+from harness.base import picture
 from harness.base.errors import ExitStatus
 from harness.commands import revision
 from harness.kernel.finding import DEATHS, Finding, Kind, Status, of_case
@@ -21,6 +25,7 @@ from harness.revision.report import Report
 from harness.verdict import results
 from harness.verdict.results import RunResult
 from tests.unit.outcomes import A, B, death, judged, outcome, run, splat
+from tests.world.test_origin_map import BLOCKS
 
 
 class Told(unittest.TestCase):
@@ -53,6 +58,17 @@ class Told(unittest.TestCase):
             ),
         ]
         return self.report(*found, tip=outcome("a", "b"))
+
+    def test_no_picture_where_nothing_can_draw(self) -> None:
+        report = self.report()
+        for place in (report.new.base, report.new.states[-1]):
+            place.outcomes["4k"] = replace(outcome("ab"), run=run("4k", console=BLOCKS))
+        report.new.tip["4k"] = report.new.base.outcomes["4k"]
+        said = io.StringIO()
+        with mock.patch.object(picture, "is_possible", lambda: False):
+            with contextlib.redirect_stderr(said):
+                self.assertEqual("", revision.origin_figure(report))
+        self.assertIn("python3-matplotlib is not installed", said.getvalue())
 
     def test_verdicts(self) -> None:
         for report, word, status in (

@@ -5,10 +5,12 @@ import json
 import re
 import unittest
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from harness.base import picture
 from harness.base.errors import UsageError
 from harness.bench import barriers as bench_barriers
 from harness.bench import costs as bench_costs
@@ -17,10 +19,12 @@ from harness.bench import text as bench_text
 from harness.bench.barriers import TraceError
 from harness.bench.costs import BenchError, Costs, Key
 from harness.commands import bench
+from harness.request.settings import FLAVOURS
 from harness.verdict import judge
 from harness.verdict.results import RunResult
 from tests.world import fake
 from tests.world.fake import KERNEL, Ran, World
+from tests.world.test_origin_map import SVG
 
 GIB = 1 << 30
 FACTS = "bench: kernel page=4096 section=134217728 subsection=2097152 struct_page=64 block=2097152"
@@ -259,20 +263,35 @@ class Draw(unittest.TestCase):
         rows = {**bench_costs.read(text).rows, **bench_costs.read(small).rows}
         self.costs = Costs(bench_costs.read(text).facts, rows)
 
-    def test_svg_is_well_formed_and_says_what_it_shows(self) -> None:
-        drawn = plot.figure("a < b", {"stock": self.costs, "series": self.costs}, "series")
-        text = "".join(ElementTree.fromstring(drawn).itertext())
-        self.assertIn("13,000,000 instructions for 1 GiB", text)
-        for words in ("struct pages", "linear mapping", "all of it, stock", "those of series"):
+    def draw(self, *flavours: str) -> ElementTree.Element:
+        drawn = plot.figure("a < b", dict.fromkeys(flavours, self.costs), flavours[-1])
+        return ElementTree.fromstring(drawn)
+
+    def test_the_picture_says_what_it_shows(self) -> None:
+        root = self.draw("stock", "series")
+        self.assertEqual("a < b", root.findtext(f"{SVG}title"))
+        self.assertIn("13,000,000 instructions for 1 GiB", str(root.findtext(f"{SVG}desc")))
+        text = [element.text for element in root.iter(f"{SVG}text")]
+        for words in ("struct pages", "linear mapping", "The parts are those of series."):
             self.assertIn(words, text)
-        # Two kernels, two sizes, four panels, and two marks in the legend.
-        self.assertEqual(18, drawn.count('class="bp-mark"'))
-        self.assertIn("prefers-color-scheme:dark", drawn)
+
+    def test_each_kernel_has_marks_of_its_own(self) -> None:
+        flavours = tuple(FLAVOURS)
+        self.assertGreater(len(flavours), 3)
+        root = self.draw(*flavours)
+        text = [element.text for element in root.iter(f"{SVG}text")]
+        for flavour in flavours:
+            self.assertIn(f"all of it, {flavour}", text)
+        # In each of four panels a mark for each of two sizes, and one in the legend.
+        marks = [use.get("{http://www.w3.org/1999/xlink}href") for use in root.iter(f"{SVG}use")]
+        shapes = {path.get("id"): path.get("d") for path in root.iter(f"{SVG}path")}
+        drawn = Counter(shapes.get(str(mark)[1:]) for mark in marks)
+        self.assertEqual(len(flavours), list(drawn.values()).count(9), drawn)
 
     def test_the_axis_ends_above_all(self) -> None:
-        drawn = plot.figure("t", {"stock": self.costs}, "stock")
-        self.assertIn(">15<", drawn)
-        self.assertNotIn("-", "".join(re.findall(r"translate\([0-9.]+,(-)", drawn)))
+        root = self.draw("stock")
+        marks = [float(use.get("y", "0")) for use in root.iter(f"{SVG}use") if use.get("y")]
+        self.assertGreater(min(marks), picture.HEAD + 40)
 
     def test_a_part_below_nothing(self) -> None:
         """The calls are measured one by one; what is cheap may come out so."""

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """The page-origin map: read from a log, drawn."""
 
+import re
 import unittest
 import xml.etree.ElementTree as ElementTree
 
-from harness.originmap import draw
+from harness.originmap import draw, plot
 from harness.originmap.draw import DEVICE, HOLE, RAM, MapError
 from tests.world.fake import DATA, Ran, World
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 BLOCKS = """\
     # memremap_pages_draws_origin_map: origin-map: begin page=4096 pfn=0x5e000 pages=67072 offered=0x5e003+1560
@@ -31,7 +34,6 @@ class Read(unittest.TestCase):
     def test_none_and_one_cut_short(self) -> None:
         self.assertEqual([], draw.read("nothing\n"))
         self.assertEqual([], draw.read("\n".join(BLOCKS.splitlines()[:3])))
-        self.assertEqual("", draw.svg("nothing\n"))
 
     def test_several(self) -> None:
         self.assertEqual(2, len(draw.read(BLOCKS + BLOCKS)))
@@ -53,21 +55,31 @@ class Draw(unittest.TestCase):
         self.assertTrue(all(len(line) <= 78 for line in lines), lines)
         self.assertIn("0x4a000 to 0x4a016", "\n".join(lines))
 
-    def test_svg_is_well_formed_and_says_what_it_shows(self) -> None:
-        root = ElementTree.fromstring(draw.svg(BLOCKS))
-        text = "".join(root.itertext())
-        self.assertIn("92 KiB in system RAM", text)
+    def test_the_picture_says_what_it_shows(self) -> None:
+        root = ElementTree.fromstring(plot.figure([("a < b & c", self.map)] * 3))
+        self.assertEqual(f"{SVG}svg", root.tag)
+        self.assertEqual("Where a device's struct pages lie", root.findtext(f"{SVG}title"))
+        self.assertIn("92 KiB in system RAM", str(root.findtext(f"{SVG}desc")))
+        text = [element.text for element in root.iter(f"{SVG}text")]
+        self.assertEqual(3, text.count("a < b & c"))
         self.assertIn("offered, unused", text)
-        self.assertIn("prefers-color-scheme:dark", text)
 
     def test_an_entry_is_a_box(self) -> None:
         """Two blocks and 23 pages, each drawn among the addresses and in memory."""
-        drawn = draw.svg(BLOCKS)
-        boxes = [part.count("v26") - 1 for part in drawn.split('class="om-edge" d="')[1:]]
+        root = ElementTree.fromstring(plot.figure([("x", self.map)]))
+        edges = [g for g in root.iter(f"{SVG}g") if g.get("id", "").startswith("LineCollection")]
+        boxes = [len(list(group.iter(f"{SVG}path"))) - 1 for group in edges]
         self.assertEqual([2, 2, 23, 23, 1], boxes)
 
-    def test_titles_are_escaped(self) -> None:
-        ElementTree.fromstring(draw.figure([("a < b & c", self.map)] * 3))
+    def test_it_suits_a_dark_page(self) -> None:
+        """Each colour that is there has another one, but for those that suit both."""
+        drawn = plot.figure([("x", self.map)])
+        both = {"#e69f00", "#5c3d00", "#8c959f", "#cf222e"}
+        dark = re.search(r"<style>@media \(prefers-color-scheme:dark\)(.*?)</style>", drawn)
+        assert dark
+        used = re.findall(r"(?:fill|stroke)(?:: |=\")(#\w+)", drawn.replace(dark[0], ""))
+        self.assertGreater(len(set(used) - both), 5)
+        self.assertLessEqual(set(used) - both, set(re.findall(r'fill: (#\w+)"', dark[1])))
 
 
 class Make(World):
@@ -95,7 +107,7 @@ class Make(World):
         self.assertEqual(0, ran.status, ran.stderr)
         self.assertIn("4K pages, without the series", ran.stdout)
         self.assertIn("4K pages, with the series", ran.stdout)
-        ElementTree.parse(picture)
+        self.assertEqual(f"{SVG}svg", ElementTree.parse(picture).getroot().tag)
 
     def test_a_log_without_a_map(self) -> None:
         self.assert_error(self.map(), 2, "baseline 4k tells 0 maps")

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Pictures of several panels, by matplotlib, as SVG that suits light pages and dark ones.
+
+matplotlib is no part of Python: it is imported where it draws, in a process that may be
+another Python than this one.
+"""
+
+import importlib.util
+import io
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from harness.base import process
+from harness.base.packages import MATPLOTLIB, Requirement
+
+_PYTHON = "/usr/bin/python3"
+_CHILD = """
+import pickle, sys
+paint, arguments = pickle.load(sys.stdin.buffer)
+sys.stdout.buffer.write(paint(*arguments).encode())
+"""
+
+INK, SOFT, PAGE, PANEL, LINE = "#1f2328", "#59636e", "#ffffff", "#f6f8fa", "#d1d9e0"
+BLUE, ORANGE, RED, GREY, PALE, DARK = (
+    "#0072b2",
+    "#e69f00",
+    "#d55e00",
+    "#8c959f",
+    "#e3e7eb",
+    "#6e7781",
+)
+# What takes the place of a colour on a dark page.
+_DARK = {
+    INK: "#f0f6fc",
+    SOFT: "#9198a1",
+    PAGE: "#0d1117",
+    PANEL: "#151b23",
+    LINE: "#3d444d",
+    BLUE: "#3d9fe0",
+    PALE: "#2a313c",
+    DARK: "#9198a1",
+}
+
+# All in pixels: the size of a panel, what is between panels, and what is above them all.
+WIDTH, HEIGHT, MARGIN, HEAD = 408, 276, 18, 46
+
+
+def needs() -> tuple[Requirement, ...]:
+    """What drawing needs besides this Python."""
+    return () if _is_here() else (MATPLOTLIB,)
+
+
+def is_possible() -> bool:
+    """Whether something can be drawn."""
+    return all(need.is_met() for need in needs())
+
+
+def _is_here() -> bool:
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def draw(paint: Callable[..., str], *arguments: object) -> str:
+    """What paint returns, called where matplotlib is; it calls sheet() and svg().
+
+    Raises CommandFailed.
+    """
+    argv = [sys.executable if _is_here() else _PYTHON, "-c", _CHILD]
+    harness = str(Path(__file__).parents[2])
+    env = process.clean_env(PYTHONPATH=harness)
+    return process.run(argv, env=env, data=pickle.dumps((paint, arguments))).stdout
+
+
+def sheet(title: str, names: Sequence[str], columns: int, foot: int) -> tuple[Any, list[Any]]:
+    """A figure with panels, and their axes: these count pixels from the upper left corner."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.patches import FancyBboxPatch
+
+    matplotlib.rcdefaults()
+    matplotlib.rcParams.update(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": title,
+            "font.sans-serif": ["DejaVu Sans", "Segoe UI", "sans-serif"],
+            "text.color": INK,
+            "hatch.linewidth": 1.3,
+        }
+    )
+    rows = -(-len(names) // columns)
+    width = columns * (WIDTH + MARGIN) + MARGIN
+    height = HEAD + rows * (HEIGHT + MARGIN) + foot
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor=PAGE)
+    figure.text(MARGIN / width, 1 - 30 / height, title, size=17, weight="bold")
+    panels = []
+    for number, name in enumerate(names):
+        x = MARGIN + number % columns * (WIDTH + MARGIN)
+        y = HEAD + number // columns * (HEIGHT + MARGIN) + HEIGHT
+        panel = figure.add_axes((x / width, 1 - y / height, WIDTH / width, HEIGHT / height))
+        panel.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
+        panel.axis("off")
+        box = {"boxstyle": "round,pad=0,rounding_size=6", "fc": PANEL, "ec": LINE}
+        panel.add_patch(FancyBboxPatch((1, 1), WIDTH - 2, HEIGHT - 2, **box))
+        panel.text(MARGIN, 24, name, size=14, weight="bold")
+        panels.append(panel)
+    return figure, panels
+
+
+def legend(figure: Any, entries: Sequence[Any], top: int, columns: int, **more: Any) -> None:
+    """Explain entries, so many pixels above the lower edge."""
+    width, height = figure.get_size_inches() * 72
+    figure.legend(
+        handles=entries,
+        loc="upper left",
+        bbox_to_anchor=(MARGIN / width, top / height),
+        ncol=columns,
+        fontsize=12,
+        frameon=False,
+        borderpad=0,
+        borderaxespad=0,
+        handlelength=1.5,
+        handleheight=1.1,
+        columnspacing=1.2,
+        **more,
+    )
+
+
+def svg(figure: Any, title: str, words: str) -> str:
+    """One SVG element that needs nothing else. words are for those who cannot see it."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    dark = "".join(
+        f'[style*="{how}: {light}"],[{how}="{light}"]{{{how}:{other}!important}}'
+        for light, other in _DARK.items()
+        for how in ("fill", "stroke")
+    )
+    return (
+        text[text.index("<svg ") :]
+        .replace('pt"', '"')
+        .replace(
+            ">\n",
+            ' role="img" aria-labelledby="picture-title picture-words">\n'
+            f'<title id="picture-title">{escape(title)}</title>\n'
+            f'<desc id="picture-words">{escape(words)}</desc>\n'
+            f"<style>@media (prefers-color-scheme:dark){{{dark}}}</style>\n",
+            1,
+        )
+    )
