@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.base import archive
+from harness.base.table import table
 from harness.bench import costs as bench_costs
 from harness.bench.costs import DEVICE, RAM, Barriers, Costs, Facts, Key, Row
 from harness.originmap.draw import size
@@ -18,8 +19,6 @@ SCHEMA = 1
 
 _GIB = 1 << 30
 _ORIGINS = {DEVICE: "device", RAM: "RAM"}
-_NAME = 34
-_COLUMN = 11
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,14 @@ def tables(found: Sequence[Measured]) -> list[str]:
 
 def _comparison(config: str, kernels: Sequence[Measured]) -> list[str]:
     """Instructions, and by how much the others differ from the first kernel."""
-    heads = "".join(f"{m.flavour + ' ':>{_COLUMN}}" for m in kernels)
-    lines = [f"{f'{config.upper()} pages: instructions':{_NAME}}{heads}".rstrip()]
+    rows = [[f"{config.upper()} pages: instructions", *(f"{m.flavour} " for m in kernels)]]
     first, *others = (m.costs for m in kernels)
     for key, row in first.rows.items():
         if not _is_shown(key):
             continue
         cells = [f"{row.work:,} ", *(_growth(first, costs, row) for costs in others)]
-        what = f"{_call(key)}, {_ORIGINS[key.origin]}"
-        lines.append(f"{what:{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in cells).rstrip())
+        rows.append([f"{_call(key)}, {_ORIGINS[key.origin]}", *cells])
+    lines = table(rows, gap=1)
     if any(line.endswith("*") for line in lines):
         lines += [
             "* The memmap would not fill a page and lies in system RAM:",
@@ -148,15 +146,13 @@ def _growth(first: Costs, costs: Costs, before: Row) -> str:
 def _shares(config: str, measured: Measured) -> list[str]:
     """What adding and removing a device of a GiB consists of."""
     costs = measured.costs
-    layout = "{:32}{:>13}{:>9}{:>13}{:>9}"
-    lines = []
+    rows = []
     for title, split, call in (
         ("adding 1 GiB", bench_costs.adding, "memremap_pages"),
         ("removing 1 GiB", bench_costs.removing, "memunmap_pages"),
     ):
         heads = [word for origin in (DEVICE, RAM) for word in (_ORIGINS[origin], "")]
-        head = layout.format(f"{config.upper()} pages, {measured.flavour}: {title}", *heads)
-        lines.append(head.rstrip())
+        rows.append([f"{config.upper()} pages, {measured.flavour}: {title}", *heads])
         parts = {origin: split(costs, origin, _GIB) for origin in (DEVICE, RAM)}
         for part in parts[DEVICE]:
             cells: list[str] = []
@@ -164,39 +160,28 @@ def _shares(config: str, measured: Measured) -> list[str]:
                 whole = costs.work(call, "device", origin, _GIB)
                 count = parts[origin][part]
                 cells += [f"{count:,}", f"{count / whole:.2%}"]
-            lines.append(layout.format(f"  {part}", *cells))
+            rows.append([f"  {part}", *cells])
         waits = [costs.rows[Key(call, "device", o, _GIB)].waiting for o in (DEVICE, RAM)]
         cells = [word for wait in waits for word in (f"{wait / 1e6:,.1f} ms", "")]
-        lines.append(layout.format("  waiting", *cells).rstrip())
-    return lines
+        rows.append(["  waiting", *cells])
+    return table(rows)
 
 
 def _spent(config: str, kernels: Sequence[Measured]) -> list[str]:
     """Pages of system RAM and of the device for each GiB, in bytes."""
-    layout = "{:36}{:8}{:>16}{:>16}"
-    lines = [layout.format(f"{config.upper()} pages: spent on 1 GiB", "", "system RAM", "device")]
+    rows = [(f"{config.upper()} pages: spent on 1 GiB", "", "system RAM", "device")]
     for m in kernels:
         for key, row in m.costs.rows.items():
             if key.call in ("memremap_pages", "add_memory") and key.bytes == _GIB:
+                what = f"  {key.call}, memmap in {_ORIGINS[key.origin]}"
                 page = m.costs.facts.page
-                lines.append(
-                    layout.format(
-                        f"  {key.call}, memmap in {_ORIGINS[key.origin]}",
-                        m.flavour,
-                        size(row.ram * page),
-                        size(row.device * page),
-                    )
-                )
-    return lines
+                rows.append((what, m.flavour, size(row.ram * page), size(row.device * page)))
+    return table(rows, "llr")
 
 
 def _barriers(config: str, kernels: Sequence[Measured]) -> list[str]:
     """DSB, ISB and TLBI in what writes page tables, as dsb/isb/tlbi; "=": as in the first."""
-
-    def line(what: str, first: str, *others: str) -> str:
-        return f"{what:{_NAME}}{first:>13}" + "".join(f" {text:>9}" for text in others)
-
-    lines = [line(f"{config.upper()} pages: DSB/ISB/TLBI", *(m.flavour for m in kernels))]
+    rows = [[f"{config.upper()} pages: DSB/ISB/TLBI", *(m.flavour for m in kernels)]]
     section = kernels[0].costs.facts.section
     for key in next(m.barriers for m in kernels if m.barriers):
         if key.of in ("device", "dimm") and not (key.is_whole and key.bytes == section):
@@ -205,5 +190,5 @@ def _barriers(config: str, kernels: Sequence[Measured]) -> list[str]:
         first, *others = (
             "/".join(str(n) for n in m.barriers.get(key, {}).values()) for m in kernels
         )
-        lines.append(line(what, first, *("=" if text == first else text for text in others)))
-    return lines
+        rows.append([what, first, *("=" if text == first else text for text in others)])
+    return table(rows)

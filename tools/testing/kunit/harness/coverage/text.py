@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base.errors import UsageError
+from harness.base.table import table
 from harness.coverage.gcov import Ran, Trace
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import DATA
@@ -74,19 +75,14 @@ def read_excuses(path: Path = EXCUSES) -> Excuses:
 def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Report:
     """Compare. seen: what ran, by what it ran in; the last one is all of it."""
     everything = list(seen.values())[-1]
-    columns = "".join(f"{{:>{max(len(what) + 1, 8)}}}" for what in seen)
-    width = len(columns.format(*seen))
-    layout = "{:20}" + columns * 2
-    lines = [
-        f"{'':20}{'lines run':>{width}}{'ways taken':>{width}}",
-        layout.format("", *seen, *seen),
-    ]
+    before = [""] * (len(seen) - 1)
+    rows = [["", *before, "lines run", *before, "ways taken"], ["", *seen, *seen]]
     cases: list[CaseResult] = []
     used: dict[tuple[str, str], None] = {}
     gaps: list[str] = []
     for name, texts in touched.items():
         counts = [_count(trace.get(name, Ran()), texts) for trace in seen.values()]
-        lines.append(layout.format(name, *(c[0] for c in counts), *(c[1] for c in counts)))
+        rows.append([name, *(c[0] for c in counts), *(c[1] for c in counts)])
         open_lines: list[str] = []
         for number, what in _gaps(everything.get(name, Ran()), texts):
             key = (name, texts[number].strip())
@@ -105,7 +101,9 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
         if (name, text) not in used:
             what = f"{name}: expected/uncovered excuses a line that runs, or is not there: {text}"
             cases.append(results.failed(f"{name}: an excuse", Finding(Kind.EXCUSE, what)))
-    return Report((*lines, *([""] if gaps else []), *gaps), RunResult(NAME, tuple(cases), 0.0))
+    return Report(
+        (*table(rows), *([""] if gaps else []), *gaps), RunResult(NAME, tuple(cases), 0.0)
+    )
 
 
 def _count(ran: Ran, texts: Mapping[int, str]) -> tuple[str, str]:

@@ -3,19 +3,16 @@
 
 from collections.abc import Sequence
 
+from harness.base import table as base_table
 from harness.e2e.run import STATUSES
 from harness.kernel.finding import Status
+from harness.verdict import results
 from harness.verdict.results import RunResult
 
 
 def table(runs: Sequence[RunResult]) -> list[str]:
     """A line for each scenario with each kernel."""
-    layout = "{:34} {:>6} {:>6} {:>6} {:>5} {:>10} {:>4}"
-    lines = [layout.format("", *(s.value for s in STATUSES), "unexpected", "s")]
-    for found in runs:
-        counts = [found.count(status) for status in STATUSES]
-        lines.append(layout.format(found.name, *counts, len(found.wrong), f"{found.seconds:.0f}"))
-    return lines
+    return results.table(runs, STATUSES)
 
 
 def figures(runs: Sequence[RunResult]) -> list[str]:
@@ -30,10 +27,8 @@ def figures(runs: Sequence[RunResult]) -> list[str]:
                 columns[column] = None
     if not found:
         return []
-    lines = [" ".join([f"{'':38}", *(f"{c:>12}" for c in columns)])]
-    for what, values in found.items():
-        lines.append(" ".join([f"{what:38}", *(f"{values.get(c, '-'):>12}" for c in columns)]))
-    return lines
+    rows = ([what, *(values.get(c, "-") for c in columns)] for what, values in found.items())
+    return base_table.table([["", *columns], *rows])
 
 
 def grids(runs: Sequence[RunResult]) -> list[str]:
@@ -54,11 +49,11 @@ def grids(runs: Sequence[RunResult]) -> list[str]:
             continue
         columns = list(dict.fromkeys(across for _, across in worst))
         lines += [*([""] if lines else []), f"{found.name}, the worst of each variant:"]
-        lines.append(" ".join([f"{'':14}", *(f"{c:>7}" for c in columns)]))
+        rows = [["", *columns]]
         for row in dict.fromkeys(down for down, _ in worst):
             there = [worst.get((row, c)) for c in columns]
-            cells = [status.value if status else "-" for status in there]
-            lines.append(" ".join([f"{row:14}", *(f"{cell:>7}" for cell in cells)]))
+            rows.append([row, *(status.value if status else "-" for status in there)])
+        lines += base_table.table(rows)
         lines.append(f'to see one: make e2e {_choice(found.name)} SCENARIOS="{name}/VALUES"')
     return lines
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.base import archive
 from harness.base.console import conclude
 from harness.base.errors import KunitError
+from harness.base.table import table as columns
 from harness.kernel.finding import Status
 from harness.matrix.rows import Row, Shard
 from harness.verdict import results
@@ -155,23 +156,12 @@ def _in_order(parts: Sequence[Part]) -> list[RunResult]:
 
 def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> list[str]:
     """A line for each row that was run."""
-    layout = "{:8} {:14} {:11} {:11} {:>3} {:>4} {:>4} {:>4} {:>5} {:>5}"
     heads = ("flavour", "config", "cpu", "arguments", "smp", "pass", "fail", "skip", "unexp", "s")
-    lines = [layout.format(*heads)]
+    lines: list[tuple[object, ...]] = [heads]
     rows = {row.name: row for row in matrix}
     for run in runs:
         row = rows[run.name]
-        counts = [run.count(s) for s in (Status.PASSED, Status.FAILED, Status.SKIPPED)]
-        lines.append(
-            layout.format(
-                row.flavour,
-                row.config,
-                row.cpu or "-",
-                row.arguments or "-",
-                row.cpus,
-                *counts,
-                len(run.wrong),
-                f"{run.seconds:.0f}",
-            )
-        )
-    return lines
+        what = (row.flavour, row.config, row.cpu or "-", row.arguments or "-", row.cpus)
+        counts = (run.count(s) for s in (Status.PASSED, Status.FAILED, Status.SKIPPED))
+        lines.append((*what, *counts, len(run.wrong), f"{run.seconds:.0f}"))
+    return columns(lines, "llllr", gap=1)

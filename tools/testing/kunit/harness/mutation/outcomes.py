@@ -2,7 +2,6 @@
 """Tries mutants and judges what came out: who noticed which, and what nobody did."""
 
 import enum
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +23,6 @@ from harness.verdict.results import CaseResult, RunResult
 GENERATED = ("mm/sparse-vmemmap.c", "mm/memory_hotplug.c", "arch/arm64/mm/mmu.c")
 LAYERS = ("patches/series", "patches/fixes")
 FAST_CONFIG = "4k"
-_TOUCHED = re.compile(rb"^\+\+\+ b/(\S+\.c)$", re.MULTILINE)
 FAST_NAME = "mutants, the fast ones"
 
 
@@ -136,7 +134,7 @@ def of_series(tree: MutatedTree, patches: Sequence[Patch], configs: Sequence[str
 
     Each has to be caught in one of the configs.
     """
-    touched = {path.decode() for p in patches for path in _TOUCHED.findall(p.data)}
+    touched = {path for p in patches for path in p.touched if path.endswith(".c")}
     paths = sorted(path for path in touched if "/tests/" not in path)
     return [replace(m, configs=tuple(configs)) for m in _made(tree, paths, len(patches))]
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.base.errors import KunitError
+from harness.base.table import table
 
 DEVICE, RAM, HOLE = "device", "ram", "hole"
 _ORIGINS = {DEVICE: "device", RAM: "system RAM", HOLE: "nothing"}
@@ -134,15 +135,13 @@ def ascii_map(title: str, drawn: Map) -> str:
     lines = [f"{title}: {spent(drawn)}"]
     bar = "|".join(_letters(drawn, run) for run in drawn.runs)
     lines += [f"  |{bar}|"[i : i + 78] for i in range(0, len(bar) + 4, 78)]
-    lines.append("  memmap at   pages   mapped by  lies in     page frames")
+    rows: list[tuple[object, ...]] = [("memmap at", "pages", "mapped by", "lies in", "page frames")]
     for run in drawn.runs:
         leaf = f"{size(run.leaf)} {'pages' if run.leaf == drawn.page else 'blocks'}"
-        where = f"{run.pfn:#x} to {run.pfn + run.pages - 1:#x}" if run.leaf else "-"
-        lines.append(
-            f"  {size(run.at * drawn.page):>9} {run.pages:7}  {leaf if run.leaf else '-':>11}"
-            f"  {_ORIGINS[run.origin]:10}  {where}"
-        )
-    return "\n".join(lines)
+        where = f"{run.pfn:#x} to {run.pfn + run.pages - 1:#x}"
+        mapped, frames = (leaf, where) if run.leaf else ("-", "-")
+        rows.append((size(run.at * drawn.page), run.pages, mapped, _ORIGINS[run.origin], frames))
+    return "\n".join([*lines, *(f"  {line}" for line in table(rows, "rrrl"))])
 
 
 LEGEND = "d: a page in the device; r: in system RAM; capitals: a block; .: nothing there"

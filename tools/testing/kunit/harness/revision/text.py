@@ -4,6 +4,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from harness.base.table import table
 from harness.kernel.finding import Kind, Status
 from harness.revision.blame import State
 from harness.revision.builds import Ending
@@ -135,30 +136,27 @@ def _mark(outcome: Outcome | None) -> str:
 
 
 def _patch_table(report: Report) -> list[str]:
-    lines = [
-        f"{'':>3} {'patch':21} {'appl':4} {'chkp':4} {'W=1':4} {'config':8} "
-        f"{'build':5} {'boot':5} {'good':>4} {'green':>5} {'broke':>5}"
-    ]
+    heads = "patch appl chkp W=1 config build boot good green broke".split()
+    rows = [["", *heads]]
     for state in report.new.states:
         for place, config in enumerate(report.patch_configs):
-            lines.append(_row(state, config, first=place == 0).rstrip())
-    return lines
+            rows.append(_row(state, config, first=place == 0))
+    return table(rows, "rlllllllr", gap=1)
 
 
-def _row(state: State, config: str, first: bool) -> str:
+def _row(state: State, config: str, first: bool) -> list[str]:
     outcome = state.outcomes.get(config)
     build, boot = endings(outcome)
     good = str(len(outcome.good)) if outcome and outcome.cases else "-"
     is_base = state.number == 0
-    head = f"{'' if is_base else state.number:>3} {state.title[:21]:21}" if first else " " * 25
+    number = "" if is_base else str(state.number)
     applies = {"ok": "ok", "failed": "FAIL"}.get(state.applies, "-")
-    cells = ["-", "-"] if is_base else [_style(state), _warned(state, config)]
+    applies, style = ("-", "-") if is_base else (applies, _style(state))
+    head = [number, state.title[:21], applies, style] if first else [""] * 4
+    warned = "-" if is_base else _warned(state, config)
     green = "" if is_base or not outcome else f"+{len(state.green.get(config, ()))}"
     broke = "" if is_base or not outcome else f"-{len(state.broken.get(config, ()))}"
-    return (
-        f"{head} {('-' if is_base else applies) if first else '':4} {cells[0] if first else '':4} "
-        f"{cells[1]:4} {config[:7] + _mark(outcome):8} {build:5} {boot:5} {good:>4} {green:>5} {broke:>5}"
-    )
+    return [*head, warned, config[:7] + _mark(outcome), build, boot, good, green, broke]
 
 
 def _style(state: State) -> str:
@@ -245,10 +243,8 @@ def _tip_table(report: Report) -> list[str]:
     tip = report.new.tip
     if not tip:
         return ["The tip was not tried: not all patches apply."]
-    lines = [
-        f"{'tip with':14} {'build':5} {'boot':5} {'passed':>6} {'failed':>6} "
-        f"{'skipped':>7} {'missing':>7} {'flaky':>5} {'known':>5} {'fault':>5}"
-    ]
+    heads = ("tip with", "build", "boot", *(s.value for s in _COUNTED), "known", "fault")
+    rows: list[tuple[object, ...]] = [heads]
     for config, outcome in tip.items():
         build, boot = endings(outcome)
         counts = [outcome.count(status) for status in _COUNTED]
@@ -257,13 +253,12 @@ def _tip_table(report: Report) -> list[str]:
         died_in = {outcome.death.place.name} if outcome.death else set()
         fault = failed & wrong - (outcome.unknown - died_in)
         known = failed - wrong - (outcome.unknown - died_in)
-        lines.append(
-            f"{config + _mark(outcome):14} {build:5} {boot:5} {counts[0]:6} {counts[1]:6} {counts[2]:7} "
-            f"{counts[3]:7} {counts[4]:5} {len(known):5} {len(fault):5}"
-        )
-    lines.append("known: fails for a bug of the base that the series does not claim to fix;")
-    lines.append("a kernel that dies leaves the cases behind it missing")
-    return lines
+        rows.append((config + _mark(outcome), build, boot, *counts, len(known), len(fault)))
+    return [
+        *table(rows, "lllr", gap=1),
+        "known: fails for a bug of the base that the series does not claim to fix;",
+        "a kernel that dies leaves the cases behind it missing",
+    ]
 
 
 def _changes(report: Report) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.base import archive
 from harness.base.errors import ExitStatus
+from harness.base.table import table as columns
 from harness.kernel import finding
 from harness.kernel.finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
 
@@ -189,23 +190,26 @@ def _printable(text: str) -> str:
 
 def summary(runs: Sequence[RunResult], heading: str) -> str:
     """A summary that pastes into a mail: failures first, one plain line last."""
-    table = [f"{'':20} {'passed':>7} {'failed':>7} {'skipped':>8} {'unexpected':>11} {'s':>6}"]
+    return in_words(runs, heading, table(runs, (Status.PASSED, Status.FAILED, Status.SKIPPED)))
+
+
+def table(runs: Sequence[RunResult], statuses: Sequence[Status]) -> list[str]:
+    """A line for each run: how many cases have these statuses, and how many are unexpected."""
+    rows: list[tuple[object, ...]] = [("", *(s.value for s in statuses), "unexpected", "s")]
     for run in runs:
-        table.append(
-            f"{run.name:20} {run.count(Status.PASSED):7} {run.count(Status.FAILED):7} "
-            f"{run.count(Status.SKIPPED):8} {len(run.wrong):11} {run.seconds:6.0f}"
-        )
-    return in_words(runs, heading, table)
+        counts = [run.count(status) for status in statuses]
+        rows.append((run.name, *counts, len(run.wrong), f"{run.seconds:.0f}"))
+    return columns(rows)
 
 
-def in_words(runs: Sequence[RunResult], heading: str, table: Sequence[str]) -> str:
+def in_words(runs: Sequence[RunResult], heading: str, told: Sequence[str]) -> str:
     """The heading, what is not as expected, the table, and the totals."""
     lines = [*map(_cut, heading.splitlines()), ""]
     for run in runs:
         if run.findings:
             lines += _failures(run) + [""]
     passed, failed = totals(runs)
-    lines += [*map(_cut, table), ""]
+    lines += [*map(_cut, told), ""]
     lines += [f"{r.name}: {from_earlier(r.kept, len(r.cases))}" for r in runs if r.kept]
     flaky = sum(len(run.flaky) for run in runs)
     if flaky:

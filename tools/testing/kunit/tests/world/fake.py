@@ -45,7 +45,8 @@ _IDLE_TOOLS = (
     "aarch64-linux-gnu-gcc",
     "mypy",
     "dtc",
-    "dpkg-deb",
+    "mmdebstrap",
+    "cpio",
 )
 
 NO_ENV: Mapping[str, str] = {}
