@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Text in columns."""
+"""Text for a terminal or a mail: in columns, not too wide, and nothing that cannot be printed."""
 
 from collections.abc import Sequence
+
+WIDTH = 78
 
 
 def table(rows: Sequence[Sequence[object]], align: str = "lr", gap: int = 2) -> list[str]:
@@ -21,3 +23,14 @@ def table(rows: Sequence[Sequence[object]], align: str = "lr", gap: int = 2) -> 
         for row in cells
     )
     return [line.rstrip() for line in lines]
+
+
+def cut(line: str, width: int = WIDTH) -> str:
+    """A line that is not too long for a mail."""
+    line = line.rstrip()
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """A text without control characters: XML allows none, and a console may say anything."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "?" for c in text)

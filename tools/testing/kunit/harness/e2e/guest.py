@@ -8,7 +8,6 @@ has UEFI and ACPI.
 
 import contextlib
 import os
-import platform
 import selectors
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from harness.base import packages, process
 from harness.base.console import Stopwatch
 from harness.base.errors import CommandError
 from harness.e2e.scenario import RAM_START, Device, Scenario
+from harness.kernel import identity
 
 # What the guest prints when it wants something of the host.
 CALL = "E2E-HOST "
@@ -224,7 +224,7 @@ def _checked(argv: list[str]) -> str:
 
 def _cpu() -> list[str]:
     """KVM where there is any; else the CPU with all features."""
-    if platform.machine() == "aarch64" and os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if identity.has_kvm():
         return ["-accel", "kvm", "-cpu", "host"]
     return ["-cpu", "max,pauth-impdef=on"]
 

@@ -161,9 +161,14 @@ def _variables(environ: Mapping[str, str], pattern: "re.Pattern[str]") -> list[s
     ]
 
 
+def has_kvm() -> bool:
+    """Whether a guest can run on the host's CPU."""
+    return platform.machine() == "aarch64" and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
 def _kvm() -> str:
     """With KVM a guest sees the host's CPU through the host's kernel."""
-    if platform.machine() != "aarch64" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if not has_kvm():
         return "emulated"
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     cpus = sorted({line for line in lines if line.startswith(("CPU ", "Features"))})

@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from harness.base.table import printable
 from harness.kernel.finding import Status
 from harness.revision import text as revision_text
 from harness.revision.blame import Fault
@@ -199,8 +200,7 @@ def _said(case: Case) -> str:
 
 
 def _section(ident: str, head: str, text: str) -> str:
-    plain = "".join(c if c in "\n\t" or c.isprintable() else "?" for c in text)
     return (
         f'<section class="log" id="{ident}"><a class="close" href="#">close</a>'
-        f"<h3>{escape(head)}</h3><pre>{escape(plain)}</pre></section>"
+        f"<h3>{escape(head)}</h3><pre>{escape(printable(text))}</pre></section>"
     )

@@ -4,7 +4,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from harness.base.table import table
+from harness.base.table import WIDTH, cut, table
 from harness.kernel.finding import Kind, Status
 from harness.revision.blame import State
 from harness.revision.builds import Ending
@@ -12,7 +12,7 @@ from harness.revision.causes import Cause, deed
 from harness.revision.judged import Judged
 from harness.revision.outcomes import Outcome
 from harness.revision.report import Report
-from harness.verdict.results import WIDTH, from_earlier
+from harness.verdict.results import from_earlier
 
 _FEW = 4
 _LOG_LINES = 8
@@ -62,7 +62,7 @@ def short(report: Report) -> str:
     lines += _more(report.causes, shown)
     if not report.causes:
         lines += _flaky(report.new, 3)
-    return "\n".join(_cut(line, _SHORT_WIDTH) for line in [*lines, *tail])
+    return "\n".join(cut(line, _SHORT_WIDTH) for line in [*lines, *tail])
 
 
 def _entry(report: Report, cause: Cause, most: int, width: int = WIDTH) -> list[str]:
@@ -118,7 +118,7 @@ def full(report: Report) -> str:
     lines += [*_tip_table(report), *_kept(report), ""]
     lines += _changes(report)
     lines.append(headline(report))
-    return "\n".join(map(_cut, lines))
+    return "\n".join(map(cut, lines))
 
 
 def _names(configs: Iterable[str]) -> str:
@@ -285,8 +285,3 @@ def _changes(report: Report) -> list[str]:
 def _is_head(line: str) -> bool:
     """Whether a line of git range-diff names a pair of commits."""
     return not line.startswith("    ") and line.lstrip()[:1] in "0123456789-" and ":" in line
-
-
-def _cut(line: str, width: int = WIDTH) -> str:
-    line = line.rstrip()
-    return line if len(line) <= width else line[: width - 3] + "..."

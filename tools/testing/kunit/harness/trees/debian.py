@@ -6,18 +6,17 @@ own below BUILD/suites, so that the system neither knows nor changes. Mirror, ke
 and proxy are those that the system's apt has for the Debian that it is.
 """
 
-import contextlib
-import fcntl
 import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ContextManager
 
-from harness.base import process
+from harness.base import lock, process
 from harness.base.builddir import mark
 from harness.base.console import Stopwatch, say, tail
 from harness.base.errors import KunitError, MissingToolError, SourceError
@@ -75,7 +74,7 @@ def newest(suite: str, build: Path) -> Package:
     Raises MissingToolError, SourceError.
     """
     directory = _directory(suite, build)
-    with _locked(directory):
+    with _locked(directory, suite):
         known = _read_answer(directory / _ANSWER)
         if known and time.time() - (directory / _ANSWER).stat().st_mtime < FRESH:
             return known
@@ -106,7 +105,8 @@ def fetch(suite: str, build: Path, archive: Path) -> None:
         return
     name = archive.name[: -len(".tar.xz")]
     directory = _directory(suite, build)
-    with _locked(directory), tempfile.TemporaryDirectory(prefix="part-", dir=directory) as part:
+    part_of = tempfile.TemporaryDirectory(prefix="part-", dir=directory)
+    with _locked(directory, suite), part_of as part:
         say(f"fetching {name} of {suite}, once (about 160 MB) ...")
         watch = Stopwatch()
         Apt(directory, suite).run("apt-get", "download", name, cwd=part)
@@ -127,11 +127,8 @@ def _directory(suite: str, build: Path) -> Path:
     return directory
 
 
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    with open(directory / "lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _locked(directory: Path, suite: str) -> ContextManager[None]:
+    return lock.waiting(directory / "lock", f"asks for the kernel source of {suite}")
 
 
 def _read_answer(path: Path) -> Package | None:

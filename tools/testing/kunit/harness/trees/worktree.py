@@ -16,15 +16,12 @@ The last two survive an interruption and show the next run what to repair.
 """
 
 import contextlib
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.base import builddir, process
-from harness.base.console import say
+from harness.base import builddir, lock
 from harness.request.settings import FLAVOURS, Settings, Wish, check_flavour
 from harness.trees import debian, linux_source, source
 from harness.trees.checkout import WorkTree, tell_changes
@@ -114,7 +111,7 @@ def _opened(settings: Settings) -> Iterator[tuple[Git, Path]]:
     """The shared repository, locked, and the directory of its work trees."""
     root = _root(settings)
     builddir.mark(settings.build)
-    with _locked(root):
+    with lock.waiting(root / "lock", f"prepares a tree in {root}"):
         yield _open_repository(root / "git"), root
 
 
@@ -139,27 +136,6 @@ def any_tree(wish: Wish) -> Path | None:
     roots = sorted(wish.build.glob(f"linux-{wish.base or '*'}"), reverse=True)
     trees = [root / flavour for root in roots for flavour in (wish.flavour, *FLAVOURS) if flavour]
     return next((t for t in trees if (t / "tools/testing/kunit/kunit.py").exists()), None)
-
-
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Keep other commands from preparing the same trees at the same time."""
-    root.mkdir(parents=True, exist_ok=True)
-    with open(root / "lock", "a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            say(f"waiting for process {lock.read().strip()}, which prepares a tree in {root} ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        process.shared_files.append(lock.fileno())
-        try:
-            yield
-        finally:
-            process.shared_files.remove(lock.fileno())
 
 
 def _open_repository(git_dir: Path) -> Git:

@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.base import archive
 from harness.base.errors import ExitStatus
+from harness.base.table import cut, printable
 from harness.base.table import table as columns
 from harness.kernel import finding
 from harness.kernel.finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
 
-WIDTH = 78
 _LOG_LINES = 12
 
 
@@ -152,7 +152,7 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            name=_printable(run.name),
+            name=printable(run.name),
             tests=str(len(run.cases)),
             failures=str(len(run.wrong)),
             skipped=str(run.count(Status.SKIPPED) + len(run.flaky)),
@@ -164,28 +164,23 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
             ElementTree.SubElement(properties, "property", name=name, value=value)
         for case in run.cases:
             element = ElementTree.SubElement(
-                suite, "testcase", classname=_printable(run.name), name=_printable(case.name)
+                suite, "testcase", classname=printable(run.name), name=printable(case.name)
             )
             if case.finding and case.is_flaky:
-                text = _printable(case.finding.text)
+                text = printable(case.finding.text)
                 ElementTree.SubElement(element, "skipped", message=f"flaky: {text}")
             elif case.finding:
                 failure = ElementTree.SubElement(
                     element,
                     "failure",
                     type=case.finding.kind.value,
-                    message=_printable(case.finding.text),
+                    message=printable(case.finding.text),
                 )
-                failure.text = _printable("\n".join(case.finding.log))
+                failure.text = printable("\n".join(case.finding.log))
             elif case.status is Status.SKIPPED:
                 ElementTree.SubElement(element, "skipped")
     text = ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
     archive.write_whole(path, text)
-
-
-def _printable(text: str) -> str:
-    """XML allows no control characters, and a console may say anything."""
-    return "".join(c if c in "\n\t" or c.isprintable() else "?" for c in text)
 
 
 def summary(runs: Sequence[RunResult], heading: str) -> str:
@@ -204,12 +199,12 @@ def table(runs: Sequence[RunResult], statuses: Sequence[Status]) -> list[str]:
 
 def in_words(runs: Sequence[RunResult], heading: str, told: Sequence[str]) -> str:
     """The heading, what is not as expected, the table, and the totals."""
-    lines = [*map(_cut, heading.splitlines()), ""]
+    lines = [*map(cut, heading.splitlines()), ""]
     for run in runs:
         if run.findings:
             lines += _failures(run) + [""]
     passed, failed = totals(runs)
-    lines += [*map(_cut, told), ""]
+    lines += [*map(cut, told), ""]
     lines += [f"{r.name}: {from_earlier(r.kept, len(r.cases))}" for r in runs if r.kept]
     flaky = sum(len(run.flaky) for run in runs)
     if flaky:
@@ -228,13 +223,9 @@ def _failures(run: RunResult) -> list[str]:
     missing = [found for found in run.findings if found.kind is Kind.MISSING]
     for found in run.findings:
         if found.kind is not Kind.MISSING or len(missing) <= 3:
-            lines.append(_cut(f"  {found.text}"))
-            lines += [_cut(f"    {line}") for line in found.log[-_LOG_LINES:]]
+            lines.append(cut(f"  {found.text}"))
+            lines += [cut(f"    {line}") for line in found.log[-_LOG_LINES:]]
     if len(missing) > 3:
         first = missing[0].place.name
-        lines.append(_cut(f"  {len(missing)} cases did not report, {first} the first"))
+        lines.append(cut(f"  {len(missing)} cases did not report, {first} the first"))
     return lines
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
