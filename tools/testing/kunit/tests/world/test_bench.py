@@ -2,7 +2,6 @@
 """make bench: measurements read, compared, told; from end to end in the small world."""
 
 import json
-import re
 import unittest
 import xml.etree.ElementTree as ElementTree
 from collections import Counter

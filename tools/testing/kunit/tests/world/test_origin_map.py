@@ -110,7 +110,7 @@ class Make(World):
         self.assertEqual(f"{SVG}svg", ElementTree.parse(picture).getroot().tag)
 
     def test_a_log_without_a_map(self) -> None:
-        self.assert_error(self.map(), 2, "baseline 4k tells 0 maps")
+        self.assert_error(self.map(), 2, "baseline 4k printed 0 maps")
 
     def test_a_kernel_that_does_not_boot(self) -> None:
         self.log.write_text("")
