@@ -20,19 +20,14 @@ from harness.base.packages import MATPLOTLIB, Requirement
 _PYTHON = "/usr/bin/python3"
 _CHILD = """
 import pickle, sys
+sys.path.insert(0, sys.argv[1])
 paint, arguments = pickle.load(sys.stdin.buffer)
 sys.stdout.buffer.write(paint(*arguments).encode())
 """
 
 INK, SOFT, PAGE, PANEL, LINE = "#1f2328", "#59636e", "#ffffff", "#f6f8fa", "#d1d9e0"
-BLUE, ORANGE, RED, GREY, PALE, DARK = (
-    "#0072b2",
-    "#e69f00",
-    "#d55e00",
-    "#8c959f",
-    "#e3e7eb",
-    "#6e7781",
-)
+BLUE, ORANGE, RED = "#0072b2", "#e69f00", "#d55e00"
+GREY, PALE, DARK = "#8c959f", "#e3e7eb", "#6e7781"
 # What takes the place of a colour on a dark page.
 _DARK = {
     INK: "#f0f6fc",
@@ -51,7 +46,7 @@ WIDTH, HEIGHT, MARGIN, HEAD = 408, 276, 18, 46
 
 def needs() -> tuple[Requirement, ...]:
     """What drawing needs besides this Python."""
-    return () if _is_here() else (MATPLOTLIB,)
+    return () if importlib.util.find_spec("matplotlib") else (MATPLOTLIB,)
 
 
 def is_possible() -> bool:
@@ -59,19 +54,14 @@ def is_possible() -> bool:
     return all(need.is_met() for need in needs())
 
 
-def _is_here() -> bool:
-    return importlib.util.find_spec("matplotlib") is not None
-
-
 def draw(paint: Callable[..., str], *arguments: object) -> str:
     """What paint returns, called where matplotlib is; it calls sheet() and svg().
 
     Raises CommandFailed.
     """
-    argv = [sys.executable if _is_here() else _PYTHON, "-c", _CHILD]
-    harness = str(Path(__file__).parents[2])
-    env = process.clean_env(PYTHONPATH=harness)
-    return process.run(argv, env=env, data=pickle.dumps((paint, arguments))).stdout
+    python = _PYTHON if needs() else sys.executable
+    argv = [python, "-c", _CHILD, str(Path(__file__).parents[2])]
+    return process.run(argv, data=pickle.dumps((paint, arguments))).stdout
 
 
 def sheet(title: str, names: Sequence[str], columns: int, foot: int) -> tuple[Any, list[Any]]:
@@ -81,15 +71,12 @@ def sheet(title: str, names: Sequence[str], columns: int, foot: int) -> tuple[An
     from matplotlib.patches import FancyBboxPatch
 
     matplotlib.rcdefaults()
-    matplotlib.rcParams.update(
-        {
-            "svg.fonttype": "none",
-            "svg.hashsalt": title,
-            "font.sans-serif": ["DejaVu Sans", "Segoe UI", "sans-serif"],
-            "text.color": INK,
-            "hatch.linewidth": 1.3,
-        }
-    )
+    matplotlib.rc("svg", fonttype="none", hashsalt=title)
+    matplotlib.rc("font", **{"sans-serif": ["DejaVu Sans", "Segoe UI", "sans-serif"]})
+    matplotlib.rc("text", color=INK)
+    matplotlib.rc("hatch", linewidth=1.3)
+    matplotlib.rc("legend", fontsize=12, frameon=False, borderpad=0, borderaxespad=0)
+    matplotlib.rc("legend", handlelength=1.5, handleheight=1.1, columnspacing=1.2)
     rows = -(-len(names) // columns)
     width = columns * (WIDTH + MARGIN) + MARGIN
     height = HEAD + rows * (HEIGHT + MARGIN) + foot
@@ -109,23 +96,11 @@ def sheet(title: str, names: Sequence[str], columns: int, foot: int) -> tuple[An
     return figure, panels
 
 
-def legend(figure: Any, entries: Sequence[Any], top: int, columns: int, **more: Any) -> None:
-    """Explain entries, so many pixels above the lower edge."""
+def legend(figure: Any, handles: Sequence[Any], top: int, columns: int) -> None:
+    """Explain what is drawn, so many pixels above the lower edge."""
     width, height = figure.get_size_inches() * 72
-    figure.legend(
-        handles=entries,
-        loc="upper left",
-        bbox_to_anchor=(MARGIN / width, top / height),
-        ncol=columns,
-        fontsize=12,
-        frameon=False,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=1.5,
-        handleheight=1.1,
-        columnspacing=1.2,
-        **more,
-    )
+    place = (MARGIN / width, top / height)
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=place, ncol=columns)
 
 
 def svg(figure: Any, title: str, words: str) -> str:
