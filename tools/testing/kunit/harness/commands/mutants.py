@@ -11,8 +11,9 @@ from harness.base.console import conclude
 from harness.base.errors import UsageError
 from harness.kernel import machine
 from harness.mutation import mutant as mutation_mutant
+from harness.mutation.generated import generate, of_series
 from harness.mutation.mutant import ALL_CONFIGS, CONFIGS, Mutant
-from harness.mutation.outcomes import Report, Verdict, as_results, generate, of_series, try_mutants
+from harness.mutation.outcomes import Report, Verdict, as_results, try_mutants
 from harness.mutation.tree import MutatedTree
 from harness.request import settings
 from harness.request.variables import KERNEL, Command
