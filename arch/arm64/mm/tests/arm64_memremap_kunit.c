@@ -8,7 +8,6 @@
  */
 #include <kunit/test.h>
 #include <linux/kasan.h>
-#include <linux/log2.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -147,106 +146,6 @@ static void memremap_pages_memmap_lies_in_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mapped->pgmap.altmap.alloc, MEMMAP_PAGES);
 }
 
-/* E2: the pages are what a driver needs: they know their device and zone. */
-static void memremap_pages_initialises_struct_pages(struct kunit *test)
-{
-	struct mapped_dev *mapped = get_dev(test);
-	unsigned long pfn;
-
-	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
-	for (pfn = first_data_pfn(mapped); pfn < mapped->dev->pfn + mapped->dev->nr;
-	     pfn++) {
-		struct page *page = pfn_to_page(pfn);
-
-		/* An assertion for each of so many pages would take a second. */
-		if (is_zone_device_page(page) && adapt_page_pgmap(page) == &mapped->pgmap)
-			continue;
-		KUNIT_ASSERT_TRUE_MSG(test, is_zone_device_page(page),
-				      "page frame %#lx is not in ZONE_DEVICE", pfn);
-		KUNIT_ASSERT_PTR_EQ_MSG(test, adapt_page_pgmap(page), &mapped->pgmap,
-					"device of page frame %#lx", pfn);
-	}
-}
-
-static const struct compound_param {
-	const char *name;
-	unsigned int order;
-} compound_params[] = {
-	{ "single pages", 0 },
-	{ "compound pages of two", 1 },
-	{ "compound pages of 2 MiB", ilog2(PAGES_PER_SUBSECTION) },
-	{ "compound pages of a PMD", PMD_SHIFT - PAGE_SHIFT },
-};
-
-KUNIT_ARRAY_PARAM_DESC(compound, compound_params, name);
-
-static bool same_struct_page(const struct page *page, const struct page *other)
-{
-	struct page copy = *page;
-
-#ifdef WANT_PAGE_VIRTUAL
-	copy.virtual = other->virtual;
-#endif
-	return !memcmp(&copy, other, sizeof(copy));
-}
-
-/* Says what is wrong with a struct page of the device, or nothing. */
-static const char *wrong_struct_page(const struct mapped_dev *mapped, unsigned long pfn)
-{
-	unsigned long nr = 1UL << mapped->pgmap.vmemmap_shift;
-	unsigned long index = (pfn - mapped->dev->pfn) % nr;
-	struct page *page = pfn_to_page(pfn);
-	struct page *head = page - index;
-
-	if (!is_zone_device_page(page))
-		return "is not in ZONE_DEVICE";
-	if (page_address(page) != __va(PFN_PHYS(pfn)))
-		return "has the address of another page";
-	if (!PageReserved(page))
-		return "is not reserved";
-	if (compound_head(page) != head)
-		return "has another head";
-	if (page_ref_count(page) != (index ? 0 : 1))
-		return "has a wrong reference count";
-	if (!index && adapt_page_pgmap(page) != &mapped->pgmap)
-		return "has another device";
-	if (!index && !same_struct_page(page, pfn_to_page(mapped->dev->pfn)))
-		return "differs from the first one of the device";
-	/* The first few tail pages hold what is known of the compound page. */
-	if (index >= 4 && !same_struct_page(page, head + nr - 1))
-		return "differs from the last tail page";
-	return NULL;
-}
-
-/* E6: each struct page is as if it were the only one, compound or not. */
-static void memremap_pages_initialises_each_struct_page(struct kunit *test)
-{
-	const struct compound_param *param = test->param_value;
-	struct mapped_dev *mapped = get_dev(test);
-	struct fake_dev *dev = mapped->dev;
-	const char *wrong;
-	unsigned long pfn;
-
-	mapped->pgmap.type = MEMORY_DEVICE_GENERIC;
-	mapped->pgmap.vmemmap_shift = param->order;
-	mapped->pgmap.nr_range = 1;
-	mapped->pgmap.range.start = dev->res.start;
-	mapped->pgmap.range.end = dev->res.end;
-	mapped->addr = memremap_pages(&mapped->pgmap, 0);
-	if (IS_ERR(mapped->addr)) {
-		KUNIT_FAIL(test, "memremap_pages(): error %pe", mapped->addr);
-		mapped->addr = NULL;
-		return;
-	}
-	for (pfn = dev->pfn; pfn < dev->pfn + dev->nr; pfn++) {
-		wrong = wrong_struct_page(mapped, pfn);
-		if (wrong)
-			KUNIT_ASSERT_NULL_MSG(test, wrong,
-					      "the struct page of page frame %#lx, %lu pages into the device, %s",
-					      pfn, pfn - dev->pfn, wrong);
-	}
-}
-
 /* E3: the device's other pages can be written, and keep what is written. */
 static void memremap_pages_data_can_be_written(struct kunit *test)
 {
@@ -378,8 +277,6 @@ static void memremap_pages_draws_origin_map(struct kunit *test)
 
 static struct kunit_case arm64_memremap_cases[] = {
 	KUNIT_CASE(memremap_pages_memmap_lies_in_device),
-	KUNIT_CASE(memremap_pages_initialises_struct_pages),
-	KUNIT_CASE_PARAM(memremap_pages_initialises_each_struct_page, compound_gen_params),
 	KUNIT_CASE(memremap_pages_data_can_be_written),
 	KUNIT_CASE(memremap_pages_spends_ram_on_tables_only),
 	KUNIT_CASE(memunmap_pages_leaves_nothing_behind),

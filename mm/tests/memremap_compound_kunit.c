@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices of compound pages: memremap_pages() with a vmemmap_shift, which is how
+ * device-dax asks for the struct pages of its 2 MiB or 1 GiB mappings.
+ *
+ * Each struct page is compared with a plain model, word by word. Ranges that do
+ * not consist of whole compound pages must be refused: the kernel initialises
+ * whole ones, and would write to struct pages behind the range. Such a range
+ * gets a neighbour here, so that a kernel which accepts it writes to struct
+ * pages that exist, and fails instead of taking the later cases along.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as E2, E6 and E7.
+ */
+#include <kunit/test.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/poison.h>
+
+#include "fake_dev.h"
+#include "vmemmap_adapt.h"
+#include "warn_log.h"
+
+/* Wherever the device begins, there are four sections at a multiple of two. */
+#define NR_SECTIONS	5
+/* A compound page of two sections, so that a section is a part of one. */
+#define LARGE_ORDER	(PFN_SECTION_SHIFT + 1)
+
+#define WORDS		(sizeof(struct page) / sizeof(unsigned long))
+
+/* What a struct page holds, by name and by word. */
+union model {
+	struct page page;
+	unsigned long word[WORDS];
+};
+
+/**
+ * struct piece - a part of the device that memremap_pages() is asked for
+ * @pfn: its first page frame
+ * @nr: how many page frames it has
+ * @offset: how many of them, at its start, are the driver's own (one) or for its
+ *	memmap (the others); if 0, there is no altmap
+ * @order: of its compound pages
+ * @present: it was added
+ * @pgmap: what it was added with
+ */
+struct piece {
+	unsigned long pfn;
+	unsigned long nr;
+	unsigned long offset;
+	unsigned int order;
+	bool present;
+	struct dev_pagemap pgmap;
+};
+
+/**
+ * struct compound_test - what each case has
+ * @dev: the device
+ * @even_pfn: its first page frame at a multiple of two sections
+ * @piece: the part of it that the case is about
+ * @neighbour: single pages behind that
+ */
+struct compound_test {
+	struct fake_dev *dev;
+	unsigned long even_pfn;
+	struct piece piece;
+	struct piece neighbour;
+};
+
+static int piece_add(struct piece *piece)
+{
+	struct vmem_altmap altmap = {
+		.base_pfn = piece->pfn,
+		.end_pfn = piece->pfn + piece->nr - 1,
+		.reserve = 1,
+		.free = piece->offset - 1,
+	};
+	void *addr;
+
+	memset(&piece->pgmap, 0, sizeof(piece->pgmap));
+	piece->pgmap.type = MEMORY_DEVICE_GENERIC;
+	piece->pgmap.vmemmap_shift = piece->order;
+	piece->pgmap.nr_range = 1;
+	piece->pgmap.range.start = PFN_PHYS(piece->pfn);
+	piece->pgmap.range.end = PFN_PHYS(piece->pfn + piece->nr) - 1;
+	if (piece->offset) {
+		piece->pgmap.flags = PGMAP_ALTMAP_VALID;
+		memcpy(&piece->pgmap.altmap, &altmap, sizeof(altmap));
+	}
+
+	addr = memremap_pages(&piece->pgmap, 0);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	piece->present = true;
+	return 0;
+}
+
+static void piece_remove(struct piece *piece)
+{
+	if (!piece->present)
+		return;
+	memunmap_pages(&piece->pgmap);
+	piece->present = false;
+}
+
+static void remove_pieces(void *data)
+{
+	struct compound_test *compound = data;
+
+	piece_remove(&compound->piece);
+	piece_remove(&compound->neighbour);
+}
+
+static int memremap_compound_init(struct kunit *test)
+{
+	struct compound_test *compound = kunit_kzalloc(test, sizeof(*compound), GFP_KERNEL);
+
+	if (!compound)
+		return -ENOMEM;
+	compound->dev = fake_dev_get_memory(test, NR_SECTIONS);
+	compound->even_pfn = ALIGN(compound->dev->pfn, 2 * PAGES_PER_SECTION);
+	test->priv = compound;
+	return kunit_add_action_or_reset(test, remove_pieces, compound);
+}
+
+/* Where a page is in its compound page. */
+static unsigned long piece_index(const struct piece *piece, unsigned long pfn)
+{
+	return (pfn - piece->pfn - piece->offset) & ((1UL << piece->order) - 1);
+}
+
+/* A struct page of the piece as it has to be: nobody uses the page, and it is reserved. */
+static void model_page(const struct piece *piece, unsigned long pfn, union model *model)
+{
+	unsigned long index = piece_index(piece, pfn);
+	unsigned long *flags = &model->word[0];
+	struct page *page = &model->page;
+
+	memset(model, 0, sizeof(*model));
+	*flags = BIT(PG_reserved) | (unsigned long)ZONE_DEVICE << ZONES_PGSHIFT |
+		 KASAN_TAG_MASK << KASAN_TAG_PGSHIFT;
+#ifdef LAST_CPUPID_NOT_IN_PAGE_FLAGS
+	page->_last_cpupid = LAST_CPUPID_MASK;
+#else
+	*flags |= LAST_CPUPID_MASK << LAST_CPUPID_PGSHIFT;
+#endif
+#ifdef WANT_PAGE_VIRTUAL
+	page->virtual = __va(PFN_PHYS(pfn));
+#endif
+	atomic_set(&page->_mapcount, -1);
+	if (!index) {
+		page->lru.next = (void *)&piece->pgmap;
+		atomic_set(&page->_refcount, 1);
+		if (piece->order)
+			*flags |= BIT(PG_head);
+		return;
+	}
+	/* Bit 0 says that this is the address of the head. */
+	page->lru.next = (void *)pfn_to_page(pfn - index) + 1;
+	page->mapping = TAIL_MAPPING;
+	if (index == 1)
+		*flags |= piece->order;
+}
+
+/* Words of the first tail pages that struct folio has a use for: see wrong_folio(). */
+static bool is_of_folio(unsigned long index, unsigned int word)
+{
+	size_t at = word * sizeof(unsigned long);
+
+	if (index == 1)
+		return (at >= offsetof(struct page, lru.prev) &&
+			at < offsetof(struct page, _mapcount)) ||
+		       at > offsetof(struct page, _refcount);
+	return index == 2 && (at == offsetof(struct page, lru.prev) ||
+			      at == offsetof(struct page, mapping));
+}
+
+/* Says what is wrong with what the first tail pages know of the compound page. */
+static const char *wrong_folio(const struct folio *folio, unsigned int order)
+{
+	if (folio_order(folio) != order || folio_nr_pages(folio) != 1L << order)
+		return "another order";
+	if (folio_mapcount(folio) || folio_entire_mapcount(folio))
+		return "mappings";
+	if (order > 1 && atomic_read(&folio->_pincount))
+		return "pins";
+	return NULL;
+}
+
+/* E2, E6: each struct page of the piece behind its memmap, up to the first that is wrong. */
+static bool piece_check(struct kunit *test, const struct piece *piece, const char *when)
+{
+	/* With little memory, all pageblocks are of one type, which is that of zero. */
+	int migratetype = page_group_by_mobility_disabled ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
+	unsigned long pfn, index;
+	union model model;
+	unsigned int word;
+	const char *wrong;
+	int type;
+
+	for (pfn = piece->pfn + piece->offset; pfn < piece->pfn + piece->nr; pfn++) {
+		const unsigned long *words = (const unsigned long *)pfn_to_page(pfn);
+
+		index = piece_index(piece, pfn);
+		model_page(piece, pfn, &model);
+		for (word = 0; word < WORDS; word++) {
+			if (words[word] == model.word[word] || is_of_folio(index, word))
+				continue;
+			KUNIT_FAIL(test,
+				   "%s, order %u: word %u of the struct page of page frame %#lx is %#lx, expected %#lx",
+				   when, piece->order, word, pfn, words[word], model.word[word]);
+			return false;
+		}
+		wrong = index || !piece->order ? NULL :
+			wrong_folio((const struct folio *)words, piece->order);
+		if (wrong) {
+			KUNIT_FAIL(test,
+				   "%s, order %u: the compound page at page frame %#lx has %s",
+				   when, piece->order, pfn, wrong);
+			return false;
+		}
+		type = get_pageblock_migratetype(pfn_to_page(pfn));
+		if (!pageblock_aligned(pfn) || type == migratetype)
+			continue;
+		KUNIT_FAIL(test,
+			   "%s, order %u: the pageblock at page frame %#lx has migratetype %d, expected %d",
+			   when, piece->order, pfn, type, migratetype);
+		return false;
+	}
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool has_altmap;
+} memory_params[] = {
+	{ "memmap in the device", true },
+	{ "memmap in system RAM", false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(memory, memory_params, name);
+
+/* E2, E6: as single pages, and with each order of a compound page up to a section. */
+static void memremap_pages_initialises_compound_pages(struct kunit *test)
+{
+	const typeof(memory_params[0]) *param = test->param_value;
+	struct compound_test *compound = test->priv;
+	struct piece *piece = &compound->piece;
+	/* A block of the memmap may have to be aligned: that is enough for it. */
+	unsigned long enough = 2 * 2 * PAGES_PER_SECTION * sizeof(struct page) / PAGE_SIZE;
+	int err = 0;
+
+	piece->pfn = compound->dev->pfn;
+	piece->nr = 2 * PAGES_PER_SECTION;
+	for (piece->order = 0; piece->order <= PFN_SECTION_SHIFT; piece->order++) {
+		piece->offset = param->has_altmap ? ALIGN(enough, 1UL << piece->order) : 0;
+		KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
+		KUNIT_ASSERT_EQ_MSG(test, err, 0, "adding compound pages of order %u",
+				    piece->order);
+		if (!piece_check(test, piece, "added"))
+			return;
+		KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
+	}
+}
+
+/*
+ * In sections, from a multiple of two on. A compound page is two of them.
+ *
+ *	|   compound page   |   compound page   |
+ *	          | "begins"| neighbour
+ *	| "ends"  | neighbour
+ *	| memmap  | "data"  | neighbour
+ */
+static const struct part {
+	const char *name;
+	unsigned long first;
+	unsigned long nr;
+	unsigned long offset;
+} parts[] = {
+	{ "begins inside one", .first = 1, .nr = 1 },
+	{ "ends inside one", .first = 0, .nr = 1 },
+	{ "data begin inside one", .first = 0, .nr = 2, .offset = 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(part, parts, name);
+
+static void set_sections(struct piece *piece, const struct compound_test *compound,
+			 unsigned long first, unsigned long nr)
+{
+	piece->pfn = compound->even_pfn + first * PAGES_PER_SECTION;
+	piece->nr = nr * PAGES_PER_SECTION;
+}
+
+static void add_neighbour(struct kunit *test, unsigned long first)
+{
+	struct compound_test *compound = test->priv;
+
+	set_sections(&compound->neighbour, compound, first, 1);
+	KUNIT_ASSERT_EQ(test, piece_add(&compound->neighbour), 0);
+	KUNIT_ASSERT_TRUE(test, piece_check(test, &compound->neighbour, "neighbour, before"));
+}
+
+/* Page frames without a struct page, an entry of the vmemmap, or a section. */
+static void expect_absent(struct kunit *test, unsigned long pfn, unsigned long nr)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census((unsigned long)pfn_to_page(pfn), (unsigned long)pfn_to_page(pfn + nr),
+		       pfn, nr, &census);
+	KUNIT_EXPECT_EQ_MSG(test, census.pages + census.blocks, 0,
+			    "mappings of the memmap of page frames [%#lx, %#lx)", pfn, pfn + nr);
+	KUNIT_EXPECT_FALSE_MSG(test, pfn_valid(pfn), "page frame %#lx is valid", pfn);
+}
+
+/* E7: a range that is not made of whole compound pages is refused, and leaves no trace. */
+static void memremap_pages_refuses_part_of_compound_page(struct kunit *test)
+{
+	const struct part *part = test->param_value;
+	struct compound_test *compound = test->priv;
+	struct piece *piece = &compound->piece;
+	int err = 0;
+
+	add_neighbour(test, part->first + part->nr);
+	set_sections(piece, compound, part->first, part->nr);
+	piece->offset = part->offset * PAGES_PER_SECTION;
+	piece->order = LARGE_ORDER;
+
+	KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
+	KUNIT_EXPECT_EQ_MSG(test, err, -EINVAL, "adding a part of a compound page");
+	piece_check(test, &compound->neighbour, "neighbour, after");
+	piece_remove(piece);
+	expect_absent(test, piece->pfn, piece->nr);
+
+	/* Without compound pages, nothing is wrong with the range. */
+	piece->order = 0;
+	KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "adding the same as single pages");
+	if (!err)
+		piece_check(test, piece, "added");
+}
+
+/* E7: nor is any of a device's ranges added then, whichever of them is at fault. */
+static void memremap_pages_refuses_second_range(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	unsigned long pfn = compound->even_pfn;
+	struct dev_pagemap *pgmap;
+	void *addr = NULL;
+
+	add_neighbour(test, 1);
+	pgmap = kunit_kzalloc(test, struct_size(pgmap, ranges, 2), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pgmap);
+	pgmap->type = MEMORY_DEVICE_GENERIC;
+	pgmap->vmemmap_shift = LARGE_ORDER;
+	pgmap->nr_range = 2;
+	/* A whole compound page behind the neighbour, and half of one before it. */
+	pgmap->ranges[0].start = PFN_PHYS(pfn + 2 * PAGES_PER_SECTION);
+	pgmap->ranges[0].end = PFN_PHYS(pfn + 4 * PAGES_PER_SECTION) - 1;
+	pgmap->ranges[1].start = PFN_PHYS(pfn);
+	pgmap->ranges[1].end = PFN_PHYS(pfn + PAGES_PER_SECTION) - 1;
+
+	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(pgmap, 0));
+	KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(addr), -EINVAL,
+			    "adding two ranges, half a compound page among them");
+	piece_check(test, &compound->neighbour, "neighbour, after");
+	if (!IS_ERR(addr))
+		memunmap_pages(pgmap);
+	expect_absent(test, pfn, PAGES_PER_SECTION);
+	expect_absent(test, pfn + 2 * PAGES_PER_SECTION, 2 * PAGES_PER_SECTION);
+}
+
+/* E7: where an altmap makes the data begin with a compound page, the range need not. */
+static void memremap_pages_accepts_whole_compound_page_behind_memmap(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	struct piece *piece = &compound->piece;
+	int err = 0;
+
+	set_sections(piece, compound, 1, 3);
+	piece->offset = PAGES_PER_SECTION;
+	piece->order = LARGE_ORDER;
+	KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
+	KUNIT_ASSERT_EQ(test, err, 0);
+	piece_check(test, piece, "added");
+	KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
+}
+
+static struct kunit_case memremap_compound_cases[] = {
+	KUNIT_CASE_PARAM(memremap_pages_initialises_compound_pages, memory_gen_params),
+	KUNIT_CASE_PARAM(memremap_pages_refuses_part_of_compound_page, part_gen_params),
+	KUNIT_CASE(memremap_pages_refuses_second_range),
+	KUNIT_CASE(memremap_pages_accepts_whole_compound_page_behind_memmap),
+	{}
+};
+
+static struct kunit_suite memremap_compound_suite = {
+	.name = "memremap_compound",
+	.init = memremap_compound_init,
+	.test_cases = memremap_compound_cases,
+};
+
+kunit_test_suite(memremap_compound_suite);
+
+MODULE_DESCRIPTION("KUnit tests for memremap_pages() of compound pages");
+MODULE_LICENSE("GPL");
