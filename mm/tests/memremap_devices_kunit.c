@@ -508,6 +508,9 @@ static const struct geometry {
 	{ "62 and 2 MiB, altmaps", 0, { 62, 2 }, true },
 	{ "three of 64 MiB, altmaps", 0, { 64, 64, 64 }, true },
 	{ "130 and 30 MiB from 94 MiB on, altmaps", 94, { 130, 30 }, true },
+	/* Whole sections, where these have 128 MiB. */
+	{ "two of 128 MiB, altmaps", 0, { 128, 128 }, true },
+	{ "two of 128 MiB, no altmaps", 0, { 128, 128 }, false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(geometry, geometries, name);

@@ -30,8 +30,12 @@
 #define SUBSECTION_MEMMAP	MAX(PAGES_PER_SUBSECTION * sizeof(struct page), PAGE_SIZE)
 #define SUBSECTIONS		(SECTION_MEMMAP / SUBSECTION_MEMMAP)
 
-/* Whole sections are mapped by blocks with 4K pages, by base pages elsewhere. */
-#define LEAF_SIZE	(IS_ENABLED(CONFIG_ARM64_4K_PAGES) ? PMD_SIZE : PAGE_SIZE)
+/*
+ * With 4K pages a whole section is mapped by blocks, if its memmap fills them: with
+ * struct pages of 64 bytes, but not of 80. All else is mapped by base pages.
+ */
+#define HAS_BLOCKS	(IS_ENABLED(CONFIG_ARM64_4K_PAGES) && IS_ALIGNED(SECTION_MEMMAP, PMD_SIZE))
+#define LEAF_SIZE	(HAS_BLOCKS ? PMD_SIZE : PAGE_SIZE)
 #define LEAF_PAGES	(LEAF_SIZE / PAGE_SIZE)
 #define SECTION_PAGES	(SECTION_MEMMAP / PAGE_SIZE)
 
@@ -198,7 +202,7 @@ static void populate_section_mapping_size(struct kunit *test)
 	struct vmemmap_census census;
 	unsigned long blocks = 0, pages = SECTION_PAGES;
 
-	if (IS_ENABLED(CONFIG_ARM64_4K_PAGES)) {
+	if (HAS_BLOCKS) {
 		blocks = SECTION_MEMMAP / PMD_SIZE;
 		pages = 0;
 	}
@@ -353,7 +357,7 @@ static void populate_section_descriptors(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
 	struct span span = section_span(dev, 0);
-	unsigned int type = IS_ENABLED(CONFIG_ARM64_4K_PAGES) ? 1 : 3;
+	unsigned int type = HAS_BLOCKS ? 1 : 3;
 	unsigned long i;
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
@@ -381,7 +385,8 @@ static void populate_section_tables_are_ram(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * SECTION_PAGES);
 	struct span span = section_span(dev, 0);
-	unsigned long ptes = DIV_ROUND_UP(SECTION_MEMMAP, PMD_SIZE);
+	unsigned long pmds = ALIGN(span.end, PMD_SIZE) - ALIGN_DOWN(span.start, PMD_SIZE);
+	unsigned long ptes = HAS_BLOCKS ? 0 : pmds / PMD_SIZE;
 	struct vmemmap_census census;
 	struct vmemmap_walk walk;
 	enum walk_level level;
@@ -766,11 +771,35 @@ static void free_subsection_returns_empty_tables(struct kunit *test)
 static void free_section_puts_no_device_page_into_buddy(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
-	struct ram_use use = ram_use_of(test, dev, section_span(dev, 0), &altmap, 0);
+	struct span span = section_span(dev, 0);
+	unsigned int order = get_order(SECTION_MEMMAP);
+	/* A block is freed as one page, which has to be a compound page to have one count. */
+	unsigned long i, nr = HAS_BLOCKS ? 1 : 1UL << order;
+	struct vmem_altmap altmap = { .free = SECTION_PAGES };
+	struct page *pages;
 
-	KUNIT_EXPECT_GE_MSG(test, use.kept, 0,
-			    "free pages of system RAM, less than zero if there are more than before");
+	/* Without it, what is in the altmap would be freed indeed. */
+	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
+			      "vmemmap_free() gives nothing back to an altmap");
+	pages = alloc_pages(GFP_KERNEL | (HAS_BLOCKS ? __GFP_COMP : 0), order);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	if (!HAS_BLOCKS)
+		split_page(pages, order);
+	for (i = 0; i < nr; i++)
+		get_page(pages + i);
+	altmap.base_pfn = page_to_pfn(pages);
+
+	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
+	KUNIT_EXPECT_EQ(test, altmap.alloc, SECTION_PAGES);
+	depopulate(test, dev, span, &altmap);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	for (i = 0; i < nr; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, page_count(pages + i), 2,
+				    "references to page %lu of the altmap", i);
+		if (page_count(pages + i) > 1)
+			put_page(pages + i);
+		__free_pages(pages + i, HAS_BLOCKS ? order : 0);
+	}
 }
 
 /* C12: no page of system RAM, a table's least of all, is the altmap's gain. */

@@ -16,8 +16,9 @@ EQUIVALENT = PATCHES / "equivalent"
 
 # Where the code under test differs most: blocks or none, shared pages or none.
 CONFIGS = ("4k", "64k")
-# Where any allocation can be made to fail; for the few that need it.
-ALL_CONFIGS = (*CONFIGS, "4k-debug")
+# For the few that need them: where any allocation can be made to fail, and where sections
+# do not fill the PMDs of their memmap.
+ALL_CONFIGS = (*CONFIGS, "4k-debug", "4k-page80")
 
 _FIELD = re.compile(r"^(Breaks|Configs|Fast|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
 
