@@ -5,24 +5,24 @@
 #include <kunit/test.h>
 
 void warn_log_begin(struct kunit *test);
-void warn_log_expect(struct kunit *test, unsigned int nr, const char *func);
+void warn_log_expect(struct kunit *test, unsigned int nr, const char *file);
 
 /**
- * KUNIT_EXPECT_WARNS() - a call gives so many WARNs, all of one function
+ * KUNIT_EXPECT_WARNS() - a call gives so many WARNs, all of one source file
  * @test: the test context
  * @nr: how many WARNs are expected
- * @func: name of the function that they stand in
+ * @file: the source file that they stand in, as __FILE__ has it
  * @call: the call, which is all that is bracketed
  *
  * No splat reaches the console: a WARN that a test provokes is not news.
  */
-#define KUNIT_EXPECT_WARNS(test, nr, func, call)	\
+#define KUNIT_EXPECT_WARNS(test, nr, file, call)	\
 do {							\
 	struct kunit *__test = (test);			\
 							\
 	warn_log_begin(__test);				\
 	call;						\
-	warn_log_expect(__test, nr, func);		\
+	warn_log_expect(__test, nr, file);		\
 } while (0)
 
 /**

@@ -21,6 +21,9 @@
 
 #define NR	4
 
+/* Where the WARNs stand. */
+#define MMU_C	"arch/arm64/mm/mmu.c"
+
 /* NR base pages of memmap, in the device or, without an altmap, in RAM. */
 static unsigned long get_mapping(struct kunit *test, struct fake_dev *dev,
 				 struct vmem_altmap *altmap)
@@ -71,7 +74,7 @@ static void altmap_without_free_warns_once(struct kunit *test)
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
 	unsigned long start = get_mapping(test, dev, &altmap);
 
-	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   unmap(start, NR * PAGE_SIZE, false, &altmap));
 }
 
@@ -90,7 +93,7 @@ static void altmap_without_free_warns_each_time(struct kunit *test)
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
 	unsigned long start = get_mapping(test, dev, &altmap);
 
-	KUNIT_EXPECT_WARNS(test, 3, "unmap_hotplug_range",
+	KUNIT_EXPECT_WARNS(test, 3, MMU_C,
 			   unmap_three_times(start, &altmap));
 }
 
@@ -100,7 +103,7 @@ static void altmap_without_free_warns_on_empty_range(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
 
-	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   unmap(fake_dev_memmap(dev, 0), NR * PAGE_SIZE, false,
 				 &altmap));
 }
@@ -113,7 +116,7 @@ static void altmap_without_free_gives_nothing_back(struct kunit *test)
 	unsigned long start = get_mapping(test, dev, &altmap);
 
 	KUNIT_ASSERT_EQ(test, altmap.alloc, NR);
-	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   unmap(start, NR * PAGE_SIZE, false, &altmap));
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, NR, "pages given out, as before");
 	expect_holes(test, dev, start, NR);
@@ -324,7 +327,7 @@ static void contiguous_pages_warn_when_freed(struct kunit *test)
 
 	assert_free_takes_altmap(test, dev);
 	altmap.alloc = CONT_PTES;
-	KUNIT_EXPECT_WARNS(test, CONT_PTES, "unmap_hotplug_pte_range",
+	KUNIT_EXPECT_WARNS(test, CONT_PTES, MMU_C,
 			   unmap(start, CONT_PTES * PAGE_SIZE, true, &altmap));
 	expect_holes(test, dev, start, CONT_PTES);
 	KUNIT_EXPECT_EQ(test, altmap.alloc, 0);
@@ -339,7 +342,7 @@ static void contiguous_blocks_warn_when_freed(struct kunit *test)
 
 	assert_free_takes_altmap(test, dev);
 	altmap.alloc = nr;
-	KUNIT_EXPECT_WARNS(test, CONT_PMDS, "unmap_hotplug_pmd_range",
+	KUNIT_EXPECT_WARNS(test, CONT_PMDS, MMU_C,
 			   unmap(start, CONT_PMDS * PMD_SIZE, true, &altmap));
 	expect_holes(test, dev, start, nr);
 	KUNIT_EXPECT_EQ(test, altmap.alloc, 0);
@@ -382,7 +385,7 @@ static void reserved_page_warns_when_freed(struct kunit *test)
 	get_page(page);
 	SetPageReserved(page);
 
-	KUNIT_EXPECT_WARNS(test, 1, "free_hotplug_page_range",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   unmap(start, NR * PAGE_SIZE, true, NULL));
 	expect_holes(test, dev, start, NR);
 
@@ -470,7 +473,7 @@ static void invalid_page_warns_when_freed(struct kunit *test)
 	unsigned long start = get_mapping(test, dev, NULL);
 
 	make_invalid(test, start + PAGE_SIZE, true);
-	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_pte_range",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   unmap(start, NR * PAGE_SIZE, true, NULL));
 	expect_holes(test, dev, start, NR);
 }

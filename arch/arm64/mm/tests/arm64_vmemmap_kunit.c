@@ -39,6 +39,9 @@
 #define LEAF_PAGES	(LEAF_SIZE / PAGE_SIZE)
 #define SECTION_PAGES	(SECTION_MEMMAP / PAGE_SIZE)
 
+/* Where the WARNs stand. */
+#define MMU_C		"arch/arm64/mm/mmu.c"
+
 /* Addresses of a memmap, and what is asked of them. */
 struct span {
 	unsigned long start;
@@ -931,7 +934,7 @@ static void populate_outside_vmemmap_is_refused(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(spans); i++) {
 		expect_unmapped(test, dev, spans[i]);
-		KUNIT_EXPECT_WARNS(test, 1, "vmemmap_populate",
+		KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 				   err = populate(spans[i], &altmap));
 		KUNIT_EXPECT_EQ(test, err, -EINVAL);
 		expect_unmapped(test, dev, spans[i]);
@@ -989,9 +992,9 @@ static void free_outside_vmemmap_is_refused(struct kunit *test)
 	span.start = (unsigned long)buf;
 	span.end = span.start + PAGE_SIZE;
 	vmemmap_walk(span.start, &before);
-	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_free",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   depopulate(test, dev, span, &altmap));
-	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_free",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   depopulate(test, dev, behind, &altmap));
 	vmemmap_walk(span.start, &after);
 	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc,

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What other suites rely on: KUNIT_EXPECT_WARNS() counts the WARNs of the test's
+ * task, each time that one fires, and no others.
+ */
+#include <kunit/test.h>
+#include <linux/bug.h>
+#include <linux/console.h>
+#include <linux/irq_work.h>
+#include <linux/kmsg_dump.h>
+#include <linux/panic.h>
+#include <linux/printk.h>
+#include <linux/string.h>
+
+#include "warn_log.h"
+
+static void warn_three_times(void)
+{
+	int i;
+
+	WARN(1, "mm/tests: not to be seen\n");
+	for (i = 0; i < 2; i++)
+		WARN_ON(1);
+}
+
+static void warn_of_task_is_counted(struct kunit *test)
+{
+	KUNIT_EXPECT_WARNS(test, 3, __FILE__, warn_three_times());
+	KUNIT_EXPECT_WARNS(test, 1, __FILE__, WARN_ON_ONCE(1));
+	KUNIT_EXPECT_NO_WARN(test, WARN_ON(0));
+}
+
+static void warn_in_interrupt(struct irq_work *work)
+{
+	WARN(1, "mm/tests: not the test's\n");
+}
+
+/* How often the log of the kernel says that this function gave a WARN. */
+static unsigned int nr_reported(const char *func)
+{
+	struct kmsg_dump_iter iter;
+	unsigned int nr = 0;
+	char line[256];
+	size_t len;
+
+	kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
+		line[len] = '\0';
+		nr += strstr(line, "WARNING:") && strstr(line, func);
+	}
+	return nr;
+}
+
+/* What KUnit prints has no end of line, and goes to the console with the next message. */
+static void flush_console(void)
+{
+	pr_info("mm/tests: an interrupt gives a WARN\n");
+	console_lock();
+	console_unlock();
+}
+
+/* The splat is expected, so it may go to the log, but not to the console. */
+static void interrupt_that_warns(void)
+{
+	struct irq_work work = IRQ_WORK_INIT_HARD(warn_in_interrupt);
+	int level = console_loglevel;
+
+	flush_console();
+	console_loglevel = CONSOLE_LOGLEVEL_SILENT;
+	irq_work_queue(&work);
+	irq_work_sync(&work);
+	flush_console();
+	console_loglevel = level;
+}
+
+/* A WARN by an interrupt is reported, even if it arrives while a test counts WARNs. */
+static void warn_of_interrupt_is_reported(struct kunit *test)
+{
+	unsigned int before;
+
+#ifdef kunit_warning_suppress
+	kunit_skip(test, "kunit_warning_suppress() hides WARNs by interrupts as well");
+#endif
+	if (panic_on_warn)
+		kunit_skip(test, "a WARN that is reported would be a panic");
+	before = nr_reported("warn_in_interrupt");
+	KUNIT_EXPECT_NO_WARN(test, interrupt_that_warns());
+	KUNIT_EXPECT_EQ_MSG(test, nr_reported("warn_in_interrupt"), before + 1,
+			    "WARNs of an interrupt in the log, before and now");
+}
+
+static struct kunit_case warn_log_cases[] = {
+	KUNIT_CASE(warn_of_task_is_counted),
+	KUNIT_CASE(warn_of_interrupt_is_reported),
+	{}
+};
+
+static struct kunit_suite warn_log_suite = {
+	.name = "warn_log",
+	.test_cases = warn_log_cases,
+};
+
+kunit_test_suite(warn_log_suite);
+
+MODULE_DESCRIPTION("KUnit tests for counting WARNs");
+MODULE_LICENSE("GPL");
