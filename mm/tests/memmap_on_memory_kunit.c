@@ -7,11 +7,13 @@
  * cases cite its rules as G1, G2 and so on.
  */
 #include <kunit/test.h>
+#include <linux/bitops.h>
 #include <linux/device.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
+#include <linux/string.h>
 
 #include "alloc_fault.h"
 #include "fake_dev.h"
@@ -153,11 +155,24 @@ static void online_memory_spares_memmap(struct kunit *test)
 	expect_memmap_on_block(test, dimm->dev);
 }
 
-/* G3: the rest can be had and written. */
+/* What the struct pages of the block's memmap hold, word by word. */
+static u64 memmap_checksum(const struct fake_dev *dev)
+{
+	const u64 *word = (const u64 *)pfn_to_page(dev->pfn);
+	const u64 *end = (const u64 *)pfn_to_page(dev->pfn + MEMMAP_PAGES);
+	u64 sum = 0;
+
+	while (word < end)
+		sum = rol64(sum, 1) ^ *word++;
+	return sum;
+}
+
+/* G3: the rest can be allocated and written. The memmap is not among it. */
 static void online_memory_can_be_written(struct kunit *test)
 {
 	struct dimm *dimm = dimm_get(test);
 	unsigned long pfn, end, i;
+	u64 sum;
 	/* A block has many pages; every 61st comes by all offsets. */
 	const unsigned long step = 61;
 
@@ -168,8 +183,18 @@ static void online_memory_can_be_written(struct kunit *test)
 	pfn = dimm->dev->pfn + ALIGN(MEMMAP_PAGES, pageblock_nr_pages);
 	KUNIT_ASSERT_LT_MSG(test, pfn, end, "a block has no more than one pageblock");
 	KUNIT_ASSERT_EQ(test, alloc_contig_range(pfn, end, MIGRATE_MOVABLE, GFP_KERNEL), 0);
+	sum = memmap_checksum(dimm->dev);
 	for (i = pfn; i < end; i += step)
-		memset(pfn_to_kaddr(i), 0xa5, PAGE_SIZE);
+		memset64(pfn_to_kaddr(i), i, PAGE_SIZE / sizeof(u64));
+	for (i = pfn; i < end; i += step) {
+		const u64 *page = pfn_to_kaddr(i);
+
+		if (page[0] != i || memcmp(page, page + 1, PAGE_SIZE - sizeof(u64)))
+			break;
+	}
+	KUNIT_EXPECT_GE_MSG(test, i, end, "page frame %#lx does not hold what was written", i);
+	KUNIT_EXPECT_EQ_MSG(test, memmap_checksum(dimm->dev), sum,
+			    "checksum of the struct pages of the memmap, after and before");
 	free_contig_range(pfn, end - pfn);
 	expect_memmap_on_block(test, dimm->dev);
 }
@@ -223,12 +248,16 @@ static int dimm_add_short_of(struct kunit *test, struct dimm *dimm,
  */
 static void add_memory_each_allocation_can_fail(struct kunit *test)
 {
-	struct dimm *dimm = dimm_get(test);
 	struct vmemmap_census census;
+	struct dimm *dimm;
 	unsigned int nth;
 	bool failed;
 	int err = 0;
 
+	/* All that it allocates comes from slab: the memmap is the block's own. */
+	if (!IS_ENABLED(CONFIG_FAILSLAB))
+		kunit_skip(test, "CONFIG_FAILSLAB is off, so no allocation can fail");
+	dimm = dimm_get(test);
 	for (nth = 0; ; nth++) {
 		KUNIT_EXPECT_NO_WARN(test, err = dimm_add_short_of(test, dimm, nth, &failed));
 		if (!err && failed)
@@ -250,9 +279,7 @@ static void add_memory_each_allocation_can_fail(struct kunit *test)
 		return;
 	}
 	kunit_info(test, "%u allocations, each of which failed once", nth);
-	/* All else that it wants comes from slab: the memmap is the block's own. */
-	if (IS_ENABLED(CONFIG_FAILSLAB))
-		KUNIT_EXPECT_GT(test, nth, 0);
+	KUNIT_EXPECT_GT(test, nth, 0);
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "when no allocation fails");
 	expect_memmap_on_block(test, dimm->dev);
 }

@@ -80,6 +80,8 @@ struct slot {
  *	inside a page. Where it does not, memremap_pages() oopses.
  * @broken: the kernel got something wrong: hands off
  * @frames: which page frames of it hold a memmap, as last seen
+ * @nr_ram: how many page frames boot memory has, from 0 on
+ * @ram: which of those hold a memmap of the arena, as last seen
  * @slot: the devices
  */
 struct arena {
@@ -88,6 +90,8 @@ struct arena {
 	bool maps_both_ends;
 	bool broken;
 	unsigned long *frames;
+	unsigned long nr_ram;
+	unsigned long *ram;
 	struct slot slot[NR_SLOTS];
 };
 
@@ -192,6 +196,7 @@ static void arena_put(void *data)
 		if (arena->slot[i].present)
 			slot_remove(&arena->slot[i]);
 	bitmap_free(arena->frames);
+	bitmap_free(arena->ram);
 	kfree(arena);
 }
 
@@ -224,10 +229,13 @@ static struct arena *arena_get(struct kunit *test, unsigned long nr_sections)
 	arena->nr = nr_sections * SUBSECTIONS_PER_SECTION;
 	arena->maps_both_ends = maps_both_ends(dev);
 	arena->frames = bitmap_zalloc(dev->nr, GFP_KERNEL);
+	arena->nr_ram = PHYS_PFN(memblock_end_of_DRAM());
+	arena->ram = bitmap_zalloc(arena->nr_ram, GFP_KERNEL);
 	for (i = 0; i < NR_SLOTS; i++)
 		arena->slot[i].arena = arena;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, arena_put, arena));
 	KUNIT_ASSERT_NOT_NULL(test, arena->frames);
+	KUNIT_ASSERT_NOT_NULL(test, arena->ram);
 	kunit_activate_static_stub(test, memmap_pages_add, count_memmap_pages);
 	return arena;
 }
@@ -257,6 +265,20 @@ static unsigned int model_users(struct arena *arena, unsigned long addr,
 	return users;
 }
 
+/* A page of system RAM that holds a memmap is allocated, for one page of it alone. */
+static const char *wrong_ram_page(struct arena *arena, const struct vmemmap_walk *walk,
+				  unsigned long pfn)
+{
+	if (pfn >= arena->nr_ram || !pfn_valid(pfn))
+		return "lies where nothing is";
+	if (test_and_set_bit(pfn, arena->ram))
+		return "is where another page of the memmap is";
+	/* Of a block, the first page has the reference. */
+	if (page_count(pfn_to_page(walk->pfn)) != 1 || PageBuddy(pfn_to_page(pfn)))
+		return "is in a page of system RAM that is free, or somebody else's";
+	return NULL;
+}
+
 /* Says what is wrong with one page of the memmap, or nothing. */
 static const char *wrong_page(struct arena *arena, unsigned long addr,
 			      unsigned long *pfn)
@@ -275,11 +297,10 @@ static const char *wrong_page(struct arena *arena, unsigned long addr,
 		return "is mapped, though not in use";
 
 	if (!fake_dev_has(dev, *pfn)) {
-		if (!pfn_valid(*pfn))
-			return "lies where nothing is";
 		/* What neighbours share, or may yet, is in system RAM. */
-		return users == 1 && whole && only->offer ?
-		       "is not in its device" : NULL;
+		if (users == 1 && whole && only->offer)
+			return "is not in its device";
+		return wrong_ram_page(arena, &walk, *pfn);
 	}
 	if (users > 1)
 		return "is in one device, and another one uses it";
@@ -325,6 +346,7 @@ static bool arena_check(struct kunit *test, struct arena *arena,
 	int i, j;
 
 	bitmap_zero(arena->frames, dev->nr);
+	bitmap_zero(arena->ram, arena->nr_ram);
 	for (i = 0; i < NR_SLOTS; i++)
 		arena->slot[i].held = 0;
 	for (addr = fake_dev_memmap(dev, 0); addr < end; addr += PAGE_SIZE) {
@@ -434,7 +456,7 @@ static bool add_short(struct kunit *test, struct arena *arena,
 static bool remove(struct kunit *test, struct arena *arena, unsigned int step,
 		   struct slot *slot)
 {
-	slot_remove(slot);
+	KUNIT_EXPECT_NO_WARN(test, slot_remove(slot));
 	return arena_check(test, arena, step, "removal");
 }
 

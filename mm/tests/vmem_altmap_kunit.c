@@ -256,13 +256,15 @@ static void alloc_block_buf_spends_no_ram(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 8 * MAX_BLOCK);
 	unsigned long before, after;
+	void *block;
 	int i;
 
 	/* Somebody else may allocate meanwhile, but not each time. */
 	for (i = 0; i < 8; i++) {
 		before = free_ram_pages();
-		alloc_pages_of(test, MAX_BLOCK, &altmap);
+		block = alloc_pages_of(test, MAX_BLOCK, &altmap);
 		after = free_ram_pages();
+		expect_frame(test, block, dev->pfn + i * MAX_BLOCK);
 		if (after == before)
 			break;
 	}

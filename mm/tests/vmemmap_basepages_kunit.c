@@ -169,22 +169,30 @@ struct ram_use {
 };
 
 /* Somebody else may allocate meanwhile, but not each time. */
-static struct ram_use ram_use_of(struct fake_dev *dev, unsigned long nr,
-				 const struct vmem_altmap *altmap, long expected)
+static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
+				 unsigned long nr, const struct vmem_altmap *altmap,
+				 long expected)
 {
 	unsigned long start = fake_dev_memmap(dev, 0);
 	unsigned long before, populated, after;
+	struct vmemmap_census census;
 	struct vmem_altmap copy;
 	struct ram_use use;
-	int try;
+	int try, err;
 
 	for (try = 0; try < 5; try++) {
 		if (altmap)
 			memcpy(&copy, altmap, sizeof(copy));
 		before = free_ram_pages();
-		populate(start, nr, altmap ? &copy : NULL);
+		err = populate(start, nr, altmap ? &copy : NULL);
 		populated = free_ram_pages();
-		use.tables = census_of(dev, start, nr).tables - dev->tables;
+		census = census_of(dev, start, nr);
+		use.tables = census.tables - dev->tables;
+		/* A memmap that is not there has spent nothing. */
+		KUNIT_ASSERT_EQ(test, err, 0);
+		KUNIT_ASSERT_EQ_MSG(test, census.holes, 0, "unmapped pages of %lu", nr);
+		KUNIT_ASSERT_EQ_MSG(test, census.device, nr - expected,
+				    "pages of %lu that lie in the device", nr);
 		fake_dev_unmap(dev, start, start + nr * PAGE_SIZE);
 		after = free_ram_pages();
 
@@ -201,7 +209,7 @@ static void populate_basepages_spends_ram_on_tables_only(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
-	struct ram_use use = ram_use_of(dev, NR, &altmap, 0);
+	struct ram_use use = ram_use_of(test, dev, NR, &altmap, 0);
 
 	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
 			    "pages of system RAM for %d pages of memmap, against page tables",
@@ -228,7 +236,7 @@ static void populate_basepages_without_altmap_is_ram(struct kunit *test)
 				      walk_level_name(walk.level), walk.pfn);
 	}
 	fake_dev_unmap(dev, start, start + NR * PAGE_SIZE);
-	use = ram_use_of(dev, NR, NULL, NR);
+	use = ram_use_of(test, dev, NR, NULL, NR);
 	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables + NR,
 			    "pages of system RAM for %d pages of memmap and their page tables",
 			    NR);

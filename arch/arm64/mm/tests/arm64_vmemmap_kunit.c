@@ -196,7 +196,7 @@ static void populate_sections_share_altmap(struct kunit *test)
 			      dev->pfn + i * SECTION_PAGES, LEAF_SIZE);
 }
 
-/* C2: with 4K pages a section is mapped by blocks alone, else by base pages. */
+/* C2: a section is mapped by blocks alone where it fills them, else by base pages. */
 static void populate_section_mapping_size(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -393,9 +393,6 @@ static void populate_section_tables_are_ram(struct kunit *test)
 	struct vmemmap_census census;
 	struct vmemmap_walk walk;
 	enum walk_level level;
-
-	if (IS_ENABLED(CONFIG_ARM64_4K_PAGES))
-		ptes = 0;
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
 	census = census_of(dev, span);
@@ -669,22 +666,31 @@ struct ram_use {
 };
 
 /*
- * System RAM around populate and free. Somebody else may allocate meanwhile,
- * but not each time.
+ * System RAM around populate and free, of which @expected pages are for the memmap; the
+ * other pages lie in the device. Somebody else may allocate meanwhile, but not each time.
  */
 static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 				 struct span span, struct vmem_altmap *altmap,
 				 long expected)
 {
-	unsigned long before, populated, after;
+	unsigned long before, populated, after, nr = span_nr_pages(span);
+	struct vmemmap_census census;
 	struct ram_use use;
-	int try;
+	int try, err;
 
 	for (try = 0; try < 5; try++) {
 		before = free_ram_pages();
-		populate(span, altmap);
+		err = populate(span, altmap);
 		populated = free_ram_pages();
 		use.tables = fake_dev_census(dev).tables - dev->tables;
+		census = census_of(dev, span);
+		/* A memmap that is not there has spent nothing. */
+		KUNIT_ASSERT_EQ(test, err, 0);
+		KUNIT_ASSERT_EQ_MSG(test, census.holes, 0, "unmapped pages in [%#lx, %#lx)",
+				    span.start, span.end);
+		KUNIT_ASSERT_EQ_MSG(test, census.device, nr - expected,
+				    "pages of [%#lx, %#lx) that lie in the device",
+				    span.start, span.end);
 		depopulate(test, dev, span, altmap);
 		after = free_ram_pages();
 
@@ -770,8 +776,12 @@ static void free_subsection_returns_empty_tables(struct kunit *test)
 	KUNIT_EXPECT_GT_MSG(test, added, 0, "no table was ever added");
 }
 
-/* C12: no page of the device gets into the buddy allocator. */
-static void free_section_puts_no_device_page_into_buddy(struct kunit *test)
+/*
+ * C12: a page that goes back to the altmap does not get into the page allocator as well.
+ * Whether it did shows in its reference count, so this altmap offers system RAM. One more
+ * reference keeps each page from being freed.
+ */
+static void free_section_puts_no_altmap_page_into_buddy(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct span span = section_span(dev, 0);
@@ -805,7 +815,7 @@ static void free_section_puts_no_device_page_into_buddy(struct kunit *test)
 	}
 }
 
-/* C12: no page of system RAM, a table's least of all, is the altmap's gain. */
+/* C12: page tables that are freed are not counted into the altmap. */
 static void free_subsection_counts_no_table_into_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -1129,7 +1139,7 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(free_subsection_keeps_neighbours_tables),
 	KUNIT_CASE(remove_memory_keeps_neighbours_table),
 	KUNIT_CASE(free_subsection_returns_empty_tables),
-	KUNIT_CASE(free_section_puts_no_device_page_into_buddy),
+	KUNIT_CASE(free_section_puts_no_altmap_page_into_buddy),
 	KUNIT_CASE(free_subsection_counts_no_table_into_altmap),
 	KUNIT_CASE(free_section_without_altmap_returns_ram),
 	KUNIT_CASE(populate_section_again_reaches_new_memory),
