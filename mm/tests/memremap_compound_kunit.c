@@ -138,8 +138,8 @@ static void model_page(const struct piece *piece, unsigned long pfn, union model
 	struct page *page = &model->page;
 
 	memset(model, 0, sizeof(*model));
-	*flags = BIT(PG_reserved) | (unsigned long)ZONE_DEVICE << ZONES_PGSHIFT |
-		 KASAN_TAG_MASK << KASAN_TAG_PGSHIFT;
+	/* The node is 0, and so is what a page without a KASAN tag has in its place. */
+	*flags = BIT(PG_reserved) | (unsigned long)ZONE_DEVICE << ZONES_PGSHIFT;
 #ifdef LAST_CPUPID_NOT_IN_PAGE_FLAGS
 	page->_last_cpupid = LAST_CPUPID_MASK;
 #else

@@ -7,6 +7,7 @@
  * cases cite its rules as D1, D2 and so on.
  */
 #include <kunit/test.h>
+#include <linux/log2.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -20,6 +21,8 @@
 #include "warn_log.h"
 
 #define NR	4
+
+#define SECTION_MEMMAP	(PAGES_PER_SECTION * sizeof(struct page))
 
 /* Where the WARNs stand. */
 #define MMU_C	"arch/arm64/mm/mmu.c"
@@ -243,7 +246,7 @@ static pte_t *make_pte(unsigned long addr)
 static void altmap_with_free_takes_largest_block(struct kunit *test)
 {
 	unsigned long size = pud_sect_supported() ? PUD_SIZE : PMD_SIZE;
-	unsigned long align = 2 * size / (PAGES_PER_SECTION * sizeof(struct page));
+	unsigned long align = roundup_pow_of_two(2 * size / SECTION_MEMMAP);
 	struct fake_dev *dev = fake_dev_get(test, 1, align);
 	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, size / PAGE_SIZE);
 	unsigned long start = ALIGN_DOWN(fake_dev_memmap(dev, 0), size);
@@ -286,14 +289,16 @@ static void altmap_with_free_takes_largest_block(struct kunit *test)
 static struct fake_dev *get_contiguous(struct kunit *test, unsigned long size,
 				       unsigned int nr, unsigned long *start)
 {
-	unsigned long sections = nr * size / (PAGES_PER_SECTION * sizeof(struct page));
-	struct fake_dev *dev = fake_dev_get(test, sections ?: 1, sections ?: 1);
+	unsigned long sections = roundup_pow_of_two(DIV_ROUND_UP(nr * size, SECTION_MEMMAP));
+	/* Where a section's memmap is no power of two, some is lost to alignment. */
+	unsigned long times = is_power_of_2(SECTION_MEMMAP) ? 1 : 2;
+	struct fake_dev *dev = fake_dev_get(test, times * sections, sections);
 	bool done;
 	unsigned int i;
 	pmd_t *pmdp;
 	pte_t *ptep;
 
-	*start = fake_dev_memmap(dev, 0);
+	*start = ALIGN(fake_dev_memmap(dev, 0), nr * size);
 	mem_hotplug_begin();
 	for (i = 0; i < nr; i++) {
 		unsigned long addr = *start + i * size;

@@ -10,6 +10,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/io.h>
+#include <linux/log2.h>
 #include <linux/memory_hotplug.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -763,7 +764,7 @@ static void free_subsection_returns_empty_tables(struct kunit *test)
 	unsigned int i, added = 0;
 
 	for (i = 0; i < ARRAY_SIZE(table_spans); i++) {
-		unsigned long align = 2 * table_spans[i] / SECTION_MEMMAP ?: 1;
+		unsigned long align = roundup_pow_of_two(2 * table_spans[i] / SECTION_MEMMAP ?: 1);
 		struct fake_dev *dev;
 
 		if (i > 0 && table_spans[i] == table_spans[i - 1])
