@@ -113,7 +113,7 @@ def _comparison(config: str, kernels: Sequence[Measured]) -> list[str]:
     if any(line.endswith("*") for line in lines):
         lines += [
             "* The memmap would not fill a page and lies in system RAM:",
-            f"  held against that of {kernels[0].flavour} in RAM.",
+            f"  compared with {kernels[0].flavour} with its memmap in RAM.",
         ]
     return lines
 
