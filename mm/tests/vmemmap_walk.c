@@ -108,6 +108,34 @@ void vmemmap_walk(unsigned long addr, struct vmemmap_walk *walk)
 		found(walk, pte_pfn(pte), PAGE_SIZE, pte_val(pte));
 }
 
+/* The memory that an entry of this level maps. */
+static unsigned long entry_size(enum walk_level level)
+{
+	/* Some architectures compute them at run time. */
+	const unsigned long size[] = {
+		PGDIR_SIZE, P4D_SIZE, PUD_SIZE, PMD_SIZE, PAGE_SIZE,
+	};
+
+	return size[level];
+}
+
+/* Count each table once. The addresses of the walks ascend. */
+static void count_tables(struct vmemmap_census *census, const struct vmemmap_walk *walk,
+			 void **seen)
+{
+	enum walk_level level;
+
+	for (level = WALK_P4D; level < WALK_LEVELS; level++) {
+		if (!walk->table[level] || walk->table[level] == seen[level])
+			continue;
+		seen[level] = walk->table[level];
+		census->level_tables[level]++;
+		census->tables++;
+		if (!memchr_inv(walk->table[level], 0, PAGE_SIZE))
+			census->empty_tables++;
+	}
+}
+
 /**
  * vmemmap_census() - count what a range is mapped with
  * @start: first address, a multiple of PAGE_SIZE
@@ -122,35 +150,33 @@ void vmemmap_census(unsigned long start, unsigned long end,
 		    unsigned long dev_pfn, unsigned long dev_nr,
 		    struct vmemmap_census *census)
 {
+	unsigned long addr, next, size, first, last;
 	void *seen[WALK_LEVELS] = { };
 	struct vmemmap_walk walk;
-	unsigned long addr, first;
-	enum walk_level level;
 
 	memset(census, 0, sizeof(*census));
 	get_online_mems();
-	for (addr = start; addr < end; addr += PAGE_SIZE) {
+	for (addr = start; addr < end; addr = next) {
 		vmemmap_walk(addr, &walk);
+		count_tables(census, &walk, seen);
 
-		for (level = WALK_P4D; level < WALK_LEVELS; level++) {
-			if (!walk.table[level] || walk.table[level] == seen[level])
-				continue;
-			seen[level] = walk.table[level];
-			census->level_tables[level]++;
-			census->tables++;
-		}
-
+		size = walk.leaf ? walk.size : entry_size(walk.level);
+		next = (addr | (size - 1)) + 1;
+		if (!next || next > end)
+			next = end;
 		if (!walk.leaf) {
-			census->holes++;
+			census->holes += (next - addr) >> PAGE_SHIFT;
 			continue;
 		}
-		first = walk.pfn + ((addr & (walk.size - 1)) >> PAGE_SHIFT);
-		if (first >= dev_pfn && first < dev_pfn + dev_nr)
-			census->device++;
-		if (walk.size == PAGE_SIZE)
+		first = walk.pfn + ((addr & (size - 1)) >> PAGE_SHIFT);
+		last = min(first + ((next - addr) >> PAGE_SHIFT), dev_pfn + dev_nr);
+		first = max(first, dev_pfn);
+		if (first < last)
+			census->device += last - first;
+		if (size == PAGE_SIZE)
 			census->pages++;
-		else if (addr == start || IS_ALIGNED(addr, walk.size))
-			*(walk.size == PMD_SIZE ? &census->blocks : &census->huge) += 1;
+		else
+			*(size == PMD_SIZE ? &census->blocks : &census->huge) += 1;
 	}
 	put_online_mems();
 }

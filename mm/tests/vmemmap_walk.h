@@ -53,6 +53,7 @@ struct vmemmap_walk {
  * @holes: base pages' worth of addresses that are not mapped
  * @device: base pages' worth of frames inside the device
  * @tables: table pages below the root that serve the range, in all
+ * @empty_tables: those of them that have no entry at all
  * @level_tables: the same by level
  */
 struct vmemmap_census {
@@ -62,6 +63,7 @@ struct vmemmap_census {
 	unsigned long holes;
 	unsigned long device;
 	unsigned long tables;
+	unsigned long empty_tables;
 	unsigned long level_tables[WALK_LEVELS];
 };
 
