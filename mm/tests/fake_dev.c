@@ -65,6 +65,26 @@ struct vmemmap_census fake_dev_census(const struct fake_dev *dev)
 	return census;
 }
 
+/**
+ * fake_dev_linear() - count what the device's linear mapping is mapped with
+ * @dev: the device
+ *
+ * Context: Process context, may sleep. Takes the memory hot-plug lock.
+ * Return: the counts.
+ */
+struct fake_dev_linear fake_dev_linear(const struct fake_dev *dev)
+{
+	struct vmemmap_census census;
+
+	vmemmap_census((unsigned long)__va(PFN_PHYS(dev->pfn)),
+		       (unsigned long)__va(PFN_PHYS(dev->pfn + dev->nr)),
+		       dev->pfn, dev->nr, &census);
+	return (struct fake_dev_linear) {
+		.mapped = dev->nr - census.holes,
+		.empty_tables = census.empty_tables,
+	};
+}
+
 static void clear_device_entries(const struct fake_dev *dev,
 				 unsigned long start, unsigned long end)
 {
@@ -272,6 +292,20 @@ static struct range fake_dev_memory(void)
 		range.end = range.start + size - 1;
 	}
 	return range;
+}
+
+/**
+ * fake_dev_memory_sections() - how large can a device be that has memory?
+ *
+ * Return: how many whole sections are in the memory that the command line names.
+ */
+unsigned long fake_dev_memory_sections(void)
+{
+	struct range range = fake_dev_memory();
+	unsigned long first = SECTION_ALIGN_UP(PHYS_PFN(range.start));
+	unsigned long end = SECTION_ALIGN_DOWN(PHYS_PFN(range.end + 1));
+
+	return range.start && end > first ? (end - first) / PAGES_PER_SECTION : 0;
 }
 
 /**

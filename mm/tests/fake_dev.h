@@ -38,17 +38,29 @@ struct fake_dev {
 	bool abandoned;
 };
 
+/**
+ * struct fake_dev_linear - what the device's linear mapping is mapped with
+ * @mapped: pages that are mapped, whatever to
+ * @empty_tables: page-table pages on the way that have no entry
+ */
+struct fake_dev_linear {
+	unsigned long mapped;
+	unsigned long empty_tables;
+};
+
 struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 			      unsigned long align_sections);
 struct fake_dev *fake_dev_get_memory(struct kunit *test,
 				     unsigned long nr_sections);
 struct fake_dev *fake_dev_get_tail(struct kunit *test, unsigned long nr_sections);
+unsigned long fake_dev_memory_sections(void);
 void fake_dev_abandon(struct fake_dev *dev);
 void fake_dev_clear(const struct fake_dev *dev, unsigned long start,
 		    unsigned long end);
 void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
 		    unsigned long end);
 struct vmemmap_census fake_dev_census(const struct fake_dev *dev);
+struct fake_dev_linear fake_dev_linear(const struct fake_dev *dev);
 unsigned long free_ram_pages(void);
 
 /**

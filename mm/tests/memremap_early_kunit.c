@@ -62,7 +62,7 @@ static void tail_put(void *data)
 	if (!pfn_section_valid(__pfn_to_section(pfn), pfn))
 		return;
 	mem_hotplug_begin();
-	adapt_remove_pages(pfn, tail->early);
+	adapt_remove_pages(pfn, tail->early, NULL);
 	mem_hotplug_done();
 }
 

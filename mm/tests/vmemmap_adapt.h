@@ -71,14 +71,15 @@ typedef void (*remove_pgmap_fn)(unsigned long pfn, unsigned long nr_pages,
 typedef void (*remove_plain_fn)(unsigned long pfn, unsigned long nr_pages,
 				struct vmem_altmap *altmap);
 
-static inline void adapt_remove_pages(unsigned long pfn, unsigned long nr_pages)
+static inline void adapt_remove_pages(unsigned long pfn, unsigned long nr_pages,
+				      struct vmem_altmap *altmap)
 {
 	void *fn = __remove_pages;
 
 	if (__same_type(&__remove_pages, remove_pgmap_fn))
-		((remove_pgmap_fn)fn)(pfn, nr_pages, NULL, NULL);
+		((remove_pgmap_fn)fn)(pfn, nr_pages, altmap, NULL);
 	else
-		((remove_plain_fn)fn)(pfn, nr_pages, NULL);
+		((remove_plain_fn)fn)(pfn, nr_pages, altmap);
 }
 
 /*

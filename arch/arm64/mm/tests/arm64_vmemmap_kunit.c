@@ -645,7 +645,7 @@ static void remove_memory_keeps_neighbours_table(struct kunit *test)
 	mem_hotplug_begin();
 	err = __add_pages(0, dev->pfn + half, 2 * half, &params);
 	if (!err)
-		adapt_remove_pages(dev->pfn + half, 2 * half);
+		adapt_remove_pages(dev->pfn + half, 2 * half, NULL);
 	mem_hotplug_done();
 	KUNIT_EXPECT_EQ(test, err, 0);
 
@@ -655,7 +655,7 @@ static void remove_memory_keeps_neighbours_table(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc, "descriptor of %#lx",
 			    fake_dev_memmap(dev, 3 * half));
 	mem_hotplug_begin();
-	adapt_remove_pages(neighbour, half);
+	adapt_remove_pages(neighbour, half, NULL);
 	mem_hotplug_done();
 	expect_unmapped(test, dev, section_span(dev, 0));
 }

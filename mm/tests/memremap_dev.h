@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device that memremap_pages() adds, and the oracles for any such device: what
+ * its memmap and its linear mapping are mapped to, and that removal leaves nothing
+ * of either. They compare nothing with an earlier state, so they do not depend on
+ * the cases that ran before.
+ */
+#ifndef _MM_TESTS_MEMREMAP_DEV_H
+#define _MM_TESTS_MEMREMAP_DEV_H
+
+#include <kunit/test.h>
+#include <linux/memremap.h>
+
+#include "fake_dev.h"
+
+#define MEMREMAP_RANGES	3
+
+/**
+ * struct memremap_dev - the device
+ * @test: the test context
+ * @dev: the claim on its memory
+ * @present: it has been added
+ * @has_altmap: it offers pages for its memmap
+ * @pgmap: what it was last added by, with room for all ranges
+ */
+struct memremap_dev {
+	struct kunit *test;
+	struct fake_dev *dev;
+	bool present;
+	bool has_altmap;
+	struct dev_pagemap *pgmap;
+};
+
+/**
+ * struct memremap_how - how to add a device; members that are not named are zero
+ * @type: which kind of memory, or 0 for MEMORY_DEVICE_GENERIC
+ * @reserve: pages at its start that its driver keeps
+ * @offer: pages after those that its altmap offers, or 0 for no altmap
+ * @nr_range: how many ranges it has, or 0 for one that is the whole claim
+ * @range: the ranges, in sections of the claim
+ * @nr_pages: page frames of the first range, if it does not consist of whole sections
+ */
+struct memremap_how {
+	enum memory_type type;
+	unsigned long reserve;
+	unsigned long offer;
+	unsigned int nr_range;
+	struct {
+		unsigned int first;
+		unsigned int nr;
+	} range[MEMREMAP_RANGES];
+	unsigned long nr_pages;
+};
+
+struct memremap_dev *memremap_dev_get(struct kunit *test, unsigned long nr_sections);
+int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how);
+void memremap_dev_remove(struct memremap_dev *mdev);
+
+/**
+ * MEMREMAP_ADD() - add a device
+ * @mdev: the device
+ * @...: members of struct memremap_how, by name
+ *
+ * Return: 0, or what memremap_pages() says.
+ */
+#define MEMREMAP_ADD(mdev, ...) \
+	memremap_dev_add(mdev, (struct memremap_how) { __VA_ARGS__ })
+
+void memremap_expect_memmap(struct memremap_dev *mdev);
+void memremap_expect_linear_map(struct memremap_dev *mdev, bool mapped);
+void memremap_expect_nothing_left(struct memremap_dev *mdev, const char *after);
+unsigned long memremap_enough(unsigned int nr_sections);
+
+/* Pages of memmap that a section has. */
+#define SECTION_MEMMAP_PAGES	(PAGES_PER_SECTION * sizeof(struct page) / PAGE_SIZE)
+
+#endif /* _MM_TESTS_MEMREMAP_DEV_H */
