@@ -10,6 +10,8 @@
 #include <linux/bug.h>
 #include <linux/string.h>
 
+#include <asm/sections.h>
+
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
@@ -61,6 +63,8 @@ static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
 void warn_log_begin(struct kunit *test)
 {
 	memset(&warn_log, 0, sizeof(warn_log));
+	/* Like clear_warn_once: let a WARN_ONCE() fire again. */
+	memset(__start_once, 0, __end_once - __start_once);
 	warn_log.hushed = adapt_hush_warn(test);
 	kunit_activate_static_stub(test, report_bug, warn_log_report_bug);
 }
