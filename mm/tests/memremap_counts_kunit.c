@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The counters that a device affects: nr_memmap_pages, and what zone and node span and
+ * count as present. Also, that it leaks no object, however small.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as K1, K2 and so on.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/vmstat.h>
+
+#include "memremap_dev.h"
+#include "slab_objects.h"
+#include "warn_log.h"
+
+#define NR_SECTIONS	2
+
+static int counts_init(struct kunit *test)
+{
+	test->priv = memremap_dev_get(test, NR_SECTIONS);
+	return 0;
+}
+
+static const struct origin_param {
+	const char *name;
+	bool has_altmap;
+} origin_params[] = {
+	{ "memmap in the device", true },
+	{ "memmap in system RAM", false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(origin, origin_params, name);
+
+static unsigned long offer_of(const struct origin_param *param)
+{
+	return param->has_altmap ? memremap_enough(NR_SECTIONS) : 0;
+}
+
+/* What nr_memmap_pages has grown by. One test runs at a time. */
+static long memmap_pages;
+
+static void count_memmap_pages(long delta)
+{
+	memmap_pages += delta;
+}
+
+/* K1: nr_memmap_pages counts the pages of a memmap while they are mapped. */
+static void memmap_of_device_is_counted(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	unsigned long holes = fake_dev_census(mdev->dev).holes;
+
+	memmap_pages = 0;
+	kunit_activate_static_stub(test, memmap_pages_add, count_memmap_pages);
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .offer = offer_of(test->param_value)), 0);
+	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, holes - fake_dev_census(mdev->dev).holes,
+			    "pages that nr_memmap_pages has grown by, and that are mapped");
+	memremap_dev_remove(mdev);
+	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, 0,
+			    "pages that nr_memmap_pages has grown by, with the device gone");
+}
+
+/*
+ * K2: ZONE_DEVICE and the node span a device. Its pages are neither present nor managed
+ * pages. The device is the last section of the memory, because ZONE_DEVICE does not shrink
+ * and may span the other sections since an earlier case.
+ */
+static void device_is_spanned_but_not_present(struct kunit *test)
+{
+	unsigned int nr_sections = fake_dev_memory_sections() - NR_SECTIONS;
+	struct memremap_dev *mdev = memremap_dev_get(test, nr_sections);
+	struct pglist_data *node = NODE_DATA(0);
+	struct zone *zone = &node->node_zones[ZONE_DEVICE];
+	unsigned long in_zone = zone->present_pages, in_node = node->node_present_pages;
+	unsigned long managed = totalram_pages();
+	unsigned long last = mdev->dev->pfn + mdev->dev->nr - 1;
+	unsigned long first = last + 1 - PAGES_PER_SECTION;
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1,
+					   .range = { { nr_sections - 1, 1 } }), 0);
+	KUNIT_EXPECT_TRUE_MSG(test, zone_spans_pfn(zone, first) && zone_spans_pfn(zone, last),
+			      "ZONE_DEVICE spans [%#lx, %#lx), not [%#lx, %#lx]",
+			      zone->zone_start_pfn, zone_end_pfn(zone), first, last);
+	KUNIT_EXPECT_TRUE_MSG(test, first >= node->node_start_pfn &&
+			      last < pgdat_end_pfn(node),
+			      "the node spans [%#lx, %#lx), not [%#lx, %#lx]",
+			      node->node_start_pfn, pgdat_end_pfn(node), first, last);
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, in_zone, "present pages in ZONE_DEVICE");
+	KUNIT_EXPECT_EQ_MSG(test, node->node_present_pages, in_node, "present pages in the node");
+	KUNIT_EXPECT_EQ_MSG(test, totalram_pages(), managed, "managed pages");
+	memremap_dev_remove(mdev);
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, in_zone,
+			    "present pages in ZONE_DEVICE, after removal");
+	KUNIT_EXPECT_EQ_MSG(test, node->node_present_pages, in_node,
+			    "present pages in the node, after removal");
+	KUNIT_EXPECT_EQ_MSG(test, totalram_pages(), managed, "managed pages, after removal");
+}
+
+static bool come_and_go(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	int err;
+
+	err = MEMREMAP_ADD(mdev, .offer = PAGES_PER_SUBSECTION / 2,
+			   .nr_range = 1, .range = { { 0, 1 } },
+			   .nr_pages = PAGES_PER_SUBSECTION);
+	memremap_dev_remove(mdev);
+	return !err;
+}
+
+/* K3: adding and removing a device leaks no object. A subsection is enough. */
+static void removed_device_leaves_no_object(struct kunit *test)
+{
+	expect_rounds_leak_nothing(test, come_and_go);
+}
+
+static bool fail_in_second_section(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	int err = 0;
+
+	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(mdev, .offer = 2 * SECTION_MEMMAP_PAGES - 1));
+	return err == -ENOMEM;
+}
+
+/* K3: a failed add leaks no object. */
+static void failed_add_leaves_no_object(struct kunit *test)
+{
+	expect_rounds_leak_nothing(test, fail_in_second_section);
+}
+
+static struct kunit_case memremap_counts_cases[] = {
+	KUNIT_CASE_PARAM(memmap_of_device_is_counted, origin_gen_params),
+	KUNIT_CASE(device_is_spanned_but_not_present),
+	KUNIT_CASE(removed_device_leaves_no_object),
+	KUNIT_CASE(failed_add_leaves_no_object),
+	{}
+};
+
+static struct kunit_suite memremap_counts_suite = {
+	.name = "memremap_counts",
+	.init = counts_init,
+	.test_cases = memremap_counts_cases,
+};
+
+kunit_test_suite(memremap_counts_suite);
+
+MODULE_DESCRIPTION("KUnit tests for what is counted of a device");
+MODULE_LICENSE("GPL");

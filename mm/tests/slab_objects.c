@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Count the objects that kmalloc() has allocated. free_ram_pages() cannot see a leak of
+ * small objects, because many of them share a page.
+ */
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "../slab.h"
+#include "fake_dev.h"
+#include "slab_objects.h"
+
+#define ROUNDS		6
+
+#ifdef CONFIG_SLUB_DEBUG
+/* Free the objects that wait for RCU first, and flush the slabs of the CPUs. */
+static long slab_objects(void)
+{
+	struct slabinfo info;
+	long nr = 0;
+	int type, i;
+
+	kvfree_rcu_barrier();
+	rcu_barrier();
+	for (type = 0; type < NR_KMALLOC_TYPES; type++) {
+		for (i = 0; i < ARRAY_SIZE(kmalloc_caches[type]); i++) {
+			struct kmem_cache *cache = kmalloc_caches[type][i];
+
+			if (!cache)
+				continue;
+			kmem_cache_shrink(cache);
+			get_slabinfo(cache, &info);
+			nr += info.active_objs;
+		}
+	}
+	return nr;
+}
+#else
+static long slab_objects(void)
+{
+	return 0;
+}
+#endif
+
+/**
+ * expect_rounds_leak_nothing() - repeat an operation and count objects
+ * @test: the test context
+ * @round: the operation; it returns true if it worked
+ *
+ * Other code may allocate at the same time, and the first round may allocate for good.
+ * A leak costs at least one object a round.
+ *
+ * Context: Process context, may sleep.
+ */
+void expect_rounds_leak_nothing(struct kunit *test, bool (*round)(struct kunit *test))
+{
+	long before;
+	int i;
+
+	if (!IS_ENABLED(CONFIG_SLUB_DEBUG) || !free_ram_is_exact())
+		kunit_skip(test, "no CONFIG_SLUB_DEBUG, or KASAN keeps what is freed");
+
+	KUNIT_ASSERT_TRUE_MSG(test, round(test), "the first round");
+	before = slab_objects();
+	for (i = 0; i < ROUNDS; i++)
+		KUNIT_ASSERT_TRUE_MSG(test, round(test), "round %d", i);
+	KUNIT_EXPECT_LT_MSG(test, slab_objects() - before, ROUNDS,
+			    "objects of kmalloc() more than before, after %d rounds", ROUNDS);
+}
