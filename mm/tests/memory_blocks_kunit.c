@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Several memory blocks in one add_memory(). Each holds its own memmap if the kernel
+ * supports that. If one of them cannot be added, none is left.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as G7, G8 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/device.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+
+#include "alloc_fault.h"
+#include "fake_dev.h"
+#include "slab_objects.h"
+#include "warn_log.h"
+
+#define NR_BLOCKS	3
+#define BLOCK_PAGES	PHYS_PFN(memory_block_size_bytes())
+#define MEMMAP_SIZE	(BLOCK_PAGES * sizeof(struct page))
+
+/**
+ * struct blocks - the memory
+ * @test: the test context
+ * @dev: the claim on it
+ * @added: it has been added
+ */
+struct blocks {
+	struct kunit *test;
+	struct fake_dev *dev;
+	bool added;
+};
+
+static unsigned long block_pfn(const struct blocks *blocks, unsigned int i)
+{
+	return blocks->dev->pfn + i * BLOCK_PAGES;
+}
+
+static int blocks_add(struct blocks *blocks, mhp_t flags)
+{
+	struct fake_dev *dev = blocks->dev;
+	int err;
+
+	/* add_memory() makes a claim of its own. */
+	release_resource(&dev->res);
+	err = add_memory(0, PFN_PHYS(dev->pfn), NR_BLOCKS * memory_block_size_bytes(), flags);
+	blocks->added = !err;
+	if (err)
+		KUNIT_EXPECT_EQ_MSG(blocks->test, request_resource(&iomem_resource, &dev->res), 0,
+				    "a failed add_memory() has left its claim");
+	return err;
+}
+
+static int blocks_remove(struct blocks *blocks)
+{
+	struct fake_dev *dev = blocks->dev;
+	int err = 0;
+
+	if (!blocks->added)
+		return 0;
+	KUNIT_EXPECT_NO_WARN(blocks->test,
+			     err = offline_and_remove_memory(PFN_PHYS(dev->pfn),
+							     NR_BLOCKS *
+							     memory_block_size_bytes()));
+	if (err) {
+		fake_dev_abandon(dev);
+		return err;
+	}
+	blocks->added = false;
+	return request_resource(&iomem_resource, &dev->res);
+}
+
+static void blocks_put(void *data)
+{
+	blocks_remove(data);
+}
+
+static int memory_blocks_init(struct kunit *test)
+{
+	struct blocks *blocks;
+
+	if (memory_block_size_bytes() != PFN_PHYS(PAGES_PER_SECTION))
+		kunit_skip(test, "memory blocks of several sections");
+	blocks = kunit_kzalloc(test, sizeof(*blocks), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, blocks);
+	blocks->test = test;
+	blocks->dev = fake_dev_get_memory(test, NR_BLOCKS);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, blocks_put, blocks));
+	test->priv = blocks;
+	return 0;
+}
+
+/* With memmap_on_memory=force, a block holds its own memmap if the memmap fills PMDs. */
+static bool memmap_fits_on_block(mhp_t flags)
+{
+	return flags & MHP_MEMMAP_ON_MEMORY && IS_ALIGNED(MEMMAP_SIZE, PMD_SIZE);
+}
+
+/* Page j of the memmap of block i is page j of the block, or a page of system RAM. */
+static void expect_memmap(struct blocks *blocks, mhp_t flags)
+{
+	struct kunit *test = blocks->test;
+	struct fake_dev *dev = blocks->dev;
+	struct vmemmap_walk walk;
+	unsigned long j, pfn;
+	unsigned int i;
+
+	for (i = 0; i < NR_BLOCKS; i++) {
+		for (j = 0; j < MEMMAP_SIZE / PAGE_SIZE; j++) {
+			unsigned long addr = fake_dev_memmap(dev, i * BLOCK_PAGES) +
+					     j * PAGE_SIZE;
+
+			vmemmap_walk(addr, &walk);
+			KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "block %u: %#lx: hole at level %s",
+					      i, addr, walk_level_name(walk.level));
+			pfn = walk.pfn + (addr & (walk.size - 1)) / PAGE_SIZE;
+			if (memmap_fits_on_block(flags))
+				KUNIT_ASSERT_EQ_MSG(test, pfn, block_pfn(blocks, i) + j,
+						    "block %u: page frame behind %#lx", i, addr);
+			else
+				KUNIT_ASSERT_TRUE_MSG(test,
+						      pfn_valid(pfn) && !fake_dev_has(dev, pfn),
+						      "block %u: page frame %#lx behind %#lx is not in system RAM",
+						      i, pfn, addr);
+		}
+	}
+}
+
+/* No block has a section, a device, a memmap or a linear mapping. */
+static void expect_nothing_left(struct blocks *blocks, const char *after)
+{
+	struct fake_dev *dev = blocks->dev;
+	struct vmemmap_census census = fake_dev_census(dev);
+	struct fake_dev_linear linear = fake_dev_linear(dev);
+	struct kunit *test = blocks->test;
+	struct memory_block *mem;
+	unsigned int i;
+
+	for (i = 0; i < NR_BLOCKS; i++) {
+		KUNIT_EXPECT_FALSE_MSG(test, pfn_in_present_section(block_pfn(blocks, i)),
+				       "%s: block %u has a section", after, i);
+		mem = find_memory_block(pfn_to_section_nr(block_pfn(blocks, i)));
+		KUNIT_EXPECT_NULL_MSG(test, mem, "%s: block %u has a device", after, i);
+		if (mem)
+			put_device(&mem->dev);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, census.holes, NR_BLOCKS * MEMMAP_SIZE / PAGE_SIZE,
+			    "%s: unmapped pages of the memmap, and all of them", after);
+	KUNIT_EXPECT_EQ_MSG(test, census.empty_tables, 0,
+			    "%s: page-table pages of the memmap without an entry", after);
+	KUNIT_EXPECT_EQ_MSG(test, linear.mapped, 0,
+			    "%s: pages of the linear mapping that are mapped", after);
+	KUNIT_EXPECT_EQ_MSG(test, linear.empty_tables, 0,
+			    "%s: page-table pages of the linear mapping without an entry",
+			    after);
+}
+
+static const struct flags_param {
+	const char *name;
+	mhp_t flags;
+} flags_params[] = {
+	{ "memmap on memory", MHP_MEMMAP_ON_MEMORY },
+	{ "memmap in system RAM", MHP_NONE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(flags, flags_params, name);
+
+/* G7, G8: each block has its own memmap, and removal leaves nothing of any block. */
+static void each_block_has_its_memmap(struct kunit *test)
+{
+	const struct flags_param *param = test->param_value;
+	struct blocks *blocks = test->priv;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, param->flags), 0);
+	expect_memmap(blocks, param->flags);
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	expect_nothing_left(blocks, "removal");
+}
+
+static int online_movable(struct memory_block *mem, void *nr)
+{
+	mem->online_type = MMOP_ONLINE_MOVABLE;
+	++*(unsigned int *)nr;
+	return device_online(&mem->dev);
+}
+
+static int blocks_online(struct blocks *blocks)
+{
+	unsigned int nr = 0;
+	int err;
+
+	lock_device_hotplug();
+	err = walk_memory_blocks(PFN_PHYS(blocks->dev->pfn),
+				 NR_BLOCKS * memory_block_size_bytes(), &nr, online_movable);
+	unlock_device_hotplug();
+	return err ?: nr == NR_BLOCKS ? 0 : -ENODEV;
+}
+
+/*
+ * G7: in each block, the pages that hold the memmap are marked as memmap and are not
+ * free. No other page is marked.
+ */
+static void each_block_spares_its_memmap(struct kunit *test)
+{
+	struct blocks *blocks = test->priv;
+	unsigned long i, nr_pages = MEMMAP_SIZE / PAGE_SIZE;
+	unsigned int block;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+
+	drain_all_pages(NULL);
+	for (block = 0; block < NR_BLOCKS; block++) {
+		unsigned long marked = 0, marked_else = 0;
+
+		for (i = 0; i < BLOCK_PAGES; i++) {
+			struct page *page = pfn_to_page(block_pfn(blocks, block) + i);
+
+			if (PageVmemmapSelfHosted(page))
+				(*(i < nr_pages ? &marked : &marked_else))++;
+			if (i < nr_pages && memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY))
+				KUNIT_ASSERT_FALSE_MSG(test, PageBuddy(page),
+						       "block %u: page %lu holds memmap, and is free",
+						       block, i);
+		}
+		KUNIT_EXPECT_EQ_MSG(test, marked, memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY) ?
+				    nr_pages : 0, "block %u: pages marked as memmap", block);
+		KUNIT_EXPECT_EQ_MSG(test, marked_else, 0,
+				    "block %u: other pages marked as memmap", block);
+	}
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	expect_nothing_left(blocks, "removal");
+}
+
+/*
+ * G9: online blocks are present in zone and node, which span them. The page allocator
+ * manages all their pages except for the memmap. Removal restores all these counts.
+ */
+static void online_blocks_are_counted(struct kunit *test)
+{
+	struct blocks *blocks = test->priv;
+	struct pglist_data *node = NODE_DATA(0);
+	struct zone *zone = &node->node_zones[ZONE_MOVABLE];
+	unsigned long first = block_pfn(blocks, 0), end = block_pfn(blocks, NR_BLOCKS);
+	unsigned long nr = end - first, memmap = 0;
+	unsigned long before[] = { zone->present_pages, node->node_present_pages,
+				   zone_managed_pages(zone), totalram_pages(),
+				   zone->spanned_pages, node->node_spanned_pages };
+
+	if (memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY))
+		memmap = NR_BLOCKS * MEMMAP_SIZE / PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, before[0],
+			    "present pages in the zone, with the blocks offline");
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, before[0] + nr,
+			    "present pages in the zone");
+	KUNIT_EXPECT_EQ_MSG(test, node->node_present_pages, before[1] + nr,
+			    "present pages in the node");
+	KUNIT_EXPECT_EQ_MSG(test, zone_managed_pages(zone), before[2] + nr - memmap,
+			    "managed pages in the zone");
+	KUNIT_EXPECT_EQ_MSG(test, totalram_pages(), before[3] + nr - memmap, "managed pages");
+	KUNIT_EXPECT_TRUE_MSG(test, zone->zone_start_pfn <= first && zone_end_pfn(zone) >= end,
+			      "the zone spans [%#lx, %#lx), not [%#lx, %#lx)",
+			      zone->zone_start_pfn, zone_end_pfn(zone), first, end);
+	KUNIT_EXPECT_TRUE_MSG(test, node->node_start_pfn <= first && pgdat_end_pfn(node) >= end,
+			      "the node spans [%#lx, %#lx), not [%#lx, %#lx)",
+			      node->node_start_pfn, pgdat_end_pfn(node), first, end);
+
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, before[0],
+			    "present pages in the zone, after removal");
+	KUNIT_EXPECT_EQ_MSG(test, node->node_present_pages, before[1],
+			    "present pages in the node, after removal");
+	KUNIT_EXPECT_EQ_MSG(test, zone_managed_pages(zone), before[2],
+			    "managed pages in the zone, after removal");
+	KUNIT_EXPECT_EQ_MSG(test, totalram_pages(), before[3], "managed pages, after removal");
+	KUNIT_EXPECT_EQ_MSG(test, zone->spanned_pages, before[4],
+			    "pages that the zone spans, after removal");
+	KUNIT_EXPECT_EQ_MSG(test, node->node_spanned_pages, before[5],
+			    "pages that the node spans, after removal");
+}
+
+static bool come_and_go(struct kunit *test)
+{
+	struct blocks *blocks = test->priv;
+
+	return !blocks_add(blocks, MHP_MEMMAP_ON_MEMORY) && !blocks_remove(blocks);
+}
+
+/* G8: adding and removing blocks leaks no object: no device, altmap or usage map. */
+static void removed_blocks_leave_no_object(struct kunit *test)
+{
+	expect_rounds_leak_nothing(test, come_and_go);
+}
+
+/*
+ * G8: if a block cannot be added, the blocks before it are removed again. Here, one
+ * block cannot be added because a device of its number exists already.
+ *
+ *	block		|   0   |   1   |   2   |
+ *	device			        |=======|
+ */
+static void failed_add_undoes_each_block(struct kunit *test)
+{
+	const struct flags_param *param = test->param_value;
+	struct blocks *blocks = test->priv;
+	unsigned long size = memory_block_size_bytes();
+	unsigned int i;
+	char after[32];
+	int err = 0;
+
+	for (i = 0; i < NR_BLOCKS; i++) {
+		u64 start = PFN_PHYS(block_pfn(blocks, i));
+
+		lock_device_hotplug();
+		err = create_memory_block_devices(start, size, NULL, NULL);
+		unlock_device_hotplug();
+		KUNIT_ASSERT_EQ_MSG(test, err, 0, "no device for block %u", i);
+
+		snprintf(after, sizeof(after), "fails in block %u", i);
+		KUNIT_EXPECT_NO_WARN(test, err = blocks_add(blocks, param->flags));
+		lock_device_hotplug();
+		remove_memory_block_devices(start, size);
+		unlock_device_hotplug();
+		KUNIT_ASSERT_EQ_MSG(test, err, -EEXIST, "%s", after);
+		expect_nothing_left(blocks, after);
+	}
+	KUNIT_EXPECT_NO_WARN(test, err = blocks_add(blocks, param->flags));
+	KUNIT_ASSERT_EQ_MSG(test, err, 0, "without such a device");
+	expect_memmap(blocks, param->flags);
+}
+
+static int blocks_add_short_of(struct blocks *blocks, mhp_t flags, unsigned int nth,
+			       bool *failed)
+{
+	int err;
+
+	alloc_fault_begin(blocks->test, nth);
+	err = blocks_add(blocks, flags);
+	*failed = alloc_fault_end(blocks->test);
+	return err;
+}
+
+/*
+ * G8: whichever allocation fails, for whichever block, nothing is left. Allocations from
+ * slab fail only with CONFIG_FAILSLAB.
+ */
+static void failed_allocation_undoes_each_block(struct kunit *test)
+{
+	const struct flags_param *param = test->param_value;
+	struct blocks *blocks = test->priv;
+	unsigned int nth;
+	char after[32];
+	bool failed;
+	int err = 0;
+
+	for (nth = 0; ; nth++) {
+		KUNIT_EXPECT_NO_WARN(test, err = blocks_add_short_of(blocks, param->flags, nth,
+								     &failed));
+		if (!err)
+			KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+		if (!failed)
+			break;
+		snprintf(after, sizeof(after), "allocation %u failed", nth);
+		expect_nothing_left(blocks, after);
+		if (err && err != -ENOMEM)
+			KUNIT_FAIL(test, "%s: error %pe", after, ERR_PTR(err));
+		if (test->status == KUNIT_FAILURE) {
+			alloc_fault_tell(test);
+			return;
+		}
+	}
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "when no allocation fails");
+	/* With the memmap on the block, all allocations are from slab. */
+	if (IS_ENABLED(CONFIG_FAILSLAB) || !memmap_fits_on_block(param->flags))
+		KUNIT_EXPECT_GT(test, nth, 0);
+	kunit_info(test, "%u allocations, each of which failed once", nth);
+}
+
+static struct kunit_case memory_blocks_cases[] = {
+	KUNIT_CASE_PARAM(each_block_has_its_memmap, flags_gen_params),
+	KUNIT_CASE(each_block_spares_its_memmap),
+	KUNIT_CASE(online_blocks_are_counted),
+	KUNIT_CASE(removed_blocks_leave_no_object),
+	KUNIT_CASE_PARAM(failed_add_undoes_each_block, flags_gen_params),
+	KUNIT_CASE_PARAM(failed_allocation_undoes_each_block, flags_gen_params),
+	{}
+};
+
+static struct kunit_suite memory_blocks_suite = {
+	.name = "memory_blocks",
+	.init = memory_blocks_init,
+	.test_cases = memory_blocks_cases,
+};
+
+kunit_test_suite(memory_blocks_suite);
+
+MODULE_DESCRIPTION("KUnit tests for several memory blocks with their own memmap");
+MODULE_LICENSE("GPL");
