@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The page tables of the vmemmap: new tables, existing entries, entries of a neighbour,
+ * and the bounds of the vmemmap.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as C10, C15 and so on.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include "fake_dev.h"
+#include "unmap_hotplug.h"
+#include "warn_log.h"
+
+#define SECTION_MEMMAP		(PAGES_PER_SECTION * sizeof(struct page))
+
+/* Sections whose memmap one PTE table maps. */
+#define SECTIONS_PER_TABLE	(PMD_SIZE / SECTION_MEMMAP ?: 1)
+
+/**
+ * struct tables_test - what each case starts with
+ * @dev: a device whose memmap fills a PTE table
+ * @altmap: its first pages, for the memmap
+ * @start: the first address of that table
+ */
+struct tables_test {
+	struct fake_dev *dev;
+	struct vmem_altmap altmap;
+	unsigned long start;
+};
+
+static int tables_init(struct kunit *test)
+{
+	struct tables_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->dev = fake_dev_get(test, SECTIONS_PER_TABLE, SECTIONS_PER_TABLE);
+	memcpy(&t->altmap, &(struct vmem_altmap) {
+		.base_pfn = t->dev->pfn,
+		.free = t->dev->nr,
+	}, sizeof(t->altmap));
+	t->start = fake_dev_memmap(t->dev, 0);
+	test->priv = t;
+	return 0;
+}
+
+static int populate(unsigned long start, unsigned long end, struct vmem_altmap *altmap)
+{
+	int err;
+
+	mem_hotplug_begin();
+	err = vmemmap_populate(start, end, 0, altmap);
+	mem_hotplug_done();
+	return err;
+}
+
+static void depopulate(unsigned long start, unsigned long end, struct vmem_altmap *altmap)
+{
+	mem_hotplug_begin();
+	vmemmap_free(start, end, altmap);
+	mem_hotplug_done();
+}
+
+/* Map the page of the memmap that has this index in the PTE table. */
+static void populate_entry(struct kunit *test, unsigned long index)
+{
+	struct tables_test *t = test->priv;
+	unsigned long addr = t->start + index * PAGE_SIZE;
+
+	KUNIT_ASSERT_EQ(test, populate(addr, addr + PAGE_SIZE, &t->altmap), 0);
+}
+
+static void depopulate_entry(struct kunit *test, unsigned long index)
+{
+	struct tables_test *t = test->priv;
+	unsigned long addr = t->start + index * PAGE_SIZE;
+
+	KUNIT_ASSERT_TRUE_MSG(test, t->dev->free_takes_altmap,
+			      "vmemmap_free() gives nothing back to an altmap");
+	depopulate(addr, addr + PAGE_SIZE, &t->altmap);
+}
+
+static const struct entry_param {
+	const char *name;
+	unsigned long kept;
+	unsigned long gone;
+} entry_params[] = {
+	{ "the first entry", 0, 1 },
+	{ "the last entry", PTRS_PER_PTE - 1, PTRS_PER_PTE - 2 },
+	{ "the last entry of the lower half", PTRS_PER_PTE / 2 - 1, PTRS_PER_PTE - 1 },
+	{ "the first entry of the upper half", PTRS_PER_PTE / 2, 0 },
+	{ "the entry before", 5, 6 },
+	{ "the entry after", 6, 5 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(entry, entry_params, name);
+
+/*
+ * C10: a PTE table stays while any entry of it is in use. It is freed with the last one.
+ *
+ *	entries of the table	|0|1|2|       ...       |N-2|N-1|
+ *	kept			|k|
+ *	freed			  |g|
+ */
+static void free_keeps_table_for_one_entry(struct kunit *test)
+{
+	const struct entry_param *param = test->param_value;
+	struct tables_test *t = test->priv;
+	unsigned long addr = t->start + param->kept * PAGE_SIZE;
+	struct vmemmap_walk before, after;
+
+	populate_entry(test, param->kept);
+	populate_entry(test, param->gone);
+	vmemmap_walk(addr, &before);
+	depopulate_entry(test, param->gone);
+	vmemmap_walk(addr, &after);
+	KUNIT_ASSERT_TRUE_MSG(test, after.leaf, "%#lx, of the neighbour: hole at level %s",
+			      addr, walk_level_name(after.level));
+	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc, "descriptor of the neighbour");
+	KUNIT_EXPECT_PTR_EQ_MSG(test, after.table[WALK_PTE], before.table[WALK_PTE],
+				"the PTE table");
+
+	depopulate_entry(test, param->kept);
+	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(t->dev).tables, t->dev->tables,
+			    "page-table pages for [%#lx, +%#lx), after and before",
+			    t->start, PMD_SIZE);
+}
+
+#define GARBAGE		0x5a5a5a5a5a5a5a5aUL	/* not a valid descriptor */
+
+static void *alloc_garbage(unsigned long size, int node)
+{
+	struct page *page = alloc_pages_node(node, GFP_KERNEL, get_order(size));
+
+	return page ? memset64(page_address(page), GARBAGE, size / sizeof(u64)) : NULL;
+}
+
+/* Count the garbage in a table, and clear it before anything takes it for entries. */
+static unsigned int clear_garbage(u64 *table)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; table && i < PAGE_SIZE / sizeof(*table); i++) {
+		if (READ_ONCE(table[i]) != GARBAGE)
+			continue;
+		WRITE_ONCE(table[i], 0);
+		nr++;
+	}
+	return nr;
+}
+
+/* C20: a new table is empty except for the entries of the range. */
+static void populate_clears_new_tables(struct kunit *test)
+{
+	struct tables_test *t = test->priv;
+	u64 wide = mhp_get_pluggable_range(true).end / PFN_PHYS(PAGES_PER_SECTION) / 2;
+	struct fake_dev *dev = t->dev;
+	struct vmemmap_walk walk;
+	enum walk_level level;
+	unsigned long start;
+	int err;
+
+	/* Far above RAM, where all tables are new. */
+	wide = min_t(u64, rounddown_pow_of_two(wide), 2 * PUD_SIZE / SECTION_MEMMAP);
+	if (wide > SECTIONS_PER_TABLE)
+		dev = fake_dev_get(test, 1, wide);
+	start = fake_dev_memmap(dev, 0);
+
+	kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_garbage);
+	err = populate(start, start + PAGE_SIZE, NULL);
+	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+	KUNIT_ASSERT_EQ(test, err, 0);
+	KUNIT_EXPECT_GT_MSG(test, fake_dev_census(dev).tables, dev->tables,
+			    "page-table pages, and those that were there before");
+
+	vmemmap_walk(start, &walk);
+	KUNIT_ASSERT_EQ(test, walk.level, WALK_PTE);
+	for (level = WALK_P4D; level < WALK_LEVELS; level++)
+		KUNIT_EXPECT_EQ_MSG(test, clear_garbage(walk.table[level]), 0,
+				    "entries of the %s table for %#lx that hold what was there before",
+				    walk_level_name(level), start);
+}
+
+/*
+ * B3: an existing block stays, and nothing is allocated for it. With 16K and 64K pages,
+ * this is about the base pages of a section.
+ */
+static void populate_keeps_section_that_is_there(struct kunit *test)
+{
+	struct tables_test *t = test->priv;
+	struct vmem_altmap second = fake_dev_altmap(t->dev, 0, 0, t->dev->nr);
+	unsigned long end = t->start + SECTION_MEMMAP, addr;
+	struct vmemmap_walk before, after;
+
+	KUNIT_ASSERT_EQ(test, populate(t->start, end, &t->altmap), 0);
+	vmemmap_walk(t->start, &before);
+	KUNIT_EXPECT_EQ(test, populate(t->start, end, &second), 0);
+	KUNIT_EXPECT_EQ_MSG(test, second.alloc, 0, "pages taken for what was mapped");
+	for (addr = t->start; addr < end; addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &after);
+		KUNIT_ASSERT_TRUE(test, after.leaf);
+		KUNIT_ASSERT_EQ_MSG(test, after.pfn + (addr % after.size) / PAGE_SIZE,
+				    before.pfn + (addr - t->start) / PAGE_SIZE,
+				    "page frame behind %#lx, now and before", addr);
+	}
+}
+
+/* C21: an existing page stays, and the rest of its section is mapped. */
+static void populate_fills_section_that_is_there_in_part(struct kunit *test)
+{
+	struct tables_test *t = test->priv;
+	unsigned long end = t->start + SECTION_MEMMAP;
+	struct vmemmap_walk before, after;
+	struct vmemmap_census census;
+
+	populate_entry(test, 1);
+	vmemmap_walk(t->start + PAGE_SIZE, &before);
+	KUNIT_EXPECT_EQ(test, populate(t->start, end, &t->altmap), 0);
+	vmemmap_walk(t->start + PAGE_SIZE, &after);
+	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc, "descriptor of what was mapped");
+	vmemmap_census(t->start, end, t->dev->pfn, t->dev->nr, &census);
+	KUNIT_EXPECT_EQ_MSG(test, census.device, SECTION_MEMMAP / PAGE_SIZE,
+			    "pages of a section's memmap that lie in the device");
+	KUNIT_EXPECT_EQ_MSG(test, t->altmap.alloc, SECTION_MEMMAP / PAGE_SIZE,
+			    "pages taken from the altmap");
+}
+
+struct bounds {
+	unsigned long start;
+	unsigned long end;
+};
+
+/*
+ * C15: a range that is not completely inside the vmemmap is refused, even if it is
+ * outside by a byte only, or inside by half.
+ */
+static const struct bounds outside[] = {
+	{ VMEMMAP_START - 1, VMEMMAP_START },
+	{ VMEMMAP_START - PAGE_SIZE, VMEMMAP_START },
+	{ VMEMMAP_END - PAGE_SIZE, VMEMMAP_END + 1 },
+	{ VMEMMAP_END - PAGE_SIZE, VMEMMAP_END + PAGE_SIZE },
+	{ VMEMMAP_END, VMEMMAP_END + 1 },
+	{ VMEMMAP_END, VMEMMAP_END + PAGE_SIZE },
+};
+
+static void bounds_desc(const struct bounds *bounds, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "from %s%+ld to %s%+ld bytes",
+		 bounds->start < VMEMMAP_END - PAGE_SIZE ? "start" : "end",
+		 bounds->start < VMEMMAP_END - PAGE_SIZE ? bounds->start - VMEMMAP_START :
+		 bounds->start - VMEMMAP_END,
+		 bounds->end < VMEMMAP_END ? "start" : "end",
+		 bounds->end < VMEMMAP_END ? bounds->end - VMEMMAP_START :
+		 bounds->end - VMEMMAP_END);
+}
+
+KUNIT_ARRAY_PARAM(bounds, outside, bounds_desc);
+
+/* Walk to the pages that a range touches, two at most. */
+static void walk_pages(const struct bounds *bounds, struct vmemmap_walk *walk)
+{
+	unsigned long addr = PAGE_ALIGN_DOWN(bounds->start);
+
+	memset(walk, 0, 2 * sizeof(*walk));
+	for (; addr < bounds->end; addr += PAGE_SIZE)
+		vmemmap_walk(addr, walk++);
+}
+
+static void expect_same_pages(struct kunit *test, const struct bounds *bounds,
+			      const struct vmemmap_walk *before)
+{
+	struct vmemmap_walk after[2];
+	int i;
+
+	walk_pages(bounds, after);
+	for (i = 0; i < ARRAY_SIZE(after); i++)
+		KUNIT_EXPECT_EQ_MSG(test, after[i].desc, before[i].desc,
+				    "descriptor of page %d of [%#lx, %#lx), now and before", i,
+				    bounds->start, bounds->end);
+}
+
+static void expect_populate_refused(struct kunit *test, const struct bounds *bounds)
+{
+	struct tables_test *t = test->priv;
+	struct vmemmap_walk before[2];
+	int err = 0;
+
+	walk_pages(bounds, before);
+	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_populate",
+			   err = populate(bounds->start, bounds->end, &t->altmap));
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	KUNIT_EXPECT_EQ_MSG(test, t->altmap.alloc, 0, "pages taken for it");
+	expect_same_pages(test, bounds, before);
+	fake_dev_clear(t->dev, PAGE_ALIGN_DOWN(bounds->start), PAGE_ALIGN(bounds->end));
+}
+
+static void populate_across_bounds_is_refused(struct kunit *test)
+{
+	expect_populate_refused(test, test->param_value);
+}
+
+#ifndef CONFIG_ARM64_4K_PAGES
+/*
+ * C15: the same at the start of the vmemmap, which maps the memmap of boot memory. A
+ * kernel that does not refuse this keeps the existing base pages. With 4K pages, there is
+ * a block, which it would take for a page table.
+ */
+static void populate_across_start_is_refused(struct kunit *test)
+{
+	const struct bounds bounds = { VMEMMAP_START - PAGE_SIZE, VMEMMAP_START + PAGE_SIZE };
+
+	expect_populate_refused(test, &bounds);
+}
+#endif
+
+/*
+ * C15: freeing such a range is refused. The test maps the last page of the vmemmap. No
+ * range here covers the first page: a kernel that freed the memmap of boot memory could not
+ * go on.
+ */
+static void free_across_bounds_is_refused(struct kunit *test)
+{
+	const struct bounds *bounds = test->param_value;
+	struct tables_test *t = test->priv;
+	struct vmemmap_walk before[2];
+	unsigned long last = VMEMMAP_END - PAGE_SIZE;
+
+	KUNIT_ASSERT_TRUE_MSG(test, t->dev->free_takes_altmap,
+			      "vmemmap_free() gives nothing back to an altmap");
+	vmemmap_walk(last, &before[0]);
+	if (!before[0].leaf)
+		KUNIT_ASSERT_EQ(test, populate(last, VMEMMAP_END, &t->altmap), 0);
+	walk_pages(bounds, before);
+	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_free",
+			   depopulate(bounds->start, bounds->end, &t->altmap));
+	expect_same_pages(test, bounds, before);
+	if (t->altmap.alloc)
+		depopulate(last, VMEMMAP_END, &t->altmap);
+	fake_dev_clear(t->dev, last, VMEMMAP_END);
+}
+
+/* D1: one WARN a call, also for a range that is empty, at any level. */
+static void altmap_without_free_warns_at_each_level(struct kunit *test)
+{
+	const unsigned long sizes[] = { PAGE_SIZE, PMD_SIZE, PUD_SIZE, P4D_SIZE, PGDIR_SIZE };
+	struct tables_test *t = test->priv;
+	struct vmemmap_walk walk;
+	unsigned int i, empty = 0;
+
+	populate_entry(test, 0);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned long addr = t->start + sizes[i];
+
+		if (addr < t->start || addr > VMEMMAP_END - PAGE_SIZE)
+			break;
+		vmemmap_walk(addr, &walk);
+		if (walk.leaf)
+			continue;
+		empty++;
+		mem_hotplug_begin();
+		KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+				   kunit_unmap_hotplug_range(addr, addr + PAGE_SIZE, false,
+							     &t->altmap));
+		mem_hotplug_done();
+	}
+	KUNIT_EXPECT_GT_MSG(test, empty, 0, "no address behind %#lx was empty", t->start);
+}
+
+/* Is the entry of the top level empty? */
+static bool entry_is_empty(unsigned long addr)
+{
+	struct vmemmap_walk walk;
+	enum walk_level level;
+
+	vmemmap_walk(addr, &walk);
+	for (level = WALK_P4D; level < WALK_LEVELS; level++)
+		if (walk.table[level])
+			return false;
+	return !walk.leaf;
+}
+
+/*
+ * D1: one WARN a call, also for several entries of the top level. The vmemmap may have
+ * only one entry there, but the linear map has empty ones far above all memory.
+ */
+static void altmap_without_free_warns_once_across_entries(struct kunit *test)
+{
+	struct tables_test *t = test->priv;
+	unsigned long addr, first = 0;
+	unsigned int empty = 0;
+
+	for (addr = PAGE_OFFSET; addr < PAGE_END && empty < 3; addr += PGDIR_SIZE) {
+		if (!entry_is_empty(addr))
+			empty = 0;
+		else if (!empty++)
+			first = addr;
+	}
+	KUNIT_ASSERT_EQ_MSG(test, empty, 3, "empty entries in a row, at the top level");
+
+	mem_hotplug_begin();
+	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+			   kunit_unmap_hotplug_range(first, first + 3 * PGDIR_SIZE, false,
+						     &t->altmap));
+	mem_hotplug_done();
+}
+
+static struct kunit_case arm64_vmemmap_tables_cases[] = {
+	KUNIT_CASE_PARAM(free_keeps_table_for_one_entry, entry_gen_params),
+	KUNIT_CASE(populate_clears_new_tables),
+	KUNIT_CASE(populate_keeps_section_that_is_there),
+	KUNIT_CASE(populate_fills_section_that_is_there_in_part),
+	KUNIT_CASE_PARAM(populate_across_bounds_is_refused, bounds_gen_params),
+#ifndef CONFIG_ARM64_4K_PAGES
+	KUNIT_CASE(populate_across_start_is_refused),
+#endif
+	KUNIT_CASE_PARAM(free_across_bounds_is_refused, bounds_gen_params),
+	KUNIT_CASE(altmap_without_free_warns_at_each_level),
+	KUNIT_CASE(altmap_without_free_warns_once_across_entries),
+	{}
+};
+
+static struct kunit_suite arm64_vmemmap_tables_suite = {
+	.name = "arm64_vmemmap_tables",
+	.init = tables_init,
+	.test_cases = arm64_vmemmap_tables_cases,
+};
+
+kunit_test_suite(arm64_vmemmap_tables_suite);
+
+MODULE_DESCRIPTION("KUnit tests for the page tables of arm64's vmemmap");
+MODULE_LICENSE("GPL");
