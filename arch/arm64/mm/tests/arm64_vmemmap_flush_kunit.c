@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stale TLB entries: after a mapping is gone, no CPU can read through it.
+ *
+ * The page tables do not show that. Each CPU reads an address, so that its TLB has the
+ * entry. Then the mapping is removed, and each CPU reads again, which must fault. A
+ * neighbour keeps the page tables in use: the flush for a page table that is freed would
+ * hide a wrong flush for a page.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rule C14.
+ */
+#include <kunit/test.h>
+#include <linux/cpumask.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+
+#include "fake_dev.h"
+#include "memremap_dev.h"
+#include "unmap_hotplug.h"
+
+#define SECTION_MEMMAP	(PAGES_PER_SECTION * sizeof(struct page))
+
+/* Fewer pages than a section has, so that base pages map them. */
+#define NR	4UL
+
+struct look {
+	unsigned long start;
+	unsigned long size;
+	unsigned long step;
+	unsigned long readable;
+};
+
+/* Read the range at each step, and count the reads that succeed. */
+static void look_up(void *data)
+{
+	struct look *look = data;
+	unsigned long addr;
+	u64 value;
+
+	look->readable = 0;
+	for (addr = look->start; addr < look->start + look->size; addr += look->step)
+		if (!copy_from_kernel_nofault(&value, (void *)addr, sizeof(value)))
+			look->readable++;
+}
+
+/* Check on each CPU how many places in a range can be read. */
+static void expect_readable(struct kunit *test, unsigned long start, unsigned long size,
+			    unsigned long step, unsigned long nr, const char *when)
+{
+	struct look look = { .start = start, .size = size, .step = step };
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		KUNIT_ASSERT_EQ(test, smp_call_function_single(cpu, look_up, &look, true), 0);
+		KUNIT_EXPECT_EQ_MSG(test, look.readable, nr,
+				    "CPU %d, %s: places in [%#lx, +%#lx) that can be read", cpu,
+				    when, start, size);
+	}
+}
+
+static void populate(struct kunit *test, unsigned long start, unsigned long size)
+{
+	int err;
+
+	mem_hotplug_begin();
+	err = vmemmap_populate(start, start + size, 0, NULL);
+	mem_hotplug_done();
+	KUNIT_ASSERT_EQ(test, err, 0);
+}
+
+static void depopulate(unsigned long start, unsigned long size)
+{
+	mem_hotplug_begin();
+	vmemmap_free(start, start + size, NULL);
+	mem_hotplug_done();
+}
+
+static const struct page_param {
+	const char *name;
+	unsigned long first;
+	unsigned long nr;
+} page_params[] = {
+	{ "the first page", 0, 1 },
+	{ "the last page", NR - 1, 1 },
+	{ "a page between others", 1, 1 },
+	{ "all pages but the first", 1, NR - 1 },
+	{ "all pages but the last", 0, NR - 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(page, page_params, name);
+
+/*
+ * C14: freeing a base page flushes its own address, on all CPUs.
+ *
+ *	pages		| 0 | 1 | 2 | 3 |
+ *	freed		    |===|
+ */
+static void free_flushes_each_page(struct kunit *test)
+{
+	const struct page_param *param = test->param_value;
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	unsigned long addr = start + param->first * PAGE_SIZE, size = param->nr * PAGE_SIZE;
+
+	populate(test, start, NR * PAGE_SIZE);
+	expect_readable(test, start, NR * PAGE_SIZE, PAGE_SIZE, NR, "mapped");
+	depopulate(addr, size);
+	expect_readable(test, addr, size, PAGE_SIZE, 0, "freed");
+	expect_readable(test, start, NR * PAGE_SIZE, PAGE_SIZE, NR - param->nr,
+			"freed in part");
+}
+
+/* C14: freeing the memmap of a section, a block with 4K pages, flushes it. */
+static void free_flushes_each_section(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 3, 4);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	unsigned long nr = SECTION_MEMMAP / PAGE_SIZE;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		populate(test, start + i * SECTION_MEMMAP, SECTION_MEMMAP);
+	expect_readable(test, start, 3 * SECTION_MEMMAP, PAGE_SIZE, 3 * nr, "mapped");
+	depopulate(start + SECTION_MEMMAP, SECTION_MEMMAP);
+	expect_readable(test, start + SECTION_MEMMAP, SECTION_MEMMAP, PAGE_SIZE, 0, "freed");
+	expect_readable(test, start, 3 * SECTION_MEMMAP, PAGE_SIZE, 2 * nr, "freed in part");
+}
+
+/* C14: unmapping without freeing, as for the linear map, flushes the whole range. */
+static void unmap_flushes_whole_range(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	unsigned long start = fake_dev_memmap(dev, 0), addr = start + PAGE_SIZE;
+	struct vmemmap_walk walk[NR];
+	int i;
+
+	populate(test, start, NR * PAGE_SIZE);
+	for (i = 1; i < NR; i++)
+		vmemmap_walk(start + i * PAGE_SIZE, &walk[i]);
+	expect_readable(test, start, NR * PAGE_SIZE, PAGE_SIZE, NR, "mapped");
+
+	mem_hotplug_begin();
+	kunit_unmap_hotplug_range(addr, start + NR * PAGE_SIZE, false, NULL);
+	mem_hotplug_done();
+	expect_readable(test, addr, (NR - 1) * PAGE_SIZE, PAGE_SIZE, 0, "unmapped");
+	for (i = 1; i < NR; i++)
+		__free_page(pfn_to_page(walk[i].pfn));
+}
+
+/* C14: the linear mapping of a removed device cannot be read. */
+static void removed_device_cannot_be_read(struct kunit *test)
+{
+	struct memremap_dev *mdev = memremap_dev_get(test, 1);
+	unsigned long start = (unsigned long)__va(PFN_PHYS(mdev->dev->pfn));
+	unsigned long size = PFN_PHYS(PAGES_PER_SECTION), step = 61 * PAGE_SIZE;
+	unsigned long nr = DIV_ROUND_UP(size, step);
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev), 0);
+	expect_readable(test, start, size, step, nr, "present");
+	memremap_dev_remove(mdev);
+	expect_readable(test, start, size, step, 0, "removed");
+}
+
+static struct kunit_case arm64_vmemmap_flush_cases[] = {
+	KUNIT_CASE_PARAM(free_flushes_each_page, page_gen_params),
+	KUNIT_CASE(free_flushes_each_section),
+	KUNIT_CASE(unmap_flushes_whole_range),
+	KUNIT_CASE(removed_device_cannot_be_read),
+	{}
+};
+
+static struct kunit_suite arm64_vmemmap_flush_suite = {
+	.name = "arm64_vmemmap_flush",
+	.test_cases = arm64_vmemmap_flush_cases,
+};
+
+kunit_test_suite(arm64_vmemmap_flush_suite);
+
+MODULE_DESCRIPTION("KUnit tests for what the TLBs know of arm64's vmemmap");
+MODULE_LICENSE("GPL");
