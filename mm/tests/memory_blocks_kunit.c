@@ -16,6 +16,7 @@
 #include "alloc_fault.h"
 #include "fake_dev.h"
 #include "slab_objects.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 #define NR_BLOCKS	3
@@ -73,9 +74,22 @@ static int blocks_remove(struct blocks *blocks)
 	return request_resource(&iomem_resource, &dev->res);
 }
 
+/*
+ * Remove the blocks, and also the sections that a kernel leaves behind if it does not
+ * undo a failed add. Later cases must not find them.
+ */
 static void blocks_put(void *data)
 {
-	blocks_remove(data);
+	struct blocks *blocks = data;
+	unsigned int i;
+
+	if (blocks_remove(blocks))
+		return;
+	mem_hotplug_begin();
+	for (i = 0; i < NR_BLOCKS; i++)
+		if (pfn_in_present_section(block_pfn(blocks, i)))
+			adapt_remove_pages(block_pfn(blocks, i), BLOCK_PAGES, NULL);
+	mem_hotplug_done();
 }
 
 static int memory_blocks_init(struct kunit *test)

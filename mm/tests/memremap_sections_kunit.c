@@ -180,7 +180,7 @@ static void altmap_for_two_ranges_is_refused(struct kunit *test)
 
 	/* The WARN is in pagemap_range(), which the compiler may inline. */
 	KUNIT_EXPECT_WARNS(test, 1, NULL,
-			   err = MEMREMAP_ADD(mdev, .offer = memremap_enough(1),
+			   err = MEMREMAP_ADD(mdev, .offer = memremap_enough(2),
 					      .nr_range = 2, .range = { { 0, 2 }, { 3, 1 } }));
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
 	memremap_dev_remove(mdev);
@@ -212,6 +212,7 @@ static void device_of_each_type_comes_and_goes(struct kunit *test)
 	struct memremap_dev *mdev = test->priv;
 	unsigned long short_of = param->has_altmap ? 2 * SECTION_MEMMAP_PAGES - 1 : 0;
 	unsigned long enough = param->has_altmap ? memremap_enough(1) : 0;
+	struct vmemmap_walk walk;
 	int err = 0;
 
 	if (param->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
@@ -220,7 +221,8 @@ static void device_of_each_type_comes_and_goes(struct kunit *test)
 	if (!param->has_altmap)
 		end_ram_in_section(mdev, 1, 0, 0);
 	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(mdev, .type = param->type,
-						      .offer = short_of));
+						      .offer = short_of, .nr_range = 1,
+						      .range = { { 0, 2 } }));
 	if (!param->has_altmap)
 		end_ram_no_more(mdev);
 	KUNIT_ASSERT_EQ(test, err, -ENOMEM);
@@ -231,7 +233,9 @@ static void device_of_each_type_comes_and_goes(struct kunit *test)
 						      .range = { { 0, 1 } }));
 	KUNIT_ASSERT_EQ(test, err, 0);
 	memremap_expect_memmap(mdev);
-	memremap_expect_linear_map(mdev, param->type != MEMORY_DEVICE_PRIVATE);
+	vmemmap_walk((unsigned long)__va(mdev->pgmap->range.start), &walk);
+	KUNIT_EXPECT_EQ_MSG(test, walk.leaf, param->type != MEMORY_DEVICE_PRIVATE,
+			    "the linear mapping maps the first page");
 	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
 	memremap_expect_nothing_left(mdev, "removal");
 }

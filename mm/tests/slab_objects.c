@@ -10,7 +10,7 @@
 #include "fake_dev.h"
 #include "slab_objects.h"
 
-#define ROUNDS		6
+#define ROUNDS		4
 
 #ifdef CONFIG_SLUB_DEBUG
 /* Free the objects that wait for RCU first, and flush the slabs of the CPUs. */

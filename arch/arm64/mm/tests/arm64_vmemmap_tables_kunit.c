@@ -23,9 +23,9 @@
 
 /**
  * struct tables_test - what each case starts with
- * @dev: a device whose memmap fills a PTE table
+ * @dev: a device whose memmap fills at least one PTE table
  * @altmap: its first pages, for the memmap
- * @start: the first address of that table
+ * @start: the first address of such a table
  */
 struct tables_test {
 	struct fake_dev *dev;
@@ -38,12 +38,13 @@ static int tables_init(struct kunit *test)
 	struct tables_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	t->dev = fake_dev_get(test, SECTIONS_PER_TABLE, SECTIONS_PER_TABLE);
+	t->dev = fake_dev_get(test, 2 * SECTIONS_PER_TABLE, SECTIONS_PER_TABLE);
 	memcpy(&t->altmap, &(struct vmem_altmap) {
 		.base_pfn = t->dev->pfn,
 		.free = t->dev->nr,
 	}, sizeof(t->altmap));
-	t->start = fake_dev_memmap(t->dev, 0);
+	/* The vmemmap begins with the first page of RAM, and so anywhere in a table. */
+	t->start = ALIGN(fake_dev_memmap(t->dev, 0), PMD_SIZE);
 	test->priv = t;
 	return 0;
 }
