@@ -178,8 +178,7 @@ static void altmap_for_two_ranges_is_refused(struct kunit *test)
 	struct memremap_dev *mdev = test->priv;
 	int err = 0;
 
-	/* The WARN is in pagemap_range(), which the compiler may inline. */
-	KUNIT_EXPECT_WARNS(test, 1, NULL,
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c",
 			   err = MEMREMAP_ADD(mdev, .offer = memremap_enough(2),
 					      .nr_range = 2, .range = { { 0, 2 }, { 3, 1 } }));
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);

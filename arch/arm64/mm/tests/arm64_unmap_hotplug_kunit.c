@@ -24,9 +24,6 @@
 
 #define SECTION_MEMMAP	(PAGES_PER_SECTION * sizeof(struct page))
 
-/* Where the WARNs stand. */
-#define MMU_C	"arch/arm64/mm/mmu.c"
-
 /* NR base pages of memmap, in the device or, without an altmap, in RAM. */
 static unsigned long get_mapping(struct kunit *test, struct fake_dev *dev,
 				 struct vmem_altmap *altmap)

@@ -22,6 +22,7 @@
 #include <asm/sysreg.h>
 
 #include "fake_dev.h"
+#include "unmap_hotplug.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
@@ -39,9 +40,6 @@
 #define LEAF_SIZE	(HAS_BLOCKS ? PMD_SIZE : PAGE_SIZE)
 #define LEAF_PAGES	(LEAF_SIZE / PAGE_SIZE)
 #define SECTION_PAGES	(SECTION_MEMMAP / PAGE_SIZE)
-
-/* Where the WARNs stand. */
-#define MMU_C		"arch/arm64/mm/mmu.c"
 
 /* Addresses of a memmap, and what is asked of them. */
 struct span {

@@ -291,7 +291,7 @@ static void expect_populate_refused(struct kunit *test, const struct bounds *bou
 	int err = 0;
 
 	walk_pages(bounds, before);
-	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_populate",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   err = populate(bounds->start, bounds->end, &t->altmap));
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
 	KUNIT_EXPECT_EQ_MSG(test, t->altmap.alloc, 0, "pages taken for it");
@@ -336,7 +336,7 @@ static void free_across_bounds_is_refused(struct kunit *test)
 	if (!before[0].leaf)
 		KUNIT_ASSERT_EQ(test, populate(last, VMEMMAP_END, &t->altmap), 0);
 	walk_pages(bounds, before);
-	KUNIT_EXPECT_WARNS(test, 1, "vmemmap_free",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   depopulate(bounds->start, bounds->end, &t->altmap));
 	expect_same_pages(test, bounds, before);
 	if (t->altmap.alloc)
@@ -363,7 +363,7 @@ static void altmap_without_free_warns_at_each_level(struct kunit *test)
 			continue;
 		empty++;
 		mem_hotplug_begin();
-		KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+		KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 				   kunit_unmap_hotplug_range(addr, addr + PAGE_SIZE, false,
 							     &t->altmap));
 		mem_hotplug_done();
@@ -403,7 +403,7 @@ static void altmap_without_free_warns_once_across_entries(struct kunit *test)
 	KUNIT_ASSERT_EQ_MSG(test, empty, 3, "empty entries in a row, at the top level");
 
 	mem_hotplug_begin();
-	KUNIT_EXPECT_WARNS(test, 1, "unmap_hotplug_range",
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   kunit_unmap_hotplug_range(first, first + 3 * PGDIR_SIZE, false,
 						     &t->altmap));
 	mem_hotplug_done();

@@ -6,6 +6,9 @@
 
 #include "../../../../mm/tests/vmemmap_adapt.h"
 
+/* Where the WARNs of vmemmap_populate(), vmemmap_free() and unmap_hotplug_range() stand. */
+#define MMU_C	"arch/arm64/mm/mmu.c"
+
 /*
  * unmap_hotplug_range() is private to arch/arm64/mm/mmu.c. This is the way in,
  * with its arguments; an altmap is dropped where it takes none.
