@@ -285,9 +285,12 @@ class Fragments(unittest.TestCase):
 
     def test_what_is_off_unless_named(self) -> None:
         self.assertEqual(
-            ["base", "arm64", "no-kaslr", "no-slots", "64k", "va42"], self.fragments("64k-va42")
+            ["base", "arm64", "no-kaslr", "no-page80", "no-slots", "64k", "va42"],
+            self.fragments("64k-va42"),
         )
-        self.assertEqual(["base", "arm64", "no-slots", "64k", "kaslr"], self.fragments("64k-kaslr"))
+        self.assertEqual(
+            ["base", "arm64", "no-page80", "no-slots", "64k", "kaslr"], self.fragments("64k-kaslr")
+        )
         self.assertNotIn("no-kaslr", settings.known_configs())
 
 
