@@ -371,6 +371,14 @@ static void altmap_without_free_warns_at_each_level(struct kunit *test)
 	KUNIT_EXPECT_GT_MSG(test, empty, 0, "no address behind %#lx was empty", t->start);
 }
 
+/* What an entry of the top level maps: levels can be folded at boot. */
+static unsigned long top_entry_size(void)
+{
+	if (pgtable_l5_enabled())
+		return PGDIR_SIZE;
+	return pgtable_l4_enabled() ? P4D_SIZE : PUD_SIZE;
+}
+
 /* Is the entry of the top level empty? */
 static bool entry_is_empty(unsigned long addr)
 {
@@ -391,10 +399,10 @@ static bool entry_is_empty(unsigned long addr)
 static void altmap_without_free_warns_once_across_entries(struct kunit *test)
 {
 	struct tables_test *t = test->priv;
-	unsigned long addr, first = 0;
+	unsigned long addr, first = 0, size = top_entry_size();
 	unsigned int empty = 0;
 
-	for (addr = PAGE_OFFSET; addr < PAGE_END && empty < 3; addr += PGDIR_SIZE) {
+	for (addr = _PAGE_OFFSET(vabits_actual); addr < PAGE_END && empty < 3; addr += size) {
 		if (!entry_is_empty(addr))
 			empty = 0;
 		else if (!empty++)
@@ -404,7 +412,7 @@ static void altmap_without_free_warns_once_across_entries(struct kunit *test)
 
 	mem_hotplug_begin();
 	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
-			   kunit_unmap_hotplug_range(first, first + 3 * PGDIR_SIZE, false,
+			   kunit_unmap_hotplug_range(first, first + 3 * size, false,
 						     &t->altmap));
 	mem_hotplug_done();
 }
