@@ -18,7 +18,7 @@ from harness.kernel.kernel import Kernel
 from harness.outgoing import mails
 from harness.outgoing.mails import Exported
 from harness.request import settings
-from harness.request.settings import REPO, Settings
+from harness.request.settings import REPO, TOOLS, Settings
 from harness.request.variables import KERNEL, Command
 from harness.trees import debian, diff, needs, worktree
 from harness.trees.git import Git, environment
@@ -166,6 +166,17 @@ def mypy(_: Scene) -> list[str]:
     return [line for finding in host_tests.type_check().findings for line in finding.log]
 
 
+def python(_: Scene) -> list[str]:
+    """The format of the Python code, and what pyflakes finds in it."""
+    sources = ["altmap", "kunit.py", "harness", "tests"]
+    found: list[str] = []
+    for argv in (["black", "--check", "-q"], ["isort", "--check", "-q"], ["pyflakes3"]):
+        done = process.run([*argv, *sources], cwd=str(TOOLS), expect=range(256))
+        said = (done.stdout + done.stderr).splitlines()
+        found += said or ([f"{argv[0]} would change something"] if done.status else [])
+    return found
+
+
 def _tracked() -> list[str]:
     """The files of this repository, new ones too."""
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
@@ -258,6 +269,15 @@ CHECKS: tuple[Check, ...] = (
     Check("codespell", codespell, (Requirement("codespell", "codespell"),)),
     Check("shellcheck", shellcheck, (Requirement("shellcheck", "shellcheck"),)),
     Check("mypy", mypy, (packages.MYPY,)),
+    Check(
+        "python",
+        python,
+        (
+            Requirement("black", "black"),
+            Requirement("isort", "isort"),
+            Requirement("pyflakes3", "pyflakes3"),
+        ),
+    ),
     Check("gcc", gcc),
     Check("sparse", sparse, (Requirement("sparse", "sparse"),)),
     Check(

@@ -39,7 +39,17 @@ class Lint(World):
         )
         self.perl()
         self.tool("clang", CLANG.format(version="14.0.6"))
-        for name in ("codespell", "shellcheck", "sparse", "ld.lld", "llvm-nm", "spatch"):
+        for name in (
+            "codespell",
+            "shellcheck",
+            "black",
+            "isort",
+            "pyflakes3",
+            "sparse",
+            "ld.lld",
+            "llvm-nm",
+            "spatch",
+        ):
             self.tool(name, "exit 0")
         (self.top / ".gitconfig").write_text("[user]\n\tname = S\n\temail = s@example.org\n")
         letter = "Subject: [PATCH] mm: a title\nBase: baseline\n\nWhy.\n"
