@@ -31,10 +31,9 @@ def main(environ: Mapping[str, str], rest: Sequence[str]) -> int:
 def _stopped(environ: Mapping[str, str]) -> list[str]:
     """The options for a kernel with debug information that waits for gdb."""
     wanted = debian.resolve(settings.read(environ))
-    directory = f".kunit-{wanted.config}-gdb"
-    vmlinux = worktree.path(wanted) / directory / "vmlinux"
+    directory = worktree.path(wanted) / f".kunit-{wanted.config}-gdb"
     say("the guest will wait for gdb at its first instruction. In another terminal:")
-    say(f"  gdb-multiarch {vmlinux} -ex 'target remote :1234'")
+    say(f"  gdb-multiarch {directory / 'vmlinux'} -ex 'target remote :1234'")
     return [
         f"--build_dir={directory}",
         "--kconfig_add=CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=y",

@@ -46,6 +46,18 @@ class Options(unittest.TestCase):
             ({"CONFIG": "64k"}, ["--raw_output", "arm64_*", "--qemu_args=-s"]), main.call_args[0]
         )
 
+    def test_gdb_has_a_kernel_of_its_own_in_the_tree(self) -> None:
+        """Not below the directory that the user is in."""
+        with mock.patch("harness.kernel.frontend.main", return_value=0) as main:
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                cli.main(["run", "--gdb", "--config=64k", "--build=/b", "arm64_*"], {})
+        argv, environ = main.call_args[0]
+        self.assertIn("--build_dir=/b/linux-6.12/series/.kunit-64k-gdb", argv)
+        self.assertIn("--qemu_args=-s -S", argv)
+        self.assertEqual("arm64_*", argv[-1])
+        self.assertEqual({"CONFIG": "64k", "BUILD": "/b"}, environ)
+        self.assertIn("/b/linux-6.12/series/.kunit-64k-gdb/vmlinux", said.getvalue())
+
     def test_mistakes(self) -> None:
         mistakes: list[list[str]] = [["chek"], ["check", "64k"], ["check", "--flavor=x"], []]
         for argv in mistakes:
