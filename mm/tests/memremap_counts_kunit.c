@@ -59,6 +59,8 @@ static void memmap_of_device_is_counted(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .offer = offer_of(test->param_value)), 0);
 	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, holes - fake_dev_census(mdev->dev).holes,
 			    "pages that nr_memmap_pages has grown by, and that are mapped");
+	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, NR_SECTIONS * SECTION_MEMMAP_PAGES,
+			    "pages that nr_memmap_pages has grown by, and those of the memmap");
 	memremap_dev_remove(mdev);
 	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, 0,
 			    "pages that nr_memmap_pages has grown by, with the device gone");
