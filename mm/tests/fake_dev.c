@@ -401,3 +401,27 @@ void fake_dev_abandon(struct fake_dev *dev)
 	dev->abandoned = true;
 	nr_abandoned++;
 }
+
+/**
+ * fake_dev_expect_unmapped() - check that neither memmap nor linear mapping is left
+ * @test: the test context
+ * @dev: the device
+ * @after: what came before, for the message
+ *
+ * Page tables without an entry count as left, too.
+ */
+void fake_dev_expect_unmapped(struct kunit *test, struct fake_dev *dev, const char *after)
+{
+	struct vmemmap_census census = fake_dev_census(dev);
+	struct fake_dev_linear linear = fake_dev_linear(dev);
+
+	KUNIT_EXPECT_EQ_MSG(test, census.holes, dev->nr * sizeof(struct page) / PAGE_SIZE,
+			    "%s: unmapped pages of the memmap, and all of them", after);
+	KUNIT_EXPECT_EQ_MSG(test, census.empty_tables, 0,
+			    "%s: page-table pages of the memmap without an entry", after);
+	KUNIT_EXPECT_EQ_MSG(test, linear.mapped, 0,
+			    "%s: pages of the linear mapping that are mapped", after);
+	KUNIT_EXPECT_EQ_MSG(test, linear.empty_tables, 0,
+			    "%s: page-table pages of the linear mapping without an entry",
+			    after);
+}

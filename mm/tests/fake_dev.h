@@ -61,6 +61,7 @@ void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
 		    unsigned long end);
 struct vmemmap_census fake_dev_census(const struct fake_dev *dev);
 struct fake_dev_linear fake_dev_linear(const struct fake_dev *dev);
+void fake_dev_expect_unmapped(struct kunit *test, struct fake_dev *dev, const char *after);
 unsigned long free_ram_pages(void);
 
 /**

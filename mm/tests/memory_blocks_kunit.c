@@ -147,8 +147,6 @@ static void expect_memmap(struct blocks *blocks, mhp_t flags)
 static void expect_nothing_left(struct blocks *blocks, const char *after)
 {
 	struct fake_dev *dev = blocks->dev;
-	struct vmemmap_census census = fake_dev_census(dev);
-	struct fake_dev_linear linear = fake_dev_linear(dev);
 	struct kunit *test = blocks->test;
 	struct memory_block *mem;
 	unsigned int i;
@@ -161,15 +159,7 @@ static void expect_nothing_left(struct blocks *blocks, const char *after)
 		if (mem)
 			put_device(&mem->dev);
 	}
-	KUNIT_EXPECT_EQ_MSG(test, census.holes, NR_BLOCKS * MEMMAP_SIZE / PAGE_SIZE,
-			    "%s: unmapped pages of the memmap, and all of them", after);
-	KUNIT_EXPECT_EQ_MSG(test, census.empty_tables, 0,
-			    "%s: page-table pages of the memmap without an entry", after);
-	KUNIT_EXPECT_EQ_MSG(test, linear.mapped, 0,
-			    "%s: pages of the linear mapping that are mapped", after);
-	KUNIT_EXPECT_EQ_MSG(test, linear.empty_tables, 0,
-			    "%s: page-table pages of the linear mapping without an entry",
-			    after);
+	fake_dev_expect_unmapped(test, dev, after);
 }
 
 static const struct flags_param {

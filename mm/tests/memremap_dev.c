@@ -279,8 +279,6 @@ void memremap_expect_linear_map(struct memremap_dev *mdev, bool mapped)
 void memremap_expect_nothing_left(struct memremap_dev *mdev, const char *after)
 {
 	struct fake_dev *dev = mdev->dev;
-	struct vmemmap_census census = fake_dev_census(dev);
-	struct fake_dev_linear linear = fake_dev_linear(dev);
 	struct kunit *test = mdev->test;
 	unsigned long i, pfn;
 
@@ -295,15 +293,7 @@ void memremap_expect_nothing_left(struct memremap_dev *mdev, const char *after)
 				      after, i);
 		put_dev_pagemap(pgmap);
 	}
-	KUNIT_EXPECT_EQ_MSG(test, census.holes, dev->nr * sizeof(struct page) / PAGE_SIZE,
-			    "%s: unmapped pages of the memmap, and all of them", after);
-	KUNIT_EXPECT_EQ_MSG(test, census.empty_tables, 0,
-			    "%s: page-table pages of the memmap without an entry", after);
-	KUNIT_EXPECT_EQ_MSG(test, linear.mapped, 0,
-			    "%s: pages of the linear mapping that are mapped", after);
-	KUNIT_EXPECT_EQ_MSG(test, linear.empty_tables, 0,
-			    "%s: page-table pages of the linear mapping without an entry",
-			    after);
+	fake_dev_expect_unmapped(test, dev, after);
 	if (mdev->has_altmap)
 		KUNIT_EXPECT_EQ_MSG(test, mdev->pgmap->altmap.alloc, 0,
 				    "%s: pages that the altmap has given out", after);
