@@ -31,11 +31,12 @@ def run(out: Path) -> RunResult:
     log, xml = out / "host-tests.log", out / "host-tests.xml"
     xml.unlink(missing_ok=True)
     # Each test has a copy of the tools, and copies these files as well.
-    compileall.compile_dir(TOOLS, maxlevels=0, quiet=1)
+    compileall.compile_dir(TOOLS / "harness", quiet=1)
     argv = [
         packages.PYTEST.proof,
         "-n",
-        str(os.cpu_count() or 1),
+        # One more than there are CPUs, as some tests wait for a time-out.
+        str((os.cpu_count() or 1) + 1),
         "-q",
         "-p",
         "no:cacheprovider",
