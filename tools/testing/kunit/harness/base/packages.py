@@ -54,7 +54,9 @@ ARGCOMPLETE = Requirement(
 MATPLOTLIB = Requirement(
     "/usr/lib/python3/dist-packages/matplotlib/__init__.py", "python3-matplotlib"
 )
-HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE, MATPLOTLIB)
+# Fetches series from the archives of mailing lists.
+B4 = Requirement("b4", "b4")
+HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE, MATPLOTLIB, B4)
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 # What makes a guest with a user space, and its devices.
 GUEST = (

@@ -41,7 +41,7 @@ COMMAND = Command(
     "make revision",
     KERNEL | {"CONFIGS", "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT"},
     "judge a revision of a series, patch by patch",
-    "altmap revision v4.mbx --against v3.mbx",
+    "altmap revision MESSAGE-ID",
     "SERIES",
 )
 
@@ -62,7 +62,7 @@ def _main(environ: Mapping[str, str]) -> int:
     if not given:
         raise UsageError(
             "SERIES is not set: which revision?",
-            "make revision SERIES=DIR, an mbox, or FROM..TO with KSRC=DIR",
+            "make revision SERIES=MESSAGE-ID, a directory, an mbox, or FROM..TO with KSRC=DIR",
         )
     configs = _configs(environ, "CONFIGS", PATCH_CONFIGS)
     tips = _configs(environ, "TIP_CONFIGS", (*configs, *rows.default_configs()))
@@ -96,11 +96,15 @@ def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) ->
 
 
 def _older(against: str, wish: Wish, series: Series) -> Series | None:
-    """The revision to compare with. That of ours is the one in this repository."""
+    """The revision to compare with: the one named, the version before, or that in patches/."""
     if against == "none":
         return None
     if against:
         return revision_series.read(against, wish.ksrc)
+    earlier = revision_series.earlier(series)
+    if earlier:
+        say(f"comparing with v{earlier.version} (AGAINST=none leaves that out)")
+        return earlier
     if wish.ksrc or wish.flavour != "baseline" or not onto.is_ours(series):
         return None
     ours = revision_series.read(str(onto.OUR_SERIES))

@@ -115,8 +115,8 @@ VARIABLES = (
     Variable(
         "SOAK_SECONDS", "N", "how long to run random sequences", r"\d+", option_name="seconds"
     ),
-    Variable("SERIES", "PATH", "the series to judge: a directory, an mbox, or FROM..TO"),
-    Variable("AGAINST", "PATH", "the older revision to compare with, or none", ".*"),
+    Variable("SERIES", "NAME", "the series: a message-id, a directory, an mbox, or FROM..TO"),
+    Variable("AGAINST", "NAME", "the older revision to compare with, or none", ".*"),
     Variable("ONTO", "NAME", "the flavour that the series goes onto"),
     Variable(
         "TIP_CONFIGS", "NAMES", "the configs to run the whole series with", ".*", is_list=True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A series of patches as people have it: a directory, an mbox, a git range.
+"""A series of patches as people have it: a message-id, a directory, an mbox, a git range.
 
 Git takes the mails apart. Each patch becomes a mail as git format-patch writes it.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.base import process
 from harness.base.console import say
 from harness.base.errors import KunitError
+from harness.revision import fetch
 from harness.revision.mail import Mail, parse, split
 from harness.trees.git import environment
 from harness.trees.stack import Patch
@@ -41,13 +42,15 @@ class Series:
     """Patches in their order.
 
     source is what the user called it; title is that of the cover letter, or of
-    the only patch. A range tells the commit that it starts from.
+    the only patch. A range tells the commit that it starts from. version is that in
+    the subjects of mails, or 0.
     """
 
     source: str
     title: str
     members: tuple[Member, ...]
     start: str = ""
+    version: int = 0
 
     def patches(self, count: int) -> tuple[Patch, ...]:
         """The first patches, as many as asked for."""
@@ -55,11 +58,14 @@ class Series:
 
 
 def read(given: str, ksrc: Path | None = None) -> Series:
-    """Read what the user named: a directory, a file, or a range of commits in ksrc.
+    """Read what the user named: a message, a directory, a file, or a range of commits in ksrc.
 
-    Raises SeriesError.
+    Raises SeriesError, FetchError.
     """
     path = Path(given)
+    if fetch.ident(given) and not path.exists():
+        mails = fetch.thread(given)
+        return _chosen(given, mails, fetch.ident(given), _version_of(given, mails))
     if path.is_dir():
         name = path.resolve().name
         if (path / "series").exists():
@@ -77,8 +83,38 @@ def read(given: str, ksrc: Path | None = None) -> Series:
         return _read_range(given, named[1], named[2] or "HEAD", ksrc)
     raise SeriesError(
         f"{given}: there is no such file or directory",
-        "name a directory of patches, an mbox, or FROM..TO with KSRC=DIR",
+        "name a message-id, a directory of patches, an mbox, or FROM..TO with KSRC=DIR",
     )
+
+
+def earlier(series: Series) -> Series | None:
+    """The version before this one, if its thread, its mbox or the archive has it.
+
+    Raises SeriesError if that version is there but damaged.
+    """
+    wanted, given = series.version - 1, series.source
+    if wanted < 1:
+        return None
+    path = Path(given)
+    if path.exists():
+        files = _files(path) if path.is_dir() else [path]
+        mails = [mail for file in files for mail in _messages(file)]
+    else:
+        mails = [*fetch.thread(given)]
+        if not _has(mails, wanted):
+            mails = fetch.earlier(given, wanted)
+    return _chosen(f"v{wanted} of {given}", mails, given, wanted) if _has(mails, wanted) else None
+
+
+def _has(mails: Sequence[Mail], version: int) -> bool:
+    return any(mail.version == version and mail.has_diff and not mail.is_reply for mail in mails)
+
+
+def _version_of(given: str, mails: Sequence[Mail]) -> int:
+    """The version that the message of that name belongs to; 0 for a reply."""
+    named = f"<{fetch.ident(given)}>".encode()
+    found = next((m for m in mails if m.ident == named and not m.is_reply), None)
+    return found.version if found else 0
 
 
 # --- Directories and files ------------------------------------------------
@@ -141,18 +177,18 @@ def _cover(directory: Path) -> str:
 # --- Which mails are the series -------------------------------------------
 
 
-def _chosen(given: str, mails: Sequence[Mail], name: str) -> Series:
-    """The newest version among mails: cover letter, replies and duplicates go."""
+def _chosen(given: str, mails: Sequence[Mail], name: str, version: int = 0) -> Series:
+    """A version among mails, the newest one if none is named: its patches without replies."""
     unique = list({m.ident or n: m for n, m in enumerate(mails)}.values())
     ours = [m for m in unique if not m.is_reply and (m.has_diff or m.place[1])]
-    newest = max((m.version for m in ours), default=1)
-    if any(m.version != newest for m in ours):
+    newest = version or max([1, *(m.version for m in ours)])
+    if not version and any(m.version != newest for m in ours):
         say(f"{given} holds several versions; v{newest} is taken")
     ours = [m for m in ours if m.version == newest]
     cover = next((m.title for m in ours if m.is_cover), "")
     numbered = sorted((m for m in ours if m.place[0]), key=lambda m: m.place)
     if not numbered:
-        return _made(given, [m for m in ours if m.has_diff], cover or name)
+        return _made(given, [m for m in ours if m.has_diff], cover or name, version=newest)
     _require_all(given, [m.place for m in numbered])
     for mail in ours:
         if not mail.place[1]:
@@ -160,7 +196,7 @@ def _chosen(given: str, mails: Sequence[Mail], name: str) -> Series:
     for mail in numbered:
         if not mail.has_diff:
             raise _damaged(given, f"'{mail.subject}' has no diff")
-    return _made(given, numbered, cover or name)
+    return _made(given, numbered, cover or name, version=newest)
 
 
 def _require_all(given: str, places: Sequence[tuple[int, int]]) -> None:
@@ -180,7 +216,9 @@ def _require_all(given: str, places: Sequence[tuple[int, int]]) -> None:
         )
 
 
-def _made(given: str, mails: Sequence[Mail], title: str, start: str = "") -> Series:
+def _made(
+    given: str, mails: Sequence[Mail], title: str, start: str = "", version: int = 0
+) -> Series:
     if not mails:
         raise SeriesError(
             f"{given} holds no patch",
@@ -197,7 +235,7 @@ def _made(given: str, mails: Sequence[Mail], title: str, start: str = "") -> Ser
         members.append(Member(number, mail.title, patch, patch.touched))
     if len(members) == 1:
         title = members[0].title
-    return Series(given, title, tuple(members), start)
+    return Series(given, title, tuple(members), start, version)
 
 
 def _damaged(what: str, detail: str) -> SeriesError:
