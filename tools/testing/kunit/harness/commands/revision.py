@@ -3,10 +3,9 @@
 """make revision: a verdict on a revision of a patch series, patch by patch."""
 
 import contextlib
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import archive, builddir, lock, picture, program, signals
@@ -15,24 +14,20 @@ from harness.base.console import Stopwatch, conclude, say
 from harness.base.errors import ExitStatus, KunitError, UsageError
 from harness.kernel import machine
 from harness.matrix import rows
-from harness.originmap import draw, plot
-from harness.originmap.draw import Map, MapError
 from harness.request import settings
 from harness.request.settings import Settings, Wish
 from harness.request.variables import KERNEL, Command
-from harness.revision import blame
-from harness.revision import document as revision_document
-from harness.revision import html, onto
+from harness.revision import blame, files, onto
 from harness.revision import series as revision_series
 from harness.revision import series_run
 from harness.revision import text as revision_text
+from harness.revision.history import History
 from harness.revision.judged import Judged
-from harness.revision.report import Report
+from harness.revision.report import Report, Word
 from harness.revision.series import Series
 from harness.revision.series_run import SeriesRun
 from harness.trees import debian, worktree
 from harness.trees.git import Git
-from harness.verdict import results
 
 PATCH_CONFIGS = ("4k",)
 
@@ -65,7 +60,10 @@ def _main(environ: Mapping[str, str]) -> int:
             "make revision SERIES=MESSAGE-ID, a directory, an mbox, or FROM..TO with KSRC=DIR",
         )
     configs = _configs(environ, "CONFIGS", PATCH_CONFIGS)
-    tips = _configs(environ, "TIP_CONFIGS", (*configs, *rows.default_configs()))
+    tips = _configs(
+        environ, "TIP_CONFIGS", rows.most_telling_first([*configs, *rows.default_configs()])
+    )
+    plan = Plan(configs, tips, bool(environ.get("TIP_ONLY")))
     series = revision_series.read(given, wish.ksrc)
     against = environ.get("AGAINST") or ""
     wish = replace(wish, flavour=onto.choose(environ, wish, series))
@@ -77,17 +75,25 @@ def _main(environ: Mapping[str, str]) -> int:
     with _alone(wanted.build) as out:
         kept = Archive(wanted.build / "results/by-tree")
         with _replacing(out) as part:
-            report = judge(
-                wanted, series, older, kept, configs, tips, bool(environ.get("TIP_ONLY"))
-            )
-            write(report, kept, part)
+            history = History(out.with_name("revisions"))
+            report = Judge(wanted, series, kept, history, plan).verdict(older)
+            files.write(report, kept, part)
     text = revision_text.short(report) if environ.get("SHORT") else revision_text.full(report)
     conclude(text, report.is_good, out / "report.html", out / "results.json", out / "logs")
     return int(_STATUS[report.word])
 
 
 # A kernel that differs from boot to boot proves nothing.
-_STATUS = {"good": ExitStatus.OK, "fault": ExitStatus.FAILED, "flaky": ExitStatus.ERROR}
+_STATUS = {Word.GOOD: ExitStatus.OK, Word.FAULT: ExitStatus.FAILED, Word.FLAKY: ExitStatus.ERROR}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The configs to try each patch with, and the whole series."""
+
+    configs: tuple[str, ...]
+    tips: tuple[str, ...]
+    tip_only: bool
 
 
 def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> tuple[str, ...]:
@@ -114,62 +120,89 @@ def _older(against: str, wish: Wish, series: Series) -> Series | None:
     return replace(ours, source="patches/series")
 
 
-def judge(
-    wanted: Settings,
-    series: Series,
-    older: Series | None,
-    kept: Archive,
-    configs: tuple[str, ...],
-    tips: tuple[str, ...],
-    tip_only: bool,
-) -> Report:
-    """Do all that is to be done for a verdict. Raises KunitError of some kind.
+class Judge:
+    """Does all that is to be done for a verdict, and tells what it finds as it finds it.
 
     Each patch is tried with configs, the whole series with tips.
     """
-    watch = Stopwatch()
-    new = SeriesRun(wanted, series, kept)
-    new.apply()
-    if wanted.ksrc:
-        # What fails on the user's own tree is written nowhere.
-        new.try_base(tips)
-    elif not tip_only:
-        new.try_base(configs)
-    if tip_only:
-        for member in series.members[: new.judged.applied]:
-            new.check_style(member)
-    else:
-        new.try_patches(configs)
-    new.try_tip(tips)
-    new.judge_tip()
-    if older is None:
-        return Report(new.judged, configs, tips, tip_only, watch.seconds)
-    old = _judge_older(wanted, older, kept, new.judged, configs, tip_only)
-    changes = {
-        config: blame.compare(old.tip[config], new.judged.tip[config])
-        for config in tips
-        if config in old.tip and config in new.judged.tip
-    }
-    words = range_diff(wanted, old, new.judged)
-    return Report(new.judged, configs, tips, tip_only, watch.seconds, old, changes, words)
+
+    def __init__(
+        self, wanted: Settings, series: Series, kept: Archive, history: History, plan: Plan
+    ) -> None:
+        self._wanted = wanted
+        self._kept = kept
+        self._plan = plan
+        self._history = history
+        self._watch = Stopwatch()
+        self._told = ""
+        self._run = SeriesRun(wanted, series, kept, self._tell)
+
+    def verdict(self, older: Series | None) -> Report:
+        """The whole verdict. Raises KunitError of some kind."""
+        try:
+            report = self._judge(older)
+        except BaseException:
+            self._history.record(self._report(Word.STOPPED))
+            raise
+        self._history.record(report, files.origin_figure(report))
+        return report
+
+    def _judge(self, older: Series | None) -> Report:
+        new, plan = self._run, self._plan
+        new.apply()
+        say(f"this page follows: {self._history.page(new.judged)}")
+        new.check_style()
+        if self._wanted.ksrc:
+            # What fails on the user's own tree is written nowhere.
+            new.try_base(plan.tips)
+        elif not plan.tip_only:
+            new.try_base(plan.configs)
+        # The first word on the series soon, then which patch it is about.
+        new.try_tip(plan.tips[:1])
+        if not plan.tip_only:
+            new.try_patches(plan.configs)
+        new.try_tip(plan.tips)
+        report = self._report()
+        if older is None:
+            return report
+        old = _judge_older(self._wanted, older, self._kept, report.new, plan)
+        changes = {
+            config: blame.compare(old.tip[config], report.new.tip[config])
+            for config in plan.tips
+            if config in old.tip and config in report.new.tip
+        }
+        words = range_diff(self._wanted, old, report.new)
+        seconds = self._watch.seconds
+        return replace(report, seconds=seconds, old=old, changes=changes, range_diff=words)
+
+    def _report(self, unfinished: Word | None = None) -> Report:
+        plan, seconds = self._plan, self._watch.seconds
+        judged = self._run.so_far()
+        return Report(
+            judged, plan.configs, plan.tips, plan.tip_only, seconds, unfinished=unfinished
+        )
+
+    def _tell(self) -> None:
+        """Say what is new, on the terminal and on the page."""
+        report = self._report(Word.RUNNING)
+        told = revision_text.headline(report)
+        if report.new.faults and told != self._told:
+            self._told = told
+            say(f"[{self._watch.seconds:4.0f} s] {told}")
+            for line in revision_text.first_words(report):
+                say(f"    {line}")
+        self._history.record(report)
 
 
-def _judge_older(
-    wanted: Settings,
-    older: Series,
-    kept: Archive,
-    new: Judged,
-    configs: tuple[str, ...],
-    tip_only: bool,
-) -> Judged:
+def _judge_older(wanted: Settings, older: Series, kept: Archive, new: Judged, plan: Plan) -> Judged:
     """Look at the older revision, as closely as the newer one's faults ask for."""
     say(f"now {older.source}, to compare with ...")
     old = SeriesRun(wanted, older, kept)
     old.apply()
-    if any(f.is_of_case and f.patch is None for f in new.faults) and not tip_only:
-        old.try_base(configs)
-        old.try_patches(configs)
-        for config in configs:
+    if any(f.is_of_case and f.patch is None for f in new.faults) and not plan.tip_only:
+        old.try_base(plan.configs)
+        old.try_patches(plan.configs)
+        for config in plan.configs:
             series_run.blame(new, old.judged, config)
     old.try_tip(tuple(new.tip))
     return old.judged
@@ -207,55 +240,3 @@ def _replacing(out: Path) -> Iterator[Path]:
             archive.replace_directory(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def write(report: Report, kept: Archive, out: Path) -> None:
-    """Write everything but the terminal's text; logs of all runs are copied there."""
-    document = json.dumps(revision_document.document(report), indent=1) + "\n"
-    (out / "results.json").write_text(document, encoding="utf-8")
-    results.write_junit(revision_document.junit_runs(report), out / "results.xml")
-    page = html.page(report, origin_figure(report))
-    (out / "report.html").write_text(page, encoding="utf-8")
-    (out / "summary.txt").write_text(revision_text.full(report) + "\n", encoding="utf-8")
-    (out / "short.txt").write_text(revision_text.short(report) + "\n", encoding="utf-8")
-    if report.range_diff:
-        (out / "range-diff.txt").write_text(report.range_diff + "\n", encoding="utf-8")
-    logs = out / "logs"
-    logs.mkdir()
-    for name, key in _runs(report).items():
-        for what in ("build", "console", "console-2"):
-            log = kept.path(key) / f"kernel.{what}.log"
-            if log.exists():
-                shutil.copyfile(log, logs / f"{name}.{what}.log")
-
-
-def origin_figure(report: Report) -> str:
-    """An SVG of where the memmap lies, on the base and at the tip; "" if no suite told."""
-    panels: list[tuple[str, Map]] = []
-    for config in report.patch_configs:
-        for name, found in (("base", report.new.base.outcomes), ("tip", report.new.tip)):
-            if config not in found:
-                return ""
-            try:
-                maps = draw.read(found[config].run.console)
-            except MapError as error:
-                say(f"note: no map of the memmap: {error.cause}")
-                return ""
-            panels += [(f"{config}, {name}", drawn) for drawn in maps[-1:]]
-    if len(panels) != 2 * len(report.patch_configs):
-        return ""
-    if not picture.is_possible():
-        say("note: report.html has no map of the memmap: python3-matplotlib is not installed")
-        return ""
-    return plot.figure(panels)
-
-
-def _runs(report: Report) -> dict[str, str]:
-    """The keys of all runs, by the names of their logs."""
-    found: dict[str, str] = {}
-    for state in report.new.states:
-        for config, outcome in state.outcomes.items():
-            found[f"{state.number:04d}-{config}"] = outcome.run.key
-    for config, outcome in report.new.tip.items():
-        found.setdefault(f"{len(report.new.states) - 1:04d}-{config}", outcome.run.key)
-    return found

@@ -177,6 +177,19 @@ def default_configs() -> list[str]:
     return [config for flavour, config, _ in MATRIX if flavour == MATRIX[0][0]]
 
 
+def most_telling_first(configs: Sequence[str]) -> list[str]:
+    """Configs so that those with a new page size, or of a new kind, come before the others."""
+    seen: set[str] = set()
+    early: list[str] = []
+    for config in configs:
+        size, _, kind = config.partition("-")
+        words = {size, kind.rstrip("0123456789")}
+        if not words <= seen:
+            early.append(config)
+        seen |= words
+    return [*early, *(config for config in configs if config not in early)]
+
+
 def groups(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows by build: those of a flavour with a config stay together."""
     found: dict[tuple[str, str], list[Row]] = {}

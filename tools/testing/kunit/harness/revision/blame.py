@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from harness.kernel.finding import Finding, Kind, Status, of_case
-from harness.revision.builds import Ending
+from harness.revision.ending import Ending
 from harness.revision.outcomes import OF_CASES, Case, Identity, Outcome, not_built, same
 from harness.verdict import judge, ktap
 from harness.verdict.remarks import Remark

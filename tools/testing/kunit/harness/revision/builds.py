@@ -5,8 +5,7 @@ What was found out about a git tree with a config is kept, and looked up when
 the same tree comes again. One work tree makes each build an incremental one.
 """
 
-import enum
-import re
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +16,9 @@ from harness.base.archive import Archive
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError, WorkTreeError
 from harness.kernel import defaults, identity, options
-from harness.kernel.kernel import BUILD_TIME, GUEST_TIME, Kernel, compiler_messages, slowness
+from harness.kernel.kernel import BUILD_TIME, GUEST_TIME, Kernel, slowness
 from harness.request.settings import Settings
+from harness.revision.ending import Ending, read_failure
 from harness.trees import worktree
 from harness.trees.git import Git
 from harness.trees.stack import Patch
@@ -38,23 +38,6 @@ _FORM = "2"
 FACTOR = 10
 BUILD_FLOOR = 3600.0
 BOOT_FLOOR = 120
-
-_SUITE_ERROR = re.compile(
-    r"^(?:\.\./)*((?:mm|arch/arm64/mm)/tests/\S+?:\d+)(?::\d+)?: (?:fatal )?(error: .*)$", re.M
-)
-_LINK_ERROR = re.compile(r"((?:mm|arch/arm64/mm)/tests/\S+?):.*(undefined reference to .*)$", re.M)
-_ANY_ERROR = re.compile(
-    r"^(\S+?:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference .*)$", re.M
-)
-
-
-class Ending(enum.Enum):
-    """How far a state came."""
-
-    RAN = "ran"
-    BUILD_FAILED = "build failed"
-    BUILD_HUNG = "build hung"
-    SUITES_STALE = "suites do not compile"
 
 
 @dataclass(frozen=True)
@@ -108,22 +91,25 @@ class Builds:
             self._stacked[key] = worktree.stack(self._wanted, patches)
         return self._stacked[key]
 
-    def run(self, patches: Sequence[Patch], config: str, limit: Limits, anew: bool = False) -> Run:
-        """Build and boot a state, unless it is known what comes of it and anew is not set.
+    def begin(
+        self, patches: Sequence[Patch], config: str, limit: Limits, anew: bool = False
+    ) -> Callable[[], Run]:
+        """Build a state, unless it is known what comes of it and anew is not set.
 
-        Raises KunitError of some kind when the machine is to blame.
+        What is returned boots it, while the next one may be built with another config. Raises
+        KunitError of some kind when the machine is to blame.
         """
         stacked = self.stack(patches)
         name = self._key("run", stacked.tree, config, boots=True)
         found = None if anew else self._kept.find(name)
         if found and not (found["timed_out"] and found["boot_limit"] < _boot_limit(limit, config)):
-            return self._read(name, found, config)
-        return self._do(stacked, config, name, limit)
+            return functools.partial(self._read, name, found, config)
+        return self._build(stacked, config, name, limit)
 
     def repeat(self, patches: Sequence[Patch], config: str, limit: Limits, run: Run) -> Run:
         """Boot a state once more, unless it is known what its second boot says.
 
-        run is what run() returned for it. Raises KunitError of some kind.
+        run is what became of it the first time. Raises KunitError of some kind.
         """
         if run.again is not None or run.ending is not Ending.RAN:
             return run
@@ -166,9 +152,12 @@ class Builds:
 
         return tuple(self._cached(name, ask)["warnings"])
 
-    def checkpatch(self, patches: Sequence[Patch]) -> tuple[Remark, ...] | None:
-        """What the tree's checkpatch says about the last of the patches; None without one."""
-        stacked, patch = self.stack(patches), patches[-1]
+    def checkpatch(self, patch: Patch) -> tuple[Remark, ...] | None:
+        """What the base's checkpatch says about a patch; None without one.
+
+        The base will do: to show each state would let make compile again what it touches.
+        """
+        stacked = self.stack(())
         perl, settings = identity.program("perl"), remarks.checkpatch_settings()
         name = archive.key(_FORM, "checkpatch", stacked.tree, patch.data, perl, settings)
 
@@ -204,10 +193,12 @@ class Builds:
             )
         return tree
 
-    def _do(self, stacked: Stacked, config: str, name: str, limit: Limits) -> Run:
-        tree = self._bring(stacked)
-        wanted = replace(self._wanted, config=config)
-        with self._kept.adding(name) as part:
+    def _build(self, stacked: Stacked, config: str, name: str, limit: Limits) -> Callable[[], Run]:
+        tree, wanted = self._bring(stacked), replace(self._wanted, config=config)
+        record: dict[str, Any] = {"config": config, "tree": stacked.tree, "said": []}
+        record.update(boot_seconds=0.0, timed_out=False, boot_limit=_boot_limit(limit, config))
+        # Without a record nothing is kept of this; the log goes on to where the boot's will be.
+        with self._kept.adding(f"{name}.build") as part:
             kernel = Kernel(tree, wanted, part, "kernel")
             say(f"  building {config} ...")
             watch = Stopwatch()
@@ -215,7 +206,7 @@ class Builds:
                 failed = kernel.build(limit.build)
             except process.TimedOut as error:
                 # Not kept: a busy machine is no property of a tree.
-                return Run(
+                hung = Run(
                     config,
                     stacked.tree,
                     name,
@@ -224,14 +215,24 @@ class Builds:
                     0.0,
                     (error.cause,),
                 )
-            record: dict[str, Any] = {"config": config, "tree": stacked.tree, "said": []}
-            record.update(build_seconds=round(watch.seconds, 1), boot_seconds=0.0)
-            record.update(timed_out=False, boot_limit=_boot_limit(limit, config))
-            if failed:
-                ending, said = read_failure(kernel.log("build").read_text(errors="replace"))
-                record.update(ending=ending.value, said=said)
-            else:
-                say(f"  built in {watch.seconds:.0f} s; booting {config} ...")
+                return lambda: hung
+            log = kernel.log("build").read_text(errors="replace")
+        record["build_seconds"] = round(watch.seconds, 1)
+        if failed:
+            ending, said = read_failure(log)
+            record.update(ending=ending.value, said=said)
+        return functools.partial(self._finish, tree, wanted, name, record, log)
+
+    def _finish(
+        self, tree: Path, wanted: Settings, name: str, record: dict[str, Any], log: str
+    ) -> Run:
+        """Boot what was built, and keep what came of it."""
+        config = wanted.config
+        with self._kept.adding(name) as part:
+            kernel = Kernel(tree, wanted, part, "kernel")
+            kernel.log("build").write_text(log)
+            if "ending" not in record:
+                say(f"  built in {record['build_seconds']:.0f} s; booting {config} ...")
                 record.update(self._boot(kernel, record["boot_limit"]))
             archive.write_record(part, record)
         return self._read(name, record, config)
@@ -279,16 +280,3 @@ class Builds:
 
 def _boot_limit(limit: Limits, config: str) -> int:
     return limit.boot * slowness(config)
-
-
-def read_failure(log: str) -> tuple[Ending, tuple[str, ...]]:
-    """Why a build failed: its own fault, or that of suites that are too old for it."""
-    ours = [f"{m[1]} {m[2]}" for m in (*_SUITE_ERROR.finditer(log), *_LINK_ERROR.finditer(log))]
-    others = [
-        line
-        for line in (m[1] for m in _ANY_ERROR.finditer(log))
-        if not _SUITE_ERROR.match(line) and not _LINK_ERROR.search(line)
-    ]
-    if ours and not others:
-        return Ending.SUITES_STALE, tuple(ours[:5])
-    return Ending.BUILD_FAILED, compiler_messages(log)

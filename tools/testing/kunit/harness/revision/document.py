@@ -25,7 +25,7 @@ def document(report: Report) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "version": SCHEMA_VERSION,
-        "verdict": report.word,
+        "verdict": report.word.value,
         "bisectable": None if report.tip_only else new.is_bisectable,
         "not_bisectable_at": list(new.not_bisectable),
         "seconds": round(report.seconds, 1),

@@ -6,51 +6,14 @@ from html import escape
 
 from harness.base.table import printable
 from harness.kernel.finding import Status
+from harness.revision import style
 from harness.revision import text as revision_text
 from harness.revision.blame import Fault
 from harness.revision.outcomes import Case, Outcome
-from harness.revision.report import Report
+from harness.revision.report import Report, Word
 
-_STYLE = """
-:root { color-scheme: light dark; --fg: #1b1f24; --soft: #57606a; --bg: #fff; --box: #f4f5f3;
---line: #c9ced4; --passed: #b7e1b0; --failed: #f2a19b; --skipped: #e4e4dc; --shaky: #f6cf8b;
---bad: #b3261e; --good: #1a7f37 }
-@media (prefers-color-scheme: dark) { :root { --fg: #e4e7ea; --soft: #9aa4ae; --bg: #14171a;
---box: #1f2428; --line: #3d444b; --passed: #1e4d2a; --failed: #7d2a26; --skipped: #34393e;
---shaky: #6b4a12; --bad: #ff8a80; --good: #6fdc8c } }
-body { font: 15px/1.5 sans-serif; margin: 1.5em auto; max-width: 75em; padding: 0 1em;
-color: var(--fg); background: var(--bg) }
-h1 { font-size: 1.5em; line-height: 1.25; margin: 0 0 .2em } h1.fault { color: var(--bad) }
-h1.good { color: var(--good) } .soft { color: var(--soft) } a { color: inherit }
-pre { background: var(--box); padding: .8em; overflow: auto; font-size: 12.5px }
-.cause { border-left: 4px solid var(--bad); padding: .1em 0 .1em 1em; margin: 1em 0 }
-.cause h3 { margin: 0; font-size: 1.05em } .cause pre { margin: .4em 0 }
-.wide { overflow: auto; max-height: 90vh } summary { cursor: pointer; font-weight: bold }
-table { border-collapse: collapse; font-size: 13px }
-th { text-align: left; font-weight: normal; vertical-align: bottom; padding: .2em .5em }
-thead th { position: sticky; top: 0; background: var(--bg); border-bottom: 1px solid var(--line) }
-tbody th { position: sticky; left: 0; background: var(--bg) }
-td { text-align: center; border: 1px solid var(--bg); padding: 0 }
-td a { display: block; padding: .1em .6em; text-decoration: none }
-.passed { background: var(--passed) } .failed { background: var(--failed) }
-.skipped { background: var(--skipped) } .missing, .flaky { background: var(--shaky) }
-.none { background: var(--box); color: var(--soft) }
-.fault a { font-weight: bold; outline: 2px solid var(--bad); outline-offset: -2px }
-#only:checked ~ .wide tr.fine { display: none }
-.cause { overflow-wrap: anywhere } .cause pre { white-space: pre-wrap }
-@media (max-width: 600px) { tbody th { max-width: 11em; overflow-wrap: anywhere; font-size: 11px } }
-.log { display: none } .log:target { display: block; position: fixed; inset: 6% 4%;
-overflow: auto; background: var(--bg); border: 1px solid var(--soft); padding: 1em 1.5em;
-box-shadow: 0 0 4em #0008 } .close { float: right }
-"""
-
-_MARK = {
-    Status.PASSED: "ok",
-    Status.FAILED: "FAIL",
-    Status.SKIPPED: "skip",
-    Status.MISSING: "none",
-    Status.FLAKY: "flaky",
-}
+# In seconds.
+_REFRESH = 5
 
 
 def page(report: Report, figure: str = "") -> str:
@@ -62,12 +25,9 @@ def page(report: Report, figure: str = "") -> str:
         f"{new.series.title}: {len(new.series.members)} patches on Linux {new.version}, {new.onto}"
     )
     parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(f'{head}: {new.series.title}')}</title><style>{_STYLE}</style></head><body>",
-        f'<h1 class="{report.word}">{escape(head)}</h1>',
-        f'<p class="soft">{escape(said)}</p>',
+        style.head(f"{head}: {new.series.title}", _REFRESH if report.word is Word.RUNNING else 0),
+        f'<h1 class="{report.word.value}">{escape(head)}</h1>',
+        f'<p class="soft">{escape(said)}{_progress(report)}</p>',
         *_causes(report, columns),
         "<h2>Patch by case</h2>",
         '<input type="checkbox" id="only"><label for="only"> only cases that do not pass everywhere'
@@ -84,6 +44,16 @@ def page(report: Report, figure: str = "") -> str:
     parts += _logs(columns)
     parts.append("</body></html>\n")
     return "\n".join(parts)
+
+
+def _progress(report: Report) -> str:
+    """How much of it is done, while it is not all."""
+    done, total = report.progress
+    if report.word is Word.RUNNING:
+        return f"; {done} of {total} builds and boots are done, and this page follows them"
+    if report.word is Word.STOPPED:
+        return f"; stopped after {done} of {total} builds and boots: the same command goes on there"
+    return ""
 
 
 def _folded(head: str, text: str) -> list[str]:
@@ -165,9 +135,9 @@ def _grid(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) -> l
                 lines.append('<td class="none">-</td>')
                 continue
             kind = case.status.value
+            mark = style.mark(kind)
             if not case.is_good and (name, outcome.run.config) in at_fault:
                 kind += " fault"
-            mark = _MARK[case.status]
             lines.append(f'<td class="{kind}"><a href="#c{place}-{row}">{mark}</a></td>')
         lines.append("</tr>")
     return [*lines, "</tbody></table></div>"]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
-from harness.revision.builds import Ending, Run
+from harness.revision.builds import Run
+from harness.revision.ending import Ending
 from harness.trees import versions
 from harness.verdict import flaky, judge, ktap
 

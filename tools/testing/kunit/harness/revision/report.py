@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What make revision found out: the new series, the old one, and what became of cases."""
 
+import enum
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +11,19 @@ from harness.revision.causes import Cause, causes
 from harness.revision.judged import Judged
 
 
+class Word(enum.Enum):
+    """A verdict in a word. FLAKY: no fault, but two boots differ."""
+
+    GOOD = "good"
+    FAULT = "fault"
+    FLAKY = "flaky"
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True)
 class Report:
-    """Everything that make revision reports."""
+    """Everything that make revision reports. unfinished: RUNNING or STOPPED, if it is no verdict."""
 
     new: Judged
     patch_configs: tuple[str, ...]
@@ -22,6 +33,7 @@ class Report:
     old: Judged | None = None
     changes: Mapping[str, Changes] | None = None
     range_diff: str = ""
+    unfinished: Word | None = None
 
     @property
     def faults(self) -> list[Fault]:
@@ -45,8 +57,20 @@ class Report:
         return not self.new.faults and not self.new.flaky
 
     @property
-    def word(self) -> str:
-        """The verdict: good, fault or flaky."""
+    def progress(self) -> tuple[int, int]:
+        """How many kernels of the series were tried, and how many are to be."""
+        last = len(self.new.states) - 1
+        done = {(s.number, config) for s in self.new.states for config in s.outcomes}
+        done |= {(last, config) for config in self.new.tip}
+        wanted = {(last, config) for config in self.tip_configs}
+        if not self.tip_only:
+            wanted |= {(s.number, config) for s in self.new.states for config in self.patch_configs}
+        return len(done), len(done | wanted)
+
+    @property
+    def word(self) -> Word:
+        if self.unfinished:
+            return self.unfinished
         if self.new.faults:
-            return "fault"
-        return "flaky" if self.new.flaky else "good"
+            return Word.FAULT
+        return Word.FLAKY if self.new.flaky else Word.GOOD

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """A series from its base to its tip, state by state."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from harness.base import tasks
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError, PatchError
@@ -13,7 +15,8 @@ from harness.request.settings import Settings
 from harness.revision import blame as revision_blame
 from harness.revision import outcomes as revision_outcome
 from harness.revision.blame import Fault, Progress, Shown, State
-from harness.revision.builds import Builds, Ending, Limits, Run, limits
+from harness.revision.builds import Builds, Limits, Run, limits
+from harness.revision.ending import Ending
 from harness.revision.judged import Judged
 from harness.revision.outcomes import Outcome
 from harness.revision.series import Member, Series
@@ -27,13 +30,23 @@ class BaseError(KunitError):
 
 
 class SeriesRun:
-    """Does the work. wanted.flavour is what the series goes onto."""
+    """Does the work. wanted.flavour is what the series goes onto.
 
-    def __init__(self, wanted: Settings, series: Series, kept: Archive) -> None:
+    seen is called whenever there is something new in so_far().
+    """
+
+    def __init__(
+        self,
+        wanted: Settings,
+        series: Series,
+        kept: Archive,
+        seen: Callable[[], None] = lambda: None,
+    ) -> None:
         self._wanted = worktree.fix_start(wanted, series.start)
         self._series = series
         self._shop = Builds(self._wanted, kept)
         self._watch = Stopwatch()
+        self._seen = seen
         onto = wanted.flavour if not wanted.ksrc else f"{wanted.ksrc}"
         self.judged = Judged(series, onto)
         self.judged.states = [State(0, "base", "ok")]
@@ -76,7 +89,8 @@ class SeriesRun:
         state = self.judged.base
         for config in configs:
             self._tell(state, config)
-            outcome = self._outcome((), config, Limits(), lambda o: o.death is not None)
+            boot = self._shop.begin((), config, Limits())
+            outcome = self._outcome(boot, (), config, Limits(), lambda o: o.death is not None)
             run = outcome.run
             if run.ending is not Ending.RAN:
                 raise BaseError(
@@ -91,6 +105,7 @@ class SeriesRun:
                     "\n".join(outcome.death.log),
                 )
             state.outcomes[config] = outcome
+            self._seen()
 
     def try_patches(self, configs: Sequence[str]) -> None:
         """Try each state that applies. Faults go to what is judged."""
@@ -103,10 +118,12 @@ class SeriesRun:
                 # First, so that the work tree goes forward only.
                 before = self._warnings(member, member.number - 1, config)
                 speaks = functools.partial(self._speaks_against, member, progress[config])
-                outcome = self._outcome(patches, config, self._limit(config), speaks)
+                limit = self._limit(config)
+                boot = self._shop.begin(patches, config, limit)
+                outcome = self._outcome(boot, patches, config, limit, speaks)
                 self.judged.faults += progress[config].step(state, outcome)
                 self._compare_warnings(member, state, config, before)
-            self.check_style(member)
+                self._seen()
 
     def _speaks_against(self, member: Member, progress: Progress, outcome: Outcome) -> bool:
         """Whether an outcome would put a patch or, after the last one, the series at fault."""
@@ -115,14 +132,17 @@ class SeriesRun:
             progress.faults(member.number, outcome) or (is_last and self._tip_faults(outcome))
         )
 
-    def check_style(self, member: Member) -> None:
-        """Ask checkpatch about a patch."""
-        state = self.judged.states[member.number]
-        state.remarks = self._shop.checkpatch(self._series.patches(member.number))
-        errors = [remark for remark in state.remarks or () if remark.is_fault]
-        if errors:
-            log = tuple(map(str, errors))
-            self._blame(member, Finding(Kind.CHECKPATCH, f"checkpatch: {len(errors)} errors", log))
+    def check_style(self) -> None:
+        """Ask checkpatch about each patch that applies."""
+        for member in self._series.members[: self.judged.applied]:
+            state = self.judged.states[member.number]
+            state.remarks = self._shop.checkpatch(member.patch)
+            errors = [remark for remark in state.remarks or () if remark.is_fault]
+            if errors:
+                log = tuple(map(str, errors))
+                finding = Finding(Kind.CHECKPATCH, f"checkpatch: {len(errors)} errors", log)
+                self._blame(member, finding)
+        self._seen()
 
     def _warnings(self, member: Member, count: int, config: str) -> tuple[str, ...] | None:
         """What W=1 says about the files of a patch in a state; None if that does not build."""
@@ -148,23 +168,37 @@ class SeriesRun:
             self._blame(member, finding, config)
 
     def try_tip(self, configs: Sequence[str]) -> None:
-        """Try the whole series, if all of it applies."""
+        """Try the whole series, if all of it applies.
+
+        A config is built while the one before it boots, for a guest keeps one CPU busy.
+        """
         if self.judged.applied < len(self._series.members):
             return
-        state = self.judged.states[-1]
-        for config in configs:
-            outcome = state.outcomes.get(config)
-            if outcome is None:
-                self._tell(state, config)
-                patches = self._series.patches(len(self._series.members))
-                limit = self._limit(config)
-                outcome = self._outcome(patches, config, limit, lambda o: bool(self._tip_faults(o)))
-            self.judged.tip[config] = outcome
+        state, patches = self.judged.states[-1], self._series.patches(len(self._series.members))
 
-    def judge_tip(self) -> None:
-        """Add the faults of the tip to those of the single patches."""
+        def build(config: str) -> tuple[str, Callable[[], Run]]:
+            self._tell(state, config)
+            return config, self._shop.begin(patches, config, self._limit(config))
+
+        known = self.judged.tip | state.outcomes
+        wanted = [config for config in configs if config not in known]
+        steps = [functools.partial(build, config) for config in wanted]
+        with contextlib.closing(tasks.ahead(steps)) as built:
+            for config, boot in built:
+                limit = self._limit(config)
+                known[config] = self._outcome(
+                    boot, patches, config, limit, lambda o: bool(self._tip_faults(o))
+                )
+                self.judged.tip[config] = known[config]
+                self._seen()
+        self.judged.tip = {config: known[config] for config in known if config in configs}
+
+    def so_far(self) -> Judged:
+        """All that is known, with the faults of the tip behind those of the single patches."""
+        found = replace(self.judged, faults=[*self.judged.faults])
         for outcome in self.judged.tip.values():
-            self.judged.faults += self._tip_faults(outcome)
+            found.faults += self._tip_faults(outcome)
+        return found
 
     def _tip_faults(self, outcome: Outcome) -> list[Fault]:
         onto, config = self._wanted.flavour, outcome.run.config
@@ -176,6 +210,7 @@ class SeriesRun:
 
     def _outcome(
         self,
+        boot: Callable[[], Run],
         patches: Sequence[Patch],
         config: str,
         limit: Limits,
@@ -185,11 +220,11 @@ class SeriesRun:
 
         If two boots differed in an earlier run, that is no result to keep.
         """
-        run = self._shop.run(patches, config, limit)
+        run = boot()
         outcome = self._read(run)
         if run.is_kept and outcome.flaky:
             say("  two boots differed in an earlier run: trying again ...")
-            run = self._shop.run(patches, config, limit, anew=True)
+            run = self._shop.begin(patches, config, limit, anew=True)()
             outcome = self._read(run)
         if run.ending is Ending.RAN and speaks_against(outcome):
             run = self._shop.repeat(patches, config, limit, run)

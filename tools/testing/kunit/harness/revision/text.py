@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from harness.base.table import WIDTH, cut, table
 from harness.kernel.finding import Kind, Status
 from harness.revision.blame import State
-from harness.revision.builds import Ending
 from harness.revision.causes import Cause, deed
+from harness.revision.ending import Ending
 from harness.revision.judged import Judged
 from harness.revision.outcomes import Outcome
 from harness.revision.report import Report
@@ -24,13 +24,18 @@ _SHORT_LINES, _SHORT_WIDTH = 15, 75
 
 def headline(report: Report) -> str:
     """The verdict in a line: which patch, what it did, with which configs."""
+    return f"{'So far' if report.unfinished else 'Verdict'}: {_verdict(report)}"
+
+
+def _verdict(report: Report) -> str:
     new = report.new
     total = len(new.series.members)
     if report.is_good:
-        return f"Verdict: good: {total} patches, nothing against them"
+        good = "" if report.unfinished else "good: "
+        return f"{good}{total} patches, nothing against them"
     if not new.faults:
-        return f"Verdict: none: {len(new.flaky)} results differ between two boots; run it again"
-    return "Verdict: " + "; ".join(
+        return f"none: {len(new.flaky)} results differ between two boots; run it again"
+    return "; ".join(
         _accusation(number, total, [c for c in report.causes if c.patch == number])
         for number in dict.fromkeys(cause.patch for cause in report.causes)
     )
@@ -63,6 +68,11 @@ def short(report: Report) -> str:
     if not report.causes:
         lines += _flaky(report.new, 3)
     return "\n".join(cut(line, _SHORT_WIDTH) for line in [*lines, *tail])
+
+
+def first_words(report: Report) -> list[str]:
+    """The first thing that speaks against the series."""
+    return _entry(report, report.causes[0], 3)
 
 
 def _entry(report: Report, cause: Cause, most: int, width: int = WIDTH) -> list[str]:

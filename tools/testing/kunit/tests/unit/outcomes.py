@@ -6,7 +6,8 @@ from pathlib import Path
 
 from harness.kernel.finding import Finding, Kind, Place, Status, of_case
 from harness.revision.blame import Fault, Shown, State
-from harness.revision.builds import Ending, Run
+from harness.revision.builds import Run
+from harness.revision.ending import Ending
 from harness.revision.judged import Judged
 from harness.revision.outcomes import Case, Outcome
 from harness.revision.series import Member, Series

@@ -16,12 +16,12 @@ from harness.base.errors import ExitStatus
 from harness.commands import revision
 from harness.kernel.finding import DEATHS, Finding, Kind, Status, of_case
 from harness.revision import document as revision_document
-from harness.revision import html, outcomes
+from harness.revision import files, html, outcomes
 from harness.revision import text as revision_text
 from harness.revision.blame import Fault, Shown
-from harness.revision.builds import Ending
+from harness.revision.ending import Ending
 from harness.revision.outcomes import Outcome
-from harness.revision.report import Report
+from harness.revision.report import Report, Word
 from harness.verdict import results
 from harness.verdict.results import RunResult
 from tests.unit.outcomes import A, B, death, judged, outcome, run, splat
@@ -67,22 +67,33 @@ class Told(unittest.TestCase):
         said = io.StringIO()
         with mock.patch.object(picture, "is_possible", lambda: False):
             with contextlib.redirect_stderr(said):
-                self.assertEqual("", revision.origin_figure(report))
+                self.assertEqual("", files.origin_figure(report))
         self.assertIn("python3-matplotlib is not installed", said.getvalue())
+
+    def test_what_is_not_finished_is_no_verdict(self) -> None:
+        for word, said in ((Word.RUNNING, "are done"), (Word.STOPPED, "stopped after")):
+            report = replace(self.broken(), unfinished=word)
+            self.assertTrue(revision_text.headline(report).startswith("So far: patch 1/2 makes"))
+            page = html.page(report)
+            self.assertIn(said, page)
+            self.assertEqual(word is Word.RUNNING, 'http-equiv="refresh"' in page)
+        self.assertNotIn('http-equiv="refresh"', html.page(self.broken()))
+        self.assertEqual((3, 3), report.progress)
+        self.assertEqual((3, 4), replace(report, tip_configs=("4k", "64k")).progress)
 
     def test_verdicts(self) -> None:
         for report, word, status in (
-            (self.report(), "good", ExitStatus.OK),
-            (self.broken(), "fault", ExitStatus.FAILED),
-            (self.report(tip=outcome("a", flaky="b")), "flaky", ExitStatus.ERROR),
+            (self.report(), Word.GOOD, ExitStatus.OK),
+            (self.broken(), Word.FAULT, ExitStatus.FAILED),
+            (self.report(tip=outcome("a", flaky="b")), Word.FLAKY, ExitStatus.ERROR),
             (
                 self.report(self.broken().faults[0], tip=outcome("a", flaky="b")),
-                "fault",
+                Word.FAULT,
                 ExitStatus.FAILED,
             ),
         ):
             self.assertEqual((word, status), (report.word, self.status(report)))
-            self.assertEqual(word, revision_document.document(report)["verdict"])
+            self.assertEqual(word.value, revision_document.document(report)["verdict"])
             self.assertTrue(
                 all(len(line) <= 78 for line in revision_text.full(report).splitlines())
             )
@@ -180,7 +191,7 @@ class Told(unittest.TestCase):
         """Not every flaky thing is a case."""
         shaky = replace(splat(), kind=Kind.FLAKY)
         report = self.report(tip=outcome("ab", "", shaky))
-        self.assertEqual("flaky", report.word)
+        self.assertIs(Word.FLAKY, report.word)
         for name in ("patch 2 4k: two", "tip 4k"):
             run = self.junit(report)[name]
             self.assertEqual(([], 1), (run.wrong, len(run.flaky)), name)

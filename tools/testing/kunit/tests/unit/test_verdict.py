@@ -13,7 +13,7 @@ from harness.kernel.finding import Finding, Kind, of_case
 from harness.request.settings import Settings
 from harness.revision import blame, outcomes, series_run
 from harness.revision.blame import Fault, Progress, Shown, State
-from harness.revision.builds import Ending
+from harness.revision.ending import Ending
 from harness.revision.outcomes import Outcome
 from harness.verdict import judge
 from tests.unit.outcomes import A, B, C, brief, death, judged, ktap_of, outcome, run, splat

@@ -2,11 +2,12 @@
 """From base to tip: what is booted, and how often. No word of any text decides."""
 
 import contextlib
+import functools
 import io
 import shutil
 import tempfile
 import unittest
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from harness.revision import document as revision_document
 from harness.revision import outcomes, series_run
 from harness.revision import text as revision_text
 from harness.revision.blame import Progress
-from harness.revision.builds import Ending, Run
+from harness.revision.builds import Run
+from harness.revision.ending import Ending
 from harness.revision.outcomes import Outcome
 from harness.revision.report import Report
 from harness.revision.series_run import BaseError, SeriesRun
@@ -42,9 +44,12 @@ class Shop:
         # The states that were booted, the second boots included.
         self.boots: list[int] = []
 
-    def run(
+    def begin(
         self, patches: Sequence[object], config: str, _limit: object, anew: bool = False
-    ) -> Run:
+    ) -> Callable[[], Run]:
+        return functools.partial(self._boot, patches, config, anew)
+
+    def _boot(self, patches: Sequence[object], config: str, anew: bool) -> Run:
         number = len(patches) if config == "4k" else -1
         is_kept = number in self._kept and not anew
         if not is_kept:
@@ -93,7 +98,7 @@ class Boots(unittest.TestCase):
             done.try_base(["4k"])
             done.try_patches(["4k"])
             done.try_tip(["4k", "64k"] if tip else ["4k"])
-            done.judge_tip()
+            done.judged = done.so_far()
         return done
 
     def test_what_is_expected_to_fail_costs_no_second_boot(self) -> None:

@@ -15,8 +15,9 @@ from harness.base.errors import DiskSpaceError
 from harness.kernel.finding import Status
 from harness.kernel.kernel import require_healthy_machine
 from harness.request.settings import Settings
-from harness.revision import builds
-from harness.revision.builds import Builds, Ending, Limits
+from harness.revision import ending
+from harness.revision.builds import Builds, Limits
+from harness.revision.ending import Ending
 from harness.trees.git import Git
 from harness.trees.stack import Patch
 from harness.trees.worktree import Stacked
@@ -74,7 +75,7 @@ class Kept(unittest.TestCase):
 
     def calls(self, limit: int) -> list[str]:
         self.done.clear()
-        self.shop().run((), "4k", Limits(boot=limit))
+        self.shop().begin((), "4k", Limits(boot=limit))()
         return list(self.done)
 
     def test_a_guest_that_reached_its_limit_may_get_more(self) -> None:
@@ -103,52 +104,52 @@ class Kept(unittest.TestCase):
     def test_a_build_that_hangs_is_not_kept(self) -> None:
         """A busy machine is no property of a tree."""
         self.hangs = True
-        self.assertIs(Ending.BUILD_HUNG, self.shop().run((), "4k", Limits()).ending)
+        self.assertIs(Ending.BUILD_HUNG, self.shop().begin((), "4k", Limits())().ending)
         self.hangs = False
-        self.assertIs(Ending.RAN, self.shop().run((), "4k", Limits()).ending)
+        self.assertIs(Ending.RAN, self.shop().begin((), "4k", Limits())().ending)
 
     def test_a_second_boot_is_kept_beside_the_first(self) -> None:
-        run = self.shop().run((), "4k", Limits(boot=9))
+        run = self.shop().begin((), "4k", Limits(boot=9))()
         self.assertIsNone(run.again)
         run = self.shop().repeat((), "4k", Limits(boot=9), run)
         self.assertEqual(["boot 9", "boot 9"], self.done)
         self.assertEqual("console of boot 2", run.again)
-        known = self.shop().run((), "4k", Limits(boot=9))
+        known = self.shop().begin((), "4k", Limits(boot=9))()
         self.assertEqual(("console of boot 1", "console of boot 2"), (known.console, known.again))
         self.assertIs(known, self.shop().repeat((), "4k", Limits(boot=9), known))
 
     def test_a_second_boot_that_says_nothing_is_one(self) -> None:
         shop = self.shop()
-        run = shop.run((), "4k", Limits())
+        run = shop.begin((), "4k", Limits())()
         self.is_silent = True
         self.assertEqual("", shop.repeat((), "4k", Limits(), run).again)
-        known = self.shop().run((), "4k", Limits())
+        known = self.shop().begin((), "4k", Limits())()
         self.assertEqual("", known.again)
         self.assertIs(known, self.shop().repeat((), "4k", Limits(), known))
 
     def test_a_result_can_be_made_anew(self) -> None:
-        run = self.shop().run((), "4k", Limits())
+        run = self.shop().begin((), "4k", Limits())()
         self.shop().repeat((), "4k", Limits(), run)
         shop = self.shop()
-        run = shop.run((), "4k", Limits(), anew=True)
+        run = shop.begin((), "4k", Limits(), anew=True)()
         self.assertEqual(("console of boot 3", None, False), (run.console, run.again, run.is_kept))
         # From now on it is what is kept, also for those who share the archive.
-        self.assertEqual("console of boot 3", shop.run((), "4k", Limits()).console)
+        self.assertEqual("console of boot 3", shop.begin((), "4k", Limits())().console)
 
     def test_a_second_boot_makes_a_result_one_of_this_run(self) -> None:
-        self.shop().run((), "4k", Limits())
+        self.shop().begin((), "4k", Limits())()
         shop = self.shop()
-        run = shop.run((), "4k", Limits())
+        run = shop.begin((), "4k", Limits())()
         self.assertTrue(run.is_kept)
         self.assertFalse(shop.repeat((), "4k", Limits(), run).is_kept)
-        self.assertFalse(shop.run((), "4k", Limits()).is_kept)
-        self.assertTrue(self.shop().run((), "4k", Limits()).is_kept)
+        self.assertFalse(shop.begin((), "4k", Limits())().is_kept)
+        self.assertTrue(self.shop().begin((), "4k", Limits())().is_kept)
 
     def test_why_a_build_failed(self) -> None:
         suite = "../mm/tests/x_kunit.c:9:2: error: too few arguments\n"
         link = "ld: mm/tests/x_kunit.o: in function `f':(.text+0x1): undefined reference to `g'\n"
         code = "../mm/memory.c:7:3: error: 'x' undeclared\n"
-        for log, ending in (
+        for log, expected in (
             (suite, Ending.SUITES_STALE),
             (link, Ending.SUITES_STALE),
             (suite + link, Ending.SUITES_STALE),
@@ -156,14 +157,14 @@ class Kept(unittest.TestCase):
             (suite + code, Ending.BUILD_FAILED),
             ("", Ending.BUILD_FAILED),
         ):
-            self.assertIs(ending, builds.read_failure(log)[0], log)
+            self.assertIs(expected, ending.read_failure(log)[0], log)
 
     def test_what_checkpatch_depends_on(self) -> None:
         patch = Patch(Path("x.patch"), b"a patch")
 
         def asks() -> bool:
             self.done.clear()
-            self.shop().checkpatch([patch])
+            self.shop().checkpatch(patch)
             return bool(self.done)
 
         self.assertTrue(asks())

@@ -512,11 +512,27 @@ class BadInputs(Revision):
         self.assert_gone(pids)
         self.assertEqual([], list((self.build / "results").rglob("*.part")))
         self.assertEqual(("patches/series", "good"), self.last())
-        self.assertEqual(2, self.boots())
+        # The base. The whole series is next, before its single patches.
+        self.assertEqual(1, self.boots())
+        self.assertEqual(["good", "stopped"], self.history())
+        self.assertIn("stopped after 1 of 3", self.page(series))
         ran = self.revision(series, AGAINST="none", FAKE_HEALED="1")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        self.assertEqual(1, self.boots())
+        self.assertEqual(2, self.boots())
         self.assertEqual((str(series), "good"), self.last())
+        self.assertEqual(["good", "good"], self.history())
+
+    def history(self) -> list[str]:
+        """The words of the revisions that are on record, by their time."""
+        records = (self.build / "results/revisions").glob("*.json")
+        found = [json.loads(record.read_text()) for record in records]
+        return [word for _, word in sorted((entry["when"], entry["word"]) for entry in found)]
+
+    def page(self, series: Path) -> str:
+        """The page in the history about a series."""
+        records = (self.build / "results/revisions").glob("*.json")
+        found = [r for r in records if json.loads(r.read_text())["source"] == str(series)]
+        return found[0].with_suffix(".html").read_text()
 
     def last(self) -> tuple[str, str]:
         """Which series the results are of, and the verdict."""
@@ -532,9 +548,14 @@ class BadInputs(Revision):
         for pid in pids:
             subprocess.run(["kill", "-9", str(pid)], check=False)
         self.calls()
+        self.assertEqual(["running"], self.history())
+        self.revision(TIP_ONLY="1")
+        self.assertEqual(["stopped", "good"], self.history())
+        self.calls()
         ran = self.revision(series, AGAINST="none", FAKE_HEALED="1")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        self.assertEqual(1, self.boots())
+        self.assertEqual(2, self.boots())
+        self.assertEqual(["good", "good"], self.history())
 
 
 class Outputs(Revision):

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A page that lists the revisions that were judged, and in which of them a case changed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from harness.kernel.finding import Status
+from harness.revision import style
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is told of a revision; cases holds how each ended at the tip with that config."""
+
+    name: str
+    title: str
+    source: str
+    version: int
+    linux: str
+    when: float
+    word: str
+    headline: str
+    config: str = ""
+    cases: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What a column is headed."""
+        return f"v{self.version}" if self.version else time.strftime("%d %b", self._time)
+
+    @property
+    def day(self) -> str:
+        return time.strftime("%Y-%m-%d %H:%M", self._time)
+
+    @property
+    def _time(self) -> time.struct_time:
+        return time.gmtime(self.when)
+
+
+def page(entries: Sequence[Entry]) -> str:
+    """The page, for entries in the order of their time."""
+    titles = dict.fromkeys(entry.title for entry in reversed(entries))
+    lines = [style.head("Revisions judged here"), "<h1>Revisions judged here</h1>"]
+    for title in titles:
+        lines += _series(title, [entry for entry in entries if entry.title == title])
+    return "\n".join([*lines, "</body></html>", ""])
+
+
+def _series(title: str, entries: Sequence[Entry]) -> list[str]:
+    """The revisions of a series, the newest first, and the cases in which they differ."""
+    lines = [f"<h2>{escape(title)}</h2>", '<div class="wide"><table class="list">']
+    for entry in reversed(entries):
+        lines.append(
+            f"<tr><td>{escape(entry.label)}</td><td>{entry.day}</td><td>Linux {escape(entry.linux)}"
+            f'</td><td class="{escape(entry.word)}"><a href="{escape(entry.name)}.html">'
+            f"{escape(entry.headline)}</a>{_shaky(entry)}</td></tr>"
+        )
+    lines.append("</table></div>")
+    return [*lines, *_changes([entry for entry in entries if entry.cases])]
+
+
+def _shaky(entry: Entry) -> str:
+    """A mark for a kernel that differed from boot to boot."""
+    count = sum(status == Status.FLAKY.value for status in entry.cases.values())
+    return f' <span class="flaky">{count} flaky</span>' if count else ""
+
+
+def _changes(entries: Sequence[Entry]) -> list[str]:
+    """A table of the cases that did not end alike in all revisions tried with the same config."""
+    entries = [entry for entry in entries if entry.config == entries[-1].config]
+    names = sorted({name for entry in entries for name in entry.cases})
+    rows = [(name, [entry.cases.get(name, "") for entry in entries]) for name in names]
+    rows = [(name, found) for name, found in rows if len(set(found)) > 1]
+    if not rows:
+        return []
+    heads = "".join(f"<th>{escape(entry.label)}</th>" for entry in entries)
+    count = f"{len(rows)} case{'s' * (len(rows) > 1)} changed"
+    lines = [f"<details open><summary>{count} ({escape(entries[0].config)})</summary>"]
+    lines += [f'<div class="wide"><table><thead><tr><th>case</th>{heads}</tr></thead>']
+    for name, found in rows:
+        cells = "".join(f'<td class="{word or "none"}">{style.mark(word)}</td>' for word in found)
+        lines.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
+    return [*lines, "</table></div></details>"]
