@@ -60,12 +60,12 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
 def conclude(text: str, is_good: bool, *files: Path) -> None:
     """Say which files have the results, then print them; the last line is green or red."""
     if files:
-        say(f"the results are in {', '.join(_short(path) for path in files)}")
+        say(f"the results are in {', '.join(short(path) for path in files)}")
     body, newline, last = text.rpartition("\n")
     print(body + newline + paint(last, "green" if is_good else "red", sys.stdout), flush=True)
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """A path as the user would type it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 

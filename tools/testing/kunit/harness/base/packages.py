@@ -56,7 +56,9 @@ MATPLOTLIB = Requirement(
 )
 # Fetches series from the archives of mailing lists.
 B4 = Requirement("b4", "b4")
-HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE, MATPLOTLIB, B4)
+# What .ci/poll asks a patchwork server with.
+POLL = (Requirement("curl", "curl"), Requirement("jq", "jq"), Requirement("flock", "util-linux"))
+HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE, MATPLOTLIB, B4, *POLL)
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
 # What makes a guest with a user space, and its devices.
 GUEST = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.base import archive, builddir, lock, picture, program, signals
 from harness.base.archive import Archive
-from harness.base.console import Stopwatch, conclude, say
+from harness.base.console import Stopwatch, conclude, say, short
 from harness.base.errors import ExitStatus, KunitError, UsageError
 from harness.kernel import machine
 from harness.matrix import rows
@@ -150,7 +150,7 @@ class Judge:
     def _judge(self, older: Series | None) -> Report:
         new, plan = self._run, self._plan
         new.apply()
-        say(f"this page follows: {self._history.page(new.judged)}")
+        say(f"results appear in {short(self._history.page(new.judged))} as they come")
         new.check_style()
         if self._wanted.ksrc:
             # What fails on the user's own tree is written nowhere.

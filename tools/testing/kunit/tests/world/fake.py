@@ -47,6 +47,10 @@ _IDLE_TOOLS = (
     "dtc",
     "mmdebstrap",
     "cpio",
+    "b4",
+    "curl",
+    "jq",
+    "flock",
 )
 
 NO_ENV: Mapping[str, str] = {}

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """A revision named by a message-id: b4 fetches it, and the version before, from an archive."""
 
-import shutil
-
 from tests.world.mail_archive import MailArchive, threaded
 from tests.world.test_revision import Revision, one, two
 
@@ -26,9 +24,7 @@ def _mails(version: int, first: str, second: str) -> list[str]:
 class MessageId(Revision):
     def setUp(self) -> None:
         super().setUp()
-        real = shutil.which("b4")
-        assert real, "b4 is needed for these tests"
-        (self.bin / "b4").symlink_to(real)
+        self.healthy("b4")
         self.archive = MailArchive(
             [
                 *_mails(1, "int one; int fails_gives_pages_back;", "int two;"),
