@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""make revision: a verdict on a revision of a patch series, patch by patch."""
+"""make revision: judge a patch series patch by patch."""
 
 import contextlib
 import shutil
@@ -42,7 +42,7 @@ COMMAND = Command(
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Judge SERIES; 0 if nothing speaks against it, 1 if something does, 2 if there is no verdict."""
+    """Judge SERIES. Return 0 if it is good, 1 if it is at fault, 2 if there is no verdict."""
     try:
         return _main(environ)
     except KunitError as error:
@@ -89,7 +89,7 @@ _STATUS = {Word.GOOD: ExitStatus.OK, Word.FAULT: ExitStatus.FAILED, Word.FLAKY: 
 
 @dataclass(frozen=True)
 class Plan:
-    """The configs to try each patch with, and the whole series."""
+    """The configs to test each patch with, and those for the whole series."""
 
     configs: tuple[str, ...]
     tips: tuple[str, ...]
@@ -102,7 +102,7 @@ def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) ->
 
 
 def _older(against: str, wish: Wish, series: Series) -> Series | None:
-    """The revision to compare with: the one named, the version before, or that in patches/."""
+    """Choose the revision to compare with: AGAINST, the previous version, or patches/series."""
     if against == "none":
         return None
     if against:
@@ -121,10 +121,7 @@ def _older(against: str, wish: Wish, series: Series) -> Series | None:
 
 
 class Judge:
-    """Does all that is to be done for a verdict, and tells what it finds as it finds it.
-
-    Each patch is tried with configs, the whole series with tips.
-    """
+    """Runs all tests of a revision and reports findings as they appear."""
 
     def __init__(
         self, wanted: Settings, series: Series, kept: Archive, history: History, plan: Plan
@@ -138,7 +135,7 @@ class Judge:
         self._run = SeriesRun(wanted, series, kept, self._tell)
 
     def verdict(self, older: Series | None) -> Report:
-        """The whole verdict. Raises KunitError of some kind."""
+        """Return the verdict. Raises KunitError."""
         try:
             report = self._judge(older)
         except BaseException:
@@ -183,7 +180,7 @@ class Judge:
         )
 
     def _tell(self) -> None:
-        """Say what is new, on the terminal and on the page."""
+        """Report new faults on the terminal and update the page."""
         report = self._report(Word.RUNNING)
         told = revision_text.headline(report)
         if report.new.faults and told != self._told:
@@ -195,7 +192,7 @@ class Judge:
 
 
 def _judge_older(wanted: Settings, older: Series, kept: Archive, new: Judged, plan: Plan) -> Judged:
-    """Look at the older revision, as closely as the newer one's faults ask for."""
+    """Test the older revision, patch by patch only if the new one's faults require it."""
     say(f"now {older.source}, to compare with ...")
     old = SeriesRun(wanted, older, kept)
     old.apply()
@@ -209,7 +206,7 @@ def _judge_older(wanted: Settings, older: Series, kept: Archive, new: Judged, pl
 
 
 def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:
-    """What git makes of the two revisions, as far as they apply."""
+    """Return the git range-diff of two revisions, as far as they apply."""
     if not old.applied or not new.applied:
         return ""
     git: Git = worktree.stack(wanted).git
@@ -222,7 +219,7 @@ def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:
 
 @contextlib.contextmanager
 def _alone(build: Path) -> Iterator[Path]:
-    """The directory for results, ours alone for the while. Raises WorkTreeError."""
+    """Lock the directory for results and return it. Raises WorkTreeError."""
     directory = build / "results"
     with lock.alone(directory / "revision.lock", "make revision"):
         yield directory / "revision"
@@ -230,7 +227,7 @@ def _alone(build: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _replacing(out: Path) -> Iterator[Path]:
-    """A new directory that takes the place of out once the block ends well."""
+    """Yield a new directory, which replaces out if the block succeeds."""
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()

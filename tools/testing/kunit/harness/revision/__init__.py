@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A series, judged patch by patch."""
+"""Judge a patch series patch by patch."""

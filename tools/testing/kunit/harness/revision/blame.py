@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the runs of a series mean: which patch is at fault, and what changed."""
+"""Decide which patch is at fault, and what changed between two revisions."""
 
 import enum
 from collections.abc import Collection, Sequence
@@ -13,7 +13,7 @@ from harness.verdict.remarks import Remark
 
 
 class Shown(enum.Enum):
-    """Where in a series a fault shows."""
+    """Where a fault was seen: after a patch, or only at the tip."""
 
     PATCH = "patch"
     TIP = "tip"
@@ -21,10 +21,10 @@ class Shown(enum.Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that speaks against the series.
+    """A defect of the series.
 
-    shown: at a patch, or only at the tip; patch: the one to blame, None if it cannot be
-    told; by_against: the older revision told which.
+    shown: where it was seen. patch: the patch to blame, or None if unknown. by_against: the
+    patch is known from the older revision.
     """
 
     finding: Finding
@@ -35,29 +35,29 @@ class Fault:
 
     @property
     def case(self) -> str:
-        """The case that it is about, if it is about one."""
+        """The name of the failing case, or an empty string."""
         return self.finding.place.name if self.finding.place.case else ""
 
     @property
     def is_of_case(self) -> bool:
-        """Whether a case ended as it should not, and the kernel lived on."""
+        """Whether a case failed and the kernel survived it."""
         return self.finding.kind in OF_CASES
 
     @property
     def text(self) -> str:
-        """The finding in words."""
+        """The finding as text."""
         more = "; in AGAINST it turned green with this patch" if self.by_against else ""
         return f"{self.finding.text}{more}"
 
     @property
     def identity(self) -> tuple[str, Identity]:
-        """What distinguishes it from other faults, wherever in the series it shows."""
+        """The same for the same fault anywhere in the series."""
         return self.config, same(self.finding)
 
 
 @dataclass
 class State:
-    """The tree with the patches up to one; number 0 is the base."""
+    """The tree with the first patches applied. Number 0 is the base."""
 
     number: int
     title: str
@@ -71,7 +71,7 @@ class State:
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs between the tips of two revisions, with one config."""
+    """The cases that differ between the tips of two revisions, with one config."""
 
     fixed: tuple[str, ...]
     broken: tuple[str, ...]
@@ -83,7 +83,7 @@ class Changes:
 
 
 class Progress:
-    """What is known of the cases and findings before a patch, with one config."""
+    """The cases and findings known before a patch, with one config."""
 
     def __init__(self, base: Outcome) -> None:
         self._good: dict[str, bool] = {}
@@ -94,7 +94,7 @@ class Progress:
         self._learn(base)
 
     def step(self, state: State, outcome: Outcome) -> list[Fault]:
-        """Take in the next state; return what its patch is at fault for."""
+        """Record the outcome of the next state and return the faults of its patch."""
         config = outcome.run.config
         found = self.faults(state.number, outcome)
         state.outcomes[config] = outcome
@@ -107,7 +107,7 @@ class Progress:
         return found
 
     def faults(self, number: int, outcome: Outcome) -> list[Fault]:
-        """What the patch of that number is at fault for, if this is its outcome."""
+        """The faults of the patch with that number, given its outcome."""
         config = outcome.run.config
         if outcome.run.ending is not Ending.RAN:
             finding = not_built(outcome.run)
@@ -155,7 +155,7 @@ _KINDS = {Status.SKIPPED: Kind.SKIPPED, Status.MISSING: Kind.MISSING}
 
 
 def _of_case(name: str, case: Case, words: str) -> Finding:
-    """What is wrong with a case that is not well."""
+    """The finding for a case that failed, was skipped or did not run."""
     kind = _KINDS.get(case.status, Kind.FAILED)
     return Finding(kind, f"{name} {words} {case.status.value}", case.log, of_case(name))
 
@@ -164,11 +164,11 @@ def _of_case(name: str, case: Case, words: str) -> Finding:
 
 
 def tolerated(onto: str, base: Outcome | None, expected: judge.Expectation) -> frozenset[str]:
-    """The cases that may fail at the tip, for the base has those bugs already.
+    """The cases that may fail at the tip because the base already has those bugs.
 
-    They are those that fail on the base. On the baseline most fail for want of
-    the feature that the series brings: there, only what fails on stock too, and
-    expected is that of stock.
+    These are the cases that fail on the base. On the baseline, most cases fail because the
+    feature is missing. There, only the cases that stock also fails may fail, and expected is
+    the expectation of stock.
     """
     if base is None:
         return expected.failing
@@ -179,7 +179,7 @@ def tolerated(onto: str, base: Outcome | None, expected: judge.Expectation) -> f
 def judge_tip(
     outcome: Outcome, may_fail: Collection[str], base: Outcome | None, found: Sequence[Fault]
 ) -> list[Fault]:
-    """What is wrong with the whole series, less what single patches were found guilty of."""
+    """The faults of the whole series, without those already blamed on single patches."""
     config = outcome.run.config
     known = {fault.identity for fault in found}
     guilty = {f.case: f.patch for f in reversed(found) if f.case}
@@ -201,7 +201,7 @@ def judge_tip(
 
 
 def _last_words(outcome: Outcome, may_fail: Collection[str]) -> frozenset[Identity]:
-    """What a kernel is found to have said as it died, if in a case that may fail."""
+    """The findings from the death of a kernel, if it died in a case that may fail."""
     death = outcome.death
     if death is None or not death.place.case or death.place.name not in may_fail:
         return frozenset()
@@ -215,9 +215,9 @@ def _last_words(outcome: Outcome, may_fail: Collection[str]) -> frozenset[Identi
 
 
 def compare(old: Outcome, new: Outcome) -> Changes:
-    """What became of the cases from an old tip to a new one.
+    """Compare the cases of two tips.
 
-    Nothing is said of a case that either of them leaves unknown.
+    Cases whose result is unknown at either tip are left out.
     """
     if any(tip.run.ending is not Ending.RAN for tip in (old, new)):
         return Changes((), (), (), ())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""States of a series, built and booted one after another in one work tree.
+"""Build and boot the states of a series in one work tree.
 
-What was found out about a git tree with a config is kept, and looked up when
-the same tree comes again. One work tree makes each build an incremental one.
+Results are stored by git tree and config, and used again when the same tree comes back.
+Because there is only one work tree, each build is incremental.
 """
 
 import functools
@@ -42,8 +42,8 @@ BOOT_FLOOR = 120
 
 @dataclass(frozen=True)
 class Run:
-    """A state with a config. console is empty unless it was booted; again is what it said
-    when it was booted a second time, None if it was not."""
+    """The result of a state with a config. console is empty if it was not booted. again is the
+    console of a second boot, or None."""
 
     config: str
     tree: str
@@ -60,14 +60,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Limits:
-    """After so many seconds a build, or a boot, hangs."""
+    """The time limits of a build and a boot, in seconds."""
 
     build: float = BUILD_TIME
     boot: int = GUEST_TIME
 
 
 def limits(base: Run | None) -> Limits:
-    """What is granted to a state, by what its base took."""
+    """The time limits of a state, derived from the time its base took."""
     if base is None or base.ending is not Ending.RAN:
         return Limits()
     return Limits(
@@ -77,7 +77,7 @@ def limits(base: Run | None) -> Limits:
 
 
 class Builds:
-    """Where the states of a series on one base are tried."""
+    """Builds and boots the states of a series on one base."""
 
     def __init__(self, wanted: Settings, kept: Archive) -> None:
         self._wanted = wanted
@@ -85,7 +85,7 @@ class Builds:
         self._stacked: dict[tuple[bytes, ...], Stacked] = {}
 
     def stack(self, patches: Sequence[Patch]) -> Stacked:
-        """The commit of a state. Raises PatchError."""
+        """Return the commit of a state. Raises PatchError."""
         key = tuple(patch.data for patch in patches)
         if key not in self._stacked:
             self._stacked[key] = worktree.stack(self._wanted, patches)
@@ -94,10 +94,10 @@ class Builds:
     def begin(
         self, patches: Sequence[Patch], config: str, limit: Limits, anew: bool = False
     ) -> Callable[[], Run]:
-        """Build a state, unless it is known what comes of it and anew is not set.
+        """Build a state and return a function that boots it.
 
-        What is returned boots it, while the next one may be built with another config. Raises
-        KunitError of some kind when the machine is to blame.
+        The caller may begin another config before it calls that function. A stored result is
+        returned instead, unless anew is set. Raises KunitError if the machine is to blame.
         """
         stacked = self.stack(patches)
         name = self._key("run", stacked.tree, config, boots=True)
@@ -107,9 +107,9 @@ class Builds:
         return self._build(stacked, config, name, limit)
 
     def repeat(self, patches: Sequence[Patch], config: str, limit: Limits, run: Run) -> Run:
-        """Boot a state once more, unless it is known what its second boot says.
+        """Boot a state a second time, unless the result of a second boot is stored.
 
-        run is what became of it the first time. Raises KunitError of some kind.
+        run is the result of the first boot. Raises KunitError.
         """
         if run.again is not None or run.ending is not Ending.RAN:
             return run
@@ -133,7 +133,7 @@ class Builds:
     def warnings(
         self, patches: Sequence[Patch], config: str, files: Sequence[str], limit: Limits
     ) -> tuple[str, ...]:
-        """What W=1 says about some files in a state that builds."""
+        """Return the W=1 warnings for some files in a state that builds."""
         stacked = self.stack(patches)
         name = self._key("W=1", stacked.tree, config, *sorted(files), boots=False)
 
@@ -153,9 +153,9 @@ class Builds:
         return tuple(self._cached(name, ask)["warnings"])
 
     def checkpatch(self, patch: Patch) -> tuple[Remark, ...] | None:
-        """What the base's checkpatch says about a patch; None without one.
+        """Return the remarks of the base's checkpatch about a patch, or None without checkpatch.
 
-        The base will do: to show each state would let make compile again what it touches.
+        Checking out each state instead would make the next build recompile what it touches.
         """
         stacked = self.stack(())
         perl, settings = identity.program("perl"), remarks.checkpatch_settings()
@@ -182,7 +182,7 @@ class Builds:
         return found
 
     def _bring(self, stacked: Stacked) -> Path:
-        """Let the work tree show a state. Raises WorkTreeError if it is not just that."""
+        """Check out a state in the work tree. Raises WorkTreeError if there are local changes."""
         tree = worktree.show(self._wanted, NAME, stacked)
         own = Git(tree / ".git", work_tree=tree)
         clean = own.succeeds("diff", "--quiet", "HEAD")
@@ -226,7 +226,7 @@ class Builds:
     def _finish(
         self, tree: Path, wanted: Settings, name: str, record: dict[str, Any], log: str
     ) -> Run:
-        """Boot what was built, and keep what came of it."""
+        """Boot the kernel and store the result."""
         config = wanted.config
         with self._kept.adding(name) as part:
             kernel = Kernel(tree, wanted, part, "kernel")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Faults with one reason put together: a bug that thirty cases notice is one entry.
+"""Group faults by cause, so that one bug in thirty cases is one entry.
 
-Cases belong together if the kernel printed the same WARN or the same message in them. A case
-that fails at the tip, where no patch can be blamed for it, is put down to the patch that is
-blamed for the same WARN or message elsewhere.
+Cases have the same cause if the kernel printed the same WARN or the same message in them. If a
+patch is blamed for that WARN or message, it is also blamed for cases that fail with it only at
+the tip.
 """
 
 import re
@@ -41,35 +41,35 @@ _LESSER = {
 
 @dataclass(frozen=True)
 class Cause:
-    """What is wrong, and all that it shows in; patch is None if none can be blamed."""
+    """A cause and its faults. patch is None if no patch can be blamed."""
 
     patch: int | None
     faults: tuple[Fault, ...]
 
     @property
     def first(self) -> Fault:
-        """The fault that says most: a death or a WARN before a case that fails."""
+        """The most telling fault: a death or a WARN before a failed case."""
         return self.faults[0]
 
     @property
     def cases(self) -> tuple[str, ...]:
-        """The cases that do not end as they should."""
+        """The cases that fail for this cause."""
         return tuple(dict.fromkeys(f.case for f in self.faults if f.case))
 
     @property
     def configs(self) -> tuple[str, ...]:
-        """The configs that it shows with."""
+        """The configs in which it was seen."""
         return tuple(dict.fromkeys(f.config for f in self.faults if f.config))
 
     @property
     def what(self) -> str:
-        """What is wrong, in the kernel's own words if it has a line for it."""
+        """The cause as text, with the kernel's own line if there is one."""
         finding = self.first.finding
         return finding.subject if finding.kind is Kind.SPLAT else self.first.text
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """What the kernel, a compiler or a tool said of it, without what leads up to it."""
+        """The output of the kernel, compiler or tool, without the lines before the failure."""
         log = [line.strip() for line in self.first.finding.log if line.strip()]
         log = [line for line in log if "[ cut here ]" not in line and line != self.what]
         start = next((n for n, line in enumerate(log) if _FAILED_AT.search(line)), 0)
@@ -77,7 +77,7 @@ class Cause:
 
 
 def causes(faults: Sequence[Fault]) -> tuple[Cause, ...]:
-    """The causes, those of the first patch first, and of a patch the worst one."""
+    """Return the causes, sorted by patch and then by severity."""
     together: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
         together.setdefault(_reason(fault), []).append(fault)
@@ -93,7 +93,7 @@ def causes(faults: Sequence[Fault]) -> tuple[Cause, ...]:
 
 
 def deed(found: Sequence[Cause]) -> str:
-    """What a patch did wrong, in words that follow its number."""
+    """Describe what a patch did wrong, as in "patch 2 does not build"."""
     kinds = [fault.finding.kind for cause in found for fault in cause.faults]
     worst = next((words for kind, words in _DEEDS.items() if kind in kinds), "")
     cases = len({name for cause in found for name in cause.cases})
@@ -103,7 +103,7 @@ def deed(found: Sequence[Cause]) -> str:
 
 
 def _is_of(fault: Fault, patch: int | None, patches: Sequence[int]) -> bool:
-    """Whether a fault belongs to the cause of a patch; without a patch, to the first one."""
+    """Whether a fault belongs to a patch. Faults without a patch belong to the first one."""
     return fault.patch == patch or (fault.patch is None and patch == patches[0])
 
 
@@ -115,7 +115,7 @@ def _rank(fault: Fault) -> int:
 
 
 def _reason(fault: Fault) -> tuple[str, str]:
-    """What two faults have in common if they have one cause."""
+    """A key that faults with the same cause share."""
     finding = fault.finding
     if finding.kind in DEATHS or not (fault.is_of_case or finding.kind is Kind.SPLAT):
         return finding.kind.value, f"{fault.patch} {finding.identity}"

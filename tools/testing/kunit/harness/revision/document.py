@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is known of a revision, for machines: JSON and JUnit."""
+"""Write a verdict as JSON and JUnit."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -20,7 +20,7 @@ SCHEMA_VERSION = 2
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The whole verdict. Documentation/dev-tools/kunit/revision.rst has the schema."""
+    """Return the whole verdict. The schema is in Documentation/dev-tools/kunit."""
     new = report.new
     return {
         "schema": SCHEMA,
@@ -114,7 +114,7 @@ def _against(report: Report) -> dict[str, Any] | None:
 
 
 def junit_runs(report: Report) -> list[RunResult]:
-    """A suite for each state and config, and one for the tip with each config."""
+    """Return a JUnit suite for each state and config, and one for the tip with each config."""
     runs: list[RunResult] = []
     for state in report.new.states[1:]:
         faults = [f for f in report.new.faults if f.patch == state.number]
@@ -133,7 +133,7 @@ def junit_runs(report: Report) -> list[RunResult]:
 
 
 def _is_there(fault: Fault, outcome: Outcome) -> bool:
-    """Whether a fault is to be seen in an outcome, or was mended before."""
+    """Whether a fault is present in an outcome, or a later patch has repaired it."""
     if fault.shown is Shown.TIP or fault.is_of_case:
         return True
     return same(fault.finding) in {same(finding) for finding in outcome.trouble}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How far a state came, and why its build failed."""
+"""Tell how far a state got, and why its build failed."""
 
 import enum
 import re
@@ -16,7 +16,7 @@ _ANY_ERROR = re.compile(
 
 
 class Ending(enum.Enum):
-    """How far a state came."""
+    """How far a state got."""
 
     RAN = "ran"
     BUILD_FAILED = "build failed"
@@ -25,7 +25,7 @@ class Ending(enum.Enum):
 
 
 def read_failure(log: str) -> tuple[Ending, tuple[str, ...]]:
-    """Why a build failed: its own fault, or that of suites that are too old for it."""
+    """Tell whether the series broke the build or the suites are too old for it."""
     ours = [f"{m[1]} {m[2]}" for m in (*_SUITE_ERROR.finditer(log), *_LINK_ERROR.finditer(log))]
     others = [
         line

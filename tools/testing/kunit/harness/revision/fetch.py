@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Series named by message-id, fetched by b4 from the archive that it is configured for."""
+"""Fetch a series by message-id with b4, from the archive in the user's git configuration."""
 
 import functools
 import os
@@ -18,11 +18,11 @@ _IDENT = re.compile(r"<?([^\s<>/@]+@[^\s<>/@]+)>?")
 
 
 class FetchError(KunitError):
-    """A message that cannot be fetched."""
+    """A message cannot be fetched."""
 
 
 def ident(given: str) -> str:
-    """The message-id in what the user gave, be it bare, in <> or in a URL; "" if there is none."""
+    """Return the message-id in a bare id, an id in <> or a URL, or "" if there is none."""
     if _URL.fullmatch(given):
         parts = urllib.parse.urlsplit(given).path.split("/")
         found = [m[1] for part in parts if (m := _IDENT.fullmatch(urllib.parse.unquote(part)))]
@@ -33,7 +33,7 @@ def ident(given: str) -> str:
 
 @functools.cache
 def thread(given: str) -> tuple[Mail, ...]:
-    """The messages of the thread that a message-id or a URL is in. Raises FetchError."""
+    """Return the messages of a thread, by message-id or URL. Raises FetchError."""
     packages.ensure([packages.B4])
     say(f"fetching the thread of {ident(given)} ...")
     with tempfile.TemporaryDirectory(prefix="kunit-b4-") as out:
@@ -50,9 +50,9 @@ def thread(given: str) -> tuple[Mail, ...]:
 
 
 def earlier(given: str, version: int) -> list[Mail]:
-    """The messages of an earlier version of the series, searched for as b4 diff does.
+    """Return the messages of an earlier version of the series, which b4 searches for.
 
-    None if the archive has none. Raises FetchError.
+    The list has no such version if the archive has none. Raises FetchError.
     """
     # No command of b4 writes what its search for an earlier version finds.
     import b4

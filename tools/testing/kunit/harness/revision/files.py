@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The files that a verdict is kept in."""
+"""Write the files of a verdict."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from harness.verdict import results
 
 
 def write(report: Report, kept: Archive, out: Path) -> None:
-    """Write everything but the terminal's text; logs of all runs are copied there."""
+    """Write the reports, and copy the logs of all runs."""
     document = json.dumps(revision_document.document(report), indent=1) + "\n"
     (out / "results.json").write_text(document, encoding="utf-8")
     results.write_junit(revision_document.junit_runs(report), out / "results.xml")
@@ -38,7 +38,7 @@ def write(report: Report, kept: Archive, out: Path) -> None:
 
 
 def origin_figure(report: Report) -> str:
-    """An SVG of where the memmap lies, on the base and at the tip; "" if no suite told."""
+    """Return an SVG of where the memmap lies, on the base and at the tip, or "" without data."""
     panels: list[tuple[str, Map]] = []
     for config in report.patch_configs:
         for name, found in (("base", report.new.base.outcomes), ("tip", report.new.tip)):
@@ -59,7 +59,7 @@ def origin_figure(report: Report) -> str:
 
 
 def _runs(report: Report) -> dict[str, str]:
-    """The keys of all runs, by the names of their logs."""
+    """The keys of all runs, by log name."""
     found: dict[str, str] = {}
     for state in report.new.states:
         for config, outcome in state.outcomes.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The revisions that were judged here: a page for each, filled in as it is judged, and an index."""
+"""Keep a page for each judged revision, updated while it is judged, and an index of them."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from harness.revision.report import Report, Word
 
 
 class History:
-    """A directory with a page and a record for each revision. Only one program may write there."""
+    """A directory with a page and a record for each revision. It has one writer at a time."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -28,15 +28,15 @@ class History:
                 self._write(replace(entry, word=Word.STOPPED.value))
 
     def entries(self) -> list[Entry]:
-        """All that is recorded, the oldest first."""
+        """Return all entries, oldest first."""
         return sorted(self._read(), key=lambda entry: entry.when)
 
     def page(self, judged: Judged) -> Path:
-        """Where the page of a revision is."""
+        """Return the path of the page of a revision."""
         return self._directory / f"{_name(judged)}.html"
 
     def record(self, report: Report, figure: str = "") -> None:
-        """Write the page of a revision as far as it is known, and the index anew."""
+        """Write the page of a revision and the index."""
         new = report.new
         config, outcome = next(iter(new.tip.items()), ("", None))
         cases = {name: case.status.value for name, case in outcome.cases.items()} if outcome else {}
@@ -71,7 +71,7 @@ class History:
 
 
 def _name(judged: Judged) -> str:
-    """A name that the same patches on the same kernel have each time."""
+    """A name that depends on the patches and the kernel only."""
     series = judged.series
     slug = re.sub(r"[^a-z0-9]+", "-", series.title.lower()).strip("-")[:40].rstrip("-")
     version = f"-v{series.version}" if series.version else ""

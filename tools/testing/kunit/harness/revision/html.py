@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A verdict on a revision as one HTML page that needs nothing else, no network and no script."""
+"""Write a verdict as one HTML page, without network access or scripts."""
 
 from collections.abc import Sequence
 from html import escape
@@ -17,7 +17,7 @@ _REFRESH = 5
 
 
 def page(report: Report, figure: str = "") -> str:
-    """The page. figure is an SVG of what the memmap is backed by, if there is one."""
+    """Return the page. figure is an SVG of what backs the memmap, if there is one."""
     columns = _columns(report)
     new = report.new
     head = revision_text.headline(report)
@@ -47,7 +47,7 @@ def page(report: Report, figure: str = "") -> str:
 
 
 def _progress(report: Report) -> str:
-    """How much of it is done, while it is not all."""
+    """How many builds and boots are done, if the run is not finished."""
     done, total = report.progress
     if report.word is Word.RUNNING:
         return f"; {done} of {total} builds and boots are done, and this page follows them"
@@ -61,7 +61,7 @@ def _folded(head: str, text: str) -> list[str]:
 
 
 def _causes(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:
-    """An entry for each cause, with a link to each case that shows it."""
+    """An entry for each cause, with links to its cases."""
     rows = {name: row for row, name in enumerate(_case_names(columns))}
     lines: list[str] = []
     for cause in report.causes:
@@ -92,7 +92,7 @@ def _causes(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) ->
 
 
 def _column(fault: Fault, columns: Sequence[tuple[str, str, int, Outcome]]) -> int | None:
-    """The column that a fault shows in: of its patch where that failed, else the last one."""
+    """The column of a fault: that of its patch if the case is there, else the last one."""
     there = [
         (place, number)
         for place, (_, _, number, outcome) in enumerate(columns)
@@ -103,7 +103,7 @@ def _column(fault: Fault, columns: Sequence[tuple[str, str, int, Outcome]]) -> i
 
 
 def _columns(report: Report) -> list[tuple[str, str, int, Outcome]]:
-    """The columns: head, longer head, number of the patch, outcome."""
+    """The columns: heading, long heading, patch number, outcome."""
     found: list[tuple[str, str, int, Outcome]] = []
     for state in report.new.states:
         for config, outcome in state.outcomes.items():
@@ -151,7 +151,7 @@ def _case_names(columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:
 
 
 def _logs(columns: Sequence[tuple[str, str, int, Outcome]]) -> list[str]:
-    """A section for each cell and for each column, hidden until it is linked to."""
+    """A section for each cell and each column, hidden until it is the target of a link."""
     rows = {name: row for row, name in enumerate(_case_names(columns))}
     lines: list[str] = []
     for place, (head, longer, _, outcome) in enumerate(columns):

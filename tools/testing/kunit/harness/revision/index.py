@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A page that lists the revisions that were judged, and in which of them a case changed."""
+"""Write a page that lists the judged revisions and the cases that changed between them."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from harness.revision import style
 
 @dataclass(frozen=True)
 class Entry:
-    """What is told of a revision; cases holds how each ended at the tip with that config."""
+    """A judged revision. cases has the status of each case at the tip, with config."""
 
     name: str
     title: str
@@ -27,7 +27,7 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """What a column is headed."""
+        """The heading of a column."""
         return f"v{self.version}" if self.version else time.strftime("%d %b", self._time)
 
     @property
@@ -40,7 +40,7 @@ class Entry:
 
 
 def page(entries: Sequence[Entry]) -> str:
-    """The page, for entries in the order of their time."""
+    """Return the page for entries that are sorted by time."""
     titles = dict.fromkeys(entry.title for entry in reversed(entries))
     lines = [style.head("Revisions judged here"), "<h1>Revisions judged here</h1>"]
     for title in titles:
@@ -49,7 +49,7 @@ def page(entries: Sequence[Entry]) -> str:
 
 
 def _series(title: str, entries: Sequence[Entry]) -> list[str]:
-    """The revisions of a series, the newest first, and the cases in which they differ."""
+    """The revisions of a series, newest first, and the cases in which they differ."""
     lines = [f"<h2>{escape(title)}</h2>", '<div class="wide"><table class="list">']
     for entry in reversed(entries):
         lines.append(
@@ -62,13 +62,13 @@ def _series(title: str, entries: Sequence[Entry]) -> list[str]:
 
 
 def _shaky(entry: Entry) -> str:
-    """A mark for a kernel that differed from boot to boot."""
+    """A mark for cases that differed between two boots."""
     count = sum(status == Status.FLAKY.value for status in entry.cases.values())
     return f' <span class="flaky">{count} flaky</span>' if count else ""
 
 
 def _changes(entries: Sequence[Entry]) -> list[str]:
-    """A table of the cases that did not end alike in all revisions tried with the same config."""
+    """A table of the cases that differ between revisions, for one config."""
     entries = [entry for entry in entries if entry.config == entries[-1].config]
     names = sorted({name for entry in entries for name in entry.cases})
     rows = [(name, [entry.cases.get(name, "") for entry in entries]) for name in names]

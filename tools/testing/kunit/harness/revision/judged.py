@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is known of a series so far, state by state."""
+"""Hold the results of a series, state by state."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ OF_STYLE = frozenset({Kind.CHECKPATCH, Kind.WARNINGS})
 
 @dataclass
 class Judged:
-    """A series, and all that was found out about it."""
+    """A series and its results so far."""
 
     series: Series
     onto: str
@@ -33,7 +33,7 @@ class Judged:
 
     @property
     def flaky(self) -> list[tuple[str, Finding]]:
-        """What two boots of a state disagree on, each with the state and config."""
+        """The findings that differ between two boots, each with its state and config."""
         found = [
             (f"patch {state.number} {config}" if state.number else f"base {config}", finding)
             for state in self.states
@@ -50,7 +50,7 @@ class Judged:
     def not_bisectable(self) -> tuple[int, ...]:
         """The patches after which the tree does not apply, build, boot or pass as before.
 
-        Whoever is to blame: a patch does not mend what the one before it broke.
+        A patch is listed even if an earlier one is to blame.
         """
         found = {
             f.patch
@@ -62,7 +62,7 @@ class Judged:
 
     @property
     def is_bisectable(self) -> bool | None:
-        """None if that is not known, because a state differs from boot to boot."""
+        """None if unknown, because a state differs between two boots."""
         if self.not_bisectable:
             return False
         states = [outcome for state in self.states for outcome in state.outcomes.values()]

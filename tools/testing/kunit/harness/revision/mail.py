@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Mails as people have them, taken apart by git."""
+"""Split and parse mails with git."""
 
 import re
 import tempfile
@@ -20,7 +20,7 @@ _IDENT = re.compile(rb"^Message-ID:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 @dataclass(frozen=True)
 class Mail:
-    """A message: its Message-ID, its subject, and all of it in UTF-8."""
+    """A message: its Message-ID, subject, and the whole text in UTF-8."""
 
     ident: bytes
     subject: str
@@ -29,7 +29,7 @@ class Mail:
 
     @property
     def title(self) -> str:
-        """The subject without what stands in brackets before it."""
+        """The subject without its prefix in brackets."""
         return _TAGS.sub("", self.subject, count=1)
 
     @property
@@ -38,7 +38,7 @@ class Mail:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Its number and that of all, as in 2/7; zeros where its subject has none."""
+        """Its number and the total, as in 2/7, or zeros if the subject has none."""
         found = _NUMBER.search(self._tags)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -49,7 +49,7 @@ class Mail:
 
     @property
     def is_cover(self) -> bool:
-        """Whether it is number 0 of a series."""
+        """Whether it is patch 0 of a series."""
         number, total = self.place
         return total > 0 and number == 0
 
@@ -60,14 +60,14 @@ class Mail:
 
 
 def split(name: str, data: bytes) -> list[Mail]:
-    """The messages of an mbox, or of a file that is one message."""
+    """Return the messages of an mbox, or of a file with one message."""
     with tempfile.TemporaryDirectory(prefix="kunit-mails-") as out:
         process.run(["git", "mailsplit", "-b", f"-o{out}"], env=environment(), data=data)
         return [parse(name, file.read_bytes()) for file in sorted(Path(out).iterdir())]
 
 
 def parse(name: str, data: bytes) -> Mail:
-    """Make a plain mail of a message, whatever its encoding; or of a bare diff."""
+    """Convert a message in any encoding, or a bare diff, to a plain mail."""
     with tempfile.TemporaryDirectory(prefix="kunit-mail-") as out:
         message, patch = Path(out) / "message", Path(out) / "patch"
         argv = ["git", "mailinfo", "-k", "--quoted-cr=strip", str(message), str(patch)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which kernel a series goes onto."""
+"""Choose the kernel to apply a series to."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ OUR_SERIES = REPO / "patches/series"
 
 
 def choose(environ: Mapping[str, str], wish: Wish, series: Series) -> str:
-    """What a series goes onto: ONTO, or what it is made for. Raises UsageError."""
+    """Return the flavour to apply a series to. Raises UsageError."""
     onto = environ.get("ONTO")
     if onto:
         return settings.check_flavour(onto, wish.base)
@@ -26,6 +26,6 @@ def choose(environ: Mapping[str, str], wish: Wish, series: Series) -> str:
 
 
 def is_ours(series: Series) -> bool:
-    """Whether a series shares a title with ours, which stock has in it already."""
+    """Whether a series shares a patch title with patches/series, which stock contains."""
     ours = revision_series.titles(revision_series.read(str(OUR_SERIES)))
     return any(member.title in ours for member in series.members)

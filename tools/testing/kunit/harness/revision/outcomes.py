@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a kernel of a series did: each case, and what ended it."""
+"""Read the result of each case, and how the kernel died, from a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ BAD = frozenset({Status.FAILED, Status.FLAKY})
 
 @dataclass(frozen=True)
 class Case:
-    """How a case ended; whether that is well; what the kernel said about it."""
+    """The status of a case, whether that is good, and its log."""
 
     status: Status
     is_good: bool
@@ -28,7 +28,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run, and what its console shows."""
+    """A run, and the cases and findings on its console."""
 
     run: Run
     cases: Mapping[str, Case] = field(default_factory=dict)
@@ -36,18 +36,18 @@ class Outcome:
 
     @property
     def good(self) -> frozenset[str]:
-        """The cases that passed, or were skipped with leave."""
+        """The cases that passed, or that may be skipped."""
         return frozenset(name for name, case in self.cases.items() if case.is_good)
 
     @property
     def unknown(self) -> frozenset[str]:
-        """The cases of which nothing is known: flaky, or behind the death of the kernel."""
+        """The cases without a result: flaky, or not reached before the kernel died."""
         silent = {Status.FLAKY, *([Status.MISSING] if self.death else [])}
         return frozenset(name for name, case in self.cases.items() if case.status in silent)
 
     @property
     def flaky(self) -> list[Finding]:
-        """What two boots of this state disagree on: it speaks neither for nor against a patch."""
+        """The findings that differ between two boots, which count neither for nor against."""
         cases = [
             flaky_case(name, case)
             for name, case in self.cases.items()
@@ -57,26 +57,26 @@ class Outcome:
 
     @property
     def death(self) -> Finding | None:
-        """That the kernel did not live to the end of its tests, if so."""
+        """The finding that the kernel died before the end of its tests, or None."""
         return next((f for f in self.findings if f.is_death), None)
 
     @property
     def trouble(self) -> tuple[Finding, ...]:
-        """What is wrong with the state as a whole: its build, or its boot."""
+        """The findings about the build or boot as a whole."""
         return self.findings if self.run.ending is Ending.RAN else (not_built(self.run),)
 
     @property
     def lives(self) -> bool:
-        """Whether there is a kernel, and it lives to the end of its tests."""
+        """Whether the kernel built and survived its tests."""
         return self.run.ending is Ending.RAN and self.death is None
 
     def count(self, status: Status) -> int:
-        """How many cases ended so."""
+        """The number of cases with that status."""
         return sum(case.status is status for case in self.cases.values())
 
 
 def flaky_case(name: str, case: Case) -> Finding:
-    """That two boots disagree on a case."""
+    """The finding for a case that differs between two boots."""
     return Finding(Kind.FLAKY, f"{name} ended differently in two boots", case.log, of_case(name))
 
 
@@ -84,9 +84,9 @@ OF_CASES = frozenset({Kind.FAILED, Kind.SKIPPED, Kind.MISSING})
 
 
 def same(finding: Finding) -> Identity:
-    """What a finding has in common with the same one of another state.
+    """An identity that is the same for the same finding in another state.
 
-    However a case ends, it is the same case that is not well.
+    It does not depend on how a case fails.
     """
     if finding.kind in OF_CASES:
         return (Kind.FAILED, finding.place.name, "")
@@ -94,7 +94,7 @@ def same(finding: Finding) -> Identity:
 
 
 def read_outcome(run: Run, expected_dir: Path, version: versions.Version) -> Outcome:
-    """Read what a run of a kernel of that version said in its boot, or in both of them."""
+    """Read the console of a run, or both consoles if it was booted twice."""
     if run.ending is not Ending.RAN:
         return Outcome(run)
     # No flavour's failures are expected: each case is taken as it is.
@@ -113,7 +113,7 @@ def read_outcome(run: Run, expected_dir: Path, version: versions.Version) -> Out
 
 
 def _logs(console: str) -> dict[str, tuple[str, ...]]:
-    """What the kernel said during each case, its parameters included."""
+    """The log of each case, including its parameters."""
     found: dict[str, tuple[str, ...]] = {}
     for suite in ktap.read(console.splitlines()).suites:
         for case in suite.children:
@@ -127,7 +127,7 @@ def _logs(console: str) -> dict[str, tuple[str, ...]]:
 
 
 def not_built(run: Run) -> Finding:
-    """Why a state could not be booted."""
+    """The finding for a state that could not be booted."""
     place = Place(Stage.BUILD)
     if run.ending is Ending.SUITES_STALE:
         first = run.said[0] if run.said else ""

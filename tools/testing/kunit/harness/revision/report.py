@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What make revision found out: the new series, the old one, and what became of cases."""
+"""Hold the results for the new series and the old one, and the changes between them."""
 
 import enum
 import functools
@@ -12,7 +12,7 @@ from harness.revision.judged import Judged
 
 
 class Word(enum.Enum):
-    """A verdict in a word. FLAKY: no fault, but two boots differ."""
+    """A verdict in one word. FLAKY: no fault, but two boots differ."""
 
     GOOD = "good"
     FAULT = "fault"
@@ -23,7 +23,7 @@ class Word(enum.Enum):
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that make revision reports. unfinished: RUNNING or STOPPED, if it is no verdict."""
+    """Everything that make revision reports. unfinished: RUNNING or STOPPED, or None at the end."""
 
     new: Judged
     patch_configs: tuple[str, ...]
@@ -37,17 +37,17 @@ class Report:
 
     @property
     def faults(self) -> list[Fault]:
-        """The faults, patch by patch; those of no single patch last."""
+        """The faults sorted by patch, those without a patch last."""
         return sorted(self.new.faults, key=lambda f: (f.patch is None, f.patch or 0))
 
     @functools.cached_property
     def causes(self) -> tuple[Cause, ...]:
-        """The faults, those with one reason together."""
+        """The faults, grouped by cause."""
         return causes(self.faults)
 
     @property
     def kept(self) -> tuple[int, int]:
-        """How many builds and boots are from an earlier run, and how many there are."""
+        """The number of results from an earlier run, and of all results."""
         states = [outcome for state in self.new.states for outcome in state.outcomes.values()]
         runs = {o.run.key: o.run.is_kept for o in [*states, *self.new.tip.values()]}
         return sum(runs.values()), len(runs)
@@ -58,7 +58,7 @@ class Report:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many kernels of the series were tried, and how many are to be."""
+        """The number of kernels tried so far, and of all kernels to try."""
         last = len(self.new.states) - 1
         done = {(s.number, config) for s in self.new.states for config in s.outcomes}
         done |= {(last, config) for config in self.new.tip}

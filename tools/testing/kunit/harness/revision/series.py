@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A series of patches as people have it: a message-id, a directory, an mbox, a git range.
+"""Read a series from a message-id, a directory, an mbox or a git range.
 
-Git takes the mails apart. Each patch becomes a mail as git format-patch writes it.
+Git parses the mails. Each patch becomes a mail as git format-patch writes it.
 """
 
 import gzip
@@ -24,12 +24,12 @@ _RANGE = re.compile(r"(?!\.)(\S*[^\s.])\.\.((?![./])\S*)?")
 
 
 class SeriesError(KunitError):
-    """What SERIES or AGAINST names is no series of patches."""
+    """SERIES or AGAINST does not name a patch series."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A patch of a series: its title without prefixes, the files it touches."""
+    """A patch of a series: its title without prefixes, and the files that it touches."""
 
     number: int
     title: str
@@ -39,11 +39,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Series:
-    """Patches in their order.
+    """Patches in order.
 
-    source is what the user called it; title is that of the cover letter, or of
-    the only patch. A range tells the commit that it starts from. version is that in
-    the subjects of mails, or 0.
+    source: the name that the user gave. title: from the cover letter, or of the only patch.
+    start: the first commit of a range. version: from the subjects of the mails, or 0.
     """
 
     source: str
@@ -53,12 +52,12 @@ class Series:
     version: int = 0
 
     def patches(self, count: int) -> tuple[Patch, ...]:
-        """The first patches, as many as asked for."""
+        """Return the first patches."""
         return tuple(member.patch for member in self.members[:count])
 
 
 def read(given: str, ksrc: Path | None = None) -> Series:
-    """Read what the user named: a message, a directory, a file, or a range of commits in ksrc.
+    """Read a message-id, a directory, a file, or a range of commits in ksrc.
 
     Raises SeriesError, FetchError.
     """
@@ -88,9 +87,9 @@ def read(given: str, ksrc: Path | None = None) -> Series:
 
 
 def earlier(series: Series) -> Series | None:
-    """The version before this one, if its thread, its mbox or the archive has it.
+    """Return the previous version from the thread, the mbox or the archive, or None.
 
-    Raises SeriesError if that version is there but damaged.
+    Raises SeriesError if that version is damaged.
     """
     wanted, given = series.version - 1, series.source
     if wanted < 1:
@@ -111,7 +110,7 @@ def _has(mails: Sequence[Mail], version: int) -> bool:
 
 
 def _version_of(given: str, mails: Sequence[Mail]) -> int:
-    """The version that the message of that name belongs to; 0 for a reply."""
+    """The version of the message with that id, or 0 for a reply."""
     named = f"<{fetch.ident(given)}>".encode()
     found = next((m for m in mails if m.ident == named and not m.is_reply), None)
     return found.version if found else 0
@@ -121,7 +120,7 @@ def _version_of(given: str, mails: Sequence[Mail]) -> int:
 
 
 def _read_file(path: Path) -> bytes:
-    """The content of a file, unzipped, with the ends of lines that git wants."""
+    """The content of a file, decompressed and with Unix line ends."""
     try:
         data = path.read_bytes()
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
@@ -138,7 +137,7 @@ def _messages(path: Path) -> list[Mail]:
 
 
 def _files(directory: Path) -> list[Path]:
-    """The files of git format-patch in a directory, in their order."""
+    """The files from git format-patch in a directory, in order."""
     found = [p for p in sorted(directory.iterdir()) if p.suffix in _SUFFIXES and p.is_file()]
     if not found:
         raise SeriesError(
@@ -149,7 +148,7 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _read_quilt(directory: Path) -> list[Mail]:
-    """The patches that a quilt series file lists, in that order."""
+    """The patches in a quilt series file, in order."""
     mails: list[Mail] = []
     text = _read_file(directory / "series").decode(errors="replace")
     for line in text.splitlines():
@@ -178,7 +177,7 @@ def _cover(directory: Path) -> str:
 
 
 def _chosen(given: str, mails: Sequence[Mail], name: str, version: int = 0) -> Series:
-    """A version among mails, the newest one if none is named: its patches without replies."""
+    """Choose the patches of one version, by default the newest, and drop replies."""
     unique = list({m.ident or n: m for n, m in enumerate(mails)}.values())
     ours = [m for m in unique if not m.is_reply and (m.has_diff or m.place[1])]
     newest = version or max([1, *(m.version for m in ours)])
@@ -250,7 +249,7 @@ def _damaged(what: str, detail: str) -> SeriesError:
 
 
 def _read_range(given: str, first: str, last: str, ksrc: Path) -> Series:
-    """The commits from first to last in a repository of the user's."""
+    """The commits of a range in the user's repository."""
     start = _ask(ksrc, "merge-base", first, last)
     if _ask(ksrc, "rev-list", "--merges", "--max-count=1", f"{start}..{last}"):
         raise SeriesError(
@@ -274,7 +273,7 @@ def _read_range(given: str, first: str, last: str, ksrc: Path) -> Series:
 
 
 def _ask(ksrc: Path, *args: str) -> str:
-    """Ask git about the user's repository; nothing is written there."""
+    """Query the user's repository without writing to it."""
     argv = ["git", *args]
     env = environment(GIT_OPTIONAL_LOCKS="0")
     done = process.run(argv, cwd=str(ksrc), env=env, expect=(0, 1, 128))
@@ -288,5 +287,5 @@ def _ask(ksrc: Path, *args: str) -> str:
 
 
 def titles(series: Series) -> dict[str, Member]:
-    """The members by title."""
+    """Return the members by title."""
     return {member.title: member for member in series.members}

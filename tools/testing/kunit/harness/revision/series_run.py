@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A series from its base to its tip, state by state."""
+"""Test a series from its base to its tip, state by state."""
 
 import contextlib
 import functools
@@ -26,13 +26,13 @@ from harness.verdict import judge, remarks
 
 
 class BaseError(KunitError):
-    """The base is of no use for a verdict, or our own hooks are in the way."""
+    """The base itself fails, or patches/hooks conflict with the series."""
 
 
 class SeriesRun:
-    """Does the work. wanted.flavour is what the series goes onto.
+    """Applies, builds and boots a series. wanted.flavour is its base.
 
-    seen is called whenever there is something new in so_far().
+    Calls seen whenever so_far() has a new result.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SeriesRun:
         self.judged.states += [State(m.number, m.title) for m in series.members]
 
     def apply(self) -> None:
-        """Apply all patches, as far as that goes. Raises BaseError, KunitError."""
+        """Apply the patches up to the first that fails. Raises BaseError, KunitError."""
         judged = self.judged
         base = self._shop.stack(())
         judged.base_commit = judged.tip_commit = base.commit
@@ -72,7 +72,7 @@ class SeriesRun:
             judged.applied = member.number
 
     def _require_no_clash(self, member: Member, error: PatchError) -> None:
-        """Raise BaseError if it is our hooks that a patch does not go together with."""
+        """Raise BaseError if a patch conflicts only with patches/hooks."""
         patches = self._series.patches(member.number)
         try:
             worktree.stack(self._wanted, patches, with_tests=False)
@@ -85,7 +85,7 @@ class SeriesRun:
         ) from error
 
     def try_base(self, configs: Sequence[str]) -> None:
-        """Build and boot the base. Raises BaseError if it does not."""
+        """Build and boot the base. Raises BaseError if that fails."""
         state = self.judged.base
         for config in configs:
             self._tell(state, config)
@@ -108,7 +108,7 @@ class SeriesRun:
             self._seen()
 
     def try_patches(self, configs: Sequence[str]) -> None:
-        """Try each state that applies. Faults go to what is judged."""
+        """Build and boot each state that applies, and record its faults."""
         progress = {c: Progress(self.judged.base.outcomes[c]) for c in configs}
         for member in self._series.members[: self.judged.applied]:
             state = self.judged.states[member.number]
@@ -126,14 +126,14 @@ class SeriesRun:
                 self._seen()
 
     def _speaks_against(self, member: Member, progress: Progress, outcome: Outcome) -> bool:
-        """Whether an outcome would put a patch or, after the last one, the series at fault."""
+        """Whether an outcome counts against a patch or, after the last one, against the series."""
         is_last = member is self._series.members[-1]
         return bool(
             progress.faults(member.number, outcome) or (is_last and self._tip_faults(outcome))
         )
 
     def check_style(self) -> None:
-        """Ask checkpatch about each patch that applies."""
+        """Run checkpatch on each patch that applies."""
         for member in self._series.members[: self.judged.applied]:
             state = self.judged.states[member.number]
             state.remarks = self._shop.checkpatch(member.patch)
@@ -145,7 +145,7 @@ class SeriesRun:
         self._seen()
 
     def _warnings(self, member: Member, count: int, config: str) -> tuple[str, ...] | None:
-        """What W=1 says about the files of a patch in a state; None if that does not build."""
+        """The W=1 warnings for the files of a patch, or None if the state does not build."""
         outcome = self.judged.states[count].outcomes.get(config)
         if outcome is None or outcome.run.ending is not Ending.RAN:
             return None
@@ -168,9 +168,9 @@ class SeriesRun:
             self._blame(member, finding, config)
 
     def try_tip(self, configs: Sequence[str]) -> None:
-        """Try the whole series, if all of it applies.
+        """Build and boot the whole series, if all of it applies.
 
-        A config is built while the one before it boots, for a guest keeps one CPU busy.
+        While a config boots, the next one is built, because a guest uses only one CPU.
         """
         if self.judged.applied < len(self._series.members):
             return
@@ -194,7 +194,7 @@ class SeriesRun:
         self.judged.tip = {config: known[config] for config in known if config in configs}
 
     def so_far(self) -> Judged:
-        """All that is known, with the faults of the tip behind those of the single patches."""
+        """Return the results so far, including the faults of the tip."""
         found = replace(self.judged, faults=[*self.judged.faults])
         for outcome in self.judged.tip.values():
             found.faults += self._tip_faults(outcome)
@@ -216,9 +216,9 @@ class SeriesRun:
         limit: Limits,
         speaks_against: Callable[[Outcome], bool],
     ) -> Outcome:
-        """What comes of a state. One that would speak against the series is booted twice.
+        """Return the outcome of a state. Boot twice what would count against the series.
 
-        If two boots differed in an earlier run, that is no result to keep.
+        A stored result whose two boots differ is not used again.
         """
         run = boot()
         outcome = self._read(run)
@@ -233,7 +233,7 @@ class SeriesRun:
 
     @property
     def _release(self) -> versions.Version:
-        """What decides which expectations are those of this base."""
+        """The version that selects the expectations."""
         try:
             return versions.release(self.judged.version)
         except ValueError:
@@ -258,10 +258,10 @@ class SeriesRun:
 
 
 def blame(new: Judged, old: Judged, config: str) -> None:
-    """Lay a case that fails at the tip at the door of a patch.
+    """Blame a patch for each case that fails only at the tip.
 
-    It is the patch with which the case turned green in the old revision: the one
-    of the same title, or else of the same number.
+    It is the patch that made the case pass in the old revision: the one with the same title,
+    or else with the same number.
     """
     turned = {c: s for s in old.states for c in s.green.get(config, ())}
     numbers = {m.title: m.number for m in new.series.members}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How our HTML pages look, on white and on dark."""
+"""The style that the HTML pages share, for light and dark mode."""
 
 from html import escape
 
@@ -17,7 +17,8 @@ color: var(--fg); background: var(--bg) }
 h1 { font-size: 1.5em; line-height: 1.25; margin: 0 0 .2em } h1.fault { color: var(--bad) }
 h1.good { color: var(--good) }
 .list td { text-align: left; padding: .2em .8em .2em 0; vertical-align: top }
-.list td.fault a { color: var(--bad) } .list td.good a { color: var(--good) } .soft { color: var(--soft) } a { color: inherit }
+.list td.fault a { color: var(--bad) } .list td.good a { color: var(--good) }
+.soft { color: var(--soft) } a { color: inherit }
 pre { background: var(--box); padding: .8em; overflow: auto; font-size: 12.5px }
 .cause { border-left: 4px solid var(--bad); padding: .1em 0 .1em 1em; margin: 1em 0 }
 .cause h3 { margin: 0; font-size: 1.05em } .cause pre { margin: .4em 0 }
@@ -31,7 +32,8 @@ td a { display: block; padding: .1em .6em; text-decoration: none }
 .passed { background: var(--passed) } .failed { background: var(--failed) }
 .skipped { background: var(--skipped) } .missing, .flaky { background: var(--shaky) }
 .none { background: var(--box); color: var(--soft) }
-td.failed.fault a, td.missing.fault a { font-weight: bold; outline: 2px solid var(--bad); outline-offset: -2px }
+td.failed.fault a, td.missing.fault a { font-weight: bold; outline: 2px solid var(--bad);
+outline-offset: -2px }
 #only:checked ~ .wide tr.fine { display: none }
 .cause { overflow-wrap: anywhere } .cause pre { white-space: pre-wrap }
 @media (max-width: 600px) { tbody th { max-width: 11em; overflow-wrap: anywhere; font-size: 11px } }
@@ -50,7 +52,7 @@ _MARK = {
 
 
 def head(title: str, refresh: int = 0) -> str:
-    """The beginning of a page, up to its body; a browser loads it again after so many seconds."""
+    """Return the head of a page, which reloads itself after refresh seconds unless that is 0."""
     again = f'<meta http-equiv="refresh" content="{refresh}">\n' if refresh else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -60,5 +62,5 @@ def head(title: str, refresh: int = 0) -> str:
 
 
 def mark(status: str) -> str:
-    """What stands in the cell of a case that ended so."""
+    """Return the text of the cell of a case with that status."""
     return _MARK.get(status, "-")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A verdict on a revision as text: whole, and as short as a reply."""
+"""Write a verdict as text, in full or short enough for a reply."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ _SHORT_LINES, _SHORT_WIDTH = 15, 75
 
 
 def headline(report: Report) -> str:
-    """The verdict in a line: which patch, what it did, with which configs."""
+    """Return the verdict in one line: the patch, what it did, and the configs."""
     return f"{'So far' if report.unfinished else 'Verdict'}: {_verdict(report)}"
 
 
@@ -53,7 +53,7 @@ def _accusation(number: int | None, total: int, found: Sequence[Cause]) -> str:
 
 
 def short(report: Report) -> str:
-    """What goes into a reply: the verdict, and the causes that there is room for."""
+    """Return the text of a reply: the verdict, and as many causes as fit."""
     lines = [*textwrap.wrap(headline(report), _SHORT_WIDTH, subsequent_indent="  "), ""]
     said = "" if report.tip_only else f" {_bisectable(report.new)}."
     tail = ["", f"Linux {report.new.version}, {report.new.onto}.{said}"]
@@ -71,12 +71,12 @@ def short(report: Report) -> str:
 
 
 def first_words(report: Report) -> list[str]:
-    """The first thing that speaks against the series."""
+    """Return the first cause."""
     return _entry(report, report.causes[0], 3)
 
 
 def _entry(report: Report, cause: Cause, most: int, width: int = WIDTH) -> list[str]:
-    """A cause: whose it is, in which cases it shows, what was said."""
+    """A cause: the patch, the cases, and the output."""
     title = f' "{report.new.states[cause.patch].title}"' if cause.patch else ""
     whose = f"patch {cause.patch}{title}" if cause.patch else "the tip"
     configs = " ".join(cause.configs)
@@ -92,14 +92,14 @@ def _entry(report: Report, cause: Cause, most: int, width: int = WIDTH) -> list[
 
 
 def _wrapped(line: str, width: int, indent: str) -> list[str]:
-    """A line that may be too long: an address at its end is what people look for."""
+    """Wrap a line, because readers look for an address at its end."""
     return textwrap.wrap(
         line, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
     )
 
 
 def _flaky(judged: Judged, few: int = _FEW) -> list[str]:
-    """What is neither for nor against the series: a kernel that differs from boot to boot."""
+    """The results that differ between two boots."""
     found = judged.flaky
     if not found:
         return []
@@ -109,7 +109,7 @@ def _flaky(judged: Judged, few: int = _FEW) -> list[str]:
 
 
 def full(report: Report) -> str:
-    """The verdict, each cause, then the tables, and the verdict again."""
+    """Return the verdict, the causes, the tables, and the verdict again."""
     new = report.new
     lines = [
         headline(report),
@@ -141,7 +141,7 @@ def _kept(report: Report) -> list[str]:
 
 
 def _mark(outcome: Outcome | None) -> str:
-    """What marks a result as one from an earlier run."""
+    """The mark of a result from an earlier run."""
     return "*" if outcome and outcome.run.is_kept else ""
 
 
@@ -184,7 +184,7 @@ def _warned(state: State, config: str) -> str:
 
 
 def endings(outcome: Outcome | None) -> tuple[str, str]:
-    """How build and boot went, in a word each."""
+    """Return one word for the build and one for the boot."""
     if outcome is None:
         return "-", "-"
     build = {
@@ -221,7 +221,7 @@ def _bisectable(judged: Judged) -> str:
 
 
 def _remarks(judged: Judged) -> list[str]:
-    """What checkpatch said that is no fault."""
+    """The remarks of checkpatch that are no fault."""
     lines = [
         f"  {state.number}: {remark}"
         for state in judged.states
@@ -293,5 +293,5 @@ def _changes(report: Report) -> list[str]:
 
 
 def _is_head(line: str) -> bool:
-    """Whether a line of git range-diff names a pair of commits."""
+    """Whether a line of git range-diff compares two commits."""
     return not line.startswith("    ") and line.lstrip()[:1] in "0123456789-" and ":" in line
