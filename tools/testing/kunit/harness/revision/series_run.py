@@ -44,7 +44,7 @@ class SeriesRun:
     ) -> None:
         self._wanted = worktree.fix_start(wanted, series.start)
         self._series = series
-        self._shop = Builds(self._wanted, kept)
+        self._builds = Builds(self._wanted, kept)
         self._watch = Stopwatch()
         self._seen = seen
         onto = wanted.flavour if not wanted.ksrc else f"{wanted.ksrc}"
@@ -55,13 +55,13 @@ class SeriesRun:
     def apply(self) -> None:
         """Apply the patches up to the first that fails. Raises BaseError, KunitError."""
         judged = self.judged
-        base = self._shop.stack(())
+        base = self._builds.stack(())
         judged.base_commit = judged.tip_commit = base.commit
         judged.version = source.version(base.git, base.commit)
         for member in self._series.members:
             state = judged.states[member.number]
             try:
-                judged.tip_commit = self._shop.stack(self._series.patches(member.number)).commit
+                judged.tip_commit = self._builds.stack(self._series.patches(member.number)).commit
             except PatchError as error:
                 self._require_no_clash(member, error)
                 state.applies = "failed"
@@ -89,7 +89,7 @@ class SeriesRun:
         state = self.judged.base
         for config in configs:
             self._tell(state, config)
-            boot = self._shop.begin((), config, Limits())
+            boot = self._builds.begin((), config, Limits())
             outcome = self._outcome(boot, (), config, Limits(), lambda o: o.death is not None)
             run = outcome.run
             if run.ending is not Ending.RAN:
@@ -119,7 +119,7 @@ class SeriesRun:
                 before = self._warnings(member, member.number - 1, config)
                 speaks = functools.partial(self._speaks_against, member, progress[config])
                 limit = self._limit(config)
-                boot = self._shop.begin(patches, config, limit)
+                boot = self._builds.begin(patches, config, limit)
                 outcome = self._outcome(boot, patches, config, limit, speaks)
                 self.judged.faults += progress[config].step(state, outcome)
                 self._compare_warnings(member, state, config, before)
@@ -136,7 +136,7 @@ class SeriesRun:
         """Run checkpatch on each patch that applies."""
         for member in self._series.members[: self.judged.applied]:
             state = self.judged.states[member.number]
-            state.remarks = self._shop.checkpatch(member.patch)
+            state.remarks = self._builds.checkpatch(member.patch)
             errors = [remark for remark in state.remarks or () if remark.is_fault]
             if errors:
                 log = tuple(map(str, errors))
@@ -153,7 +153,7 @@ class SeriesRun:
         if not sources:
             return ()
         patches = self._series.patches(count)
-        return self._shop.warnings(patches, config, sources, self._limit(config))
+        return self._builds.warnings(patches, config, sources, self._limit(config))
 
     def _compare_warnings(
         self, member: Member, state: State, config: str, before: tuple[str, ...] | None
@@ -178,7 +178,7 @@ class SeriesRun:
 
         def build(config: str) -> tuple[str, Callable[[], Run]]:
             self._tell(state, config)
-            return config, self._shop.begin(patches, config, self._limit(config))
+            return config, self._builds.begin(patches, config, self._limit(config))
 
         known = self.judged.tip | state.outcomes
         wanted = [config for config in configs if config not in known]
@@ -224,10 +224,10 @@ class SeriesRun:
         outcome = self._read(run)
         if run.is_kept and outcome.flaky:
             say("  two boots differed in an earlier run: trying again ...")
-            run = self._shop.begin(patches, config, limit, anew=True)()
+            run = self._builds.begin(patches, config, limit, anew=True)()
             outcome = self._read(run)
         if run.ending is Ending.RAN and speaks_against(outcome):
-            run = self._shop.repeat(patches, config, limit, run)
+            run = self._builds.repeat(patches, config, limit, run)
             outcome = self._read(run)
         return outcome
 

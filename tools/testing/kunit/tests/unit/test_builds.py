@@ -36,8 +36,8 @@ class Kept(unittest.TestCase):
         patches = ExitStack()
         self.addCleanup(patches.close)
         for where, stand_in in (
-            ("harness.revision.builds.Builds.stack", lambda shop, patches: self.stacked),
-            ("harness.revision.builds.Builds._bring", lambda shop, stacked: self.top),
+            ("harness.revision.builds.Builds.stack", lambda builds, patches: self.stacked),
+            ("harness.revision.builds.Builds._bring", lambda builds, stacked: self.top),
             ("harness.revision.builds.Kernel", self.kernel),
             ("harness.revision.builds.Stopwatch", lambda: mock.Mock(seconds=self.boot_seconds)),
             ("harness.revision.builds.say", lambda words: None),
@@ -46,7 +46,7 @@ class Kept(unittest.TestCase):
         ):
             patches.enter_context(mock.patch(where, stand_in))
 
-    def shop(self) -> Builds:
+    def builds(self) -> Builds:
         return Builds(Settings("stock", "4k", "6.12", self.top), Archive(self.top / "kept"))
 
     def kernel(self, _tree: Path, _wanted: Settings, part: Path, _name: str) -> mock.Mock:
@@ -75,7 +75,7 @@ class Kept(unittest.TestCase):
 
     def calls(self, limit: int) -> list[str]:
         self.done.clear()
-        self.shop().begin((), "4k", Limits(boot=limit))()
+        self.builds().begin((), "4k", Limits(boot=limit))()
         return list(self.done)
 
     def test_a_guest_that_reached_its_limit_may_get_more(self) -> None:
@@ -97,53 +97,53 @@ class Kept(unittest.TestCase):
     def test_a_machine_at_its_end_leaves_no_result(self) -> None:
         self.build_log = "as: /tmp/x.s: No space left on device"
         with self.assertRaises(DiskSpaceError):
-            self.shop().warnings((), "4k", ["mm/x.c"], Limits())
+            self.builds().warnings((), "4k", ["mm/x.c"], Limits())
         self.build_log = ""
-        self.assertEqual(("a warning",), self.shop().warnings((), "4k", ["mm/x.c"], Limits()))
+        self.assertEqual(("a warning",), self.builds().warnings((), "4k", ["mm/x.c"], Limits()))
 
     def test_a_build_that_hangs_is_not_kept(self) -> None:
         """A busy machine is no property of a tree."""
         self.hangs = True
-        self.assertIs(Ending.BUILD_HUNG, self.shop().begin((), "4k", Limits())().ending)
+        self.assertIs(Ending.BUILD_HUNG, self.builds().begin((), "4k", Limits())().ending)
         self.hangs = False
-        self.assertIs(Ending.RAN, self.shop().begin((), "4k", Limits())().ending)
+        self.assertIs(Ending.RAN, self.builds().begin((), "4k", Limits())().ending)
 
     def test_a_second_boot_is_kept_beside_the_first(self) -> None:
-        run = self.shop().begin((), "4k", Limits(boot=9))()
+        run = self.builds().begin((), "4k", Limits(boot=9))()
         self.assertIsNone(run.again)
-        run = self.shop().repeat((), "4k", Limits(boot=9), run)
+        run = self.builds().repeat((), "4k", Limits(boot=9), run)
         self.assertEqual(["boot 9", "boot 9"], self.done)
         self.assertEqual("console of boot 2", run.again)
-        known = self.shop().begin((), "4k", Limits(boot=9))()
+        known = self.builds().begin((), "4k", Limits(boot=9))()
         self.assertEqual(("console of boot 1", "console of boot 2"), (known.console, known.again))
-        self.assertIs(known, self.shop().repeat((), "4k", Limits(boot=9), known))
+        self.assertIs(known, self.builds().repeat((), "4k", Limits(boot=9), known))
 
     def test_a_second_boot_that_says_nothing_is_one(self) -> None:
-        shop = self.shop()
-        run = shop.begin((), "4k", Limits())()
+        builds = self.builds()
+        run = builds.begin((), "4k", Limits())()
         self.is_silent = True
-        self.assertEqual("", shop.repeat((), "4k", Limits(), run).again)
-        known = self.shop().begin((), "4k", Limits())()
+        self.assertEqual("", builds.repeat((), "4k", Limits(), run).again)
+        known = self.builds().begin((), "4k", Limits())()
         self.assertEqual("", known.again)
-        self.assertIs(known, self.shop().repeat((), "4k", Limits(), known))
+        self.assertIs(known, self.builds().repeat((), "4k", Limits(), known))
 
     def test_a_result_can_be_made_anew(self) -> None:
-        run = self.shop().begin((), "4k", Limits())()
-        self.shop().repeat((), "4k", Limits(), run)
-        shop = self.shop()
-        run = shop.begin((), "4k", Limits(), anew=True)()
+        run = self.builds().begin((), "4k", Limits())()
+        self.builds().repeat((), "4k", Limits(), run)
+        builds = self.builds()
+        run = builds.begin((), "4k", Limits(), anew=True)()
         self.assertEqual(("console of boot 3", None, False), (run.console, run.again, run.is_kept))
         # From now on it is what is kept, also for those who share the archive.
-        self.assertEqual("console of boot 3", shop.begin((), "4k", Limits())().console)
+        self.assertEqual("console of boot 3", builds.begin((), "4k", Limits())().console)
 
     def test_a_second_boot_makes_a_result_one_of_this_run(self) -> None:
-        self.shop().begin((), "4k", Limits())()
-        shop = self.shop()
-        run = shop.begin((), "4k", Limits())()
+        self.builds().begin((), "4k", Limits())()
+        builds = self.builds()
+        run = builds.begin((), "4k", Limits())()
         self.assertTrue(run.is_kept)
-        self.assertFalse(shop.repeat((), "4k", Limits(), run).is_kept)
-        self.assertFalse(shop.begin((), "4k", Limits())().is_kept)
-        self.assertTrue(self.shop().begin((), "4k", Limits())().is_kept)
+        self.assertFalse(builds.repeat((), "4k", Limits(), run).is_kept)
+        self.assertFalse(builds.begin((), "4k", Limits())().is_kept)
+        self.assertTrue(self.builds().begin((), "4k", Limits())().is_kept)
 
     def test_why_a_build_failed(self) -> None:
         suite = "../mm/tests/x_kunit.c:9:2: error: too few arguments\n"
@@ -164,7 +164,7 @@ class Kept(unittest.TestCase):
 
         def asks() -> bool:
             self.done.clear()
-            self.shop().checkpatch(patch)
+            self.builds().checkpatch(patch)
             return bool(self.done)
 
         self.assertTrue(asks())

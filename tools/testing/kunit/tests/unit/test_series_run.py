@@ -32,7 +32,7 @@ from tests.unit.test_judge import CASES
 from tests.world.fake import DATA
 
 
-class Shop:
+class FakeBuilds:
     """Stands for the kernels: what one boot of each state shows, and both of them."""
 
     def __init__(
@@ -86,14 +86,14 @@ class Boots(unittest.TestCase):
         tip: tuple[Outcome, ...] = (),
         applied: int = 2,
     ) -> SeriesRun:
-        self.shop = Shop(*states, kept=kept, tip=tip)
+        self.builds = FakeBuilds(*states, kept=kept, tip=tip)
         told = judged()
         wanted = Settings(onto, "4k", "6.12", Path("/nowhere"))
         with mock.patch("harness.revision.series_run.Builds"):
             done = SeriesRun(wanted, told.series, mock.Mock())
         done.judged.version, done.judged.applied = told.version, applied
-        done._shop = self.shop  # type: ignore[assignment]
-        setattr(done, "_read", self.shop.read)
+        done._builds = self.builds  # type: ignore[assignment]
+        setattr(done, "_read", self.builds.read)
         with contextlib.redirect_stderr(io.StringIO()):
             done.try_base(["4k"])
             done.try_patches(["4k"])
@@ -103,37 +103,37 @@ class Boots(unittest.TestCase):
 
     def test_what_is_expected_to_fail_costs_no_second_boot(self) -> None:
         done = self.walk((outcome("", "ab"),), (outcome("a", "b"),), (outcome("ab"),))
-        self.assertEqual(([0, 1, 2], []), (self.shop.boots, done.judged.faults))
+        self.assertEqual(([0, 1, 2], []), (self.builds.boots, done.judged.faults))
 
     def test_what_a_patch_would_be_blamed_for_does(self) -> None:
         bad = outcome("a", "b")
         done = self.walk((outcome("ab"),), (bad, bad), (bad, bad))
         self.assertEqual([(1, B)], [(f.patch, f.case) for f in done.judged.faults])
-        self.assertEqual([0, 1, 1, 2], self.shop.boots[:4])
+        self.assertEqual([0, 1, 1, 2], self.builds.boots[:4])
 
     def test_one_boot_of_two(self) -> None:
         done = self.walk(
             (outcome("ab"),), (outcome("a", "b"), outcome("a", flaky="b")), (outcome("ab"),)
         )
-        self.assertEqual(([0, 1, 1, 2], []), (self.shop.boots, done.judged.faults))
+        self.assertEqual(([0, 1, 1, 2], []), (self.builds.boots, done.judged.faults))
         self.assertEqual([("patch 1 4k", B)], [(w, f.place.name) for w, f in done.judged.flaky])
 
     def test_what_the_last_patch_should_have_turned_green(self) -> None:
         """It passed at no patch, so that only the tip would be blamed. That counts as well."""
         base, last = outcome("a", "b"), (outcome("a", "b"), outcome("a", flaky="b"))
         done = self.walk((base,), (base,), last)
-        self.assertEqual(([0, 1, 2, 2], []), (self.shop.boots, done.judged.faults))
+        self.assertEqual(([0, 1, 2, 2], []), (self.builds.boots, done.judged.faults))
         self.assertEqual(1, len(done.judged.flaky))
         done = self.walk((base,), (base,), (base, base))
         self.assertEqual(
-            ([0, 1, 2, 2], [B]), (self.shop.boots, [f.case for f in done.judged.faults])
+            ([0, 1, 2, 2], [B]), (self.builds.boots, [f.case for f in done.judged.faults])
         )
 
     def test_a_tip_with_another_config(self) -> None:
         good, bad, shaky = outcome("ab"), outcome("a", "b"), outcome("a", flaky="b")
         for tip, boots, cases in (((good,), 1, []), ((bad, shaky), 2, []), ((bad, bad), 2, [B])):
             done = self.walk((good,), (good,), (good,), tip=tip)
-            self.assertEqual([0, 1, 2, *[-1] * boots], self.shop.boots)
+            self.assertEqual([0, 1, 2, *[-1] * boots], self.builds.boots)
             self.assertEqual(cases, [f.case for f in done.judged.faults])
         self.assertEqual(["64k"], [f.config for f in done.judged.faults])
 
@@ -141,16 +141,16 @@ class Boots(unittest.TestCase):
         dead, good = outcome("a", "", death(Kind.HANG), missing="b"), outcome("ab")
         with self.assertRaises(BaseError):
             self.walk((dead, dead), (good,), (good,))
-        self.assertEqual([0, 0], self.shop.boots)
+        self.assertEqual([0, 0], self.builds.boots)
         # If it lives in the second boot, the series can be judged, but there is no verdict.
         shaky = outcome("ab", "", Finding(Kind.FLAKY, "words"))
         done = self.walk((dead, shaky), (good,), (good,))
-        self.assertEqual(([0, 0, 1, 2], []), (self.shop.boots, done.judged.faults))
+        self.assertEqual(([0, 0, 1, 2], []), (self.builds.boots, done.judged.faults))
         self.assertEqual(["base 4k"], [where for where, _ in done.judged.flaky])
 
     def test_a_series_that_does_not_apply_as_a_whole_has_no_tip(self) -> None:
         done = self.walk((outcome("ab"),), (outcome("ab"),), (outcome("ab"),), applied=1)
-        self.assertEqual(([0, 1], {}), (self.shop.boots, done.judged.tip))
+        self.assertEqual(([0, 1], {}), (self.builds.boots, done.judged.tip))
 
     def test_a_base_that_does_not_build(self) -> None:
         with self.assertRaises(BaseError) as caught:
@@ -161,12 +161,12 @@ class Boots(unittest.TestCase):
         """The next run boots that state again. Else "run it again" would be no advice."""
         good, shaky = outcome("ab"), outcome("a", flaky="b")
         self.walk((good,), (outcome("a", "b"), shaky), (good,), kept=(0, 1, 2))
-        self.assertEqual([1, 1], self.shop.boots)
+        self.assertEqual([1, 1], self.builds.boots)
 
     def test_what_two_boots_agreed_on_is_kept(self) -> None:
         good, bad = outcome("ab"), outcome("a", "b")
         done = self.walk((good,), (bad, bad), (good,), kept=(0, 1, 2))
-        self.assertEqual(([], 1), (self.shop.boots, len(done.judged.faults)))
+        self.assertEqual(([], 1), (self.builds.boots, len(done.judged.faults)))
 
 
 class Read(unittest.TestCase):
