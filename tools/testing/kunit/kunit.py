@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's kunit.py for this repository: prepares a kernel tree, then hands over."""
+"""A front end of the kernel's kunit.py. It prepares a kernel tree first."""
 
 import sys
 

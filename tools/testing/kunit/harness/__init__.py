@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""From a patch revision to a verdict. A room imports from the rooms below it, never from those above."""
+"""Test a series of kernel patches and report a verdict on it.
+
+A room imports only from the rooms below it.
+"""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The command line of altmap: one subcommand for each module in commands/.
+"""The command line of altmap. Each module in commands/ is a subcommand.
 
-An option says what the variable of the same name says: "altmap check --configs 4k" is
-"make check CONFIGS=4k". The variables are the defaults of the options.
+Each option has a variable of the same name: "altmap check --configs 4k" equals "make check
+CONFIGS=4k". The variables are the defaults of the options.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from harness.base import console
 from harness.base.errors import UsageError
 from harness.request.variables import Command, Variable
 
-# In the order of the help: what most people want comes first.
+# In the order of the help text, the most common first.
 NAMES = (
     "run",
     "check",
@@ -47,17 +47,17 @@ examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors look like all others of ours."""
+    """A parser that reports errors the way the rest of the program does."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"see {self.prog} --help")
 
 
 def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
-    """Run the subcommand that argv names; return the exit status."""
+    """Run the subcommand in argv. Return the exit status."""
     parser, modules = _parser(argv, environ)
     if "_ARGCOMPLETE" in environ:
-        # Only a user who has the package has switched completion on.
+        # The variable is set only where argcomplete is installed.
         importlib.import_module("argcomplete").autocomplete(parser)
     given, rest = parser.parse_known_args(argv)
     module = modules[given.command]
@@ -79,7 +79,7 @@ def _parser(
 ) -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
     """The parser, and the modules behind its subcommands.
 
-    A module takes a while to import: only the one that argv names is, if it names one.
+    Importing a module takes time, so import only the one that argv names, if any.
     """
     named = next((word for word in argv if not word.startswith("-")), "")
     wanted = (named,) if named in NAMES and "_ARGCOMPLETE" not in environ else NAMES
@@ -110,7 +110,7 @@ def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, module: Mod
     for variable in command.variables():
         _add_option(one, variable, variable.name == command.positional)
     if hasattr(module, "listed"):
-        one.add_argument("--list", action="store_true", help="print what there is to choose from")
+        one.add_argument("--list", action="store_true", help="print the available choices and exit")
     one.add_argument(
         "-v", "--verbose", action="count", default=0, help="print each program that is started"
     )
@@ -121,7 +121,7 @@ def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, module: Mod
 
 def _add_option(parser: argparse.ArgumentParser, variable: Variable, is_positional: bool) -> None:
     if is_positional:
-        # Not required here: make gives it as a variable.
+        # Not required: make passes it as a variable.
         parser.add_argument(
             variable.name,
             nargs="*" if variable.is_list else "?",
@@ -143,7 +143,7 @@ def _add_option(parser: argparse.ArgumentParser, variable: Variable, is_position
 
 
 def _options(command: Command, given: argparse.Namespace) -> dict[str, str]:
-    """What options say, as variables."""
+    """The options as variables."""
     found: dict[str, str] = {}
     for variable in command.variables():
         value = getattr(given, variable.name, None)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Programs, threads, locks, files and packages: knows no kernel."""
+"""Processes, threads, locks, files and packages. Knows nothing about kernels."""

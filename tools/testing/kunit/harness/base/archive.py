@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Results by what they are results of, so that nothing is done twice."""
+"""A cache of results on disk, and helpers that write files atomically."""
 
 import contextlib
 import hashlib
@@ -14,7 +14,7 @@ _RECORD = "record.json"
 
 
 def key(*parts: str | bytes) -> str:
-    """A name for what is made of these parts, and of nothing else."""
+    """A hash of all parts. Different lists of parts get different keys."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -23,7 +23,7 @@ def key(*parts: str | bytes) -> str:
 
 
 class Archive:
-    """A directory of results; each has a directory named by its key."""
+    """A directory of results. Each result is a directory named after its key."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -31,11 +31,11 @@ class Archive:
         directory.mkdir(parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
-        """Where the result of that key is, or would be."""
+        """The directory of the result with this key, whether or not it exists."""
         return self._directory / name
 
     def find(self, name: str) -> dict[str, Any] | None:
-        """The record of a result, or None if there is none that is whole."""
+        """The record of a result, or None if the result is missing or incomplete."""
         try:
             text = (self.path(name) / _RECORD).read_text(encoding="utf-8")
             found = json.loads(text)
@@ -44,17 +44,17 @@ class Archive:
         return found if isinstance(found, dict) else None
 
     def is_new(self, name: str) -> bool:
-        """Whether that result was added in this run, and not in an earlier one."""
+        """Whether this run added the result. False if an earlier run did."""
         return name in self._added
 
     def extend(self, name: str, file: str, text: str) -> None:
-        """Add a file to a result, which so becomes one of this run."""
+        """Add a file to a result. The result then counts as added by this run."""
         write_whole(self.path(name) / file, text)
         self._added.add(name)
 
     @contextlib.contextmanager
     def adding(self, name: str) -> Iterator[Path]:
-        """A directory to put a result into; it is kept if the block ends well."""
+        """Yield a directory to fill with a result. It is kept only if the block succeeds."""
         part = self._directory / f"{name}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
@@ -69,12 +69,12 @@ class Archive:
 
 
 def write_record(directory: Path, record: dict[str, Any]) -> None:
-    """Write the record of a result; with it, the result is whole."""
+    """Write the record that marks a result as complete."""
     write_whole(directory / _RECORD, json.dumps(record, indent=1))
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that after a power cut it is the old one or the new one."""
+    """Replace a file atomically. After a power cut it has either the old or the new content."""
     half = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         with open(half, "w", encoding="utf-8") as file:
@@ -87,7 +87,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def replace_directory(new: Path, old: Path) -> None:
-    """Let a directory that is whole take the place of an older one, if there is one."""
+    """Move a complete directory into the place of an older one."""
     aside = old.with_name(f"{old.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The mark on a directory for what is built: it was made here."""
+"""The build directory. A marker file shows that this program created it."""
 
 from pathlib import Path
 
 from harness.base import progress
 
-# A directory with this file in it was made here, and "make clean" may remove it.
+# "make clean" removes only a directory that has this file.
 MARKER = ".made-by-kunit"
 
 
 def mark(build: Path) -> None:
-    """Make the directory for all that is built. An older one is left unmarked.
+    """Create the build directory with its marker. An existing directory gets no marker.
 
-    How long things take is kept there from now on.
+    From now on, progress.py keeps the durations of programs there.
     """
     progress.remember_in(build)
     if not build.exists():
         build.mkdir(parents=True)
         (build / MARKER).touch()
+
+
+def results(build: Path, name: str = "") -> Path:
+    """Create a directory below BUILD/results and return it."""
+    mark(build)
+    directory = build / "results" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the user reads while something runs; stdout is left to the results."""
+"""Messages to the user on stderr. Only results go to stdout."""
 
 import os
 import shutil
@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-# 0: what is being done; -1: nothing but errors; 1: each program that is started as well.
+# -1: print errors only. 0: also print progress. 1: also print each program that is started.
 _level = 0
-# The line at the bottom of the terminal.
+# The status line at the bottom of the terminal.
 _status = ""
 _lock = threading.Lock()
 _CLEAR = "\x1b[K"
@@ -19,30 +19,30 @@ _COLOURS = {"red": "31;1", "green": "32;1", "yellow": "33"}
 
 
 def set_level(level: int) -> None:
-    """Say more or less from now on: -1, 0 or 1."""
+    """Set how much to print: -1, 0 or 1."""
     global _level
     _level = level
 
 
 def say(message: str) -> None:
-    """Tell the user what is going on."""
+    """Print a progress message."""
     if _level >= 0:
         _print(f"kunit: {message}")
 
 
 def say_details(message: str) -> None:
-    """Tell a user who wants to know everything."""
+    """Print a message for verbose mode only."""
     if _level >= 1:
         _print(f"kunit: {message}")
 
 
 def has_terminal() -> bool:
-    """Whether what is said goes to a terminal that can take back a line."""
+    """Whether stderr is a terminal that can redraw a line."""
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def show_status(text: str) -> None:
-    """Show a line that the next one replaces; "" takes it away. For terminals only."""
+    """Replace the status line; an empty text removes it. Does nothing without a terminal."""
     global _status
     if has_terminal() and _level >= 0:
         with _lock:
@@ -51,14 +51,14 @@ def show_status(text: str) -> None:
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:
-    """A text in a colour, if the stream is a terminal and the user has nothing against it."""
+    """Colour a text if the stream is a terminal and NO_COLOR is not set."""
     if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
 def conclude(text: str, is_good: bool, *files: Path) -> None:
-    """Say which files have the results, then print them; the last line is green or red."""
+    """Print where the results are, then the results with a green or red last line."""
     if files:
         say(f"the results are in {', '.join(short(path) for path in files)}")
     body, newline, last = text.rpartition("\n")
@@ -66,7 +66,7 @@ def conclude(text: str, is_good: bool, *files: Path) -> None:
 
 
 def short(path: Path) -> str:
-    """A path as the user would type it."""
+    """Return the path relative to the current directory, if it is below it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
@@ -82,7 +82,7 @@ def tail(text: str, lines: int = 20) -> str:
 
 
 class Stopwatch:
-    """Seconds since it was made."""
+    """Measures the seconds since its creation."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The errors that a user can meet: each says the cause and the next step."""
+"""Errors that users can meet. Each names the cause and the next step."""
 
 import enum
 import errno
@@ -8,20 +8,20 @@ import shlex
 
 
 class ExitStatus(enum.IntEnum):
-    """Exit statuses of our own; everything else is the kernel tool's."""
+    """Our own exit statuses. All others come from the kernel's kunit.py."""
 
     OK = 0
     FAILED = 1
     ERROR = 2
-    # What "git bisect run" takes for "this commit cannot be tested".
+    # "git bisect run" skips the commit.
     CANNOT_BUILD = 125
 
 
 class KunitError(Exception):
-    """An expected error: one clear message, no traceback.
+    """An expected error, printed as one message without a traceback.
 
-    cause: what is wrong, in one line; detail: a tool's own words, if any;
-    next_step: what the user can do about it.
+    cause says in one line what is wrong. detail is the output of the tool that failed, if any.
+    next_step says what the user can do.
     """
 
     status = ExitStatus.ERROR
@@ -40,57 +40,55 @@ class KunitError(Exception):
 
 
 class UsageError(KunitError):
-    """A variable or an option has a value that means nothing."""
+    """A variable or an option has an invalid value."""
 
 
 class MissingToolError(KunitError):
-    """A program or package is missing or too old, and could not be installed."""
+    """A program or package is missing or too old and could not be installed."""
 
 
 class DiskSpaceError(KunitError):
-    """There is not enough room on the disk."""
+    """The disk is too full."""
 
 
 class SourceError(KunitError):
-    """The kernel source (package or KSRC) is missing or of no use."""
+    """The kernel source (package or KSRC) is missing or unusable."""
 
     status = ExitStatus.CANNOT_BUILD
 
 
 class PatchError(KunitError):
-    """A patch or a suite does not go onto the tree."""
+    """A patch or the suites do not apply to the tree."""
 
     status = ExitStatus.CANNOT_BUILD
 
 
 class WorkTreeError(KunitError):
-    """A prepared tree holds work of the user's that stands in the way."""
+    """The user's own work in a prepared tree is in the way."""
 
 
 class CommandError(KunitError):
-    """A program that we called failed for no reason that we know."""
+    """A program failed for an unknown reason."""
 
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-ROOM = "make room, or let BUILD=DIR name a directory with room"
+ROOM = "free some space, or set BUILD=DIR to a directory on another disk"
 
 
 def of_system(error: OSError) -> KunitError:
-    """The error for what the system refused to do."""
+    """Turn an OSError into an error message with a next step."""
     name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
     cause = f"{name}: {error.strerror}" if name else str(error.strerror or error)
     if error.errno in _FULL_DISK:
         return DiskSpaceError(cause, f"{ROOM}, and try again")
     if error.errno == errno.EROFS:
-        return CommandError(cause, "let BUILD=DIR name a directory on a disk that can be written")
+        return CommandError(cause, "set BUILD=DIR to a directory on a writable disk")
     if error.errno == errno.EIO:
-        return CommandError(cause, "the disk may be failing: see what dmesg says of it")
+        return CommandError(cause, "the disk may be failing: check dmesg")
     if not name:
-        return CommandError(
-            cause, "try again; if it persists, report it with the command you typed"
-        )
+        return CommandError(cause, "try again; if it fails again, report the command you typed")
     if error.errno in (errno.EACCES, errno.EPERM):
         shown = shlex.quote(name)
-        return CommandError(cause, f"see who may use it: ls -ld {shown}; then change that")
+        return CommandError(cause, f"check the permissions: ls -ld {shown}")
     shown = shlex.quote((os.path.dirname(name) if error.errno == errno.ENOENT else name) or ".")
-    return CommandError(cause, f"see what is there: ls -ld {shown}; then try again")
+    return CommandError(cause, f"check this path: ls -ld {shown}; then try again")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Keeps a second run of the same program away from what the first one works on."""
+"""Locks that keep two runs from working on the same files."""
 
 import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from harness.base import process
 from harness.base.console import say
@@ -14,34 +15,28 @@ from harness.base.errors import WorkTreeError
 
 @contextlib.contextmanager
 def alone(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file path for the block. Raises WorkTreeError: another run has it.
+    """Hold a lock file. Raises WorkTreeError if another run holds it.
 
-    what says whose it is, as in "make mutants".
+    what is the name of the command, as in "make mutants".
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with _opened(path) as (_, is_held):
+        if not is_held:
             raise WorkTreeError(
-                f"another {what} is at work, and holds {path}",
-                "wait for its end, or let BUILD=DIR name another place",
-            ) from error
+                f"another {what} is running and holds {path}",
+                "wait until it ends, or set BUILD=DIR to another directory",
+            )
         yield
 
 
 @contextlib.contextmanager
 def waiting(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file path for the block; wait for the process that has it.
+    """Hold a lock file. Wait if another process holds it.
 
-    what says what that one does, as in "prepares a tree". Programs that are started in the
-    block hold the lock as well.
+    what describes the work of that process, as in "prepares a tree". Programs that are
+    started in the block inherit the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with _opened(path) as (lock, is_held):
+        if not is_held:
             lock.seek(0)
             say(f"waiting for process {lock.read().strip()}, which {what} ...")
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -53,3 +48,16 @@ def waiting(path: Path, what: str) -> Iterator[None]:
             yield
         finally:
             process.shared_files.remove(lock.fileno())
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[TextIO, bool]]:
+    """Open a lock file and try to lock it. Yields the file and whether the lock is held."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_held = True
+        except BlockingIOError:
+            is_held = False
+        yield lock, is_held

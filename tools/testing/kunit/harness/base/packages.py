@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The Debian packages that a command needs: found, offered, installed."""
+"""The Debian packages that commands need, and their installation."""
 
 import os
 import platform
@@ -21,9 +21,9 @@ QEMU_NEEDED = (7, 0)
 
 @dataclass(frozen=True)
 class Requirement:
-    """Something that must be there: a command on PATH, or a file by its full path.
+    """A command on PATH, or a file given by its full path, and the package that has it.
 
-    otherwise: what else there is to do, if this system has no such package.
+    otherwise is an alternative to installing the package.
     """
 
     proof: str
@@ -32,7 +32,7 @@ class Requirement:
     otherwise: str = ""
 
     def is_met(self) -> bool:
-        """Whether it is there."""
+        """Whether the command or the file exists."""
         if self.proof.startswith("/"):
             return os.path.exists(self.proof)
         return shutil.which(self.proof) is not None
@@ -44,13 +44,12 @@ MAKE = Requirement("make", "make")
 PERL = Requirement("perl", "perl")
 MYPY = Requirement("mypy", "mypy")
 PYTEST = Requirement("pytest-3", "python3-pytest")
-# What lets pytest use all CPUs; a module of the system's Python.
+# Modules of the system's Python. xdist lets pytest use all CPUs.
 XDIST = Requirement("/usr/lib/python3/dist-packages/xdist/__init__.py", "python3-pytest-xdist")
-# What completes a command line on the Tab key, for those who switch it on.
+# Completes command lines in the shell.
 ARGCOMPLETE = Requirement(
     "/usr/lib/python3/dist-packages/argcomplete/__init__.py", "python3-argcomplete"
 )
-# What draws, for the system's Python.
 MATPLOTLIB = Requirement(
     "/usr/lib/python3/dist-packages/matplotlib/__init__.py", "python3-matplotlib"
 )
@@ -60,18 +59,17 @@ B4 = Requirement("b4", "b4")
 POLL = (Requirement("curl", "curl"), Requirement("jq", "jq"), Requirement("flock", "util-linux"))
 HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE, MATPLOTLIB, B4, *POLL)
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")
-# What makes a guest with a user space, and its devices.
+# Build a guest's user space and its device tree.
 GUEST = (
     Requirement("dtc", "device-tree-compiler"),
     Requirement("mmdebstrap", "mmdebstrap"),
     Requirement("cpio", "cpio"),
 )
 FIRMWARE = Requirement("/usr/share/qemu-efi-aarch64/QEMU_EFI.fd", "qemu-efi-aarch64")
-# Makes tables and pages of what gcov counts.
+# Reads gcov's counters and writes tables and HTML.
 LCOV = Requirement("lcov", "lcov")
 CROSS_COMPILER = Requirement("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
-# Only a package that has the header proves a C library to build host tools with.
-# The other architectures that there are suites for: an emulator, a compiler.
+# Other architectures that can run the suites: emulator and compiler.
 _OTHERS = {
     "riscv": (
         Requirement("qemu-system-riscv64", "qemu-system-misc"),
@@ -82,11 +80,12 @@ _OTHERS = {
         Requirement("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
     ),
 }
-# x86 checks what it has compiled with a tool that is built first.
+# The x86 build needs it for objtool.
 LIBELF = Requirement("/usr/include/libelf.h", "libelf-dev")
 BUILD = (
     MAKE,
     Requirement("gcc", "gcc"),
+    # Host tools need the C library's headers.
     Requirement("/usr/include/stdio.h", "libc6-dev"),
     Requirement("flex", "flex"),
     Requirement("bison", "bison"),
@@ -99,29 +98,29 @@ DOCS = (SPHINX, PERL)
 
 
 def host_is_arm64() -> bool:
-    """Whether arm64 kernels are built here with the native compiler."""
+    """Whether the native compiler builds arm64 kernels."""
     return platform.machine() in ("aarch64", "arm64")
 
 
 def for_build(cross: bool) -> tuple[Requirement, ...]:
-    """What building a kernel needs; cross: for arm64, with Debian's cross compiler."""
+    """The packages for building a kernel. cross adds Debian's arm64 cross compiler."""
     return (*BUILD, CROSS_COMPILER) if cross else BUILD
 
 
 def for_guest(firmware: bool) -> tuple[Requirement, ...]:
-    """What makes a guest with a user space; firmware: and one with UEFI."""
+    """The packages for a guest with a user space. firmware adds UEFI."""
     return (*GUEST, FIRMWARE) if firmware else GUEST
 
 
 def other_compiler(arch: str) -> Requirement | None:
-    """The cross compiler for an architecture that is not arm64, if we know of one to use."""
+    """The cross compiler for another architecture, or None if the native one will do."""
     compiler = _OTHERS[arch][1] if arch in _OTHERS else None
     native = compiler and compiler.proof.startswith(f"{platform.machine()}-")
     return None if native else compiler
 
 
 def for_other(arch: str, build: bool, boot: bool, cross: bool) -> list[Requirement]:
-    """What it takes to build and boot a kernel of an architecture that is not arm64."""
+    """The packages for building and booting a kernel of another architecture."""
     needed = [_OTHERS[arch][0]] if boot and arch in _OTHERS else []
     compiler = other_compiler(arch)
     if build and cross and compiler:
@@ -130,24 +129,23 @@ def for_other(arch: str, build: bool, boot: bool, cross: bool) -> list[Requireme
 
 
 def ensure(requirements: Iterable[Requirement]) -> None:
-    """See to it that everything is there, by installing packages if need be.
+    """Install missing packages.
 
-    Root installs at once; another user on a terminal is asked first. Raises
-    MissingToolError, which names the command to type, when that is not possible.
-    An optional requirement that cannot be had is only mentioned.
+    Root installs at once. Another user on a terminal is asked first. Optional packages are
+    installed only along with required ones. Raises MissingToolError, which names the command to
+    type.
     """
     missing = [r for r in requirements if not r.is_met()]
     vital = [r for r in missing if not r.optional]
     if not vital:
-        # Nothing that is only nice to have is worth an installation.
         return
     packages = list(dict.fromkeys(r.package for r in missing))
     what = ", ".join(r.proof for r in vital)
     if shutil.which("apt-get") is None:
         raise MissingToolError(
             f"missing: {what}",
-            "install them by this system's own means (there is no apt-get here); "
-            f"Debian's packages are called {' '.join(r.package for r in vital)}",
+            "this system has no apt-get: install them with its own package manager; "
+            f"the Debian packages are {' '.join(r.package for r in vital)}",
         )
     prefix = _privilege(packages, what)
     _install(prefix, packages, "; ".join(r.otherwise for r in vital if r.otherwise))
@@ -164,7 +162,7 @@ def _command(prefix: Sequence[str], packages: Sequence[str]) -> str:
 
 
 def _privilege(packages: Sequence[str], what: str) -> list[str]:
-    """What to put before apt-get, once the user agrees. Raises MissingToolError."""
+    """The prefix for apt-get: none for root, sudo if the user agrees. Raises MissingToolError."""
     if os.geteuid() == 0:
         return []
     command = _command(["sudo"], packages)
@@ -177,7 +175,7 @@ def _privilege(packages: Sequence[str], what: str) -> list[str]:
 
 
 def _install(prefix: Sequence[str], packages: Sequence[str], otherwise: str) -> None:
-    """Install packages, after an apt-get update if the first try needs one."""
+    """Install packages. Run apt-get update first if needed."""
     env = ["env", "DEBIAN_FRONTEND=noninteractive"]
     install = [*prefix, *env, "apt-get", "install", "-y", "--no-install-recommends", *packages]
     update = [*prefix, *env, "apt-get", "update"]
@@ -187,20 +185,20 @@ def _install(prefix: Sequence[str], packages: Sequence[str], otherwise: str) -> 
     if _apt(update) != 0 or _apt(install) != 0:
         raise MissingToolError(
             f"apt-get could not install {' '.join(packages)}",
-            f"see what it says above, then run: {_command(prefix, packages)}"
+            f"see its messages above, then run: {_command(prefix, packages)}"
             + (f", {otherwise}" if otherwise else ""),
         )
 
 
 def _apt(argv: Sequence[str]) -> int:
-    """Run apt-get on the terminal, with its output on stderr; return its status."""
+    """Run apt-get with its output on stderr. Return its status."""
     say(f"$ {shlex.join(argv)}")
     with process.started(argv, stdin=None, stdout=sys.stderr) as child:
         return child.wait()
 
 
 def check_qemu() -> None:
-    """Raise MissingToolError if QEMU is older than what was tried."""
+    """Raise MissingToolError if QEMU is older than the oldest tested version."""
     words = process.run([QEMU.proof, "--version"]).stdout
     match = re.search(r"version (\d+)\.(\d+)", words)
     found = (int(match.group(1)), int(match.group(2))) if match else (0, 0)

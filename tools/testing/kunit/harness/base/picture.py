@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Pictures of several panels, by matplotlib, as SVG that suits light pages and dark ones.
+"""Draw panels with matplotlib, as SVG for light and dark pages.
 
-matplotlib is no part of Python: it is imported where it draws, in a process that may be
-another Python than this one.
+matplotlib may be installed for the system's Python only. Drawing then happens in a child
+process that runs that Python.
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ sys.stdout.buffer.write(paint(*arguments).encode())
 INK, SOFT, PAGE, PANEL, LINE = "#1f2328", "#59636e", "#ffffff", "#f6f8fa", "#d1d9e0"
 BLUE, ORANGE, RED = "#0072b2", "#e69f00", "#d55e00"
 GREY, PALE, DARK = "#8c959f", "#e3e7eb", "#6e7781"
-# What takes the place of a colour on a dark page.
+# The replacement of each colour on a dark page.
 _DARK = {
     INK: "#f0f6fc",
     SOFT: "#9198a1",
@@ -40,24 +40,24 @@ _DARK = {
     DARK: "#9198a1",
 }
 
-# All in pixels: the size of a panel, what is between panels, and what is above them all.
+# In pixels: the size of a panel, the space between panels, the space above all of them.
 WIDTH, HEIGHT, MARGIN, HEAD = 408, 276, 18, 46
 
 
 def needs() -> tuple[Requirement, ...]:
-    """What drawing needs besides this Python."""
+    """The packages that drawing needs."""
     return () if importlib.util.find_spec("matplotlib") else (MATPLOTLIB,)
 
 
 def is_possible() -> bool:
-    """Whether something can be drawn."""
+    """Whether everything that drawing needs is installed."""
     return all(need.is_met() for need in needs())
 
 
 def draw(paint: Callable[..., str], *arguments: object) -> str:
-    """What paint returns, called where matplotlib is; it calls sheet() and svg().
+    """Call paint(*arguments) in a Python that has matplotlib, and return its result.
 
-    Raises CommandFailed.
+    paint calls sheet() and svg(). Raises CommandFailed.
     """
     python = _PYTHON if needs() else sys.executable
     argv = [python, "-c", _CHILD, str(Path(__file__).parents[2])]
@@ -65,7 +65,7 @@ def draw(paint: Callable[..., str], *arguments: object) -> str:
 
 
 def sheet(title: str, names: Sequence[str], columns: int, foot: int) -> tuple[Any, list[Any]]:
-    """A figure with panels, and their axes: these count pixels from the upper left corner."""
+    """Create a figure and its panels. Axes count pixels from a panel's upper left corner."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.patches import FancyBboxPatch
@@ -97,14 +97,14 @@ def sheet(title: str, names: Sequence[str], columns: int, foot: int) -> tuple[An
 
 
 def legend(figure: Any, handles: Sequence[Any], top: int, columns: int) -> None:
-    """Explain what is drawn, so many pixels above the lower edge."""
+    """Add a legend, top pixels above the lower edge."""
     width, height = figure.get_size_inches() * 72
     place = (MARGIN / width, top / height)
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=place, ncol=columns)
 
 
 def svg(figure: Any, title: str, words: str) -> str:
-    """One SVG element that needs nothing else. words are for those who cannot see it."""
+    """The figure as a self-contained SVG element. words is its text alternative."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The one place where other programs are started.
+"""Start other programs. No other module does that.
 
-Each program leads its own session, so that it and all that it starts can be
-ended as a whole: on a timeout, on Ctrl-C and on SIGTERM. Nothing outlives us.
+Each program leads its own session. On a timeout, Ctrl-C or SIGTERM, the program and everything
+that it started are ended together.
 """
 
 import contextlib
@@ -22,43 +22,44 @@ from harness.base.console import Stopwatch, say_details, tail
 from harness.base.errors import ROOM, CommandError, DiskSpaceError, KunitError, MissingToolError
 from harness.base.signals import signals_held
 
-# A guest or a compiler that was asked to end gets this long, in seconds.
+# In seconds: how long a program may take to end after a signal.
 GRACE = 5.0
 
-# How often a child is looked after, in seconds.
+# In seconds: how often to poll a child.
 _POLL = 0.05
 
-# Files that children hold open too. With a lock among them, what an untimely
-# end of ours leaves running keeps the lock until it is done.
+# Files that children inherit. If we are killed while a child runs, the child keeps the
+# lock until it ends.
 shared_files: list[int] = []
 
 Stream = int | IO[Any] | None
 
 
 class CommandFailed(CommandError):
-    """A program ended with a status that its caller did not expect."""
+    """A program ended with an unexpected status."""
 
     def __init__(self, argv: Sequence[str], status: int, output: str) -> None:
         super().__init__(
             f"{shlex.join(argv)} failed with status {status}",
-            "mend what it complains of" if output.strip() else "run it by hand to see why",
+            "fix what it complains about" if output.strip() else "run it by hand to see why",
             tail(output),
         )
         self.output = output
 
 
 class TimedOut(KunitError):
-    """A program was ended because its time was over."""
+    """A program took too long and was ended."""
 
 
 class Abandoned(Exception):
-    """A thread wants to start a program, and the main thread no longer wants the thread."""
+    """A thread tried to start a program after its pool was closed."""
 
 
 class Children:
-    """The programs that some threads have started.
+    """The programs that a group of threads has started.
 
-    Signals reach only the main thread, so that one has to end the programs of the others.
+    Python delivers signals to the main thread only, so the main thread ends the programs of
+    other threads.
     """
 
     _local = threading.local()
@@ -70,16 +71,16 @@ class Children:
 
     @staticmethod
     def current() -> "Children | None":
-        """Those that this thread adds to."""
+        """The group of the current thread, or None."""
         found: Children | None = getattr(Children._local, "children", None)
         return found
 
     def adopt(self) -> None:
-        """Take what this thread starts from now on."""
+        """Add the current thread to this group."""
         Children._local.children = self
 
     def start(self, start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
-        """Start one more. Raises Abandoned after end()."""
+        """Start a program. Raises Abandoned after end()."""
         with self._lock:
             if self._is_over:
                 raise Abandoned
@@ -88,12 +89,12 @@ class Children:
             return child
 
     def forget(self, child: "subprocess.Popen[bytes]") -> None:
-        """Its own thread ends this one."""
+        """Remove a program that its own thread is about to end."""
         with self._lock:
             self._running.discard(child)
 
     def end(self) -> None:
-        """Ask all of them to end; their threads see to it that they do."""
+        """Send SIGTERM to all programs. Their threads wait for them."""
         with self._lock:
             self._is_over = True
             for child in self._running:
@@ -102,7 +103,7 @@ class Children:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program left behind."""
+    """The status and output of a program that ended."""
 
     status: int
     stdout: str
@@ -120,12 +121,11 @@ def started(
     stderr: Stream = None,
     first_signal: int = signal.SIGTERM,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run argv while the block lasts; whatever is left of it then is ended.
+    """Run a program for the duration of the block, then end it.
 
-    first_signal is what its process group is sent first.
-    Raises MissingToolError when there is no such program, CommandError when it
-    cannot be started for another reason, and Abandoned in a thread whose pool has
-    been left.
+    first_signal is the first signal that its process group receives. Raises MissingToolError if
+    the program does not exist, CommandError if it cannot be started for another reason, and
+    Abandoned if the thread's pool is closed.
     """
 
     def start() -> "subprocess.Popen[bytes]":
@@ -162,22 +162,22 @@ def started(
 
 
 def _not_started(program: str, cwd: str | None, error: OSError) -> KunitError:
-    """The error for a program that could not be started; its directory may be the reason."""
+    """The error for a program that could not be started."""
     if cwd is not None and error.filename == cwd:
         return CommandError(
             f"{program} cannot be started in {cwd}: {error.strerror}",
-            f"see what is there: ls -ld {cwd}; then try again",
+            f"check this path: ls -ld {cwd}; then try again",
         )
     cause = f"{program} cannot be started: {error.strerror}"
     if isinstance(error, FileNotFoundError):
-        return MissingToolError(cause, f"install {program}, or see that it is on PATH")
+        return MissingToolError(cause, f"install {program}, or add its directory to PATH")
     if isinstance(error, PermissionError):
         return CommandError(cause, f"make it executable: chmod +x {program}")
-    return CommandError(cause, f"see that {program} is a program for this machine")
+    return CommandError(cause, f"check that {program} is a program for this machine")
 
 
 def end(child: "subprocess.Popen[bytes]", first_signal: int = signal.SIGTERM) -> None:
-    """End a child and everything in its process group, gently at first."""
+    """End a child and its process group, with SIGKILL if signals do not help."""
     if child.poll() is None:
         for signum in (first_signal, signal.SIGTERM):
             _signal_group(child.pid, signum)
@@ -201,10 +201,10 @@ def run(
     data: bytes | None = None,
     expect: Sequence[int] = (0,),
 ) -> Completed:
-    """Run a program to its end and return what it said.
+    """Run a program to its end and return its output.
 
-    data is its standard input. Raises CommandFailed on a status that is not
-    in expect, DiskSpaceError, MissingToolError.
+    data is its standard input. Raises CommandFailed if its status is not in expect,
+    DiskSpaceError or MissingToolError.
     """
     with started(
         argv,
@@ -223,20 +223,20 @@ def run(
 
 
 def failure(argv: Sequence[str], status: int, output: str) -> KunitError:
-    """The exception that fits a program's failure: a full disk has its own."""
+    """The exception for a failed program: DiskSpaceError if it hit a full disk."""
     if "No space left on device" in output or "Disk quota exceeded" in output:
         return DiskSpaceError(
             f"the disk is full: {shlex.join(argv[:2])} stopped",
-            f"{ROOM}, and try again: what was begun is repaired",
+            f"{ROOM}, and try again: the next run repairs what was interrupted",
             tail(output, 3),
         )
     return CommandFailed(argv, status, output)
 
 
 def hand_over(argv: Sequence[str], *, cwd: str, env: Mapping[str, str]) -> int:
-    """Run a program on our own stdin, stdout and stderr; return its status.
+    """Run a program on our own stdin, stdout and stderr. Return its status.
 
-    Ctrl-C reaches it, and what it started, as SIGINT.
+    On Ctrl-C the program and its children receive SIGINT.
     """
     with started(argv, cwd=cwd, env=env, stdin=None, first_signal=signal.SIGINT) as child:
         return child.wait()
@@ -250,7 +250,7 @@ def run_logged(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> int:
-    """Run a program with all that it says going to the file log; return its status.
+    """Run a program with its output in the file log. Return its status.
 
     Raises TimedOut.
     """
@@ -260,17 +260,17 @@ def run_logged(
         status = _wait(child, timeout)
     if status is None:
         raise TimedOut(
-            f"{shlex.join(argv)}: not done after {timeout:.0f} s",
-            f"see how far it came in {log}; if this machine was busy, try again",
+            f"{shlex.join(argv)}: still running after {timeout:.0f} s",
+            f"see {log}; if this machine was busy, try again",
         )
     return status
 
 
 def _wait(child: "subprocess.Popen[bytes]", timeout: float | None) -> int | None:
-    """Wait for the end of a child; return its status, None when it is not done in time.
+    """Wait for a child to end. Return its status, or None after the timeout.
 
-    An interruption in the midst of Popen.wait() can leave its lock taken, and then
-    nobody can wait for the child any more.
+    A signal during Popen.wait() can leave its lock taken, and every later wait() would hang.
+    Poll with signals blocked instead.
     """
     watch, delay = Stopwatch(), _POLL / 100
     while timeout is None or watch.seconds < timeout:
@@ -284,7 +284,7 @@ def _wait(child: "subprocess.Popen[bytes]", timeout: float | None) -> int | None
 
 
 def clean_env(drop: Sequence[str] = (), **extra: str) -> dict[str, str]:
-    """Our environment without the variables in drop, with extra added."""
+    """Our environment without the variables in drop, plus extra."""
     env = {name: value for name, value in os.environ.items() if name not in drop}
     env.update(extra)
     return env

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How a program of ours ends: with a message and an exit status, whatever happens."""
+"""Run a main function and turn its errors into messages and an exit status."""
 
 import os
 import signal
@@ -12,10 +12,10 @@ from harness.base.errors import ExitStatus, KunitError
 
 
 def main_guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
-    """Call a program's main function; turn expected errors into messages.
+    """Call a program's main function. Print expected errors as messages.
 
-    Returns the exit status: main's own, that of a KunitError, or 128 plus the
-    signal's number after an interruption.
+    Returns the exit status: main's own, that of a KunitError, or 128 plus the signal's number
+    after an interruption.
     """
     signals.catch_signals()
     try:
@@ -27,7 +27,7 @@ def main_guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
         say("interrupted; the next run carries on from here")
         return 128 + interruption.signum
     except BrokenPipeError:
-        # Whoever read our output has gone, as with "| head".
+        # The reader of our output ended, as in "| head".
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:

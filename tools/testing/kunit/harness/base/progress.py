@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How long something has been running, beside how long it took the last time here."""
+"""Show how long a program has been running, next to how long it took last time."""
 
 import contextlib
 import json
@@ -10,9 +10,9 @@ from pathlib import Path
 from harness.base import archive, console
 from harness.base.console import Stopwatch, say
 
-# In seconds. What takes less is neither shown nor remembered.
+# In seconds. Shorter activities are neither shown nor recorded.
 _SHORT = 5.0
-# How often a terminal shows it, and how often a log file.
+# In seconds: the interval between updates on a terminal, and in a log.
 _TERMINAL, _LOG = 1.0, 60.0
 
 _lock = threading.Lock()
@@ -21,17 +21,14 @@ _running: list["_Activity"] = []
 
 
 def remember_in(directory: Path) -> None:
-    """Keep the durations in that directory from now on."""
+    """Keep the durations in this directory."""
     global _records
     _records = directory / "durations.json"
 
 
 @contextlib.contextmanager
 def activity(name: str) -> Iterator[None]:
-    """Show that something is running while the block lasts, and for how long.
-
-    How long it took is remembered if the block ends well.
-    """
+    """Show progress while the block runs. Record its duration if it succeeds."""
     current = _Activity(name)
     current.start()
     try:
@@ -52,7 +49,7 @@ class _Activity:
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """The seconds since the start."""
         return self._watch.seconds
 
     def start(self) -> None:
@@ -83,7 +80,7 @@ class _Activity:
 
 
 def _known() -> dict[str, float]:
-    """The durations of last time; none if nobody has kept any."""
+    """The recorded durations, by name."""
     if _records is None:
         return {}
     try:

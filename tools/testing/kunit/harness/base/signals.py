@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Ctrl-C and its like: an exception where we are, but never in the midst of something whole."""
+"""Turn SIGINT, SIGTERM and SIGHUP into an exception, outside of critical sections."""
 
 import contextlib
 import signal
@@ -11,7 +11,7 @@ _CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM arrived. signum says which."""
+    """One of the caught signals arrived. signum says which."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -19,7 +19,7 @@ class Interrupted(BaseException):
 
 
 class _Held:
-    """Signals that arrive while a child is being started or ended wait."""
+    """State of signals_held(): the nesting depth, and a signal that arrived meanwhile."""
 
     depth = 0
     pending: int | None = None
@@ -33,7 +33,7 @@ def _on_signal(signum: int, _frame: FrameType | None) -> None:
 
 
 def catch_signals() -> None:
-    """Turn Ctrl-C, SIGTERM and SIGHUP into Interrupted, raised where we are."""
+    """Make SIGINT, SIGTERM and SIGHUP raise Interrupted. Ignored signals stay ignored."""
     for signum in _CAUGHT:
         if signal.getsignal(signum) != signal.SIG_IGN:
             signal.signal(signum, _on_signal)
@@ -41,9 +41,9 @@ def catch_signals() -> None:
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """Do something whole: an interruption is raised when the block is left.
+    """A critical section. A signal that arrives in it is raised at its end.
 
-    Signals are the main thread's business: in another one there is nothing to hold.
+    Only the main thread receives signals, so this does nothing in other threads.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

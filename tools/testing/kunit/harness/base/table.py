@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Text for a terminal or a mail: in columns, not too wide, and nothing that cannot be printed."""
+"""Plain text: tables, line length, printable characters."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ WIDTH = 78
 
 
 def table(rows: Sequence[Sequence[object]], align: str = "lr", gap: int = 2) -> list[str]:
-    """A line for each row, with columns as wide as what is in them.
+    """Align rows in columns, a line for each row.
 
-    align has an l or an r for each column; its last letter holds for all that follow.
+    align has "l" or "r" for each column. The last letter applies to all further columns.
     """
     cells = [[str(cell) for cell in row] for row in rows]
     count = max(map(len, cells), default=0)
@@ -26,11 +26,11 @@ def table(rows: Sequence[Sequence[object]], align: str = "lr", gap: int = 2) -> 
 
 
 def cut(line: str, width: int = WIDTH) -> str:
-    """A line that is not too long for a mail."""
+    """Shorten a line to the width of a mail."""
     line = line.rstrip()
     return line if len(line) <= width else line[: width - 3] + "..."
 
 
 def printable(text: str) -> str:
-    """A text without control characters: XML allows none, and a console may say anything."""
+    """Replace control characters, which XML does not allow."""
     return "".join(c if c in "\n\t" or c.isprintable() else "?" for c in text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Functions that run in threads, and end with the block that they are used in."""
+"""Run functions in threads that end with the block that uses them."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Pool:
-    """So many threads at most. What they have started ends when the block is left."""
+    """A pool of threads. Leaving the block ends the programs that they have started."""
 
     def __init__(self, at_once: int) -> None:
         self._children = Children()
@@ -27,23 +27,23 @@ class Pool:
             self._executor.shutdown(cancel_futures=True)
 
     def submit(self, function: Callable[[], T]) -> "Future[T]":
-        """Call a function in a thread, as soon as one is free."""
+        """Call a function in a thread as soon as one is free."""
         with signals_held():
             return self._executor.submit(function)
 
 
 def in_turn(functions: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
-    """Call functions in threads, so many at once; what they return, in their order."""
+    """Call functions in at_once threads. Yield their results in order."""
     with Pool(at_once) as pool:
         for future in [pool.submit(function) for function in functions]:
             yield future.result()
 
 
 def ahead(functions: Iterable[Callable[[], T]]) -> Generator[T, None, None]:
-    """Call functions one after the other, each in a thread while the caller is busy with
-    what the one before returned; what they return, in their order.
+    """Call functions one at a time in a thread, each while the caller works on the result of
+    the previous one. Yield their results in order.
 
-    Close it when not all is taken.
+    Close the generator if not all results are needed.
     """
     with Pool(1) as pool:
         last: Future[T] | None = None

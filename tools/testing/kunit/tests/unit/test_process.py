@@ -77,8 +77,8 @@ class Messages(unittest.TestCase):
 
     def test_what_the_system_refuses(self) -> None:
         for number, advice in (
-            (errno.ENOSPC, "make room"),
-            (errno.EDQUOT, "make room"),
+            (errno.ENOSPC, "free some space"),
+            (errno.EDQUOT, "free some space"),
             (errno.EROFS, "BUILD=DIR"),
             (errno.EACCES, "ls -ld /some/file"),
             (errno.EPERM, "ls -ld /some/file"),

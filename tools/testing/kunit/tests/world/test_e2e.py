@@ -576,7 +576,7 @@ class Running(GuestWorld):
         first = self.start("e2e", env={**self.choice, "FAKE_GUEST": "hang"})
         self.wait_for_hang(first)
         second = self.e2e()
-        self.assert_error(second, 2, "another make e2e is at work")
+        self.assert_error(second, 2, "another make e2e is running")
         self.assertEqual(130, self.interrupt(first).status)
 
     def mutant(self, scenarios: str) -> None:
