@@ -16,7 +16,7 @@ from harness.kernel.finding import Finding, Kind, Status
 from harness.request import settings
 from harness.request.settings import CONFIG_DIR, REPO, Settings
 from harness.request.variables import KERNEL, Command
-from harness.trees import debian, layers, needs, worktree
+from harness.trees import debian, layers, worktree
 from harness.trees.stack import Patch
 from harness.verdict import remarks, results
 from harness.verdict.results import CaseResult, RunResult
@@ -100,7 +100,7 @@ def main(environ: Mapping[str, str]) -> int:
     needed = [arch.compiler for arch in chosen if not arch.missing]
     for arch in chosen:
         needed += packages.for_other(arch.arch, build=True, boot=False, cross=False)
-    packages.ensure([*needs.for_tree(wanted), *packages.BUILD, *needed])
+    packages.ensure([*worktree.requirements(wanted), *packages.BUILD, *needed])
     out = wanted.build / "results" / NAME
     builddir.mark(wanted.build)
     out.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from harness.base.errors import CommandError, ExitStatus
 from harness.request import settings
 from harness.request.settings import REPO
 from harness.request.variables import PRIVATE_VARIABLES, TREE, Command
-from harness.trees import debian, needs, worktree
+from harness.trees import debian, worktree
 
 PAGES = REPO / "Documentation"
 # Whose comments the pages quote.
@@ -26,7 +26,7 @@ COMMAND = Command("make docs", TREE, "build the pages of Documentation/ as HTML"
 def main(environ: Mapping[str, str]) -> int:
     """Build all pages anew; print each warning. 0 if there is none."""
     wanted = debian.resolve(settings.read(environ))
-    packages.ensure([*needs.for_tree(wanted), *packages.DOCS])
+    packages.ensure([*worktree.requirements(wanted), *packages.DOCS])
     prepared = worktree.prepare(replace(wanted, flavour=FLAVOUR))
     found = build(prepared, wanted.build / "docs")
     for line in found:

@@ -20,7 +20,7 @@ from harness.outgoing.mails import Exported
 from harness.request import settings
 from harness.request.settings import REPO, TOOLS, Settings
 from harness.request.variables import KERNEL, Command
-from harness.trees import debian, diff, needs, worktree
+from harness.trees import debian, diff, worktree
 from harness.trees.git import Git, environment
 from harness.verdict import host_tests, remarks
 
@@ -100,7 +100,7 @@ def main(environ: Mapping[str, str]) -> int:
     """Run all checks; 0 if none of them has a remark."""
     wanted = debian.resolve(replace(settings.read(environ), flavour="series", config=CONFIG))
     cross = defaults.needs_cross_package(options.take_apart(["build"]))
-    build = [*needs.for_tree(wanted), *packages.for_build(cross)]
+    build = [*worktree.requirements(wanted), *packages.for_build(cross)]
     packages.ensure([*build, *(need for one in CHECKS for need in one.needs)])
     out = wanted.build / "results/lint"
     origin = worktree.stack(replace(wanted, flavour="stock"), with_tests=False).commit

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from harness.base import packages
 from harness.request import settings
 from harness.request.variables import TREE, Command
-from harness.trees import debian, needs, worktree
+from harness.trees import debian, worktree
 
 COMMAND = Command(
     "make tree",
@@ -19,6 +19,6 @@ COMMAND = Command(
 def main(environ: Mapping[str, str]) -> int:
     """Prepare the tree and print its path."""
     wanted = debian.resolve(settings.read(environ))
-    packages.ensure(needs.for_tree(wanted))
+    packages.ensure(worktree.requirements(wanted))
     print(worktree.prepare(wanted))
     return 0

@@ -17,7 +17,7 @@ from harness.kernel.options import CommandLine
 from harness.request import settings
 from harness.request.settings import Settings, Wish
 from harness.request.variables import KERNEL, PRIVATE_VARIABLES, Command, help_lines
-from harness.trees import checkout, debian, linux_source, needs, worktree
+from harness.trees import checkout, debian, linux_source, worktree
 
 TOOL = "tools/testing/kunit/kunit.py"
 
@@ -66,7 +66,7 @@ def _parse(line: CommandLine, wish: Wish) -> int:
     if tree:
         return _without_traces(line, tree)
     wanted = debian.resolve(wish)
-    packages.ensure(needs.for_tree(wanted))
+    packages.ensure(worktree.requirements(wanted))
     say(f"taking the kernel's tool from {wanted.tarball} ...")
     with tempfile.TemporaryDirectory() as directory:
         linux_source.extract(wanted.tarball, TOOL.rpartition("/")[0], Path(directory))
@@ -81,7 +81,7 @@ def _without_traces(line: CommandLine, tree: Path) -> int:
 
 
 def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
-    needed = list(needs.for_tree(wanted))
+    needed = list(worktree.requirements(wanted))
     if line.subcommand in options.BUILDING:
         needed += packages.for_build(cross=defaults.needs_cross_package(line))
     boots_arm64 = line.subcommand in options.BOOTING and line.arch == "arm64"

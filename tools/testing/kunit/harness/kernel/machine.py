@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from harness.base import packages, process
 from harness.kernel import defaults, options
 from harness.request.settings import Settings
-from harness.trees import needs
+from harness.trees import worktree
 
 
 def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
     """See to everything that building and booting needs, and to more."""
     line = options.take_apart(["run"])
     cross = defaults.needs_cross_package(line)
-    needed = [*needs.for_tree(wanted), *packages.for_build(cross), packages.QEMU, *more]
+    needed = [*worktree.requirements(wanted), *packages.for_build(cross), packages.QEMU, *more]
     packages.ensure(needed)
     packages.check_qemu()
 

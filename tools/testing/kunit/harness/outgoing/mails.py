@@ -24,7 +24,7 @@ from harness.base.errors import UsageError
 from harness.outgoing import contents
 from harness.outgoing.contents import Change, PlanError
 from harness.request.settings import REPO, Settings, check_flavour
-from harness.trees import diff, layers, needs, worktree
+from harness.trees import diff, layers, worktree
 from harness.trees.git import Git, environment
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay
@@ -84,7 +84,7 @@ def export(wanted: Settings) -> tuple[Exported, ...]:
         )
     sender = read_sender()
     letters = [read_letter(path) for path in sorted(PATCHES.glob(f"*/{LETTER}"))]
-    packages.ensure([*needs.for_tree(wanted), packages.PERL])
+    packages.ensure([*worktree.requirements(wanted), packages.PERL])
     builddir.mark(wanted.build)
     out, new, old = (wanted.build / f"outgoing{end}" for end in ("", ".new", ".old"))
     for leftover in (new, old):

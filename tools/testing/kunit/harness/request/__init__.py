@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the user asked for, as options or variables: touches neither disk nor network."""
+"""Options and variables of the user. Reading them touches neither disk nor network."""

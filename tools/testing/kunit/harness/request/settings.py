@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the user says through the environment: FLAVOUR, CONFIG, KSRC and so on.
+"""The settings that every command shares: FLAVOUR, CONFIG, BASE, KSRC, BUILD and so on.
 
-Reading it touches neither disk nor network. What that takes, suite.resolve() does.
+Reading them touches neither disk nor network. debian.resolve() does that later.
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from harness.base.errors import UsageError
 
 REPO = Path(__file__).resolve().parents[5]
 TOOLS = REPO / "tools/testing/kunit"
-# What is not code: the cases that are expected, mutants, scenarios, the guest's scripts.
+# Expected results, mutants, scenarios and the guest's scripts.
 DATA = TOOLS / "data"
 
-# The layers of each flavour, bottom to top. A name with a slash is a directory
-# of patches; "suites" is the overlay of this repository's new files. The hooks
-# build the suites and so come after them, for every commit must build.
+# The layers of each flavour, bottom to top. A name with a slash is a directory of patches.
+# "suites" is the overlay of this repository's new files. The hooks add the suites to
+# Makefiles, so they come after them: each commit must build.
 SUITES = "suites"
 FLAVOURS: dict[str, tuple[str, ...]] = {
     "series": ("patches/baseline", SUITES, "patches/hooks", "patches/series", "patches/fixes"),
@@ -29,76 +29,64 @@ FLAVOURS: dict[str, tuple[str, ...]] = {
     "fast": (SUITES, "patches/hooks", "patches/fixes", "patches/speed"),
 }
 
-# The base that the series is made for: only there is the merged form of it taken out.
+# The base of the series. patches/baseline, which removes the merged support, needs it.
 HOME_BASE = "6.12"
 _HOME_LAYER = "patches/baseline"
 
-# The layers that are no part of a kernel that anybody runs.
+# The layers that only test kernels have.
 TESTS = (SUITES, "patches/hooks")
 
 DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
-# What an architecture adds to it, by the name that kunit.py has for the architecture.
+# Each architecture has a fragment on top of it, named as kunit.py names the architecture.
 OTHER_ARCHES = ("riscv", "x86_64")
 ARCH_CONFIGS = ("arm64", *OTHER_ARCHES)
-# Fragments that stand in its place: kernels with a user space instead of suites.
+# Fragments that replace it, for kernels with a user space.
 OTHER_BASES = ("e2e",)
-# What is off unless a fragment of that name turns it on: no-kaslr, for one.
+# The fragment no-X applies unless CONFIG names X.
 _NO = "no-"
 
-# Tells qemu_configs/arm64.py of another CPU: on a host with KVM, one more -cpu is not enough.
+# Selects the CPU in qemu_configs/arm64.py. With KVM, a further -cpu does not override its own.
 CPU_VARIABLE = "KUNIT_QEMU_CPU"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the environment says, as far as words alone can be checked.
+    """The settings before BASE is resolved. debian.resolve() turns them into Settings."""
 
-    suite.resolve() makes Settings of it when work begins.
-    """
-
-    # "" if it depends on the kernel that a suite turns out to have.
+    # "" if it depends on the kernel version of a Debian suite.
     flavour: str
     config: str
-    # A kernel version, or "" if suite names a Debian suite whose newest package is meant.
+    # A kernel version, or "" until the newest package of a Debian suite is known.
     base: str
     build: Path
-    # Where Debian's linux-source packages put their archives.
-    sources: Path
+    # The directory of the archives in Debian's linux-source packages.
+    sources: Path = Path("/usr/src")
     ksrc: Path | None = None
     jobs: int | None = None
+    # The Debian suite that BASE names, if any.
     suite: str = ""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the user wants, with the kernel that it is about."""
+class Settings(Wish):
+    """The settings with a kernel version and a flavour."""
 
-    flavour: str
-    config: str
-    base: str
-    build: Path
-    # Where Debian's linux-source packages put their archives.
-    sources: Path = Path("/usr/src")
-    ksrc: Path | None = None
-    jobs: int | None = None
-    # The Debian suite whose newest package is the base, if BASE names one.
-    suite: str = ""
-    # A commit that was made of ksrc, to start from instead of what is there now.
+    # A commit made from ksrc. It replaces the present state of that directory.
     start: str = ""
 
     @property
     def tarball(self) -> Path:
-        """The Debian package's archive of the base kernel."""
+        """The archive of the base kernel in Debian's package."""
         return self.sources / f"linux-source-{self.base}.tar.xz"
 
     @property
     def kunitconfigs(self) -> list[Path]:
-        """The kunitconfig fragments that CONFIG stands for.
+        """The kunitconfig fragments for CONFIG.
 
-        With the base one and arm64's, and NO_FRAGMENT for each fragment that has such
-        a counterpart and is not named. A fragment may stand in the place of the first two.
+        These are the base fragment and arm64's (unless CONFIG names a replacement), every
+        fragment no-X whose X is not named, and the named fragments.
         """
         names = self.config.split("-")
         off = [p for p in _counterparts() if p.stem[len(_NO) :] not in names]
@@ -107,17 +95,17 @@ class Settings:
 
 
 def config_path(name: str) -> Path:
-    """The kunitconfig fragment of that name."""
+    """The path of a kunitconfig fragment."""
     return CONFIG_DIR / f"{name}.config"
 
 
 def arch_kunitconfigs(arch: str) -> list[Path]:
-    """What any kernel of an architecture in ARCH_CONFIGS has."""
+    """The fragments of every kernel of an architecture in ARCH_CONFIGS."""
     return [config_path(BASE_CONFIG), config_path(arch)]
 
 
 def known_configs() -> list[str]:
-    """The fragments that CONFIG can be made of."""
+    """The fragments that CONFIG can name."""
     stems = {p.stem for p in CONFIG_DIR.glob("*.config")}
     return sorted(stems - {BASE_CONFIG, *ARCH_CONFIGS} - {p.stem for p in _counterparts()})
 
@@ -139,35 +127,50 @@ def check_config(config: str) -> str:
 
 
 def flavours_of(base: str) -> list[str]:
-    """The flavours that there are of a base; all of them if it is "", not known yet."""
+    """The flavours that exist for a base; all of them if base is "" (not known yet)."""
     is_home = base in ("", HOME_BASE)
     return [f for f, layers in FLAVOURS.items() if is_home or _HOME_LAYER not in layers]
 
 
 def check_flavour(flavour: str, base: str = HOME_BASE) -> str:
-    """Return flavour. Raises UsageError if it is unknown, or if the base has none such."""
+    """Return flavour. Raises UsageError if it is unknown or does not exist for the base."""
     if flavour not in FLAVOURS:
         raise UsageError(
             f"FLAVOUR={flavour}: there is no such flavour", f"choose from: {' '.join(FLAVOURS)}"
         )
     if flavour not in flavours_of(base):
         raise UsageError(
-            f"FLAVOUR={flavour} is there for Linux {HOME_BASE} only, and BASE is {base}",
+            f"FLAVOUR={flavour} exists for Linux {HOME_BASE} only, and BASE is {base}",
             f"choose from: {' '.join(flavours_of(base))}",
         )
     return flavour
 
 
-def read(environ: Mapping[str, str] = os.environ) -> Wish:
-    """Read and check the variables; an empty one counts as unset.
+def choose(variable: str, given: str, known: Collection[str]) -> list[str]:
+    """The names in the value of a variable. Raises UsageError if one is not known."""
+    names = given.split()
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{variable}: there is no '{name}'", f"choose from: {' '.join(known)}")
+    return names
 
-    CONFIG is checked by those who use it (check_config), for a kunitconfig of
-    the user's makes it meaningless. Raises UsageError.
+
+def refuse_ksrc(wish: Wish, command: str, hint: str) -> None:
+    """Raise UsageError if KSRC is set. hint says what tests the user's own tree."""
+    if wish.ksrc:
+        raise UsageError(f"{command} tests this repository's own trees, not KSRC", hint)
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Wish:
+    """Read and check the variables. An empty variable counts as unset.
+
+    CONFIG is checked later, by its users: it has no effect if the user gives a kunitconfig.
+    Raises UsageError.
     """
     ksrc = environ.get("KSRC")
     jobs = environ.get("JOBS")
     if jobs and not (jobs.isdigit() and int(jobs) > 0):
-        raise UsageError(f"JOBS={jobs} is no number of jobs", "give a number, as in JOBS=4")
+        raise UsageError(f"JOBS={jobs} is not a number of jobs", "give a number, as in JOBS=4")
     base, suite = (HOME_BASE, "") if ksrc else _read_base(environ.get("BASE") or HOME_BASE)
     flavour = environ.get("FLAVOUR") or ("" if suite else default_flavour(ksrc, base))
     return Wish(
@@ -183,18 +186,18 @@ def read(environ: Mapping[str, str] = os.environ) -> Wish:
 
 
 def _read_base(given: str) -> tuple[str, str]:
-    """What BASE says: a kernel version, or the name of a Debian suite. Raises UsageError."""
+    """BASE as a kernel version and the name of a Debian suite. One is "". Raises UsageError."""
     if re.fullmatch(r"\d+\.\d+", given):
         return given, ""
     if re.fullmatch(r"[a-z][a-z0-9-]*", given):
         return "", given
     raise UsageError(
-        f"BASE={given} is no kernel version and no suite of Debian",
+        f"BASE={given} is neither a kernel version nor a Debian suite",
         "name a linux-source package, as in BASE=6.12, or a suite, as in BASE=sid; "
-        "KSRC=DIR is for a tree",
+        "use KSRC=DIR for a kernel tree",
     )
 
 
 def default_flavour(ksrc: object | None, base: str) -> str:
-    """The product where it can be had, else the kernel as it is."""
+    """The flavour if FLAVOUR is not set: series if it exists for the base, else stock."""
     return "series" if not ksrc and base == HOME_BASE else "stock"

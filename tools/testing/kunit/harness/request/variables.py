@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The variables that the programs read, and what is said to a user who mistakes one.
+"""The variables of all commands, and the errors for wrong ones.
 
-Each program has a Command that names the variables it reads, and sees no others. What is
-typed on make's command line has to mean something to the program or to the kernel's
-build. The environment is full of variables that are none of our business: there, only a
-name nearly like one of ours, with a value that ours can have, is a mistake.
+Each command names the variables that it reads and sees no others. A variable typed on make's
+command line must mean something to the command or to the kernel's build. The environment has
+many unrelated variables. There, a name is an error only if it is nearly one of ours and its
+value is valid for ours.
 """
 
 import os
@@ -16,26 +16,26 @@ from dataclasses import dataclass
 from harness.base.errors import UsageError
 from harness.request.settings import CPU_VARIABLE, FLAVOURS
 
-# The Makefile puts the names here that were given on make's own command line.
+# The Makefile passes the names of the variables on make's command line in this variable.
 TYPED = "KUNIT_TYPED"
 
-# Variables that reach a build through the environment. make sees all of them, so a variable
-# counts if a Makefile of the kernel reads it without setting it first.
+# Environment variables that affect a kernel build: those that a tool reads, or that a
+# Makefile of the kernel reads without setting them first.
 BUILD_VARIABLES = re.compile(
     # make, kbuild and Kconfig
     r"MAKEFILES|\w*FLAGS(_\w+)?|ARCH|CROSS_COMPILE(_\w+)?|LLVM(_\w+)?|LOCALVERSION"
     r"|K(BUILD|CONFIG)_\w+|CONFIG_\w*|KALLSYMS_\w+|(KASAN|KCSAN|KMSAN|UBSAN|KCOV|GCOV)_\w+"
-    # The kernel's Makefile sets these, but GNUMAKEFLAGS may tell make to ignore that.
+    # The kernel's Makefile sets these, but GNUMAKEFLAGS may make the environment override it.
     r"|(HOST)?(CC|CXX|LD|AR)|CPP|NM|OBJCOPY|OBJDUMP|READELF|STRIP|HOSTLDLIBS"
-    # Debian's kernel puts these into its version.
+    # Debian's kernel adds these to its version.
     r"|DISTRIBUT(OR|ION_\w+)"
     # gcc, clang, ld
     r"|CPATH|\w+_INCLUDE_PATH|(COMPILER|LIBRARY)_PATH|GCC_\w+|COLLECT_\w+|CCC_\w+"
     r"|SOURCE_DATE_EPOCH|LDEMULATION|GNUTARGET|LD_\w+"
-    # The language of their messages, which are kept as well.
+    # The language of messages in the logs.
     r"|LANG|LANGUAGE|LC_\w+"
 )
-# What else make, our Makefile and the kernel's read. It does not change what is built.
+# Other variables of make and of the Makefiles. They do not change the built kernel.
 _ALSO_OF_BUILD = re.compile(
     r"MAKE\w*|MFLAGS|SHELL|PYTHON|PATH|CF|CHECK|[WVC]|CCACHE_\w+|PAHOLE|RUSTC"
 )
@@ -46,11 +46,11 @@ _CONFIG = r"(?:4k|16k|64k)(?:-[a-z0-9-]+)?"
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that some program reads, and the option of altmap that sets it.
+    """A variable that a command reads, and the altmap option that sets it.
 
-    value: what stands behind the "=" in a help; help: what it does. values: a regular
-    expression for values that are unmistakably meant for it, "" if there are none such.
-    is_list: it holds several words. is_flag: the option takes no value, it sets this one.
+    value is the placeholder for the value in a help text, help is the explanation. values is a
+    regular expression for values that identify the variable; "" means there are none. is_list:
+    it holds several words. is_flag: the option takes no value and sets this one.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Variable:
 
     @property
     def option(self) -> str:
-        """The option of altmap: --tip-configs for TIP_CONFIGS."""
+        """The option of altmap, as in --tip-configs for TIP_CONFIGS."""
         return "--" + (self.option_name or self.name.lower().replace("_", "-"))
 
 
@@ -74,16 +74,16 @@ VARIABLES = (
     Variable(
         "CONFIG", "NAME", "kunitconfig fragments, joined by '-': 4k (default), 64k, ...", _CONFIG
     ),
-    Variable("KSRC", "DIR", "test this kernel tree, as it stands; DIR is not written to"),
+    Variable("KSRC", "DIR", "test the kernel tree in DIR; nothing is written to DIR"),
     Variable(
         "BASE",
         "6.12",
-        "the linux-source package to start from; BASE=sid: the newest in " "that suite of Debian",
+        "the linux-source package to use; BASE=sid uses the newest one in that Debian suite",
     ),
-    Variable("SOURCES", "DIR", "where that package's archive is (default: /usr/src)"),
-    Variable("BUILD", "DIR", "where trees and kernels are made (default: build/)"),
+    Variable("SOURCES", "DIR", "the directory of that package's archive (default: /usr/src)"),
+    Variable("BUILD", "DIR", "the directory for trees, kernels and results (default: build/)"),
     Variable("JOBS", "N", "compile N files at a time"),
-    Variable("GDB", "1", "let the guest wait for gdb, and print how to call it", is_flag=True),
+    Variable("GDB", "1", "make the guest wait for gdb, and print the gdb command", is_flag=True),
     Variable(
         "FLAVOURS",
         "NAMES",
@@ -94,12 +94,12 @@ VARIABLES = (
     Variable(
         "CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*", is_list=True
     ),
-    Variable("SHARD", "I/N", "this part of the matrix"),
-    Variable("PARTS", "DIR", "where the results of the parts are"),
+    Variable("SHARD", "I/N", "run only part I of N of the matrix"),
+    Variable("PARTS", "DIR", "the directory with the results of the parts"),
     Variable("ARCHES", "NAMES", "the architectures to compile for", is_list=True),
-    Variable("MAP", "FILE", "where the picture goes"),
-    Variable("PLOTS", "DIR", "where pictures and tables go"),
-    Variable("KERNEL_ARGS", "WORDS", "further arguments for the kernels"),
+    Variable("MAP", "FILE", "the file for the picture"),
+    Variable("PLOTS", "DIR", "the directory for pictures and tables"),
+    Variable("KERNEL_ARGS", "WORDS", "extra kernel arguments"),
     Variable(
         "BARRIERS", "0", "do not count barriers", "0", is_flag=True, option_name="no-barriers"
     ),
@@ -107,7 +107,7 @@ VARIABLES = (
     Variable(
         "GUEST_SHELL",
         "1",
-        "boot the first of them and give its console to you",
+        "boot the first scenario's guest and open a shell in it",
         is_flag=True,
         option_name="shell",
     ),
@@ -117,16 +117,14 @@ VARIABLES = (
     ),
     Variable("SERIES", "NAME", "the series: a message-id, a directory, an mbox, or FROM..TO"),
     Variable("AGAINST", "NAME", "the older revision to compare with, or none", ".*"),
-    Variable("ONTO", "NAME", "the flavour that the series goes onto"),
-    Variable(
-        "TIP_CONFIGS", "NAMES", "the configs to run the whole series with", ".*", is_list=True
-    ),
-    Variable("TIP_ONLY", "1", "run the whole series only, not each patch", ".*", is_flag=True),
-    Variable("SHORT", "1", "print what fits into a reply", is_flag=True),
+    Variable("ONTO", "NAME", "the flavour to apply the series to"),
+    Variable("TIP_CONFIGS", "NAMES", "the configs for the complete series", ".*", is_list=True),
+    Variable("TIP_ONLY", "1", "test the complete series only, not each patch", ".*", is_flag=True),
+    Variable("SHORT", "1", "print a summary short enough for a reply", is_flag=True),
 )
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 
-# Ours, or make's: none of them may reach the kernel's own build.
+# These variables of ours and of make must not reach the kernel's build.
 PRIVATE_VARIABLES = (
     *_BY_NAME,
     CPU_VARIABLE,
@@ -137,17 +135,17 @@ PRIVATE_VARIABLES = (
     "MAKEOVERRIDES",
 )
 
-# What each program reads that prepares a tree; and each that builds a kernel.
+# The variables of each command that prepares a tree, and of each that builds a kernel.
 TREE = frozenset({"KSRC", "BASE", "SOURCES", "BUILD"})
 KERNEL = TREE | {"JOBS"}
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program, by the name that its users know, and the variables that it reads.
+    """A command by its public name, and the variables that it reads.
 
-    summary: what it does, in a line; example: a call of it. positional: the variable that
-    its arguments set. hands_over: arguments that it does not know are another program's.
+    summary describes it in one line, example is a call of it. positional is the variable that
+    its arguments set. hands_over: it passes unknown arguments on to another program.
     """
 
     name: str
@@ -158,13 +156,13 @@ class Command:
     hands_over: bool = False
 
     def variables(self) -> list[Variable]:
-        """Those that it reads, in the order of VARIABLES."""
+        """The variables that it reads, in the order of VARIABLES."""
         return [variable for variable in VARIABLES if variable.name in self.reads]
 
     def given(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """The variables that this program reads, of those that are set and not empty.
+        """The variables that this command reads and that are set to a value.
 
-        Raises UsageError if another one can only be a mistake.
+        Raises UsageError if another variable must be a mistake.
         """
         typed = environ.get(TYPED, "").split()
         for name in typed:
@@ -180,7 +178,7 @@ class Command:
         meant = self._meant(name)
         if meant:
             raise self._mistake(name, meant, value)
-        what = f"takes no {name}" if name in _BY_NAME else f"knows no variable {name}"
+        what = f"does not take {name}" if name in _BY_NAME else f"has no variable {name}"
         raise UsageError(
             f"{self.name} {what}",
             f"leave it out; {self.name} takes {', '.join(sorted(self.reads))}",
@@ -190,7 +188,7 @@ class Command:
         if not value or name in self.reads or _is_of_build(name):
             return
         meant = self._meant(name)
-        # Whoever has set the right one as well uses this one for something else.
+        # If the right variable is set too, this one is for something else.
         if (
             meant
             and not environ.get(meant)
@@ -205,7 +203,7 @@ class Command:
         )
 
     def _meant(self, name: str) -> str | None:
-        """The variable of this program that a name can be taken for."""
+        """The variable of this command that the user probably meant, or None."""
         if name in _BY_NAME:
             near = [name]
         else:
@@ -214,7 +212,7 @@ class Command:
 
 
 def help_lines(names: Collection[str]) -> list[str]:
-    """What these variables do, for a help, in the order of VARIABLES."""
+    """The help text for these variables, in the order of VARIABLES."""
     lines: list[str] = []
     for variable in VARIABLES:
         if variable.name in names:
@@ -235,8 +233,11 @@ def _siblings(name: str) -> Iterator[str]:
 
 
 def _is_near(name: str, known: str) -> bool:
-    """Whether a name is a known one in the singular or plural, or, if it is long enough for
-    that to be no accident, with one letter missing, added, wrong or swapped with the next."""
+    """Whether a name is the plural or singular of a known one, or nearly the same.
+
+    Nearly: one letter is missing, added, wrong or swapped with the next. Only long names
+    count, since short ones often differ in one letter.
+    """
     if name == known or known in _siblings(name):
         return True
     if min(len(name), len(known)) < 6:

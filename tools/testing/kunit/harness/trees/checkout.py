@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One work tree of a shared repository: it is brought to a commit, and nothing of the user's is lost."""
+"""The work tree of a flavour. Updates never lose the user's changes."""
 
 import shutil
 from pathlib import Path
@@ -18,15 +18,15 @@ PREPARED = "refs/kunit/prepared/"
 
 
 def tell_changes(path: Path, there_are: bool | None = None) -> None:
-    """Say if a tree has changes that are not committed. Who knows need not let us look."""
+    """Print a note if a tree has uncommitted changes. there_are is the answer, if known."""
     if there_are is None:
         there_are = not Git(path / ".git", work_tree=path).succeeds("diff", "--quiet", "HEAD")
     if there_are:
-        say(f"note: {path} has changes that are not committed; they are used as they are")
+        say(f"note: {path} has uncommitted changes; they are part of this run")
 
 
 def has_own_work(path: Path) -> bool:
-    """Whether a prepared tree holds changes or commits that only it has."""
+    """Whether a prepared tree has changes or commits of the user's."""
     git = Git(path / ".git", work_tree=path)
     if not git.succeeds("diff", "--quiet", "HEAD"):
         return True
@@ -37,7 +37,7 @@ def has_own_work(path: Path) -> bool:
 
 
 class WorkTree:
-    """A work tree, on a branch of its name: a flavour, or what has more on top."""
+    """A work tree, on a branch of the same name."""
 
     def __init__(self, shared: Git, path: Path, name: str) -> None:
         self._shared = shared
@@ -46,9 +46,9 @@ class WorkTree:
         self._git = Git(path / ".git", work_tree=path)
 
     def bring_to(self, commit: str) -> None:
-        """Let the work tree show a commit; what the user changed there is kept.
+        """Update the work tree to a commit and keep the user's changes.
 
-        Raises WorkTreeError if that cannot be.
+        Raises WorkTreeError if that is impossible.
         """
         refs = self._own_refs()
         if MAKING + self._name in refs or not self.path.exists():
@@ -56,7 +56,7 @@ class WorkTree:
         elif PREPARED + self._name not in refs:
             raise WorkTreeError(
                 f"{self.path} is not a tree that was prepared here",
-                "move it out of the way, or let BUILD=DIR name another place",
+                "move it away, or set BUILD=DIR to another directory",
             )
         else:
             if MOVING + self._name in refs:
@@ -68,10 +68,10 @@ class WorkTree:
         return self._shared.lookup(*(kind + self._name for kind in (PREPARED, MAKING, MOVING)))
 
     def _make(self, commit: str) -> None:
-        """Make the work tree from nothing."""
+        """Create the work tree."""
         self._shared.set_ref(MAKING + self._name, commit)
         if self.path.exists():
-            say(f"removing {self.path}, whose making was interrupted ...")
+            say(f"removing {self.path}, which is incomplete ...")
             shutil.rmtree(self.path)
         self._shared.run("worktree", "prune")
         self._require_space()
@@ -89,14 +89,14 @@ class WorkTree:
         source.require_space(self._shared.git_dir, int(repository * ratio))
 
     def _move(self, prepared: str, commit: str) -> None:
-        """Bring an existing work tree from one stack to another, if it can be done."""
+        """Update an existing work tree."""
         head = self._git.out("rev-parse", "HEAD")
         if head == prepared != commit:
             self._switch(prepared, commit)
         elif head != prepared and commit != prepared:
             self._accept_own_commits(head, commit)
         elif head != prepared:
-            say(f"note: {self.path} is at {head[:12]}, not where it was prepared; used as it is")
+            say(f"note: {self.path} has commits of yours on top, up to {head[:12]}")
 
     def _switch(self, prepared: str, commit: str) -> None:
         self._shared.set_ref(MOVING + self._name, commit)
@@ -107,12 +107,12 @@ class WorkTree:
                 raise process.failure(["git", "read-tree"], done.status, done.stderr)
             if self._index_lock().exists():
                 raise WorkTreeError(
-                    f"another git command is at work in {self.path}",
+                    f"another git command is running in {self.path}",
                     f"wait for it; if there is none, remove {self._index_lock()}",
                 )
             raise WorkTreeError(
-                f"{self.path} has changes of yours where the new patches want to write",
-                f"commit them elsewhere or set them aside (git -C {self.path} stash), try again",
+                f"{self.path} has changes of yours in files that the new patches change",
+                f"commit them elsewhere or stash them (git -C {self.path} stash), then try again",
                 done.stderr,
             )
         self._moved(commit)
@@ -123,18 +123,17 @@ class WorkTree:
         self._shared.delete_ref(MOVING + self._name)
 
     def _finish_move(self, prepared: str, commit: str) -> None:
-        """Repair a move that was interrupted while files were being written.
+        """Repair an update that was interrupted while git wrote files.
 
-        Git had found nothing of the user's in the way before it began, so the
-        files that differ between the two stacks are ours to write.
+        Git checked before it started that none of the files had changes of the user's. It is
+        safe to overwrite every file that differs between the two commits.
         """
-        say(f"repairing {self.path}: an earlier run was interrupted")
+        say(f"repairing {self.path} after an interrupted run")
         self._index_lock().unlink(missing_ok=True)
-        listing = self._git.run("diff", "-z", "--name-only", "--no-renames", prepared, commit)
-        ours = {name for name in listing.stdout.split("\0") if name}
-        # In the index a new file may be there or not; make it that of the new stack.
+        ours = set(self._git.names("diff", "--name-only", "--no-renames", prepared, commit))
+        # The index may have any mix of old and new entries.
         self._git.run("read-tree", commit)
-        wanted = ours & set(self._git.run("ls-files", "-z").stdout.split("\0"))
+        wanted = ours & set(self._git.names("ls-files"))
         for name in ours - wanted:
             (self.path / name).unlink(missing_ok=True)
         names = "".join(f"{name}\0" for name in sorted(wanted))
@@ -146,7 +145,7 @@ class WorkTree:
         return Path(self._git.out("rev-parse", "--absolute-git-dir")) / "index.lock"
 
     def _accept_own_commits(self, head: str, commit: str) -> None:
-        """The user has commits of his own, and the stack below them changed."""
+        """Keep the user's commits if the new commit is below them. Raises WorkTreeError."""
         if not self._git.succeeds("merge-base", "--is-ancestor", commit, head):
             prepared = self._own_refs()[PREPARED + self._name]
             raise WorkTreeError(

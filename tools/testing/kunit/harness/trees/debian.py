@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The newest kernel source of a Debian suite: BASE=sid, BASE=trixie-backports.
+"""The newest kernel source in a Debian suite, for BASE=sid or BASE=trixie-backports.
 
-It is fetched by the machine's own apt-get, with lists, cache and status of our
-own below BUILD/suites, so that the system neither knows nor changes. Mirror, key
-and proxy are those that the system's apt has for the Debian that it is.
+apt-get downloads it. It uses the mirror, key and proxy of the system's apt, but lists, cache
+and status below BUILD/suites, so the system does not change.
 """
 
 import os
@@ -12,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ContextManager
 
@@ -21,11 +20,12 @@ from harness.base.builddir import mark
 from harness.base.console import Stopwatch, say, tail
 from harness.base.errors import KunitError, MissingToolError, SourceError
 from harness.request.settings import Settings, Wish, check_flavour, default_flavour
+from harness.trees.source import package_of
 
-# In seconds: how long an answer to "which is the newest?" is believed.
+# In seconds: how long to trust the answer to "which is the newest?".
 FRESH = 24 * 3600
 
-# What apt-get prints about a repository: its URL, the parts that are used, the sources entry.
+# The format of apt-get indextargets: URL, release, component, place of the sources entry.
 _TARGET = "$(REPO_URI) $(RELEASE) $(COMPONENT) $(SOURCESENTRY)"
 _SIGNED_BY = re.compile(r"signed-by\s*[=:]\s*(/[^\s\]]+)", re.IGNORECASE)
 _PACKAGE = re.compile(r"linux-source-(\d+)\.(\d+)")
@@ -34,42 +34,33 @@ _ANSWER = "newest"
 
 @dataclass(frozen=True)
 class Package:
-    """A linux-source package: the kernel's version, as in 7.2, and Debian's of it."""
+    """A linux-source package: the kernel version, as in 7.2, and the package version."""
 
     base: str
     version: str
 
     @property
     def name(self) -> str:
-        """What apt-get calls it."""
+        """The name of the package."""
         return f"linux-source-{self.base}"
 
 
 def resolve(wish: Wish) -> Settings:
-    """What is wished for, with the kernel that BASE stands for. This begins the work:
-    for a suite, it makes BUILD and may ask the network.
+    """Turn a Wish into Settings. For a Debian suite this creates BUILD and may use the network.
 
-    Raises UsageError if that kernel has no such flavour, MissingToolError, SourceError.
+    Raises UsageError if the kernel has no such flavour, MissingToolError or SourceError.
     """
     base, archives = wish.base, wish.sources
     if wish.suite:
         found = newest(wish.suite, wish.build)
         base, archives = found.base, sources(wish.suite, wish.build, found)
     flavour = wish.flavour or default_flavour(wish.ksrc, base)
-    return Settings(
-        check_flavour(flavour, base),
-        wish.config,
-        base,
-        wish.build,
-        archives,
-        wish.ksrc,
-        wish.jobs,
-        wish.suite,
-    )
+    flavour = check_flavour(flavour, base)
+    return Settings(**vars(replace(wish, flavour=flavour, base=base, sources=archives)))
 
 
 def newest(suite: str, build: Path) -> Package:
-    """The newest kernel source that a suite has; the network is asked once a day.
+    """The newest kernel source in a suite. Asks the network once a day.
 
     Raises MissingToolError, SourceError.
     """
@@ -78,13 +69,13 @@ def newest(suite: str, build: Path) -> Package:
         known = _read_answer(directory / _ANSWER)
         if known and time.time() - (directory / _ANSWER).stat().st_mtime < FRESH:
             return known
-        say(f"asking for the newest kernel source of {suite} ...")
+        say(f"looking for the newest kernel source in {suite} ...")
         try:
             found = _ask(Apt(directory, suite), suite)
         except (SourceError, MissingToolError) as error:
             if not known:
                 raise
-            say(f"note: {error.cause}; {known.name} {known.version} is the last one known")
+            say(f"note: {error.cause}; using {known.name} {known.version}, the last one known")
             return known
         (directory / _ANSWER).write_text(f"{found.base} {found.version}\n", encoding="ascii")
         say(f"{suite} has {found.name} {found.version}")
@@ -92,29 +83,29 @@ def newest(suite: str, build: Path) -> Package:
 
 
 def sources(suite: str, build: Path, package: Package) -> Path:
-    """The directory where a suite's package has its archive, once fetched."""
+    """The directory for the archive of a suite's package."""
     return _directory(suite, build) / package.version.replace("/", "_")
 
 
 def fetch(suite: str, build: Path, archive: Path) -> None:
-    """See to it that the archive of a suite's package is there.
+    """Download the archive of a suite's package, unless it exists.
 
     Raises MissingToolError, SourceError, DiskSpaceError.
     """
     if archive.exists():
         return
-    name = archive.name[: -len(".tar.xz")]
+    name = package_of(archive)
     directory = _directory(suite, build)
     part_of = tempfile.TemporaryDirectory(prefix="part-", dir=directory)
     with _locked(directory, suite), part_of as part:
-        say(f"fetching {name} of {suite}, once (about 160 MB) ...")
+        say(f"downloading {name} from {suite}, once (about 160 MB) ...")
         watch = Stopwatch()
         Apt(directory, suite).run("apt-get", "download", name, cwd=part)
         packages = list(Path(part).glob("*.deb"))
         process.run(["dpkg-deb", "--extract", str(packages[0]), part])
         archive.parent.mkdir(exist_ok=True)
         (Path(part) / "usr/src" / archive.name).replace(archive)
-        say(f"fetched it in {watch.seconds:.0f} s")
+        say(f"downloaded it in {watch.seconds:.0f} s")
     for old in directory.glob("*/linux-source-*.tar.xz"):
         if old != archive:
             shutil.rmtree(old.parent)
@@ -128,7 +119,7 @@ def _directory(suite: str, build: Path) -> Path:
 
 
 def _locked(directory: Path, suite: str) -> ContextManager[None]:
-    return lock.waiting(directory / "lock", f"asks for the kernel source of {suite}")
+    return lock.waiting(directory / "lock", f"downloads the kernel source of {suite}")
 
 
 def _read_answer(path: Path) -> Package | None:
@@ -146,7 +137,7 @@ def _ask(apt: "Apt", suite: str) -> Package:
     if not versions:
         raise SourceError(
             f"BASE={suite}: that suite has no linux-source package",
-            "name another suite, as in BASE=sid, or a kernel tree with KSRC=DIR",
+            "name another suite, as in BASE=sid, or set KSRC=DIR to a kernel tree",
         )
     base = "{}.{}".format(*max(versions))
     shown = apt.run("apt-cache", "show", "--no-all-versions", f"linux-source-{base}")
@@ -154,20 +145,20 @@ def _ask(apt: "Apt", suite: str) -> Package:
     if not match:
         raise SourceError(
             f"BASE={suite}: apt-cache has no version of linux-source-{base}",
-            "see what it says",
+            "see its output",
             shown,
         )
     return Package(base, match.group(1))
 
 
 class Apt:
-    """The machine's apt-get with a state of its own, which knows one suite only."""
+    """apt-get with its own state, limited to one suite."""
 
     def __init__(self, directory: Path, suite: str) -> None:
         if shutil.which("apt-get") is None:
             raise MissingToolError(
-                f"BASE={suite} is a suite of Debian, and there is no apt-get here",
-                "let KSRC=DIR name a kernel tree",
+                f"BASE={suite} is a Debian suite, and this system has no apt-get",
+                "set KSRC=DIR to a kernel tree",
             )
         self._suite = suite
         state = directory / "apt"
@@ -185,30 +176,30 @@ class Apt:
             "Dir::Etc::Preferences": "/dev/null",
             "Dir::Etc::PreferencesParts": "/dev/null",
             "APT::Update::Error-Mode": "any",
-            # What is fetched goes where root alone may write, perhaps.
+            # apt's own user may have no right to write to the directory.
             "APT::Sandbox::User": "root",
         }
         self._options = [f"-o{name}={value}" for name, value in options.items()]
 
     def run(self, program: str, *args: str, cwd: str = "/") -> str:
-        """Call a program of apt's; return what it says. Raises SourceError."""
+        """Run one of apt's programs and return its output. Raises SourceError."""
         if not self._sources.exists():
             self._sources.write_text(repository(self._suite) + "\n", encoding="utf-8")
         argv = [program, "-q", *self._options, *args]
         try:
             return process.run(argv, cwd=cwd, env=_plain()).stdout
         except process.CommandFailed as error:
-            # The next try reads the system's configuration anew.
+            # Make the next try read the system's configuration again.
             self._sources.unlink(missing_ok=True)
             raise SourceError(
                 f"BASE={self._suite}: {program} {args[0]} failed",
-                "see that Debian has that suite, and that apt-get update works here",
+                "check that Debian has that suite, and that apt-get update works",
                 tail(error.output, 6),
             ) from error
 
 
 def repository(suite: str = "") -> str:
-    """A line of sources.list: from where the system has its packages, its own suite or that one.
+    """A line for sources.list: the system's own mirror, with a given suite or the system's own.
 
     Raises KunitError.
     """
@@ -222,7 +213,7 @@ def repository(suite: str = "") -> str:
 
 
 def _of_this_system(found: Sequence[list[str]]) -> list[str]:
-    """The repository that the system itself comes from."""
+    """The repository of the system's own release."""
     release = re.search(
         r"^VERSION_CODENAME=\"?([\w-]+)", _read(Path("/etc/os-release")), re.MULTILINE
     )
@@ -233,13 +224,13 @@ def _of_this_system(found: Sequence[list[str]]) -> list[str]:
         if words[1] in ("sid", "unstable", "testing", "stable"):
             return words
     raise KunitError(
-        "apt's configuration has no repository of this Debian",
-        "see apt-get indextargets; or let KSRC=DIR name a kernel tree",
+        "apt's configuration has no repository for this Debian release",
+        "see apt-get indextargets, or set KSRC=DIR to a kernel tree",
     )
 
 
 def _key(sources_entry: Path) -> str:
-    """The keyring that a file of apt's sources names; "" for apt's own choice."""
+    """The keyring in a file of apt's sources, or "" for apt's default."""
     named = _SIGNED_BY.search(_read(sources_entry))
     return named.group(1) if named and os.path.exists(named.group(1)) else ""
 

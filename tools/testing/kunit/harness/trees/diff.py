@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a unified diff changes, without asking git."""
+"""Read unified diffs without git."""
 
 import re
 from collections.abc import Mapping
 
-# The names of files, each behind its prefix; quilt has others than a/ and b/.
+# File names with their prefix. quilt uses other prefixes than a/ and b/.
 _FILE = re.compile(
     rb"^(?:diff --git a/(?P<same>.+) b/(?P=same)$"
     rb"|(?:(?:---|\+\+\+) [^\s/]+/|rename (?:from|to) |copy (?:from|to) )(?P<name>[^\t\n]+))",
@@ -23,7 +23,7 @@ def added(text: str) -> Mapping[str, Mapping[int, str]]:
     """The lines that a diff adds, by file and line number."""
     found: dict[str, dict[int, str]] = {}
     name, number, end = "", 0, 0
-    # Form feeds are part of a line.
+    # splitlines() would also split at form feeds.
     for line in text.split("\n"):
         hunk = _HUNK.match(line)
         if number < end and line.startswith("+"):

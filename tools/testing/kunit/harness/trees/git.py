@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Git as we use it: never with the user's configuration, hooks or identity."""
+"""Run git without the user's configuration, hooks and identity."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.base import process
 
-# Command scope, and so stronger than any file.
+# Passed in the environment, which overrides configuration files.
 _CONFIG = {
     "core.autocrlf": "false",
     "core.fsyncMethod": "batch",
@@ -23,7 +23,7 @@ _CONFIG = {
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """An environment for git in which nothing of the user's has a say."""
+    """An environment for git without the user's settings."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     env.update(
         GIT_CONFIG_GLOBAL="/dev/null",
@@ -41,9 +41,9 @@ def environment(**extra: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Git:
-    """A repository, with a work tree and an index where they are wanted.
+    """A repository, optionally with a work tree and an index.
 
-    The methods raise what proc.run() raises.
+    The methods raise the exceptions of process.run().
     """
 
     git_dir: Path
@@ -64,7 +64,7 @@ class Git:
         )
 
     def env(self) -> dict[str, str]:
-        """The environment of this repository's commands."""
+        """The environment of commands in this repository."""
         env = environment(GIT_DIR=str(self.git_dir), **self.extra_env)
         if self.work_tree:
             env["GIT_WORK_TREE"] = str(self.work_tree)
@@ -73,17 +73,26 @@ class Git:
         return env
 
     def out(self, *args: str, data: bytes | None = None) -> str:
-        """Run a git command; return its output, stripped."""
+        """Run a git command and return its stripped output."""
         return self.run(*args, data=data).stdout.strip()
 
+    def names(self, command: str, *args: str) -> list[str]:
+        """Run a git command that lists files with -z, and return the names."""
+        return [name for name in self.run(command, "-z", *args).stdout.split("\0") if name]
+
+    def apply(self, patch: bytes, *options: str) -> process.Completed:
+        """Apply a patch to the index. The caller checks the status."""
+        argv = ["apply", "--cached", "--whitespace=nowarn", *options]
+        return self.run(*argv, data=patch, expect=(0, 1, 128))
+
     def succeeds(self, *args: str, data: bytes | None = None) -> bool:
-        """Run a git command that answers yes (0) or no (1)."""
+        """Run a git command that answers yes (status 0) or no (status 1)."""
         return self.run(*args, data=data, expect=(0, 1)).status == 0
 
     def lookup(self, *refs: str) -> dict[str, str]:
-        """Those of the references that are there, and the commits that they name.
+        """The commits of those references that exist.
 
-        However many others there are, they are not looked at.
+        The cost does not depend on the number of references in the repository.
         """
         asked = "".join(f"{ref}\n" for ref in refs).encode()
         lines = self.out("cat-file", "--batch-check=%(objectname)", data=asked).splitlines()
@@ -94,5 +103,5 @@ class Git:
         self.run("update-ref", ref, commit)
 
     def delete_ref(self, ref: str) -> None:
-        """Delete a reference, if it is there."""
+        """Delete a reference if it exists."""
         self.run("update-ref", "-d", ref)

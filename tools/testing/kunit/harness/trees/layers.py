@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a flavour is made of: patches, and the files that are new."""
+"""Read the layers of a flavour: patches and new files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +10,15 @@ from harness.trees import versions
 from harness.trees.git import Git
 from harness.trees.stack import Overlay, Patch, Step
 
-# The directories whose new files are laid over a kernel tree. Files directly in
-# Documentation/ serve our own Sphinx run; the kernel has its own of those names.
+# The directories with new files for the kernel tree. Files directly in Documentation/ are
+# not among them: they configure Sphinx here, and the kernel has its own.
 OVERLAY = ("mm", "arch", "Documentation")
 
 
 def read_steps(
     flavour: str, git: Git, with_tests: bool = True, version: tuple[int, ...] = ()
 ) -> list[Step]:
-    """The steps from a base of that version to a flavour, read from this repository's files."""
+    """The steps from a base of this version to a flavour."""
     steps: list[Step] = []
     for layer in FLAVOURS[flavour]:
         if layer in TESTS and not with_tests:
@@ -31,9 +31,9 @@ def read_steps(
 
 
 def read_patches(directory: Path, version: tuple[int, ...] = ()) -> list[Patch]:
-    """The patches that a quilt series file lists. Raises PatchError.
+    """The patches in a quilt series file. Raises PatchError.
 
-    Those for a kernel of some version may be different ones: see rebased.py.
+    A patch may differ between kernel versions: see versions.py.
     """
     try:
         listing = versions.find(directory, "series", version)
@@ -43,16 +43,14 @@ def read_patches(directory: Path, version: tuple[int, ...] = ()) -> list[Patch]:
     except OSError as error:
         raise PatchError(
             f"{error.filename} cannot be read: {error.strerror}",
-            "restore it from git: git status shows what changed",
+            "restore it with git; git status shows what changed",
         ) from error
 
 
 def read_overlay(git: Git) -> Overlay:
-    """The new files of this repository, as they are on the disk."""
-    # To an index that is not there every file is new, but for the ignored ones.
+    """The new files of this repository, as they are on disk."""
+    # With an empty index, --others lists every file that is not ignored.
     fresh = replace(git, work_tree=REPO, index=git.git_dir / "no.index")
-    listing = fresh.run(
-        "ls-files", "-z", "--others", "--exclude-per-directory=.gitignore", *OVERLAY
-    ).stdout
-    paths = sorted(Path(name) for name in listing.split("\0") if name)
+    names = fresh.names("ls-files", "--others", "--exclude-per-directory=.gitignore", *OVERLAY)
+    paths = sorted(map(Path, names))
     return Overlay(tuple(p for p in paths if p.parent != Path("Documentation")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A kernel from Debian's linux-source package."""
+"""Import the kernel in Debian's linux-source package into git."""
 
 import contextlib
 import hashlib
@@ -21,16 +21,17 @@ from harness.trees.source import (
     REPOSITORY_RATIO,
     TREE_RATIO,
     Base,
+    package_of,
     require_space,
     version,
 )
 
 
 def import_package(git: Git, tarball: Path) -> Base:
-    """Return the commit of the archive's content, importing it if that is new.
+    """Return a commit with the files of the archive. Import them if it is new.
 
-    The archive goes straight into one pack, without a detour over files.
-    Raises SourceError, DiskSpaceError.
+    The files go straight into one pack. None is written to a work tree. Raises SourceError,
+    DiskSpaceError.
     """
     ref = BASE_REFS + _package_id(tarball)
     commit = git.lookup(ref).get(ref)
@@ -46,7 +47,7 @@ def import_package(git: Git, tarball: Path) -> Base:
 
 
 def extract(tarball: Path, directory: str, to: Path) -> None:
-    """Take one directory out of the archive. Raises SourceError."""
+    """Extract one directory of the archive. Raises SourceError."""
     try:
         process.run(
             ["tar", "--extract", "--file", str(tarball), "--directory", str(to)]
@@ -54,7 +55,7 @@ def extract(tarball: Path, directory: str, to: Path) -> None:
         )
     except process.CommandFailed as error:
         raise SourceError(
-            f"{tarball} cannot be unpacked", "reinstall its package", error.output
+            f"{tarball} cannot be extracted", "reinstall its package", error.output
         ) from error
 
 
@@ -63,34 +64,26 @@ def _package_id(tarball: Path) -> str:
         stat = tarball.stat()
     except OSError as error:
         raise SourceError(
-            f"the kernel source {tarball} is not there",
-            "install Debian's package of that name, or let KSRC=DIR name a kernel tree",
+            f"the kernel source {tarball} does not exist",
+            "install the Debian package of that name, or set KSRC=DIR to a kernel tree",
         ) from error
     identity = f"{tarball.name} {stat.st_size} {stat.st_mtime_ns}"
     return hashlib.sha256(identity.encode()).hexdigest()[:20]
 
 
 def _remove_leftovers(git: Git) -> None:
-    """What an import that was killed left behind."""
+    """Remove the files of an import that was killed."""
     for pattern in ("objects/pack/tmp_*", "fast_import_crash_*"):
         for path in git.git_dir.glob(pattern):
             path.unlink()
 
 
 def _fast_import(git: Git, tarball: Path) -> str:
-    """Feed an archive to git fast-import; return the commit."""
+    """Feed an archive to git fast-import and return the commit."""
     ref = "refs/kunit/importing"
     xz = ["xz", "--decompress", "--stdout", str(tarball)]
-    importer = [
-        "git",
-        "-c",
-        "core.compression=1",
-        "fast-import",
-        "--quiet",
-        "--force",
-        "--depth=0",
-        "--done",
-    ]
+    importer = ["git", "-c", "core.compression=1", "fast-import"]
+    importer += ["--quiet", "--force", "--depth=0", "--done"]
     with process.started(xz, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unpack:
         with process.started(
             importer,
@@ -115,16 +108,12 @@ def _fast_import(git: Git, tarball: Path) -> str:
         if damage or unpack.wait() != 0:
             raise SourceError(
                 f"{tarball} is damaged",
-                f"install the package again: apt-get install --reinstall {_package(tarball)}",
+                f"install the package again: apt-get install --reinstall {package_of(tarball)}",
                 complaint or damage,
             )
     commit = git.out("rev-parse", ref)
     git.delete_ref(ref)
     return commit
-
-
-def _package(tarball: Path) -> str:
-    return tarball.name[: -len(".tar.xz")]
 
 
 def _write_stream(sink: IO[bytes], archive: IO[bytes], ref: str) -> None:
@@ -142,11 +131,11 @@ def _write_stream(sink: IO[bytes], archive: IO[bytes], ref: str) -> None:
             say(f"  {count} files ...")
     sink.write(b"done\n")
     if count == 0:
-        raise tarfile.ReadError("there is nothing in it")
+        raise tarfile.ReadError("it is empty")
 
 
 def _tar_members(archive: IO[bytes]) -> Iterator[tuple[str, bytes, bytes]]:
-    """The files of a tar stream: path below the top directory, git's mode, content."""
+    """The files of a tar stream: path below the top directory, git mode, content."""
     with tarfile.open(fileobj=archive, mode="r|", bufsize=1 << 20) as tar:
         for member in tar:
             path = member.name.partition("/")[2]
@@ -159,14 +148,14 @@ def _tar_members(archive: IO[bytes]) -> Iterator[tuple[str, bytes, bytes]]:
                 if path == ".gitignore":
                     data = without_debian_rules(data)
                 yield path, b"100755" if member.mode & 0o100 else b"100644", data
-            # tarfile keeps every member that it has seen, unless told otherwise.
+            # tarfile keeps a list of all members otherwise.
             tar.members = []  # type: ignore[attr-defined]
 
 
 def without_debian_rules(gitignore: bytes) -> bytes:
-    """Drop the rules that hide every new file from "git status".
+    """Remove the rules that hide every new file from git status.
 
-    Debian's package ignores all that is not Debian's packaging.
+    The .gitignore of Debian's package ignores everything except debian/.
     """
     lines = gitignore.splitlines(keepends=True)
     return b"".join(x for x in lines if x.strip() not in (DEBIAN_IGNORES_ALL, b"!/debian/"))

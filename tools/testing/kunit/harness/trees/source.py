@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Where a tree starts from: Debian's source package, or a directory of the user's.
-
-Either becomes one commit in a repository of ours.
-"""
+"""The commit that a tree starts from: a Debian package or a directory of the user's."""
 
 import os
 import re
@@ -18,7 +15,7 @@ from harness.trees.git import Git, environment
 
 BASE_REFS = "refs/kunit/base/"
 
-# Commits that we make depend on what is in them, and on nothing else.
+# A fixed identity and date, so that equal content gives equal commits.
 IDENTITY = {
     "GIT_AUTHOR_NAME": "KUnit tree",
     "GIT_AUTHOR_EMAIL": "kunit@localhost",
@@ -28,12 +25,12 @@ IDENTITY = {
     "GIT_COMMITTER_DATE": "1700000000 +0000",
 }
 
-# How much room things take, as a multiple of the archive's size, and a little
-# more: measured on linux-source-6.12, 145 MiB: repository 325 MiB, tree 1.7 GiB.
+# Disk space as a multiple of the archive's size, rounded up. Measured on linux-source-6.12:
+# archive 145 MiB, repository 325 MiB, tree 1.7 GiB.
 REPOSITORY_RATIO = 3
 TREE_RATIO = 13
 
-# What a tree must have for hooks and suites to go on it, with what has it first.
+# The files that hooks and suites need, and the first version that has each.
 NEEDED_FILES = {
     "Makefile": "every Linux",
     "Kbuild": "every Linux",
@@ -45,7 +42,7 @@ NEEDED_FILES = {
 }
 OLDEST = (6, 6)
 
-# The kernel's list of files that are not to be ignored, which Debian's package lacks.
+# Files of the kernel, which Debian's .gitignore would hide.
 NOT_IGNORED = (
     "/COPYING /CREDITS /Documentation /Kbuild /Kconfig /LICENSES /MAINTAINERS /Makefile /README"
     " /arch /block /certs /crypto /drivers /fs /include /init /io_uring /ipc /kernel /lib /mm /net"
@@ -53,8 +50,7 @@ NOT_IGNORED = (
     " .clang-format .clippy.toml .cocciconfig .editorconfig .get_maintainer.ignore .gitattributes"
     " .gitignore .kunitconfig .mailmap .rustfmt.toml"
 ).split()
-# Debian's package tells git to ignore everything, with "/*" in .gitignore, and
-# lacks the kernel's list of dot files that are not to be ignored.
+# The rule in Debian's .gitignore that ignores everything.
 DEBIAN_IGNORES_ALL = b"/*"
 
 
@@ -63,29 +59,26 @@ class Base:
     """The commit that a stack of patches starts from."""
 
     commit: str
-    # Whether the tree is the user's, and may have hooks and suites already.
+    # The tree is the user's and may already have hooks and suites.
     is_users: bool
 
 
-# --- Debian's package -----------------------------------------------------
-
-
-# --- A directory of the user's --------------------------------------------
+def package_of(tarball: Path) -> str:
+    """The name of the Debian package that an archive is from."""
+    return tarball.name.removesuffix(".tar.xz")
 
 
 def snapshot(git: Git, ksrc: Path) -> Base:
-    """Return a commit of a kernel tree as it stands; nothing is written there.
+    """Return a commit of a kernel tree as it is now. Writes nothing to that tree.
 
-    What git would not ignore is in it, whether committed or not. An index of
-    our own remembers what was seen, so that the next time is quick.
-    Raises SourceError.
+    It has all files that git does not ignore, committed or not. A separate index makes the next
+    snapshot quick. Raises SourceError.
     """
     check_ksrc(ksrc)
     say(f"taking a snapshot of {ksrc} ...")
     own = replace(git, work_tree=ksrc, index=git.git_dir / "ksrc.index", extra_env=IDENTITY)
     files = _files_of(own, ksrc)
-    known = set(_split(own.run("ls-files", "-z").stdout))
-    gone = known - set(files)
+    gone = set(own.names("ls-files")) - set(files)
     own.run("update-index", "--force-remove", "-z", "--stdin", data=_join(sorted(gone)))
     own.run("update-index", "--add", "--remove", "-z", "--stdin", data=_join(files))
     tree = own.out("write-tree")
@@ -93,18 +86,18 @@ def snapshot(git: Git, ksrc: Path) -> Base:
 
 
 def _files_of(own: Git, ksrc: Path) -> list[str]:
-    """The files of a tree that are its source, tracked or not."""
-    listing = ["ls-files", "-z", "--exclude-standard", "--others"]
+    """The source files of a tree, tracked or not."""
+    listing = ["--exclude-standard", "--others"]
     if _ignores_all(ksrc):
         listing += [f"--exclude=!{name}" for name in NOT_IGNORED]
     if (ksrc / ".git").exists():
-        command = ["git", *listing, "--cached", "--deduplicate"]
+        command = ["git", "ls-files", "-z", *listing, "--cached", "--deduplicate"]
         env = environment(GIT_OPTIONAL_LOCKS="0")
-        names = _split(process.run(command, cwd=str(ksrc), env=env).stdout)
+        names = process.run(command, cwd=str(ksrc), env=env).stdout.rstrip("\0").split("\0")
     else:
-        # All is "other" to an index that is not there.
-        names = _split(replace(own, index=own.git_dir / "no.index").run(*listing).stdout)
-    return [n for n in names if not n.endswith("/") and os.path.lexists(ksrc / n)]
+        # With an empty index, --others lists all files.
+        names = replace(own, index=own.git_dir / "no.index").names("ls-files", *listing)
+    return [n for n in names if n and not n.endswith("/") and os.path.lexists(ksrc / n)]
 
 
 def _ignores_all(ksrc: Path) -> bool:
@@ -115,9 +108,9 @@ def _ignores_all(ksrc: Path) -> bool:
 
 
 def import_commit(git: Git, ksrc: Path, name: str) -> Base:
-    """Return a commit of ours with the files of a commit of the user's repository.
+    """Return a commit of ours with the files of a commit in the user's repository.
 
-    Only its files are copied, not its history. Raises SourceError.
+    The history is not copied. Raises SourceError.
     """
     check_ksrc(ksrc)
     env = environment(GIT_OPTIONAL_LOCKS="0")
@@ -131,7 +124,7 @@ def import_commit(git: Git, ksrc: Path, name: str) -> Base:
     if found.status != 0:
         raise SourceError(
             f"KSRC={ksrc} has no commit {name}",
-            f"see what git -C {ksrc} log knows of it",
+            f"check the name: git -C {ksrc} log {name}",
             found.stderr,
         )
     ref = BASE_REFS + tree
@@ -146,7 +139,7 @@ def import_commit(git: Git, ksrc: Path, name: str) -> Base:
 
 
 def _copy_tree(git: Git, ksrc: Path, tree: str) -> None:
-    """Copy a git tree with all that is in it from one repository to another."""
+    """Copy a git tree and its content from one repository to another."""
     pack = ["git", "pack-objects", "--revs", "--stdout", "--quiet"]
     load = ["git", "index-pack", "--stdin"]
     env = environment(GIT_OPTIONAL_LOCKS="0")
@@ -170,24 +163,24 @@ def _copy_tree(git: Git, ksrc: Path, tree: str) -> None:
 
 
 def check_ksrc(ksrc: Path) -> None:
-    """Raise SourceError unless ksrc is a Linux tree that hooks and suites can go on."""
-    advice = "let KSRC name the top directory of a Linux source tree"
+    """Raise SourceError unless ksrc is a Linux tree that hooks and suites can be added to."""
+    advice = "set KSRC to the top directory of a Linux source tree"
     if not ksrc.is_dir():
         raise SourceError(f"KSRC={ksrc}: there is no such directory", advice)
     found = _makefile_version(ksrc / "Makefile")
     if found is None:
-        raise SourceError(f"KSRC={ksrc} is no Linux tree: its Makefile has no version", advice)
+        raise SourceError(f"KSRC={ksrc} is not a Linux tree: its Makefile has no version", advice)
     name = ".".join(map(str, found))
     if found[:2] < OLDEST:
         raise SourceError(
             f"KSRC={ksrc} is Linux {name}: too old",
-            "use Linux {}.{} or later: older ones lack KUnit's means to test this".format(*OLDEST),
+            "use Linux {}.{} or later: older kernels lack KUnit features".format(*OLDEST),
         )
     for path, since in NEEDED_FILES.items():
         if not (ksrc / path).is_file():
             raise SourceError(
                 f"KSRC={ksrc} (Linux {name}) has no {path}",
-                f"use a complete tree; {since} has that file",
+                f"use a complete tree: {since} has that file",
             )
 
 
@@ -196,9 +189,6 @@ def _makefile_version(makefile: Path) -> tuple[int, ...] | None:
         return parse_version(makefile.read_text(errors="replace"))
     except OSError:
         return None
-
-
-# --- Both -----------------------------------------------------------------
 
 
 def parse_version(makefile: str) -> tuple[int, ...] | None:
@@ -215,7 +205,7 @@ def parse_version(makefile: str) -> tuple[int, ...] | None:
 
 
 def numbers(git: Git, commit: str) -> tuple[int, ...]:
-    """The kernel version of a commit, as in (6, 12, 117); () if it has none."""
+    """The kernel version of a commit, as in (6, 12, 117), or () if it has none."""
     makefile = git.run("cat-file", "blob", f"{commit}:Makefile", expect=(0, 128)).stdout
     return parse_version(makefile) or ()
 
@@ -226,17 +216,14 @@ def version(git: Git, commit: str) -> str:
 
 
 def require_space(directory: Path, need: int) -> None:
-    """Raise DiskSpaceError if fewer than need bytes are free where directory is."""
+    """Raise DiskSpaceError if fewer than need bytes are free in directory."""
     have = shutil.disk_usage(directory).free
     if have < need:
         raise DiskSpaceError(
-            f"not enough room in {directory}: {need / 1e9:.1f} GB needed, {have / 1e9:.1f} GB free",
+            f"the disk of {directory} is too full: {need / 1e9:.1f} GB needed, "
+            f"{have / 1e9:.1f} GB free",
             ROOM,
         )
-
-
-def _split(listing: str) -> list[str]:
-    return [name for name in listing.split("\0") if name]
 
 
 def _join(names: list[str]) -> bytes:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A stack of commits on a base: patches, and this repository's own files.
+"""Build a stack of commits on a base: patches and this repository's new files.
 
-It is made without a work tree, and with an index of no other files than those that the
-steps touch. A kernel has so many that git spends a third of a second on each of its
-commands that reads and writes them all.
+No work tree is needed. The index has only the files that the steps touch: with all of a
+kernel's files, each git command would take a third of a second.
 """
 
 import hashlib
@@ -21,14 +20,14 @@ from harness.trees import diff, source
 from harness.trees.git import Git
 from harness.trees.source import Base
 
-# A reference for each step, by a hash over the base and all steps up to that one.
+# The references to steps. Their names are hashes over the base and all steps so far.
 LAYERS = "refs/kunit/layers/"
 TESTED_ON = "patches/tested-on"
 
 
 @dataclass(frozen=True)
 class Patch:
-    """One commit of a stack that comes from a file."""
+    """A commit that comes from a file."""
 
     path: Path
     data: bytes
@@ -49,7 +48,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Overlay:
-    """The commit of a stack that adds this repository's new files."""
+    """The commit that adds this repository's new files."""
 
     files: tuple[Path, ...]
     root: Path = REPO
@@ -69,26 +68,26 @@ class Overlay:
         return tuple(map(str, self.files))
 
     def mode(self, path: Path) -> str:
-        """Git's mode of a file."""
+        """The git mode of a file."""
         return "100755" if os.access(self.root / path, os.X_OK) else "100644"
 
 
 Step = Patch | Overlay
 
-# The files of an index: mode and blob of each.
+# The files of an index, with mode and blob.
 Files = dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Commit:
-    """What is to be said of a commit: author and message."""
+    """Author and message of a commit."""
 
     who: Mapping[str, str]
     message: str
 
 
 class Stack:
-    """Puts steps onto a base."""
+    """Applies steps to a base."""
 
     def __init__(self, git: Git, base: Base) -> None:
         self._git = replace(git, index=git.git_dir / "stack.index")
@@ -96,7 +95,7 @@ class Stack:
         self._files: Files = {}
 
     def build(self, steps: Sequence[Step]) -> str:
-        """Return the commit with all steps on the base; known ones are not redone.
+        """Return the commit with all steps on the base. Known steps are not repeated.
 
         Raises PatchError.
         """
@@ -129,13 +128,13 @@ class Stack:
     # --- The index ---
 
     def _open(self, commit: str, steps: Sequence[Step]) -> None:
-        """Let the index hold what a commit has of the files that the steps touch."""
+        """Fill the index with the files of a commit that the steps touch."""
         names = sorted({name for step in steps for name in step.touched})
         (self._git.git_dir / "stack.index.lock").unlink(missing_ok=True)
         self._fill(_entries(self._git.run("ls-tree", "-r", "-z", commit, *names).stdout))
 
     def _fill(self, files: Files) -> None:
-        """Let the index hold these files and no others."""
+        """Set the content of the index."""
         self._git.run("read-tree", "--empty")
         self._store(files)
         self._files = files
@@ -157,56 +156,40 @@ class Stack:
         wanted = [path for path in overlay.files if str(path) not in there]
         if there and not self._base.is_users:
             raise PatchError(
-                f"the suites would replace a file that the kernel has: {there[0]}",
-                "give the file another name; a change to a kernel file is a patch",
+                f"the suites would replace a file of the kernel: {there[0]}",
+                "rename the file; a change to a kernel file must be a patch",
             )
         if there:
-            say(f"  the tree has {len(there)} of the {len(overlay.files)} files, and keeps its own")
-        blobs = self._git.out(
-            "hash-object",
-            "-w",
-            "--no-filters",
-            "--stdin-paths",
-            data="".join(f"{overlay.root / path}\n" for path in wanted).encode(),
-        ).split()
+            say(f"  the tree already has {len(there)} of the {len(overlay.files)} files")
+        paths = "".join(f"{overlay.root / path}\n" for path in wanted).encode()
+        hashing = ["hash-object", "-w", "--no-filters", "--stdin-paths"]
+        blobs = self._git.out(*hashing, data=paths).split()
         self._store({str(p): (overlay.mode(p), blob) for p, blob in zip(wanted, blobs)})
         return Commit(source.IDENTITY, "mm: add KUnit suites\n")
 
     def _patch(self, patch: Patch) -> Commit:
         who, message = read_mail(self._git, patch)
-        if self._apply(patch, "--3way"):
+        if self._git.apply(patch.data, "--3way").status == 0:
             return Commit(who, message)
         self._fill(self._files)
-        if self._base.is_users and self._apply(patch, "--check", "--reverse"):
-            say("  the tree has it already")
+        if self._base.is_users and not self._git.apply(patch.data, "--check", "--reverse").status:
+            say("  the tree already has it")
             return Commit(who, message)
-        words = self._git.run(
-            "apply", "--cached", "--check", data=patch.data, expect=(0, 1, 128)
-        ).stderr
+        words = self._git.apply(patch.data, "--check").stderr
         tested = " and ".join((REPO / TESTED_ON).read_text(encoding="ascii").split())
         found = source.version(self._git, self._base.commit)
         raise PatchError(
             f"{patch.name} does not apply to Linux {found} (tested on {tested})",
-            f"adapt {patch.path} to this kernel, or use the one that it was tested on",
+            f"adapt {patch.path} to this kernel, or use a kernel that it was tested on",
             words or "it applies only with conflicts",
         )
-
-    def _apply(self, patch: Patch, *options: str) -> bool:
-        """Apply a patch to the index; whether that worked."""
-        done = self._git.run(
-            "apply",
-            "--cached",
-            "--whitespace=nowarn",
-            *options,
-            data=patch.data,
-            expect=(0, 1, 128),
-        )
-        return done.status == 0
 
     # --- The commits ---
 
     def _import(self, ref: str, parent: str, before: Files, made: Commit) -> bytes:
-        """Words for git fast-import: a commit of what has changed, or the parent again."""
+        """Commands for git fast-import: a commit of the changes, or the parent if there are
+        none.
+        """
         changed = {n: entry for n, entry in self._files.items() if before.get(n) != entry}
         gone = before.keys() - self._files.keys()
         if not (changed or gone):
@@ -226,7 +209,7 @@ class Stack:
 
 
 def _entries(listing: str) -> Files:
-    """What ls-tree or ls-files --stage list: mode, words of which one is the blob, name."""
+    """Parse the output of ls-tree or ls-files --stage: mode, words that include the blob, name."""
     files: Files = {}
     for line in filter(None, listing.split("\0")):
         words, _, name = line.partition("\t")
@@ -240,8 +223,8 @@ def _quoted(name: str) -> str:
 
 
 def read_mail(git: Git, patch: Patch) -> tuple[dict[str, str], str]:
-    """The author, as git's variables, and the message of a mailed patch. Raises PatchError."""
-    # As private as the index is.
+    """The author (as git's variables) and message of a mailed patch. Raises PatchError."""
+    # Named after the index, so that each user of a repository has its own files.
     stem = git.index or git.git_dir / "mail"
     body, diff = stem.with_suffix(".body"), stem.with_suffix(".diff")
     header = git.run("mailinfo", str(body), str(diff), data=patch.data).stdout
@@ -249,8 +232,8 @@ def read_mail(git: Git, patch: Patch) -> tuple[dict[str, str], str]:
     date = parsedate_tz(found.get("Date", ""))
     if len(found) != 4 or date is None or not diff.read_bytes().strip():
         raise PatchError(
-            f"{patch.name} is not a patch as git format-patch writes it",
-            f"give {patch.path} From:, Date: and Subject: lines and a diff",
+            f"{patch.name} does not look like output of git format-patch",
+            f"{patch.path} needs From:, Date: and Subject: lines and a diff",
         )
     hours, seconds = divmod(abs(date[9] or 0), 3600)
     zone = f"{'-' if (date[9] or 0) < 0 else '+'}{hours:02}{seconds // 60:02}"

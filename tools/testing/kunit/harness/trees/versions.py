@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Files that differ between the kernels that are supported.
+"""Files that differ between kernel versions.
 
-A directory has what goes for the oldest of them. Its subdirectory 7.2 has what is
-different for Linux 7.2 and later: a file there goes before the one of the same
-name in the directory itself.
+A directory has the files for the oldest supported kernel. A file in its subdirectory 7.2
+replaces the one of the same name for Linux 7.2 and later.
 """
 
 import re
@@ -13,20 +12,20 @@ Version = tuple[int, ...]
 
 
 def parse(base: str) -> Version:
-    """What a version is compared by: (7, 2) for 7.2."""
+    """A version as numbers: (7, 2) for 7.2."""
     return tuple(map(int, base.split(".")))
 
 
 def release(words: str) -> Version:
-    """The same of a kernel's own version: (7, 2) for 7.2.1-rc3. Raises ValueError."""
+    """The version in a kernel's release name: (7, 2) for 7.2.1-rc3. Raises ValueError."""
     match = re.match(r"(\d+)\.(\d+)", words)
     if not match:
-        raise ValueError(f"'{words}' is no version of a kernel")
+        raise ValueError(f"'{words}' is not a kernel version")
     return int(match[1]), int(match[2])
 
 
 def find(directory: Path, name: str, version: Version) -> Path:
-    """The file of that name for a kernel; it may be that there is none."""
+    """The path of a file for a kernel version. The file need not exist."""
     for place in _places(directory, version):
         if (place / name).exists():
             return place / name
@@ -34,7 +33,7 @@ def find(directory: Path, name: str, version: Version) -> Path:
 
 
 def _places(directory: Path, version: Version) -> list[Path]:
-    """The subdirectories for kernels up to that version, the newest first."""
+    """The subdirectories for kernels up to a version, newest first."""
     if not directory.is_dir():
         return []
     named = [path for path in directory.iterdir() if re.fullmatch(r"\d+\.\d+", path.name)]

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Prepared kernel trees: a base with patches and suites on it, one commit each.
+"""Prepared kernel trees: a base plus patches and suites, one commit each.
 
-All flavours share one bare repository, BUILD/linux-BASE/git; the work tree of
-a flavour is BUILD/linux-BASE/FLAVOUR. References below refs/kunit/ remember
-what was done:
+All flavours share one bare repository, BUILD/linux-BASE/git. The work tree of a flavour is
+BUILD/linux-BASE/FLAVOUR. References below refs/kunit/ record the state:
 
     base/ID           the base, by the identity of its archive
-    layers/KEY        the commit that a step of a stack led to; the key is a
-                      hash over the base and all steps up to that one
-    prepared/FLAVOUR  what the work tree was last brought to
-    making/FLAVOUR    the work tree is being made: not the user's yet
-    moving/FLAVOUR    the work tree is being brought to this commit
+    layers/KEY        the commit after a step; the key is a hash over the base and
+                      all steps so far
+    prepared/FLAVOUR  the commit that the work tree was last updated to
+    making/FLAVOUR    the work tree is being created
+    moving/FLAVOUR    the work tree is being updated to this commit
 
-The last two survive an interruption and show the next run what to repair.
+The last two remain after an interruption and tell the next run what to repair.
 """
 
 import contextlib
@@ -22,7 +21,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import builddir, lock
-from harness.request.settings import FLAVOURS, Settings, Wish, check_flavour
+from harness.base.packages import GIT, XZ, Requirement
+from harness.request.settings import FLAVOURS, HOME_BASE, Settings, Wish, check_flavour
 from harness.trees import debian, linux_source, source
 from harness.trees.checkout import WorkTree, tell_changes
 from harness.trees.git import Git
@@ -34,12 +34,11 @@ from harness.trees.stack import Patch, Stack
 def prepare(
     settings: Settings, name: str = "", more: Sequence["Patch"] = (), note_changes: bool = True
 ) -> Path:
-    """Bring the work tree that the settings ask for up to date; return its path.
+    """Prepare the work tree for these settings and return its path.
 
-    With more patches on top of the flavour's, the work tree has a name of its own. The
-    user gets a note about uncommitted changes, unless note_changes is False.
-    Only what changed is done again, and only files that differ are written.
-    Raises KunitError of some kind; what is there stays whole.
+    A work tree with more patches on top of the flavour needs a name. note_changes prints a note
+    about uncommitted changes. Only changed steps are applied again, and only changed files are
+    written. Raises KunitError. On an error, the work tree stays as it was.
     """
     name = name or settings.flavour
     with _opened(settings) as (git, root):
@@ -53,7 +52,7 @@ def prepare(
 
 @dataclass(frozen=True)
 class Stacked:
-    """A commit of the shared repository, and the git tree that it holds."""
+    """A commit in the shared repository, and its git tree."""
 
     git: Git
     commit: str
@@ -61,10 +60,9 @@ class Stacked:
 
 
 def stack(settings: Settings, more: Sequence["Patch"] = (), with_tests: bool = True) -> Stacked:
-    """Put a flavour and more patches together, without any work tree.
+    """Put a flavour and more patches together without a work tree.
 
-    Without tests, neither suites nor hooks are in it. Raises KunitError of some
-    kind, PatchError among them.
+    with_tests=False leaves out suites and hooks. Raises KunitError, for example PatchError.
     """
     with _opened(settings) as (git, _):
         commit = _stack(git, settings, more, with_tests)
@@ -72,7 +70,7 @@ def stack(settings: Settings, more: Sequence["Patch"] = (), with_tests: bool = T
 
 
 def show(settings: Settings, name: str, stacked: Stacked) -> Path:
-    """Bring the work tree of that name to what was stacked; return its path."""
+    """Update the work tree of this name to a stacked commit and return its path."""
     with _opened(settings) as (git, root):
         tree = WorkTree(git, root / name, name)
         tree.bring_to(stacked.commit)
@@ -80,9 +78,9 @@ def show(settings: Settings, name: str, stacked: Stacked) -> Path:
 
 
 def fix_start(settings: Settings, commit: str = "") -> Settings:
-    """Settings that start from KSRC as it is now, whatever is done there later.
+    """Settings that start from the present state of KSRC, or from a commit in it.
 
-    With a commit of KSRC, they start from that. Raises SourceError.
+    Later changes in KSRC then have no effect. Raises SourceError.
     """
     if not settings.ksrc:
         return settings
@@ -94,8 +92,19 @@ def fix_start(settings: Settings, commit: str = "") -> Settings:
     return replace(settings, start=base.commit)
 
 
+def requirements(settings: Settings) -> tuple[Requirement, ...]:
+    """The packages that preparing a tree needs."""
+    if settings.ksrc:
+        return (GIT,)
+    if settings.suite:
+        return GIT, XZ
+    otherwise = "" if settings.base == HOME_BASE else "or use BASE=sid, which installs nothing"
+    package = source.package_of(settings.tarball)
+    return GIT, XZ, Requirement(str(settings.tarball), package, otherwise=otherwise)
+
+
 def path(settings: Settings) -> Path:
-    """Where the work tree of a flavour is, or will be."""
+    """The path of a flavour's work tree, whether or not it exists."""
     return _root(settings) / settings.flavour
 
 
@@ -130,7 +139,7 @@ def _stack(git: Git, settings: Settings, more: Sequence["Patch"], with_tests: bo
 
 
 def any_tree(wish: Wish) -> Path | None:
-    """A tree that is there already, whatever its state, or None."""
+    """A tree that already exists, in any state, or None."""
     if wish.ksrc:
         return wish.ksrc
     roots = sorted(wish.build.glob(f"linux-{wish.base or '*'}"), reverse=True)
@@ -139,7 +148,7 @@ def any_tree(wish: Wish) -> Path | None:
 
 
 def _open_repository(git_dir: Path) -> Git:
-    """The shared repository, made if it is not there."""
+    """The shared repository. Created if necessary."""
     git = Git(git_dir)
     if not (git_dir / "kunit-ready").exists():
         git_dir.mkdir(exist_ok=True)
@@ -148,9 +157,3 @@ def _open_repository(git_dir: Path) -> Git:
         git.run("config", "log.excludeDecoration", "refs/kunit/*")
         (git_dir / "kunit-ready").touch()
     return git
-
-
-# --- What a flavour is made of --------------------------------------------
-
-
-# --- The work tree --------------------------------------------------------
