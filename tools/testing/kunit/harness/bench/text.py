@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What make bench found, as tables for people and as JSON."""
+"""The results of make bench, as tables and as JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from harness.base import archive
 from harness.base.table import table
 from harness.bench import costs as bench_costs
-from harness.bench.costs import DEVICE, RAM, Barriers, Costs, Facts, Key, Row
+from harness.bench.costs import DEVICE, RAM, Barriers, Costs, Key, Row
 from harness.originmap.draw import size
-from harness.verdict import results
 from harness.verdict.results import RunResult
 
 SCHEMA = 1
@@ -23,7 +21,7 @@ _ORIGINS = {DEVICE: "device", RAM: "RAM"}
 
 @dataclass(frozen=True)
 class Measured:
-    """A flavour with a page size: how its run went, and what it told."""
+    """The run of a flavour with a page size, and its measurements."""
 
     flavour: str
     config: str
@@ -33,7 +31,7 @@ class Measured:
 
 
 def write_json(found: Sequence[Measured], heading: str, path: Path) -> None:
-    """Write every measurement, each with the growth against stock; whole or not at all."""
+    """Write all measurements, with their growth against stock."""
     stock = {m.config: m.costs for m in found if m.flavour == "stock"}
     document = {
         "schema": SCHEMA,
@@ -53,27 +51,6 @@ def write_json(found: Sequence[Measured], heading: str, path: Path) -> None:
     archive.write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
-def as_json(found: Measured) -> dict[str, Any]:
-    """All of a Measured, for json.dump()."""
-    return {
-        "run": results.as_json(found.run),
-        "flavour": found.flavour,
-        "config": found.config,
-        "facts": asdict(found.costs.facts),
-        "rows": [asdict(row) for row in found.costs.rows.values()],
-        "barriers": [[asdict(key), dict(counts)] for key, counts in found.barriers.items()],
-    }
-
-
-def from_json(document: Mapping[str, Any]) -> Measured:
-    """What as_json() was given. Raises KeyError, TypeError, ValueError."""
-    run = results.from_json(document["run"])
-    rows = [replace(Row(**row), key=Key(**row["key"])) for row in document["rows"]]
-    costs = Costs(Facts(**document["facts"]), {row.key: row for row in rows})
-    barriers = {Key(**key): counts for key, counts in document["barriers"]}
-    return Measured(document["flavour"], document["config"], run, costs, barriers)
-
-
 def _row(row: Row, stock: Costs | None) -> dict[str, object]:
     fields: dict[str, object] = {**asdict(row.key), **asdict(row)}
     del fields["key"]
@@ -84,11 +61,8 @@ def _row(row: Row, stock: Costs | None) -> dict[str, object]:
     return fields
 
 
-# --- Tables ---------------------------------------------------------------
-
-
 def tables(found: Sequence[Measured]) -> list[str]:
-    """For each page size: the calls by flavour, what they consist of, what they spend."""
+    """For each page size: the calls by flavour, their parts, and the memory that they use."""
     lines: list[str] = []
     for config in dict.fromkeys(m.config for m in found):
         kernels = [m for m in found if m.config == config and m.costs.rows]
@@ -101,7 +75,7 @@ def tables(found: Sequence[Measured]) -> list[str]:
 
 
 def _comparison(config: str, kernels: Sequence[Measured]) -> list[str]:
-    """Instructions, and by how much the others differ from the first kernel."""
+    """Instructions of the first kernel, and the growth in the others."""
     rows = [[f"{config.upper()} pages: instructions", *(f"{m.flavour} " for m in kernels)]]
     first, *others = (m.costs for m in kernels)
     for key, row in first.rows.items():
@@ -119,7 +93,7 @@ def _comparison(config: str, kernels: Sequence[Measured]) -> list[str]:
 
 
 def _is_shown(key: Key) -> bool:
-    """The tables have the sizes that tell something; JSON has all."""
+    """Whether tables show a measurement. JSON has all of them."""
     if key.of in ("device", "dimm"):
         return key.is_whole and key.bytes in (16 << 20, _GIB)
     return True
@@ -144,7 +118,7 @@ def _growth(first: Costs, costs: Costs, before: Row) -> str:
 
 
 def _shares(config: str, measured: Measured) -> list[str]:
-    """What adding and removing a device of a GiB consists of."""
+    """The parts of adding and removing a device of 1 GiB."""
     costs = measured.costs
     rows = []
     for title, split, call in (
@@ -168,7 +142,7 @@ def _shares(config: str, measured: Measured) -> list[str]:
 
 
 def _spent(config: str, kernels: Sequence[Measured]) -> list[str]:
-    """Pages of system RAM and of the device for each GiB, in bytes."""
+    """The system RAM and device memory used for 1 GiB."""
     rows = [(f"{config.upper()} pages: spent on 1 GiB", "", "system RAM", "device")]
     for m in kernels:
         for key, row in m.costs.rows.items():
@@ -180,7 +154,7 @@ def _spent(config: str, kernels: Sequence[Measured]) -> list[str]:
 
 
 def _barriers(config: str, kernels: Sequence[Measured]) -> list[str]:
-    """DSB, ISB and TLBI in what writes page tables, as dsb/isb/tlbi; "=": as in the first."""
+    """The counts of DSB, ISB and TLBI. "=" means the same as in the first kernel."""
     rows = [[f"{config.upper()} pages: DSB/ISB/TLBI", *(m.flavour for m in kernels)]]
     section = kernels[0].costs.facts.section
     for key in next(m.barriers for m in kernels if m.barriers):

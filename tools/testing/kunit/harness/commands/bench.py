@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.base import archive, builddir, picture
+from harness.base import archive, asjson, builddir, picture
 from harness.base.console import Stopwatch, conclude, say
 from harness.base.errors import KunitError, UsageError
 from harness.bench import barriers as bench_barriers
@@ -122,11 +122,11 @@ def kept_or_measured(wanted: Settings, how: How, out: Path, kept: Journal) -> Me
     known = kept.find(name)
     if known:
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            found = text.from_json(known)
+            found = asjson.decode(Measured, known)
             return replace(found, run=replace(found.run, kept=len(found.run.cases)))
     found = measure(wanted, how, out)
     if journal.is_worth_keeping(found.run):
-        kept.put(name, text.as_json(found))
+        kept.put(name, asjson.encode(found))
     return found
 
 

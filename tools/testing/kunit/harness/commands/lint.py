@@ -226,7 +226,7 @@ def _compile(scene: Scene, name: str, what: str, *more: str) -> list[str]:
     if failed:
         raise CommandError(failed.text, "see there", "\n".join(failed.log))
     variables = [*remarks.make_variables(scene.wanted, *more), what]
-    said = remarks.compile_objects(
+    said, _ = remarks.compile_objects(
         scene.tree, build_dir, variables, scene.objects, kernel.log(what), COMPILE_TIME
     )
     return [line for line in said if scene.is_ours(line)]

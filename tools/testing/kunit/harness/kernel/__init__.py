@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""From a tree and a config to what the kernel's console said."""
+"""From a tree and a config to a kernel's console log."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What kunit.py is given where the user left it open."""
+"""The defaults for options of kunit.py that the user did not give."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ OWN_CONFIG_DIR = ".kunit-custom"
 def with_defaults(
     line: CommandLine, settings: Settings, environ: Mapping[str, str] = os.environ
 ) -> CommandLine:
-    """Add what the user left open. Raises UsageError on an unknown CONFIG."""
+    """Add the defaults to a command line. Raises UsageError if CONFIG is unknown."""
     if line.subcommand not in CONFIGURING:
         return line
     added: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ def with_defaults(
     if settings.jobs and line.subcommand in COMPILING and not line.has("--jobs"):
         added["--jobs"] = [str(settings.jobs)]
     extra = [Word([f"{o}={v}"], o, v) for o, values in added.items() for v in values]
-    # After the subcommand, before the user's own: the last one counts.
+    # After the subcommand, but before the user's options, as the last one wins.
     position = [list(w.argv) for w in line.words].index([line.subcommand]) + 1
     return CommandLine(line.subcommand, [*line.words[:position], *extra, *line.words[position:]])
 
@@ -55,8 +55,8 @@ def _arm64_defaults(
         check_config(settings.config)
         added["--kunitconfig"] = [str(path) for path in settings.kunitconfigs]
     if not line.has("--build_dir"):
-        # Below the tree, so that the kernel's build uses relative paths and ccache
-        # finds the same objects in all trees.
+        # Below the tree, so that the build uses relative paths and ccache finds objects
+        # that were built in other trees.
         added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{settings.config}"]
     if not line.has("--qemu_config"):
         added["--qemu_config"] = [str(ARM64_QEMU_CONFIG)]
@@ -69,7 +69,7 @@ def _arm64_defaults(
 def _arch_defaults(
     line: CommandLine, environ: Mapping[str, str], own_config: bool, added: dict[str, list[str]]
 ) -> None:
-    """What an architecture gets that is not the one that this is about: CONFIG is arm64's."""
+    """The defaults for other architectures. CONFIG applies to arm64 only."""
     if not own_config:
         added["--kunitconfig"] = [str(path) for path in arch_kunitconfigs(line.arch)]
     if not line.has("--build_dir"):
@@ -91,14 +91,14 @@ def _ccache_default(
 
 
 def cross_prefix(line: CommandLine, environ: Mapping[str, str] = os.environ) -> str:
-    """The prefix of the arm64 compiler that we would choose: "" for the native one."""
+    """The prefix of the default arm64 compiler, or "" for the native one."""
     if packages.host_is_arm64() or _names_toolchain(line, environ):
         return environ.get("CROSS_COMPILE", "")
     return ARM64_PREFIX
 
 
 def needs_cross_package(line: CommandLine, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether Debian's cross compiler for arm64 will be called."""
+    """Whether the build uses Debian's cross compiler for arm64."""
     return (
         line.arch == "arm64"
         and not packages.host_is_arm64()
@@ -107,17 +107,13 @@ def needs_cross_package(line: CommandLine, environ: Mapping[str, str] = os.envir
     )
 
 
-def _make_variables(line: CommandLine) -> list[str]:
-    return [value.partition("=")[0] for value in line.values("--make_options")]
-
-
 def _names_toolchain(line: CommandLine, environ: Mapping[str, str]) -> bool:
-    given = _make_variables(line)
+    given = line.make_variables
     return any(environ.get(n) or n in given for n in ("LLVM", "CROSS_COMPILE"))
 
 
 def _names_compiler(line: CommandLine, environ: Mapping[str, str]) -> bool:
-    given = _make_variables(line)
+    given = line.make_variables
     if "CROSS_COMPILE" in given:
         return True
     return any(environ.get(n) or n in given for n in ("LLVM", "CC", "HOSTCC"))

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Findings as data: what is not as expected, where, in words for people, and the log.
+"""Findings: what is unexpected, where, a text for people, and a log excerpt.
 
-Everything that decides looks at kinds, places and statuses. Nothing reads the text.
+Code decides by kinds, places and statuses, never by the text.
 """
 
 import enum
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 class Status(enum.Enum):
@@ -17,20 +15,20 @@ class Status(enum.Enum):
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
-    # It did not report.
+    # The case did not report.
     MISSING = "missing"
-    # The kernel complained while it ran, whatever it reported.
+    # The kernel printed a splat while the case ran, whatever the case reported.
     SPLAT = "splat"
-    # The guest did not survive it.
+    # The guest died during the case.
     DIED = "died"
-    # It ended differently in two boots of the same kernel.
+    # Two boots of the same kernel gave different results.
     FLAKY = "flaky"
 
 
 class Kind(enum.Enum):
     """What is wrong."""
 
-    # Before there is a kernel to boot.
+    # There is no kernel to boot.
     PREPARATION = "preparation"
     CONFIG = "config"
     BUILD = "build"
@@ -51,15 +49,15 @@ class Kind(enum.Enum):
     SKIPPED = "unexpected skip"
     MISSING = "missing"
     UNKNOWN = "unknown case"
-    # Two boots of one kernel disagree.
+    # Two boots of the same kernel gave different results.
     FLAKY = "flaky"
-    # Nothing ran that could have failed.
+    # Nothing ran.
     EMPTY = "empty"
     # A patch.
     APPLY = "apply"
     CHECKPATCH = "checkpatch"
     WARNINGS = "warnings"
-    # What else is judged here.
+    # Other checks.
     MUTANT_MISSED = "mutant missed"
     MUTANT_USELESS = "mutant useless"
     COST = "cost"
@@ -69,16 +67,16 @@ class Kind(enum.Enum):
     TYPES = "types"
 
 
-# A kernel that did not live to the end of its tests.
+# The kernel did not survive its tests.
 DEATHS = frozenset({Kind.PANIC, Kind.HANG, Kind.DIED, Kind.NEVER_BOOTED, Kind.NO_KUNIT})
-# What keeps a kernel from being booted.
+# There is no kernel to boot.
 NO_KERNEL = frozenset(
     {Kind.PREPARATION, Kind.CONFIG, Kind.BUILD, Kind.BUILD_HUNG, Kind.STALE_SUITES}
 )
 
 
 class Stage(enum.Enum):
-    """How far a run had come."""
+    """How far a run got."""
 
     BUILD = "build"
     BOOT = "boot"
@@ -87,9 +85,9 @@ class Stage(enum.Enum):
 
 @dataclass(frozen=True)
 class Place:
-    """Where something was found; what is empty is not known, or does not apply.
+    """Where a finding belongs. An empty field is unknown or does not apply.
 
-    run: the kernel and how it was booted; case: its name within the suite.
+    run names the kernel and how it was booted. case is the name within the suite.
     """
 
     stage: Stage = Stage.TESTS
@@ -99,22 +97,22 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The case as "suite.case", or the suite alone."""
+        """The case as "suite.case", or only the suite."""
         return ".".join(filter(None, (self.suite, self.case)))
 
 
 def of_case(name: str) -> Place:
-    """The place of a case that is called "suite.case"."""
+    """The place of the case "suite.case"."""
     suite, _, case = name.partition(".")
     return Place(suite=suite, case=case)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as expected.
+    """Something unexpected.
 
-    text is for people, and only for them. log: the lines that show it. subject: what the
-    kernel or a compiler said, if several findings of a kind at a place differ in that.
+    text is for people only. log has the lines that show it. subject is the message of the
+    kernel or compiler, where it distinguishes findings of the same kind and place.
     """
 
     kind: Kind
@@ -125,30 +123,15 @@ class Finding:
 
     @property
     def is_death(self) -> bool:
-        """Whether the kernel did not live to the end of its tests."""
+        """Whether the kernel did not survive its tests."""
         return self.kind in DEATHS
 
     @property
     def identity(self) -> tuple[Kind, str, str]:
-        """What it has in common with the same finding in another run."""
+        """A key that is equal for the same finding in another run."""
         return (self.kind, self.place.name, shape(self.subject))
 
 
 def shape(words: str) -> str:
-    """Words of a kernel without what differs from run to run: addresses and numbers."""
+    """A kernel message without the addresses and numbers that differ between runs."""
     return re.sub(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+", "N", words)
-
-
-def as_json(finding: Finding) -> Mapping[str, Any]:
-    """A finding for json.dump()."""
-    place = {**asdict(finding.place), "stage": finding.place.stage.value}
-    return {**asdict(finding), "kind": finding.kind.value, "place": place}
-
-
-def from_json(document: Mapping[str, Any]) -> Finding:
-    """What as_json() made. Raises KeyError, TypeError, ValueError."""
-    where = document["place"]
-    place = Place(Stage(where["stage"]), where["suite"], where["case"], where["run"])
-    return Finding(
-        Kind(document["kind"]), document["text"], tuple(document["log"]), place, document["subject"]
-    )

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Front end of the kernel's kunit.py: prepares the kernel tree, then hands over."""
+"""The front end of the kernel's kunit.py. It prepares the kernel tree first."""
 
 import os
 import shlex
@@ -25,21 +25,21 @@ COMMAND = Command("kunit.py", KERNEL | {"FLAVOUR", "CONFIG"})
 VARIABLES = "\n".join(help_lines(COMMAND.reads))
 
 OUR_HELP = f"""\
-This is a front end: it prepares a kernel tree, then calls that tree's own
-kunit.py, with every option of the user's. Defaults: --arch=arm64, kunitconfigs
-from lib/kunit-configs, tools/testing/kunit/qemu_configs/arm64.py, and the cross
-compiler aarch64-linux-gnu-gcc; for --arch=x86_64 and --arch=riscv likewise, without
-what is arm64's. Environment variables:
+This front end prepares a kernel tree, then calls that tree's own kunit.py with
+all of your options. The defaults are --arch=arm64, the kunitconfigs in
+lib/kunit-configs, the QEMU config tools/testing/kunit/qemu_configs/arm64.py and
+the cross compiler aarch64-linux-gnu-gcc. Other architectures in these
+directories have similar defaults. Environment variables:
 
 {VARIABLES}
 
-Exit status: that of the kernel's tool, but 125 when the kernel cannot be
-prepared or built (for git bisect run), and 2 when something else is amiss.
+The exit status is that of the kernel's kunit.py, except for 125 if the kernel
+cannot be prepared or built (for git bisect run), and 2 for other errors.
 """
 
 
 def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
-    """Do what the command line asks for; return the exit status."""
+    """Run the command line and return the exit status."""
     environ = COMMAND.given(environ)
     wish = settings.read(environ)
     line = options.take_apart(argv)
@@ -58,24 +58,23 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _parse(line: CommandLine, wish: Wish) -> int:
-    """Let the kernel's tool read a log; without a prepared tree, take it from the package.
+    """Let the kernel's kunit.py read a log. Take it from the package if there is no tree.
 
-    No tree is made or touched for that.
+    This neither creates nor changes a tree.
     """
     tree = worktree.any_tree(wish)
     if tree:
         return _without_traces(line, tree)
     wanted = debian.resolve(wish)
     packages.ensure(worktree.requirements(wanted))
-    say(f"taking the kernel's tool from {wanted.tarball} ...")
+    say(f"extracting kunit.py from {wanted.tarball} ...")
     with tempfile.TemporaryDirectory() as directory:
         linux_source.extract(wanted.tarball, TOOL.rpartition("/")[0], Path(directory))
         return _without_traces(line, Path(directory))
 
 
 def _without_traces(line: CommandLine, tree: Path) -> int:
-    """Run a tree's kunit.py; not even Python's caches are written, for the tree may be the
-    user's."""
+    """Run a tree's kunit.py without writing Python caches, as the tree may be the user's."""
     argv = [sys.executable, "-B", str(tree / TOOL), *line.argv()]
     return process.hand_over(argv, cwd=os.getcwd(), env=process.clean_env(PRIVATE_VARIABLES))
 
@@ -99,7 +98,7 @@ def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
 
 
 def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
-    """Run the tree's kunit.py; return its status, or 125 for a failed build."""
+    """Run the tree's kunit.py. Return its status, or 125 for a failed build."""
     build = incremental.Build(line, tree)
     if line.subcommand not in options.BUILDING or not build.is_ours():
         checkout.tell_changes(tree)
@@ -115,15 +114,15 @@ def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
 
 
 def _hand_over(line: CommandLine, tree: Path) -> tuple[int, bool]:
-    """Run the tree's kunit.py; return the exit status, and whether it has built the kernel."""
+    """Run the tree's kunit.py. Return its exit status and whether it built the kernel."""
     argv = [sys.executable, str(tree / TOOL), *line.argv()]
     if line.subcommand != "parse":
         say(f"$ {shlex.join(argv)}")
     log = _guest_log(line, tree)
     before = _mtime(log)
     status = process.hand_over(argv, cwd=str(tree), env=image.build_env())
-    # The tool's status 1 means a failed build as well as a failed test. It opens
-    # the guest's log as soon as the guest runs, not earlier.
+    # The tool's status 1 means a failed build or a failed test. It opens the guest's log
+    # only when the guest starts.
     built = line.subcommand not in options.BUILDING or _mtime(log) != before
     if status == ExitStatus.FAILED and not built:
         return int(ExitStatus.CANNOT_BUILD), False
@@ -143,10 +142,10 @@ def _mtime(path: Path) -> int | None:
 
 
 def _help(line: CommandLine, wish: Wish) -> int:
-    """Print our help, and the kernel tool's if there is a prepared tree."""
+    """Print our help, and the kernel tool's own if there is a prepared tree."""
     print(OUR_HELP, flush=True)
     tree = worktree.any_tree(wish)
     if tree is None:
-        print("The kernel tool's own help needs a prepared tree: make tree")
+        print("To see the help of the kernel's kunit.py too, prepare a tree: make tree")
         return 0
     return _without_traces(line, tree)

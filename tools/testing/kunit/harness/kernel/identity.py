@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a build depends on besides the tree, and what a boot depends on besides the image.
+"""What a build depends on besides the tree, and a boot besides the image.
 
-A result that is kept for a later run is kept under these lines. PATH is not one of them:
-it differs from shell to shell. What counts is which programs are found there.
+Cached results are stored under these lines. PATH is not among them, as it differs from shell to
+shell. The programs that are found there are.
 """
 
 import functools
@@ -17,7 +17,7 @@ from harness.base import packages, process
 from harness.kernel.options import CommandLine
 from harness.request.variables import BUILD_VARIABLES, PRIVATE_VARIABLES
 
-# The programs that the kernel's Makefile calls unless make's command line names others.
+# The programs that the kernel's Makefile calls by default.
 _GNU = {name: name.lower() for name in ("LD", "AR", "NM", "OBJCOPY", "OBJDUMP", "READELF", "STRIP")}
 _GNU["CC"] = "gcc"
 _GNU_HOST = {"HOSTCC": "gcc", "HOSTCXX": "g++"}
@@ -28,7 +28,7 @@ _LLVM = {
     "HOSTCXX": "clang++",
     **{name: f"llvm-{name.lower()}" for name in _GNU if name not in ("CC", "LD")},
 }
-# A compiler finds these itself, and they are the larger part of it.
+# Programs that the compiler calls, and that are most of it.
 _PARTS = ("cc1", "as")
 
 _BOOT_ENV = re.compile(r"QEMU_\w+|LD_\w+")
@@ -40,17 +40,18 @@ _BOOT_OPTIONS = ("--qemu_args", "--kernel_args", "--filter", "--filter_action", 
 def of_build(
     line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ
 ) -> tuple[str, ...]:
-    """What a build depends on besides the tree: options, environment, programs.
+    """The options, environment and programs of a build.
 
-    line is a command line of kunit.py with defaults, and tree is where its relative paths
-    start. Raises OSError if a kunitconfig cannot be read.
+    line is a command line of kunit.py with defaults. Its relative paths start in tree. Raises
+    OSError if a kunitconfig cannot be read.
     """
-    given = _make_variables(line)
+    given = {**line.make_variables}
+    given.update({"CROSS_COMPILE": prefix for prefix in line.values("--cross_compile")})
     found = [f"arch: {line.arch}", *_files(line, tree, "--kunitconfig", "--qemu_config")]
     found += _words(line, _BUILD_OPTIONS) + _variables(environ, BUILD_VARIABLES)
     for name, usual in _build_programs(given, environ).items():
         words = given.pop(name, usual).split()
-        # ccache returns what the compiler would have made.
+        # ccache gives the same objects as the compiler.
         words = words[1:] if words and os.path.basename(words[0]) == "ccache" else words
         found.append(f"{name}={' '.join(words)}: {program(words[0] if words else '', environ)}")
         if name == "CC" and words:
@@ -63,10 +64,10 @@ def of_build(
 def of_boot(
     line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ, cpu: str = ""
 ) -> tuple[str, ...]:
-    """What the boot of an arm64 image depends on: QEMU, how it is called, KVM.
+    """The QEMU, its arguments and its CPU for the boot of an arm64 image.
 
-    For line and tree see of_build(); cpu is a QEMU model other than the usual one. A time
-    limit is not in here: it matters only to a guest that reached it. Raises OSError.
+    See of_build() for line and tree. cpu is a QEMU model other than the default. Time limits
+    are left out: they matter only to guests that reach them. Raises OSError.
     """
     names = [w.argv[0] for w in line.words if w.option is None and w.argv[0] != line.subcommand]
     return (
@@ -80,13 +81,13 @@ def of_boot(
 
 
 def program(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Which program a name stands for: its file and what it prints as its version."""
+    """The file and version of a program."""
     stamp = _stamp(name, environ)
     return f"{stamp} {_ask(_find(name, environ), stamp, '--version')}" if stamp else ""
 
 
 def _stamp(name: str, environ: Mapping[str, str]) -> str:
-    """The file of a program: another one of the same version differs in size or time."""
+    """Identify a program's file. Another build of the same version differs in size or time."""
     found = _find(name, environ)
     if not found:
         return ""
@@ -96,7 +97,7 @@ def _stamp(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _find(name: str, environ: Mapping[str, str]) -> str:
-    """The path of a program, and not that of a link to ccache in its place; "" if none."""
+    """The path of a program, but not a link to ccache; "" if there is none."""
     for directory in environ.get("PATH", os.defpath).split(os.pathsep):
         found = shutil.which(name, path=directory)
         if found and Path(found).resolve().name != "ccache":
@@ -106,7 +107,7 @@ def _find(name: str, environ: Mapping[str, str]) -> str:
 
 @functools.cache
 def _ask(path: str, _stamp_of_it: str, question: str) -> str:
-    """What a program answers. It is asked once, unless it changes."""
+    """A program's answer to an option. Cached as long as the file does not change."""
     done = process.run([path, question], env=process.clean_env(LC_ALL="C"), expect=range(-64, 256))
     return (done.stdout + done.stderr).strip()
 
@@ -117,19 +118,11 @@ def _parts(compiler: str, environ: Mapping[str, str]) -> list[str]:
     return [f"part of CC: {_stamp(path, environ)}" for path in paths if path]
 
 
-def _make_variables(line: CommandLine) -> dict[str, str]:
-    """What make's command line sets."""
-    options = [option.partition("=") for option in line.values("--make_options")]
-    given = {name: value for name, _, value in options}
-    given.update({"CROSS_COMPILE": prefix for prefix in line.values("--cross_compile")})
-    return given
-
-
 def _build_programs(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The programs of a build by make's variable, as the kernel's Makefile chooses them."""
+    """The programs of a build by make variable, chosen as the kernel's Makefile does."""
     prefix = given.get("CROSS_COMPILE", environ.get("CROSS_COMPILE", ""))
     llvm = given.get("LLVM", environ.get("LLVM", ""))
-    # clang calls this one with LLVM_IAS=0, and gcc calls one of its own.
+    # clang calls it with LLVM_IAS=0. gcc calls its own.
     assembler = {"AS": f"{prefix}as"}
     if llvm:
         directory = llvm if llvm.endswith("/") else ""
@@ -139,7 +132,7 @@ def _build_programs(given: Mapping[str, str], environ: Mapping[str, str]) -> dic
 
 
 def _files(line: CommandLine, tree: Path, *options: str) -> list[str]:
-    """What is in the files that options name; where they are does not matter."""
+    """The content of the files that options name. Their paths do not matter."""
     found = []
     for option in options:
         for value in line.values(option):
@@ -162,12 +155,12 @@ def _variables(environ: Mapping[str, str], pattern: "re.Pattern[str]") -> list[s
 
 
 def has_kvm() -> bool:
-    """Whether a guest can run on the host's CPU."""
+    """Whether KVM can run an arm64 guest here."""
     return platform.machine() == "aarch64" and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
 def _kvm() -> str:
-    """With KVM a guest sees the host's CPU through the host's kernel."""
+    """With KVM, a guest sees the host's CPU and depends on the host's kernel."""
     if not has_kvm():
         return "emulated"
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The image that is booted, brought up to date by the kernel's own make."""
+"""The kernel image, brought up to date by the kernel's own make."""
 
 import os
 import shlex
@@ -12,12 +12,12 @@ from harness.request.variables import PRIVATE_VARIABLES
 
 IMAGE = "arch/arm64/boot/Image"
 
-# ccache takes what a file includes from the compiler's own list of it. Otherwise it
-# calls the preprocessor first, which costs a fifth of the time of an empty cache.
+# Make ccache use the compiler's list of included files. Otherwise it calls the preprocessor
+# first, which adds a fifth to the time of a build with an empty cache.
 CCACHE_ENV = {"CCACHE_DEPEND": "1"}
 
-# What a kernel says of its build, unless the user's environment does: the same code so
-# makes the same image, and no file more has to be compiled in the midst of each link.
+# Fixed build information, unless the user sets it. The same code then gives the same image,
+# and linking does not have to compile init/version-timestamp.c again.
 _VERSION_ENV = {
     "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
     "KBUILD_BUILD_VERSION": "1",
@@ -25,36 +25,43 @@ _VERSION_ENV = {
     "KBUILD_BUILD_HOST": "kunit",
 }
 
-# The variable of the top Makefile that limits which objects it looks at.
+# The top Makefile uses this variable to limit the objects that it checks.
 GOALS = "need-builtin=1 need-modorder=1 $(single-goals)"
 
-# What the preprocessor says of a list of all system calls, each time make is called,
-# costs as much as compiling a file. A full build warns about a missing one.
+# make checks for missing system calls each time, which takes as long as compiling a file.
+# Full builds do so anyway.
 _NO_CHECKSYSCALLS = "cmd_syscalls=:"
 
 
 def build_env(**extra: str) -> dict[str, str]:
-    """The environment of a kernel build: the user's without our variables, and extra."""
+    """The environment of a kernel build: the user's without our variables, plus extra."""
     version = {name: os.environ.get(name, value) for name, value in _VERSION_ENV.items()}
     return process.clean_env(PRIVATE_VARIABLES, **{**CCACHE_ENV, **version, **extra})
 
 
-def make_argv(line: CommandLine, build_dir: Path, jobs: int | None) -> list[str]:
-    """The call of make that brings the image in build_dir up to date.
+def make_variables(line: CommandLine) -> list[str]:
+    """The arguments of make for a kunit.py command line with defaults."""
+    found = [f"ARCH={line.arch}"]
+    found += [f"CROSS_COMPILE={prefix}" for prefix in line.values("--cross_compile")]
+    jobs = (line.values("--jobs") or [str(os.cpu_count() or 1)])[-1]
+    return [*found, *line.values("--make_options"), f"--jobs={jobs}"]
 
-    line is a command line of kunit.py, with defaults.
+
+def make_argv(line: CommandLine, build_dir: Path, jobs: int | None) -> list[str]:
+    """The make command that brings the image in build_dir up to date.
+
+    line is a command line of kunit.py with defaults.
     """
-    argv = ["make", f"O={build_dir.name}", "ARCH=arm64", f"--jobs={jobs or os.cpu_count() or 1}"]
-    argv += [f"CROSS_COMPILE={prefix}" for prefix in line.values("--cross_compile")]
-    return [*argv, *line.values("--make_options"), "Image"]
+    more = [f"--jobs={jobs}"] if jobs else []
+    return ["make", f"O={build_dir.name}", *make_variables(line), *more, "Image"]
 
 
 def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> list[str] | None:
-    """The objects that must be made again when these files of a tree have other content.
+    """The objects to rebuild if the content of these files in a tree changed.
 
-    None when make has to look at all there is: nothing is known of an earlier build
-    that ended well, or something else than linked objects comes of a file. Most of the
-    time of a build that has little to do is spent in directories without a change.
+    None means that make has to check everything: there was no complete build, or a file is part
+    of something other than linked objects. Checking only these objects saves most of the time
+    of a small build, as make does not visit other directories.
     """
     try:
         goals = GOALS.encode() in (tree / "Makefile").read_bytes()
@@ -70,8 +77,8 @@ def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> list[str]
         if not any(word in text for word in words):
             continue
         made = record.relative_to(build_dir).with_name(record.name[1 : -len(".cmd")])
-        # A thin archive names its members, each with a slash behind it. The parts of a
-        # library, of the vdso and so on are not among them.
+        # A thin archive lists its members, each followed by a slash. Parts of libraries
+        # and of the vdso are not among them.
         if f"\n{made}/\n".encode() not in linked:
             return None
         found.add(str(made))
@@ -87,11 +94,11 @@ def make_objects(
     timeout: float | None,
     objects: Sequence[str],
 ) -> int:
-    """Call make for all that can be out of date, and the image; return its status.
+    """Make these objects and the image. Return make's status.
 
-    Raises proc.TimedOut.
+    Raises process.TimedOut.
     """
-    # Who is to be linked again looks at the archive, whose list of members stays.
+    # The archive's list of members does not change. Touch it, so that make links again.
     (build_dir / "built-in.a").touch()
     narrow = [*argv, f"single-goals={shlex.join(objects)}", _NO_CHECKSYSCALLS]
     return process.run_logged(narrow, str(log), cwd=str(tree), env=env, timeout=timeout)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A run soon after another: what has not changed is not looked at again.
+"""Rebuild only the objects whose sources changed since the last run.
 
-The kernel's kunit.py configures and builds all that there is, each time. Once a run
-got as far as a guest, we know what its image was made of. The next run makes the
-objects of what has changed since then, if that is known, and then the kernel's tool
-has just to boot. Whenever in doubt, it does everything itself.
+The kernel's kunit.py configures and builds everything each time. After a run that booted a
+guest, this module records what the image was made of. The next run makes the objects of changed
+sources, and kunit.py only has to boot. If anything else changed, kunit.py does a full build.
 """
 
 import hashlib
@@ -24,16 +23,16 @@ from harness.trees.git import Git
 
 RECORD = ".kunit-image.json"
 
-# A file with another ending may decide what is built at all.
+# Files with other endings may decide which objects are built.
 _SOURCES = (".c", ".h", ".S", ".rst", ".txt")
 
 
 @dataclass(frozen=True)
 class Made:
-    """What an image was made of, or would be now.
+    """What an image was made of, or would be made of now.
 
-    tree is git's name of what is committed; edited are the files that differ from
-    it; how is a hash of all that is no file of the tree.
+    tree is the git tree of HEAD, edited lists the files that differ from it, and how is a hash
+    of everything else that the build depends on.
     """
 
     tree: str
@@ -44,7 +43,7 @@ class Made:
 
 
 class Build:
-    """The build that a command line asks for, in a tree."""
+    """The build of a command line in a tree."""
 
     def __init__(
         self, line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ
@@ -57,15 +56,15 @@ class Build:
         self._record = self._directory / RECORD
 
     def is_ours(self) -> bool:
-        """Whether it is one that we know how to do: of arm64, started our way."""
+        """Whether this module supports it: arm64, with our own QEMU config."""
         configs = self._line.values("--qemu_config")
         known = self._line.arch == "arm64" and configs == [str(options.ARM64_QEMU_CONFIG)]
         return known and self._directory.parent == self._tree
 
     def look(self) -> Made | None:
-        """What an image would be made of now; None if that is not known.
+        """What an image would be made of now, or None if that is unknown.
 
-        The user gets a note about uncommitted changes.
+        Prints a note about uncommitted changes.
         """
         status = self._git.run("status", "--porcelain", "--no-renames", "-z").stdout
         entries = status.split("\0")[:-1]
@@ -83,7 +82,7 @@ class Build:
         return Made(tree, edited, how, self._config(), _identity(self._directory / IMAGE))
 
     def remember(self, made: Made | None) -> None:
-        """The image has just been made, of what there was before that."""
+        """Record that the image has just been made of this."""
         if made is None or not (self._directory / IMAGE).exists():
             return
         now = {"config": self._config(), "image": _identity(self._directory / IMAGE)}
@@ -93,18 +92,18 @@ class Build:
         os.replace(half, self._record)
 
     def forget(self) -> None:
-        """Somebody is going to build there, and it may go wrong."""
+        """Forget the record before a build that may fail."""
         self._record.unlink(missing_ok=True)
 
     def is_up_to_date(self, now: Made | None) -> bool:
-        """Whether the image is what a build would make now: nothing at all has changed."""
+        """Whether nothing changed since the image was made."""
         then = self._remembered()
         if then is None or now is None or not self._same_otherwise(then, now):
             return False
         return self._changed(then, now) == []
 
     def bring_up_to_date(self, now: Made | None, jobs: int | None) -> bool:
-        """Make the objects of what has changed; whether the image is up to date then."""
+        """Make the objects of changed files. Return whether the image is up to date then."""
         then = self._remembered()
         if then is None or now is None or not self._same_otherwise(then, now):
             return False
@@ -135,19 +134,11 @@ class Build:
         return (then.how, then.config, then.image) == (now.how, now.config, now.image)
 
     def _changed(self, then: Made, now: Made) -> list[str] | None:
-        """The files that may differ; None if more than content has changed."""
+        """The files that may differ, or None if more than content changed."""
         changed = {*then.edited, *now.edited}
         if then.tree != now.tree:
-            done = self._git.run(
-                "diff-tree",
-                "-r",
-                "--name-status",
-                "--no-renames",
-                "-z",
-                then.tree,
-                now.tree,
-                expect=(0, 128),
-            )
+            argv = ["diff-tree", "-r", "--name-status", "--no-renames", "-z", then.tree, now.tree]
+            done = self._git.run(*argv, expect=(0, 128))
             words = done.stdout.split("\0")[:-1]
             if done.status or set(words[::2]) - {"M"}:
                 return None
@@ -173,7 +164,7 @@ class Build:
 
 
 def just_boot(line: CommandLine) -> CommandLine:
-    """The command line that boots what this one would build first."""
+    """The same command line with "exec" instead of "run"."""
     words: list[Word] = []
     for word in line.words:
         if word.option is None and list(word.argv) == [line.subcommand] and not words:

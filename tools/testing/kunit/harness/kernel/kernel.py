@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One kernel: a prepared tree with a config, built and booted by the tree's kunit.py."""
+"""A prepared tree with a config, built and booted by the tree's kunit.py."""
 
 import re
 import shutil
@@ -15,10 +15,10 @@ from harness.kernel.finding import Finding, Kind, Place, Stage
 from harness.kernel.options import CommandLine
 from harness.request.settings import CPU_VARIABLE, Settings
 
-# In seconds. A guest needs a few; a build on a slow machine, half an hour.
+# In seconds. A guest takes a few; a build on a slow machine takes half an hour.
 GUEST_TIME = 120
 BUILD_TIME = 3600
-# A kernel that watches itself needs so many times more.
+# Debug kernels take this many times longer.
 _SLOW, _SLOW_FACTOR = frozenset({"debug", "kasan"}), 3
 
 _MACHINE = re.compile(
@@ -29,11 +29,11 @@ _COMPILER_MESSAGE = re.compile(r"error: |undefined reference|\*\*\*|ERROR:|Missi
 
 
 class Kernel:
-    """A tree, to be built in its directory .kunit-CONFIG, or in build_dir.
+    """A kernel, built in the tree's directory .kunit-CONFIG or in build_dir.
 
-    make_options are variables for the kernel's make, as in "NAME=value".
-    name is what the logs in the directory out are called by. With another
-    architecture than arm64, CONFIG says nothing, and its name stands in its place.
+    make_options are variables for make, as in "NAME=value". name is the prefix of the log files
+    in the directory out. CONFIG applies to arm64 only; for other architectures, the build
+    directory is named after the architecture.
     """
 
     def __init__(
@@ -57,21 +57,20 @@ class Kernel:
         self.build_dir = build_dir or tree / f".kunit-{config}"
 
     def log(self, what: str) -> Path:
-        """Where a log is kept: "config", "build", "exec" or "console"."""
+        """The path of a log: "config", "build", "exec" or "console"."""
         return self._out / f"{self._name}.{what}.log"
 
     def configure(self, timeout: float = BUILD_TIME, *more: str) -> Finding | None:
-        """Make a .config, as kunit.py does it; None when that worked.
+        """Write a .config with kunit.py. Return None on success.
 
-        Raises proc.TimedOut, and what require_healthy_machine() raises.
+        Raises process.TimedOut and the exceptions of require_healthy_machine().
         """
         return self._made("config", Kind.CONFIG, timeout, *more)
 
     def build(self, timeout: float = BUILD_TIME) -> Finding | None:
-        """Configure and build; None when that worked.
+        """Configure and build, unless nothing changed. Return None on success.
 
-        A kernel for which nothing has changed since it was built is not built again.
-        Raises proc.TimedOut, and what require_healthy_machine() raises.
+        Raises process.TimedOut and the exceptions of require_healthy_machine().
         """
         known = incremental.Build(self._line("build"), self._tree)
         if not known.is_ours():
@@ -101,13 +100,11 @@ class Kernel:
         cpu: str = "",
         attempt: int = 1,
     ) -> str:
-        """Run the suites in a guest; return what its console said.
+        """Run the suites in a guest and return its console log.
 
-        arguments are further ones for kunit.py exec; cpu is a QEMU model other
-        than the usual one. A guest that is not done after timeout seconds is ended;
-        its console shows how far it got. The logs of a second attempt stand beside those
-        of the first.
-        Raises CommandError when QEMU was not started, proc.TimedOut.
+        arguments are passed to kunit.py exec. cpu is a QEMU model other than the default. A
+        guest is ended after timeout seconds. A second attempt has log files of its own. Raises
+        CommandError if QEMU did not start, and process.TimedOut.
         """
         console = self.build_dir / "test.log"
         console.unlink(missing_ok=True)
@@ -127,35 +124,31 @@ class Kernel:
         return defaults.with_defaults(given, self._wanted)
 
     def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
-        argv: list[str] = [
-            sys.executable,
-            str(self._tree / frontend.TOOL),
-            *self._line(*args).argv(),
-        ]
+        argv = [sys.executable, str(self._tree / frontend.TOOL), *self._line(*args).argv()]
         env = image.build_env(**({CPU_VARIABLE: cpu} if cpu else {}))
         return process.run_logged(argv, str(log), cwd=str(self._tree), env=env, timeout=timeout)
 
 
 def slowness(config: str) -> int:
-    """How many times as long as others a guest with this config may take."""
+    """The factor by which guests with this config are slower."""
     return _SLOW_FACTOR if _SLOW & set(config.split("-")) else 1
 
 
 def require_healthy_machine(log: str) -> None:
-    """Raise DiskSpaceError or CommandError if it was the machine that ended a build."""
+    """Raise DiskSpaceError or CommandError if a build failed because of the machine."""
     if not _MACHINE.search(log):
         return
     failure = process.failure(["make"], 2, log)
     if isinstance(failure, DiskSpaceError):
         raise failure
     raise CommandError(
-        "the machine stopped the compiler: this says nothing about the code",
-        "free memory or let JOBS be smaller, and try again",
+        "the build failed because of this machine, not because of the code",
+        "free some memory or use a smaller JOBS, then try again",
         "\n".join(line for line in log.splitlines() if _MACHINE.search(line)),
     )
 
 
 def compiler_messages(log: str) -> tuple[str, ...]:
-    """What a compiler, make or Kconfig complained of, the first of it."""
+    """The first error messages of the compiler, make or Kconfig in a log."""
     lines = [line for line in log.splitlines() if _COMPILER_MESSAGE.search(line)]
     return tuple(lines[:5]) or tuple(tail(log, 5).splitlines())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What this machine has to build and boot kernels with."""
+"""The tools of this machine for building and booting kernels."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from harness.trees import worktree
 
 
 def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
-    """See to everything that building and booting needs, and to more."""
+    """Install everything that building and booting need, plus more."""
     line = options.take_apart(["run"])
     cross = defaults.needs_cross_package(line)
     needed = [*worktree.requirements(wanted), *packages.for_build(cross), packages.QEMU, *more]
@@ -22,7 +22,7 @@ def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
 
 
 def description() -> str:
-    """On what a command runs: CPUs, compiler and emulator."""
+    """The CPUs, compiler and emulator, for a heading."""
     words = [f"{platform.machine()}, {os.cpu_count()} CPUs"]
     for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
         words += first_line(argv)
@@ -30,5 +30,5 @@ def description() -> str:
 
 
 def first_line(argv: Sequence[str]) -> list[str]:
-    """What a program says of itself, if it is there."""
+    """The first line of a program's output, if the program exists."""
     return [process.run(argv).stdout.partition("\n")[0]] if shutil.which(argv[0]) else []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's kunit.py command line, as far as we must understand it.
+"""Parse the command line of the kernel's kunit.py as far as necessary.
 
-It runs in the kernel tree, so paths that the user typed elsewhere are made
-absolute, and what he left open gets our defaults. All else goes through as it is.
+kunit.py runs in the kernel tree. Relative paths of the user's become absolute, and missing
+options get our defaults. Everything else is passed on unchanged.
 """
 
 import os
@@ -19,7 +19,7 @@ COMPILING = frozenset({"run", "build"})
 BOOTING = frozenset({"run", "exec"})
 SUBCOMMANDS = CONFIGURING | {"parse"}
 
-# Options that take a value, and the subcommands that know them.
+# Options that take a value, and the subcommands that have them.
 _VALUED: dict[str, frozenset[str]] = {
     "--build_dir": CONFIGURING,
     "--make_options": CONFIGURING,
@@ -36,7 +36,7 @@ _VALUED: dict[str, frozenset[str]] = {
     "--kernel_args": BOOTING,
     "--run_isolated": BOOTING,
 }
-# Options that take a value only as --option=value.
+# Options whose value is optional and follows a "=".
 _OPTIONAL_VALUE = {"--raw_output": BOOTING | {"parse"}, "--json": BOOTING | {"parse"}}
 _FLAGS = {
     "--alltests": CONFIGURING,
@@ -53,10 +53,9 @@ ARM64_PREFIX = "aarch64-linux-gnu-"
 
 @dataclass(frozen=True)
 class Word:
-    """A piece of the command line: an option with its value, or anything else.
+    """A part of the command line: an option with its value, or anything else.
 
-    option is its full name, None for what is no option that we know; argv is
-    how the piece goes on to the kernel's tool.
+    option is the full name of a known option, else None. argv is what the kernel's tool gets.
     """
 
     argv: Sequence[str]
@@ -66,14 +65,14 @@ class Word:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The user's command line, taken apart."""
+    """The user's command line, parsed."""
 
     subcommand: str | None
     words: Sequence[Word]
 
     @property
     def wants_help(self) -> bool:
-        """Whether the kernel's tool would do nothing but print help."""
+        """Whether the kernel's tool would only print help."""
         return self.subcommand is None or self.has("--help")
 
     def has(self, option: str) -> bool:
@@ -85,17 +84,23 @@ class CommandLine:
         return [w.value for w in self.words if w.option == option and w.value is not None]
 
     @property
+    def make_variables(self) -> dict[str, str]:
+        """The variables in --make_options."""
+        options = [option.partition("=") for option in self.values("--make_options")]
+        return {name: value for name, _, value in options}
+
+    @property
     def arch(self) -> str:
-        """The architecture; arm64 unless the user says otherwise."""
+        """The architecture. The default is arm64."""
         return (self.values("--arch") or ["arm64"])[-1]
 
     def argv(self) -> list[str]:
-        """The words as they go to the kernel's tool."""
+        """The words as the kernel's tool gets them."""
         return [part for word in self.words for part in word.argv]
 
 
 def take_apart(argv: Sequence[str]) -> CommandLine:
-    """Read a command line the way the kernel's tool will read it."""
+    """Parse a command line the way the kernel's tool does."""
     subcommand = next((arg for arg in argv if not arg.startswith("-")), None)
     if subcommand not in SUBCOMMANDS:
         subcommand = None
@@ -111,15 +116,15 @@ def take_apart(argv: Sequence[str]) -> CommandLine:
 
 
 def _read_word(arg: str, rest: list[str], subcommand: str | None) -> Word:
-    """Make a word of arg, and of what it takes from the rest."""
+    """Make a word of arg and of the value that follows it, if any."""
     name, equals, value = arg.partition("=")
     option = _full_name(name, subcommand)
     if option is None:
         return Word([arg])
     if equals:
         return Word([arg], option, value)
-    # The kernel's tool takes a value from the next argument, but not for --json
-    # and --raw_output when they are written out.
+    # argparse takes the value from the next argument. The kernel's tool prevents that for
+    # --json and --raw_output unless they are abbreviated.
     takes_next = option in _VALUED or (option in _OPTIONAL_VALUE and name != option)
     if takes_next and rest and (option in _VALUED or not rest[0].startswith("-")):
         value = rest.pop(0)
@@ -128,7 +133,7 @@ def _read_word(arg: str, rest: list[str], subcommand: str | None) -> Word:
 
 
 def _full_name(name: str, subcommand: str | None) -> str | None:
-    """What argparse takes an option for: any unambiguous beginning will do."""
+    """The full name of an option. Like argparse, accept any unambiguous abbreviation."""
     if name == "-h":
         return "--help"
     if not name.startswith("--") or name == "--":
@@ -141,11 +146,10 @@ def _full_name(name: str, subcommand: str | None) -> str | None:
 
 
 def resolve_paths(line: CommandLine, cwd: Path, tree: Path | None = None) -> CommandLine:
-    """Make absolute what the user meant relative to cwd.
+    """Make the user's relative paths absolute.
 
-    A kunitconfig or qemu_config that is not there is a path in the kernel
-    tree, as with the kernel's tool; with tree given, it must be there.
-    Raises UsageError.
+    A kunitconfig or qemu_config that does not exist in cwd is a path in the kernel tree. If
+    tree is given, it must exist there. Raises UsageError.
     """
     if tree and line.subcommand in CONFIGURING:
         _require_arch(line, tree)
@@ -178,8 +182,8 @@ def _resolve_word(word: Word, cwd: Path, tree: Path | None) -> Word:
 def _require(word: Word, cwd: Path, tree: Path | None) -> None:
     if tree and not (tree / str(word.value)).exists():
         raise UsageError(
-            f"{word.option}={word.value}: neither in {cwd} nor in {tree}",
-            "give the path of a file (for --kunitconfig also of a directory with a .kunitconfig)",
+            f"{word.option}={word.value} is neither in {cwd} nor in {tree}",
+            "give the path of a file, or for --kunitconfig of a directory with a .kunitconfig",
         )
 
 
@@ -188,13 +192,13 @@ def _require_arch(line: CommandLine, tree: Path) -> None:
     known = sorted(["um", *ARCH_CONFIGS, *(p.stem for p in configs.glob("[!_]*.py"))])
     if line.arch not in known and not line.has("--qemu_config"):
         raise UsageError(
-            f"--arch={line.arch}: kunit.py knows no such architecture",
+            f"--arch={line.arch}: kunit.py does not know this architecture",
             f"choose from: {' '.join(dict.fromkeys(known))}, or give --qemu_config=FILE",
         )
 
 
 def _resolve_positional(words: Sequence[Word], cwd: Path) -> list[Word]:
-    """The file that "parse" reads: the first positional word after the subcommand."""
+    """Resolve the file for "parse": the first positional word after the subcommand."""
     resolved: list[Word] = []
     positionals = 0
     literal = False
@@ -210,6 +214,6 @@ def _resolve_positional(words: Sequence[Word], cwd: Path) -> list[Word]:
 
 
 def uses_config(line: CommandLine) -> bool:
-    """Whether CONFIG says what kernel it is, and not an option or the architecture."""
+    """Whether CONFIG selects the config, rather than an option or the architecture."""
     own = line.has("--kunitconfig") or line.has("--alltests")
     return line.subcommand in CONFIGURING and line.arch == "arm64" and not own

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a shard of the matrix found, and the shards put together."""
+"""The results of a shard of the matrix, and merging shards."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.base import archive
+from harness.base import archive, asjson
 from harness.base.console import conclude
 from harness.base.errors import KunitError
 from harness.base.table import table as columns
@@ -23,15 +23,14 @@ WHOLE = "matrix.json"
 
 
 class ResultError(KunitError):
-    """A result file cannot be used, or one is missing."""
+    """A result file is unusable or missing."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one shard found.
+    """The results of one shard.
 
-    matrix: the rows of the whole; runs: the results of the shard's own rows,
-    each by the name of its row.
+    matrix has the rows of all shards. Each run is named after its row.
     """
 
     shard: Shard
@@ -41,16 +40,13 @@ class Part:
     runs: tuple[RunResult, ...]
 
 
-# --- Result files ---------------------------------------------------------
-
-
 def part_name(shard: Shard) -> str:
-    """The file that a shard writes; without shards, the whole."""
+    """The file name for a shard's results, or for the whole matrix."""
     return WHOLE if shard.of == 1 else f"matrix-{shard.number}-of-{shard.of}.json"
 
 
 def write_part(part: Part, path: Path) -> None:
-    """Write what a shard found, whole or not at all."""
+    """Write the results of a shard."""
     by_name = {row.name: row for row in part.matrix}
     document = {
         "schema": SCHEMA,
@@ -59,13 +55,13 @@ def write_part(part: Part, path: Path) -> None:
         "revision": part.revision,
         "host": part.host,
         "matrix": [asdict(row) for row in part.matrix],
-        "rows": [{**asdict(by_name[run.name]), **results.as_json(run)} for run in part.runs],
+        "rows": [{**asdict(by_name[run.name]), **asjson.encode(run)} for run in part.runs],
     }
     archive.write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
 def read_part(path: Path) -> Part:
-    """Read what write_part wrote. Raises ResultError."""
+    """Read a file of write_part(). Raises ResultError."""
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
@@ -74,22 +70,22 @@ def read_part(path: Path) -> Part:
             Shard(int(document["shard"]), int(document["shards"])),
             str(document["revision"]),
             str(document["host"]),
-            tuple(Row(**row) for row in document["matrix"]),
-            tuple(results.from_json(row) for row in document["rows"]),
+            asjson.decode(tuple[Row, ...], document["matrix"]),
+            asjson.decode(tuple[RunResult, ...], document["rows"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(
-            f"{path} is no result of make matrix: {error}", "run that shard again"
+            f"{path} is not a result of make matrix: {error}", "run that shard again"
         ) from error
 
 
 def find(directory: Path) -> list[Part]:
-    """The parts below a directory; if there is none, the whole. Raises ResultError."""
+    """The parts below a directory, or the whole matrix if there are none. Raises ResultError."""
     paths = sorted(p for p in directory.rglob("matrix-*.json") if _PART_NAME.fullmatch(p.name))
     paths = paths or sorted(directory.rglob(WHOLE))[:1]
     if not paths:
         raise ResultError(
-            f"{directory} holds no result of make matrix", "PARTS=DIR says where the parts are"
+            f"{directory} has no results of make matrix", "set PARTS to the directory of the parts"
         )
     parts = [read_part(path) for path in paths]
     for path, part in zip(paths, parts):
@@ -98,7 +94,7 @@ def find(directory: Path) -> list[Part]:
     for number in numbers:
         if numbers.count(number) > 1:
             raise ResultError(
-                f"{directory} holds shard {number} more than once", "remove all but one"
+                f"{directory} has shard {number} more than once", "remove all but one"
             )
     return parts
 
@@ -111,13 +107,13 @@ def _check_kinship(path: Path, part: Part, first_path: Path, first: Part) -> Non
     ):
         if one != other:
             raise ResultError(
-                f"{first_path} and {path} are of different {what}",
-                "remove the older ones, or give each run a directory with PARTS=DIR",
+                f"{first_path} and {path} have different {what}",
+                "remove the older file, or give each run its own directory with PARTS=DIR",
             )
 
 
 def missing(parts: Sequence[Part]) -> list[int]:
-    """The shards that left nothing, or not all of their rows."""
+    """The shards without results, or without all of their rows."""
     found = {run.name for part in parts for run in part.runs}
     first = parts[0]
     shards = (Shard(number, first.shard.of) for number in range(1, first.shard.of + 1))
@@ -129,11 +125,8 @@ def missing(parts: Sequence[Part]) -> list[int]:
     ]
 
 
-# --- Telling --------------------------------------------------------------
-
-
 def tell(parts: Sequence[Part], path: Path) -> int:
-    """Print the table, write path with .json and .xml; return the exit status."""
+    """Print the table, write path with .json and .xml, and return the exit status."""
     runs = _in_order(parts)
     first = parts[0]
     shard = first.shard if len(parts) == 1 else Shard()
@@ -155,7 +148,7 @@ def _in_order(parts: Sequence[Part]) -> list[RunResult]:
 
 
 def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> list[str]:
-    """A line for each row that was run."""
+    """A line for each row of the matrix that ran."""
     heads = ("flavour", "config", "cpu", "arguments", "smp", "pass", "fail", "skip", "unexp", "s")
     lines: list[tuple[object, ...]] = [heads]
     rows = {row.name: row for row in matrix}

@@ -96,7 +96,7 @@ class WorkTree:
         elif head != prepared and commit != prepared:
             self._accept_own_commits(head, commit)
         elif head != prepared:
-            say(f"note: {self.path} has commits of yours on top, up to {head[:12]}")
+            say(f"note: {self.path} is at {head[:12]}, not at the prepared commit; used as it is")
 
     def _switch(self, prepared: str, commit: str) -> None:
         self._shared.set_ref(MOVING + self._name, commit)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""From a console to results: who passed, who did not, and how that is written."""
+"""From a console log to results: judge them and write them."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Two boots of one kernel, put together: what they disagree on is nobody's fault."""
+"""Merge two boots of the same kernel. Differences between them are flaky."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,15 +10,15 @@ from harness.verdict.results import CaseResult
 
 
 def confirmed(first: Verdict, boot_again: Callable[[], Verdict]) -> Verdict:
-    """The verdict on a boot; one that fails is repeated once before anything is blamed."""
+    """The verdict on a boot. If it fails, boot again before blaming anything."""
     return merge(first, boot_again()) if first.wrong else first
 
 
 def merge(first: Verdict, second: Verdict) -> Verdict:
-    """What both boots agree on, and a finding FLAKY for each thing that they do not.
+    """The results that both boots agree on, and a FLAKY finding for each difference.
 
-    A case that one boot never came to, because the kernel died before, is as the other says.
-    A kernel that died in both boots has died, also if it was at another place.
+    A case that did not report because the kernel died before gets the result of the other boot.
+    Two deaths count as a death even if they happened at different places.
     """
     names = dict.fromkeys(case.name for case in (*first.cases, *second.cases))
     before, after = ({c.name: c for c in v.cases} for v in (first, second))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tests of the host code: run by pytest on all CPUs, read from its JUnit file."""
+"""Run the tests of the Python code with pytest, and read its JUnit file."""
 
 import compileall
 import os
@@ -26,7 +26,7 @@ _SHARE = re.compile(r"\[ *(\d+)%\]\s*$")
 
 
 def run(out: Path) -> RunResult:
-    """Run all of them, each a case; logs go to out."""
+    """Run all host tests. Each is a case. Logs go to out."""
     watch = Stopwatch()
     log, xml = out / "host-tests.log", out / "host-tests.xml"
     xml.unlink(missing_ok=True)
@@ -60,7 +60,7 @@ def run(out: Path) -> RunResult:
 
 
 def _tell_progress(running: "Future[int]", log: Path, watch: Stopwatch) -> None:
-    """Say now and then how many tests are done, until all are."""
+    """Print now and then how many tests are done."""
     told = watch.seconds
     while wait([running], 0.5).not_done:
         if watch.seconds - told >= _TOLD_EVERY and log.exists():
@@ -71,10 +71,10 @@ def _tell_progress(running: "Future[int]", log: Path, watch: Stopwatch) -> None:
 
 
 def read(xml: Path, status: int, log: Path) -> tuple[CaseResult, ...]:
-    """The results in a JUnit file, when pytest ended with that status.
+    """The results in a JUnit file. status is pytest's exit status.
 
-    A test that is skipped is a failure: the machine lacks something that it needs. So is
-    a file without tests, or without a failure that explains the status.
+    A skipped test is a failure: the machine lacks something that it needs. No tests at all, or
+    a status that no failure explains, are failures too.
     """
     try:
         elements = list(ElementTree.parse(xml).getroot().iter("testcase"))
@@ -109,7 +109,7 @@ def _end_of(log: Path) -> tuple[str, ...]:
 
 
 def type_check() -> RunResult:
-    """Let mypy look at the host code."""
+    """Run mypy on the Python code."""
     watch = Stopwatch()
     checked = ("altmap", "kunit.py", "harness", "tests")
     argv = [packages.MYPY.proof, "--no-error-summary", *checked]
@@ -117,6 +117,6 @@ def type_check() -> RunResult:
     said = tuple((done.stdout + done.stderr).strip().splitlines())
     case = CaseResult("mypy --strict", Status.PASSED)
     if done.status != 0:
-        found = Finding(Kind.TYPES, f"mypy --strict: {len(said)} complaints", said)
+        found = Finding(Kind.TYPES, f"mypy --strict: {len(said)} errors", said)
         case = results.failed("mypy --strict", found)
     return RunResult("mypy --strict", (case,), watch.seconds)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The results of a run that has not ended yet, so that the next one can carry on.
+"""Results of a run in progress, so that the next run can continue after an interruption.
 
-Each result is written the moment that it is there, whole or not at all. A run that is
-ended in the middle leaves its results in a directory of its own. The next run of the same
-thing takes them over; a run of anything else removes them.
+Each result is written as soon as it exists. An interrupted run leaves its results in a
+directory. The next run of the same thing reuses them; any other run removes them.
 """
 
 import contextlib
@@ -16,28 +15,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.base import archive, lock, signals
+from harness.base import archive, asjson, lock, signals
 from harness.base.console import say
 from harness.kernel import defaults, identity, options
 from harness.request.settings import REPO, Settings
 from harness.trees import tested
-from harness.verdict import results
 from harness.verdict.results import RunResult
 
 _KEY = "key.json"
 _UNIT = ".unit.json"
-# Variables that change nothing in a result.
+# Variables that do not affect results.
 _NO_CHOICE = frozenset({"BUILD", "JOBS", "PLOTS", "MAP"})
 
 
 class Journal:
-    """The results that are there, by name. directory: where they, and files of theirs, are."""
+    """The results so far, by name. Results and their files are in directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def find(self, name: str) -> dict[str, Any] | None:
-        """What put() was given for that name, if all of it is there."""
+        """The unit that put() stored under a name, or None."""
         try:
             found = json.loads(self._path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -48,36 +46,36 @@ class Journal:
         return unit if isinstance(unit, dict) else None
 
     def put(self, name: str, unit: Mapping[str, Any]) -> None:
-        """Keep what json.dump() can write, under a name."""
+        """Store a JSON value under a name."""
         archive.write_whole(self._path(name), json.dumps({"name": name, "unit": unit}))
 
     def run(self, name: str, do: Callable[[], RunResult]) -> RunResult:
-        """A result from the run before, or that of do().
+        """A result of the interrupted run, or that of do().
 
-        A result is kept if it says something about the kernel: not one whose kernel could
-        not be made, which may be the machine's fault, and not one that two boots disagree on.
+        Keep the new result if it is about the kernel. A failed build may be the machine's
+        fault, and a flaky result proves nothing.
         """
         known = self.known(name)
         if known:
             return known
         result = do()
         if is_worth_keeping(result):
-            self.put(name, results.as_json(result))
+            self.put(name, asjson.encode(result))
         return result
 
     def known(self, name: str) -> RunResult | None:
-        """A result from the run before, marked as such."""
+        """A result of the interrupted run, marked as such."""
         found = self.find(name)
         if found is None:
             return None
         try:
-            result = results.from_json(found)
+            result = asjson.decode(RunResult, found)
         except (KeyError, TypeError, ValueError):
             return None
         return replace(result, kept=len(result.cases))
 
     def count(self) -> int:
-        """How many results there are."""
+        """The number of results."""
         return len(list(self.directory.glob(f"*{_UNIT}")))
 
     def _path(self, name: str) -> Path:
@@ -85,25 +83,25 @@ class Journal:
 
 
 class NoJournal(Journal):
-    """One that keeps nothing, for a part of something larger that is kept as a whole."""
+    """A journal that stores nothing, for parts of something that is stored as a whole."""
 
     def __init__(self) -> None:
         super().__init__(Path(os.devnull))
 
     def put(self, name: str, unit: Mapping[str, Any]) -> None:
-        """Forget it."""
+        """Do nothing."""
 
 
 def is_worth_keeping(result: RunResult) -> bool:
-    """Whether a result says something about the kernel, and not about the machine."""
+    """Whether a result is about the kernel rather than the machine."""
     return result.has_kernel and not result.flaky
 
 
 def key(wanted: Settings, command: str, given: Mapping[str, str], *programs: str) -> str:
-    """What makes two runs the same: the command, the choice, all that is tested, the tools.
+    """A key that is equal for equal runs: command, choices, tested files and tools.
 
-    given are the variables that the user set; programs: those besides the ones for arm64.
-    Raises OSError.
+    given has the user's variables. programs are tools besides those for arm64. Raises
+    OSError.
     """
     line = defaults.with_defaults(options.take_apart(["run", "--arch=arm64"]), wanted)
     return archive.key(
@@ -118,10 +116,10 @@ def key(wanted: Settings, command: str, given: Mapping[str, str], *programs: str
 
 @contextlib.contextmanager
 def opened(directory: Path, command: str, name: str) -> Iterator[Journal]:
-    """The journal of a command in a directory; name is what key() returned.
+    """The journal of a command in a directory. name is a key().
 
-    If the block ends well, all is done, and the journal goes. Raises WorkTreeError if
-    another run of the same command is at work.
+    The journal is removed when the block succeeds. Raises WorkTreeError if another run of the
+    same command is active.
     """
     with lock.alone(directory.with_suffix(".lock"), command):
         since = _since(directory, name)
@@ -132,18 +130,16 @@ def opened(directory: Path, command: str, name: str) -> Iterator[Journal]:
             archive.write_whole(directory / _KEY, json.dumps(record))
         journal = Journal(directory)
         if since and journal.count():
-            say(
-                f"carrying on from the run of {since}, which was ended; results kept: {journal.count()}"
-            )
+            say(f"continuing the interrupted run of {since}; results kept: {journal.count()}")
         yield journal
         with signals.signals_held():
-            # The key goes first: without it, what is left is nobody's.
+            # Remove the key first. Without it, the next run ignores the rest.
             (directory / _KEY).unlink(missing_ok=True)
             shutil.rmtree(directory, ignore_errors=True)
 
 
 def _since(directory: Path, name: str) -> str | None:
-    """When the run began that left a journal of that name; None if there is none."""
+    """The start of the interrupted run with this key, or None."""
     try:
         record = json.loads((directory / _KEY).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A strict verdict on one run of the suites, from its console log.
+"""A strict verdict on a run of the suites, from its console log.
 
-"Green" is not enough: the expected cases, each with its expected outcome, no
-others, no offence against the format, no splat, and a kernel that lived to
-the end.
+A run must show every expected case with its expected result, no other case, well-formed KTAP,
+no splat, and a kernel that survives to the end.
 """
 
 import re
@@ -20,10 +19,9 @@ from harness.verdict import ktap
 from harness.verdict.ktap import Report, Test
 from harness.verdict.results import CaseResult
 
-# What a kernel says when something is wrong with it.
-# What each case is expected to do, by kernel.
 EXPECTED = DATA / "expected"
 
+# Lines by which a kernel reports a problem with itself.
 SPLAT = re.compile(
     r"cut here|\bWARNING: |\bBUG: |\bOops\b|Call [Tt]race:|Kernel panic|Unable to handle|"
     r"Internal error|\bKASAN: |\bKFENCE: |\bUBSAN: |\bKCSAN: |"
@@ -32,7 +30,7 @@ SPLAT = re.compile(
     r"DEBUG_LOCKS_WARN_ON|suspicious RCU usage|[Rr]efcount_t: |list_(?:add|del) corruption"
 )
 _CUT = "------------[ cut here ]------------"
-# The line of such a report that says which one it is.
+# The line that identifies a report that begins with _CUT.
 _WHICH = re.compile(r"\bWARNING: |\bkernel BUG at ")
 _BOOTED = re.compile(r"Linux version \d|Booting Linux")
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
@@ -40,10 +38,10 @@ _PANIC = re.compile(r"Kernel panic - not syncing.*")
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a run must show.
+    """The expected results of a run.
 
-    cases: every "suite.case"; failing: those that must fail; skips: those that
-    may be skipped, with the reason.
+    cases has every "suite.case". failing has those that must fail. skips has those that may be
+    skipped, with the reason.
     """
 
     cases: frozenset[str]
@@ -54,35 +52,35 @@ class Expectation:
         strangers = (self.failing | frozenset(self.skips)) - self.cases
         if strangers:
             raise UsageError(
-                f"expected/ speaks of a case that expected/cases does not have: {min(strangers)}",
+                f"expected/ names a case that is not in expected/cases: {min(strangers)}",
                 "correct the name, or add the case to expected/cases",
             )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The whole run: its cases, and findings that belong to no case."""
+    """The cases of a run, and the findings that belong to no case."""
 
     cases: tuple[CaseResult, ...]
     findings: tuple[Finding, ...]
 
     @property
     def has_died(self) -> bool:
-        """Whether the kernel did not live to the end of its tests."""
+        """Whether the kernel did not survive its tests."""
         return any(finding.is_death for finding in self.findings)
 
     @property
     def as_expected(self) -> int:
-        """How many cases came out as expected."""
+        """The number of cases with the expected result."""
         return sum(case.finding is None for case in self.cases)
 
     @property
     def wrong(self) -> int:
-        """How many cases did not, plus the findings about the run."""
+        """The number of unexpected cases, plus the findings about the run."""
         return len(self.cases) - self.as_expected + len(self.findings)
 
     def count(self, status: Status) -> int:
-        """How many cases ended so."""
+        """The number of cases with this status."""
         return sum(case.status is status for case in self.cases)
 
 
@@ -123,18 +121,18 @@ def _judge_case(name: str, case: Test | None, expected: Expectation) -> CaseResu
         return wrong(Kind.UNKNOWN, what, case.status, _failure_log(case))
     skipped = _first_skip(case)
     if skipped is not None and name not in expected.skips:
-        what = f"skipped without leave: {skipped or 'no reason given'}"
+        what = f"must not be skipped: {skipped or 'no reason given'}"
         return wrong(Kind.SKIPPED, what, Status.SKIPPED)
     must_fail = name in expected.failing
     if case.status is Status.FAILED and not must_fail:
         return wrong(Kind.FAILED, "failed", case.status, _failure_log(case))
     if case.status is Status.PASSED and must_fail:
-        return wrong(Kind.PASSED, "passed, and should have failed", case.status)
+        return wrong(Kind.PASSED, "passed, but should have failed", case.status)
     return CaseResult(name, case.status, None, place.suite)
 
 
 def _first_skip(case: Test) -> str | None:
-    """Why a case, or one of its parameters, was skipped; None if none was."""
+    """Why a case or one of its parameters was skipped, or None if none was."""
     for test in (case, *case.children):
         if test.status is Status.SKIPPED:
             return test.reason
@@ -142,7 +140,7 @@ def _first_skip(case: Test) -> str | None:
 
 
 def _failure_log(case: Test) -> tuple[str, ...]:
-    """What the first part of a case that failed had to say."""
+    """The log of a failed case, or of its first failed parameter."""
     for test in case.children:
         if test.status is Status.FAILED:
             return (f"parameter: {test.name}", *test.log)
@@ -150,11 +148,11 @@ def _failure_log(case: Test) -> tuple[str, ...]:
 
 
 def _death(log: str, report: Report) -> list[Finding]:
-    """A kernel that did not live to the end of its tests."""
+    """The finding for a kernel that did not survive its tests."""
     end = tuple(tail(log, 20).splitlines())
     booting = Place(Stage.BOOT)
     if not log.strip():
-        text = "the kernel never booted: its console stayed empty"
+        text = "the kernel never booted: the console is empty"
         return [Finding(Kind.NEVER_BOOTED, text, (), booting)]
     suite, case = (*report.open_tests, "", "")[:2]
     place = Place(Stage.TESTS, suite, case) if report.started else booting
@@ -166,17 +164,17 @@ def _death(log: str, report: Report) -> list[Finding]:
     if not report.started:
         if _BOOTED.search(log):
             return [
-                Finding(Kind.NO_KUNIT, "the kernel booted, but ran no KUnit test", end, booting)
+                Finding(Kind.NO_KUNIT, "the kernel booted but ran no KUnit tests", end, booting)
             ]
         return [Finding(Kind.NEVER_BOOTED, "the kernel never booted", end, booting)]
     if report.open_tests or report.is_cut_short:
-        text = f"the kernel hung or died{where}: its log stops there"
+        text = f"the kernel hung or died{where}: the log ends there"
         return [Finding(Kind.HANG, text, end, place)]
     return []
 
 
 def malformed(report: Report) -> list[Finding]:
-    """Each offence against the format."""
+    """A finding for each violation of the KTAP format."""
     return [
         Finding(Kind.KTAP, f"KTAP: {p.text}", subject=f"{p.offence.value} {p.name}")
         for p in report.problems
@@ -184,13 +182,13 @@ def malformed(report: Report) -> list[Finding]:
 
 
 def splats(lines: Iterable[str]) -> list[Finding]:
-    """Each report of the kernel about itself, with the lines that follow it."""
+    """A finding for each splat, with the lines that follow it."""
     plain = [ktap.strip_timestamp(line.rstrip()) for line in lines]
     findings: list[Finding] = []
     last = -_SPLAT_LINES
     for number, line in enumerate(plain):
         if SPLAT.search(line) and not ktap.is_ktap(line):
-            # The lines of one report often match more than once.
+            # Several lines of one report may match.
             if number - last >= _SPLAT_LINES or _CUT in line:
                 shown = tuple(plain[number : number + _SPLAT_LINES])
                 subject = _subject(shown)
@@ -201,7 +199,7 @@ def splats(lines: Iterable[str]) -> list[Finding]:
 
 
 def _subject(report: tuple[str, ...]) -> str:
-    """The line that distinguishes a report from others. Each WARN() begins alike."""
+    """The line that identifies a report. All WARN()s begin with the same line."""
     first, *more = report
     if _CUT not in first:
         return first
@@ -217,13 +215,12 @@ _SPLAT_LINES = 12
 def read_expectation(
     directory: Path, flavour: str, config: str, version: versions.Version
 ) -> Expectation:
-    """Read what a flavour must show with a config from the files of expected/.
+    """Read the expected results of a flavour with a config from the files of expected/.
 
-    cases: all cases; FLAVOUR: those that fail there; either may be followed by the
-    configs in which it is so, if not in all; skips: "suite.case config reason". What is said
-    of a config goes for all that have its fragments: 16k for 16k-va36 too. A file for
-    kernels from some version on is in a subdirectory: see rebased.py.
-    Raises UsageError.
+    "cases" lists all cases, the file named after the flavour those that fail. A line may end
+    with the configs that it is for. "skips" has lines "suite.case config reason". A config
+    covers all configs with its fragments: 16k covers 16k-va36. Subdirectories have files for
+    newer kernels: see versions.py. Raises UsageError.
     """
 
     def find(name: str) -> Path:
@@ -237,10 +234,10 @@ def read_expectation(
 
 
 def read_arch_expectation(directory: Path, arch: str, flavour: str) -> Expectation:
-    """What another architecture must show: arm64's own suites are not there, and what
-    fails stands in the file of its name, with the flavours in which it does.
+    """The expected results of another architecture, which has no arm64 suites.
 
-    Raises UsageError.
+    The file named after the architecture lists the failing cases, with the flavours in which
+    they fail. Raises UsageError.
     """
     cases = _read_names(_read_list(directory / "cases", must_exist=True), arch)
     fails = _read_names(_read_list(directory / arch), flavour)
@@ -252,7 +249,7 @@ def read_arch_expectation(directory: Path, arch: str, flavour: str) -> Expectati
 
 
 def _read_names(lines: list[str], config: str) -> list[str]:
-    """The first word of each line that is for the config, or for all."""
+    """The first word of each line that applies to the config."""
     words = [line.split() for line in lines]
     return [
         name
@@ -262,7 +259,7 @@ def _read_names(lines: list[str], config: str) -> list[str]:
 
 
 def _covers(listed: str, config: str) -> bool:
-    """Whether what is listed for one config is said of another as well."""
+    """Whether a line for one config applies to another."""
     return set(listed.split("-")) <= set(config.split("-"))
 
 

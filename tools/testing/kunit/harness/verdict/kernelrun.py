@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One kernel, a flavour with a config: built, booted and judged."""
+"""Build, boot and judge one kernel: a flavour with a config."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ from harness.verdict.results import CaseResult, RunResult
 
 
 class KernelRun:
-    """One of the runs.
+    """A run of one kernel.
 
-    expected is what it must show, the files of expected/ unless given;
-    arguments are further ones for kunit.py exec; guest_time is in seconds.
+    expected defaults to the files of expected/. arguments are passed to kunit.py exec.
+    guest_time is in seconds.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class KernelRun:
         self.name = f"{wanted.flavour} {wanted.config}"
 
     def run(self) -> RunResult:
-        """Build, boot, judge. Whatever goes wrong is in the result."""
+        """Build, boot and judge. Errors are part of the result."""
         watch = Stopwatch()
         try:
             cases = self._run()
@@ -55,7 +55,7 @@ class KernelRun:
 
 
 def expectation(wanted: Settings, arch: str = "arm64") -> judge.Expectation:
-    """What a flavour must show, as the files of expected/ say. Raises UsageError."""
+    """The expected results of a flavour, from the files of expected/. Raises UsageError."""
     if arch != "arm64":
         return judge.read_arch_expectation(judge.EXPECTED, arch, wanted.flavour)
     version = versions.parse(wanted.base)
@@ -69,22 +69,22 @@ def judged(
     arguments: Sequence[str] = (),
     cpu: str = "",
 ) -> judge.Verdict:
-    """Boot a kernel, and once more if anything is not as expected.
+    """Boot a kernel. Boot it again if anything is unexpected.
 
-    The parameters are those of Kernel.boot(). Raises CommandError, proc.TimedOut.
+    See Kernel.boot() for the parameters. Raises CommandError, process.TimedOut.
     """
 
     def boot(attempt: int) -> judge.Verdict:
         return judge.judge(kernel.boot(guest_time, arguments, cpu, attempt), expected)
 
     def again() -> judge.Verdict:
-        say("  not as expected: booting it once more ...")
+        say("  unexpected result: booting again ...")
         return boot(2)
 
     return flaky.confirmed(boot(1), again)
 
 
 def case_results(verdict: judge.Verdict) -> tuple[CaseResult, ...]:
-    """A verdict as results: findings about the whole run, then the cases."""
+    """A verdict as results: findings about the run first, then the cases."""
     found = [results.failed("the run", finding) for finding in verdict.findings]
     return (*found, *verdict.cases)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A strict reader of KTAP in a kernel's console log.
+"""A strict KTAP parser for console logs.
 
-The kernel's own parser forgives; this one reports whatever is not as KUnit
-writes it: numbers, plans, names, nesting, an end that is missing.
-Documentation/dev-tools/ktap.rst has the format.
+The kernel's own parser is lenient. This one reports every deviation from what KUnit writes:
+numbers, plans, names, nesting, a missing end. Documentation/dev-tools/ktap.rst describes the
+format.
 """
 
 import enum
@@ -23,7 +23,7 @@ _DIAGNOSTIC = re.compile(r"^ *#")
 
 
 class Offence(enum.Enum):
-    """What a line does against the format."""
+    """A violation of the format."""
 
     LATE_RESULT = "result after the end"
     SECOND_START = "second start"
@@ -39,7 +39,7 @@ class Offence(enum.Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """An offence against the format: in which line, of which test, in words."""
+    """A violation of the format: the line, the test, and a text."""
 
     offence: Offence
     line: int
@@ -49,22 +49,22 @@ class Problem:
 
 @dataclass(frozen=True)
 class Test:
-    """A line "ok" or "not ok", and what belongs to it."""
+    """An "ok" or "not ok" line and everything that belongs to it."""
 
     name: str
     status: Status
     reason: str = ""
     children: tuple["Test", ...] = ()
-    # What the kernel said since the result before.
+    # Other console lines since the previous result.
     log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that a log says about tests.
+    """Everything that a log reports about tests.
 
-    open_tests are the names of what was begun and not ended, the innermost last;
-    is_cut_short: the log stops before the last planned suite has ended.
+    open_tests has the names of tests without a result, the innermost last. is_cut_short: the
+    log ends before the last planned suite does.
     """
 
     started: bool
@@ -85,7 +85,7 @@ class _Level:
 
 
 def read(lines: Iterable[str]) -> Report:
-    """Read a console log. Never raises: what is wrong is in the report."""
+    """Parse a console log. Errors are part of the report."""
     reader = _Reader()
     for number, line in enumerate(lines, 1):
         reader.feed(number, strip_timestamp(line.rstrip()))
@@ -93,17 +93,17 @@ def read(lines: Iterable[str]) -> Report:
 
 
 def strip_timestamp(line: str) -> str:
-    """A line of the console without printk's time."""
+    """A console line without printk's timestamp."""
     return _TIMESTAMP.sub("", line, count=1)
 
 
 def is_result(line: str) -> bool:
-    """Whether a line, without timestamp, is the result of a test."""
+    """Whether a line without timestamp is a test result."""
     return _RESULT.match(line) is not None
 
 
 def is_ktap(line: str) -> bool:
-    """Whether a line, without timestamp, belongs to KTAP rather than to the kernel."""
+    """Whether a line without timestamp is KTAP rather than a kernel message."""
     patterns = (_HEADER, _PLAN, _RESULT, _DIAGNOSTIC)
     return any(pattern.match(line) for pattern in patterns)
 
@@ -117,16 +117,16 @@ class _Reader:
         self._line = 0
 
     def feed(self, number: int, line: str) -> None:
-        """Take in the next line."""
+        """Parse the next line."""
         self._line = number
         header, subtest = _HEADER.match(line), _SUBTEST.match(line)
         plan, result = _PLAN.match(line), _RESULT.match(line)
         if header:
             self._open(len(header.group(1)))
         elif not self._levels:
-            # Before KTAP begins, and after it has ended, the kernel may say anything.
+            # The kernel may print anything before and after KTAP.
             if result and self._done:
-                self._problem(Offence.LATE_RESULT, result.group(4) or "", "a result after the end")
+                self._problem(Offence.LATE_RESULT, result.group(4) or "", "result after the end")
         elif subtest and len(subtest.group(1)) == self._levels[-1].indent:
             self._levels[-1].name = subtest.group(2)
         elif plan:
@@ -137,12 +137,12 @@ class _Reader:
             self._log.append(line)
 
     def finish(self) -> Report:
-        """Close what is open and return what was found."""
+        """Close open levels and return the report."""
         open_tests = tuple(level.name or "?" for level in self._levels[1:])
         top = self._levels[0] if self._levels else self._done
         suites = list(top.tests) if top else []
         if len(self._levels) > 1:
-            # The suite that was not ended: its finished cases count.
+            # An unfinished suite keeps its finished cases.
             cases = tuple(self._levels[1].tests)
             suites.append(Test(open_tests[0], Status.FAILED, children=cases))
         return Report(
@@ -155,10 +155,10 @@ class _Reader:
     def _open(self, indent: int) -> None:
         expected = len(self._levels) * _INDENT
         if self._done or (indent == 0 and self._levels):
-            self._problem(Offence.SECOND_START, "", "the tests start a second time")
+            self._problem(Offence.SECOND_START, "", "the tests start again")
             return
         if indent != expected:
-            text = f"a header indented by {indent} where {expected} was expected"
+            text = f"a header is indented by {indent}, not by {expected}"
             self._problem(Offence.HEADER_INDENT, "", text)
         self._levels.append(_Level(expected))
         self._log = []
@@ -166,7 +166,7 @@ class _Reader:
     def _plan(self, indent: int, count: int) -> None:
         level = self._levels[-1]
         if indent != level.indent or level.plan is not None or level.tests:
-            self._problem(Offence.PLAN, level.name or "", f"a misplaced plan 1..{count}")
+            self._problem(Offence.PLAN, level.name or "", f"misplaced plan 1..{count}")
         else:
             level.plan = count
             self._log = []
@@ -179,11 +179,11 @@ class _Reader:
             self._check_plan(closed)
             children = tuple(closed.tests)
             if closed.name != match.group(4):
-                text = f"'{closed.name}' is ended as '{match.group(4)}'"
+                text = f"'{closed.name}' ends as '{match.group(4)}'"
                 self._problem(Offence.WRONG_END, closed.name or "", text)
         level = self._levels[-1]
         if indent != level.indent:
-            text = f"a result indented by {indent} where {level.indent} was expected"
+            text = f"a result is indented by {indent}, not by {level.indent}"
             self._problem(Offence.RESULT_INDENT, match.group(4) or "", text)
             return
         self._add(level, match, children)
@@ -192,7 +192,7 @@ class _Reader:
         name, directive = match.group(4) or "", match.group(5) or ""
         number, expected = int(match.group(3)), len(level.tests) + 1
         if number != expected:
-            text = f"'{name}' is number {number}, {expected} was expected"
+            text = f"'{name}' has number {number}, not {expected}"
             self._problem(Offence.NUMBER, name, text)
         status, reason = Status.PASSED, ""
         if match.group(2) == "not ok":
@@ -209,14 +209,14 @@ class _Reader:
     def _check_children(self, name: str, status: Status, children: tuple[Test, ...]) -> None:
         failed = any(child.status is Status.FAILED for child in children)
         if failed and status is not Status.FAILED:
-            text = f"'{name}' {status.value}, but something in it failed"
+            text = f"'{name}' {status.value}, but a test in it failed"
             self._problem(Offence.LYING_PARENT, name, text)
 
     def _check_plan(self, level: _Level) -> None:
-        """Parameters have no plan in every kernel; suites and the whole run have."""
+        """Check a plan. Not every kernel prints plans for parameters."""
         seen, name = len(level.tests), level.name or "the run"
         if level.plan is None and level.indent < 2 * _INDENT:
             self._problem(Offence.NO_PLAN, name, f"'{name}' has no plan")
         elif level.plan is not None and level.plan != seen:
-            text = f"'{name}' planned {level.plan}, and {seen} came"
+            text = f"'{name}' planned {level.plan} tests and ran {seen}"
             self._problem(Offence.WRONG_PLAN, name, text)

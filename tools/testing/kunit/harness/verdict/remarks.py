@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What checkpatch and the compiler's further warnings say about a patch."""
+"""Messages of checkpatch, and compiler warnings, about patches."""
 
-import os
 import re
 import shutil
 from collections import Counter
@@ -17,9 +16,8 @@ from harness.request.settings import Settings
 
 CHECKPATCH = "scripts/checkpatch.pl"
 
-# Errors about the mail rather than about the code. They are told and not held
-# against a revision: a draft may lack a sign-off, and our repository has not the
-# history in which a commit could be looked up.
+# Errors about the mail rather than the code. They are reported but are no faults: a draft
+# may lack a sign-off, and a prepared tree lacks the history to look up commits.
 _ABOUT_THE_MAIL = frozenset(
     {
         "MISSING_SIGN_OFF",
@@ -37,7 +35,7 @@ _WARNING = re.compile(r"^(\S+?):\d+(?::\d+)?: ((?:fatal )?(?:warning|error): .*)
 
 @dataclass(frozen=True)
 class Remark:
-    """A remark of checkpatch; line counts in the patch."""
+    """A message of checkpatch. line counts in the patch."""
 
     level: str
     kind: str
@@ -46,7 +44,7 @@ class Remark:
 
     @property
     def is_fault(self) -> bool:
-        """Whether the patch cannot go in like this."""
+        """Whether the message must be fixed before the patch can be merged."""
         return self.level == "ERROR" and self.kind not in _ABOUT_THE_MAIL
 
     def __str__(self) -> str:
@@ -54,9 +52,9 @@ class Remark:
 
 
 def checkpatch(tree: Path, patch: Path) -> tuple[Remark, ...] | None:
-    """Ask the tree's checkpatch.pl about a patch; None if the tree has none.
+    """Run the tree's checkpatch.pl on a patch. None if the tree has none.
 
-    Raises CommandError when it does not work.
+    Raises CommandError if checkpatch itself fails.
     """
     if not (tree / CHECKPATCH).exists():
         return None
@@ -67,14 +65,14 @@ def checkpatch(tree: Path, patch: Path) -> tuple[Remark, ...] | None:
     if done.status not in (0, 1) or (done.status == 1 and not remarks):
         raise CommandError(
             f"{CHECKPATCH} failed with status {done.status}",
-            f"try it by hand in {tree}",
+            f"run it by hand in {tree}",
             tail(done.stderr + done.stdout, 5),
         )
     return remarks
 
 
 def checkpatch_settings() -> str:
-    """The user's ~/.checkpatch.conf, which checkpatch.pl reads if the tree has none."""
+    """The content of ~/.checkpatch.conf, which checkpatch.pl reads if the tree has none."""
     try:
         return (Path.home() / ".checkpatch.conf").read_text(errors="backslashreplace")
     except OSError:
@@ -84,15 +82,13 @@ def checkpatch_settings() -> str:
 def warnings(
     tree: Path, build_dir: Path, wanted: Settings, files: Sequence[str], log: Path, timeout: float
 ) -> tuple[str, ...]:
-    """What the compiler says with W=1 about the given files of a kernel that was built.
+    """The W=1 warnings about files of a kernel that has been built.
 
-    Files that this kernel is not made of are left out. They are compiled beside
-    it, for with other options all of it would have to be built again.
-    Raises CommandError, proc.TimedOut.
+    Files that are not part of this kernel are left out. A separate build directory keeps W=1
+    from invalidating the whole build. Raises CommandError, process.TimedOut.
     """
     sources = [f for f in files if f.endswith(".c") and (tree / f).exists()]
-    objects = [str(Path(f).with_suffix(".o")) for f in sources]
-    objects = [o for o in objects if (build_dir / o).exists()]
+    objects = [f"{f[:-2]}.o" for f in sources if (build_dir / f"{f[:-2]}.o").exists()]
     if not objects:
         return ()
     beside = build_dir.with_name(f"{build_dir.name}-w1")
@@ -100,7 +96,8 @@ def warnings(
     config = build_dir / ".config"
     if config.exists() and not _same(config, beside / ".config"):
         shutil.copyfile(config, beside / ".config")
-    return compile_objects(tree, beside, [*make_variables(wanted), "W=1"], objects, log, timeout)
+    variables = [*make_variables(wanted), "W=1"]
+    return compile_objects(tree, beside, variables, objects, log, timeout)[0]
 
 
 def compile_objects(
@@ -110,10 +107,11 @@ def compile_objects(
     objects: Sequence[str],
     log: Path,
     timeout: float,
-) -> tuple[str, ...]:
-    """What is said when these objects are made anew in a directory that is configured.
+) -> tuple[tuple[str, ...], bool]:
+    """Recompile objects in a configured build directory.
 
-    Raises CommandError, proc.TimedOut.
+    Returns the compiler's messages, and whether it succeeded. Raises CommandError if make
+    failed for another reason, and process.TimedOut.
     """
     for name in objects:
         (build_dir / name).unlink(missing_ok=True)
@@ -124,17 +122,17 @@ def compile_objects(
     said = read_warnings(text)
     if status != 0 and not any("error: " in line for line in said):
         raise CommandError(f"make {' '.join(variables[-1:])} failed", f"see {log}", tail(text, 5))
-    return said
+    return said, status == 0
 
 
 def read_warnings(log: str) -> tuple[str, ...]:
-    """The warnings and errors in a compiler's output, with paths from the tree's top."""
+    """The warnings and errors in compiler output, with paths relative to the tree."""
     lines = (re.sub(r"^(?:\.\./)+|^\./", "", line) for line in log.splitlines())
     return tuple(dict.fromkeys(line for line in lines if _WARNING.match(line)))
 
 
 def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
-    """Those that came, wherever in their file they stand."""
+    """The warnings that are new, ignoring line numbers."""
     known = Counter(_without_line(line) for line in before)
     found: list[str] = []
     for line in after:
@@ -147,13 +145,9 @@ def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]
 
 
 def make_variables(wanted: Settings, *more: str) -> list[str]:
-    """The variables with which kunit.py, given more options, would call make."""
-    line = defaults.with_defaults(options.take_apart(["build", "--arch=arm64", *more]), wanted)
-    found = ["ARCH=arm64"]
-    found += [f"CROSS_COMPILE={value}" for value in line.values("--cross_compile")]
-    found += line.values("--make_options")
-    jobs = (line.values("--jobs") or [str(os.cpu_count() or 1)])[-1]
-    return [*found, f"--jobs={jobs}"]
+    """The arguments of make for kunit.py build with more options."""
+    line = options.take_apart(["build", "--arch=arm64", *more])
+    return image.make_variables(defaults.with_defaults(line, wanted))
 
 
 def _without_line(line: str) -> str:

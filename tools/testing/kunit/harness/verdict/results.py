@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What was found, by "make check" for one, for machines (JSON, JUnit XML) and for a mail."""
+"""The results of all commands, for machines (JSON, JUnit XML) and for people."""
 
 import json
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.base import archive
+from harness.base import archive, asjson
+from harness.base.console import conclude
 from harness.base.errors import ExitStatus
 from harness.base.table import cut, printable
 from harness.base.table import table as columns
-from harness.kernel import finding
 from harness.kernel.finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
 
 _LOG_LINES = 12
@@ -20,10 +19,10 @@ _LOG_LINES = 12
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One thing that was judged, and what is wrong with it, if anything.
+    """The result of one case or check.
 
-    suite: the suite, or the variant of a scenario, that it belongs to; log: what there
-    is to show of one that is well; figures: what it measured.
+    suite is the suite or the variant of a scenario. log is an excerpt for cases without a
+    finding. figures are measurements.
     """
 
     name: str
@@ -35,18 +34,18 @@ class CaseResult:
 
     @property
     def is_flaky(self) -> bool:
-        """Whether two boots of the same kernel disagree on it."""
+        """Whether two boots of the same kernel gave different results."""
         return self.finding is not None and self.finding.kind is Kind.FLAKY
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run of one kernel, or of the host's tests. One without a case is a failure."""
+    """A run of one kernel or of the host tests. A run without cases is a failure."""
 
     name: str
     cases: tuple[CaseResult, ...]
     seconds: float
-    # So many of the cases are from an earlier run of the program.
+    # The number of cases that come from an interrupted run.
     kept: int = 0
 
     def __post_init__(self) -> None:
@@ -56,17 +55,17 @@ class RunResult:
 
     @property
     def wrong(self) -> list[CaseResult]:
-        """What is not as expected."""
+        """The unexpected results that are not flaky."""
         return [case for case in self.cases if case.finding and not case.is_flaky]
 
     @property
     def flaky(self) -> list[CaseResult]:
-        """What two boots of the same kernel disagree on: neither well nor wrong."""
+        """The flaky results. They are neither right nor wrong."""
         return [case for case in self.cases if case.is_flaky]
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong or flaky."""
+        """All findings, flaky ones too."""
         return [case.finding for case in self.cases if case.finding]
 
     @property
@@ -75,18 +74,18 @@ class RunResult:
         return not any(finding.kind in NO_KERNEL for finding in self.findings)
 
     def count(self, status: Status) -> int:
-        """How many cases have that status."""
+        """The number of cases with this status."""
         return sum(case.status is status for case in self.cases)
 
 
 def failed(name: str, finding: Finding) -> CaseResult:
-    """A result that is no case: a finding about the whole run, the build or the host."""
+    """A result for a finding about the whole run, the build or the host."""
     status = Status.FLAKY if finding.kind is Kind.FLAKY else Status.FAILED
     return CaseResult(name, status, finding)
 
 
 def preparation(error: Exception) -> CaseResult:
-    """What stands in the results in the place of a run that did not come about."""
+    """The result of a run that failed before there was a kernel."""
     cause, *detail = str(error).splitlines()
     return failed(
         "preparation", Finding(Kind.PREPARATION, cause, tuple(detail), Place(Stage.BUILD))
@@ -94,59 +93,43 @@ def preparation(error: Exception) -> CaseResult:
 
 
 def totals(runs: Sequence[RunResult]) -> tuple[int, int]:
-    """How much is as expected, and how much is not. What is flaky is neither."""
+    """The numbers of expected and unexpected results. Flaky ones are neither."""
     failed = sum(len(run.wrong) for run in runs)
     flaky = sum(len(run.flaky) for run in runs)
     return sum(len(run.cases) for run in runs) - failed - flaky, failed
 
 
 def status(runs: Sequence[RunResult]) -> ExitStatus:
-    """What a command ends with: nothing is proved by a kernel that passes in one boot of two."""
+    """The exit status. Flaky results prove nothing and make it 2."""
     if totals(runs)[1]:
         return ExitStatus.FAILED
     return ExitStatus.ERROR if not runs or any(run.flaky for run in runs) else ExitStatus.OK
 
 
-def as_json(run: RunResult) -> dict[str, Any]:
-    """A run for json.dump()."""
-    cases = [
-        {
-            **asdict(case),
-            "status": case.status.value,
-            "finding": finding.as_json(case.finding) if case.finding else None,
-        }
-        for case in run.cases
-    ]
-    return {**asdict(run), "cases": cases}
+def publish(runs: Sequence[RunResult], words: str, path: Path) -> int:
+    """Write path with .json and .xml, print words, and return the exit status."""
+    files = write(runs, path)
+    conclude(words, not status(runs), *files)
+    return int(status(runs))
 
 
-def from_json(document: Mapping[str, Any]) -> RunResult:
-    """What as_json() made. Raises KeyError, TypeError, ValueError."""
-    cases = tuple(
-        CaseResult(
-            case["name"],
-            Status(case["status"]),
-            finding.from_json(case["finding"]) if case["finding"] else None,
-            case["suite"],
-            tuple(case["log"]),
-            tuple((what, value) for what, value in case["figures"]),
-        )
-        for case in document["cases"]
-    )
-    return RunResult(
-        document["name"], cases, float(document["seconds"]), int(document.get("kept", 0))
-    )
+def write(runs: Sequence[RunResult], path: Path) -> tuple[Path, Path]:
+    """Write the results to path with .json and .xml. Return both paths."""
+    document, xml = path.with_suffix(".json"), path.with_suffix(".xml")
+    write_json(runs, document)
+    write_junit(runs, xml)
+    return document, xml
 
 
 def write_json(runs: Sequence[RunResult], path: Path) -> None:
-    """Write everything as JSON."""
+    """Write all results as JSON."""
     passed, failed = totals(runs)
-    document = {"passed": passed, "failed": failed, "runs": [as_json(run) for run in runs]}
+    document = {"passed": passed, "failed": failed, "runs": asjson.encode(runs)}
     archive.write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
 def write_junit(runs: Sequence[RunResult], path: Path) -> None:
-    """Write everything as JUnit XML. An expected failure is no failure there."""
+    """Write all results as JUnit XML. An expected failure is not a failure there."""
     root = ElementTree.Element("testsuites")
     for run in runs:
         suite = ElementTree.SubElement(
@@ -184,12 +167,12 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
 
 
 def summary(runs: Sequence[RunResult], heading: str) -> str:
-    """A summary that pastes into a mail: failures first, one plain line last."""
+    """A plain-text summary for a mail. Failures come first, the totals last."""
     return in_words(runs, heading, table(runs, (Status.PASSED, Status.FAILED, Status.SKIPPED)))
 
 
 def table(runs: Sequence[RunResult], statuses: Sequence[Status]) -> list[str]:
-    """A line for each run: how many cases have these statuses, and how many are unexpected."""
+    """A row for each run: the number of cases with each status, and of unexpected ones."""
     rows: list[tuple[object, ...]] = [("", *(s.value for s in statuses), "unexpected", "s")]
     for run in runs:
         counts = [run.count(status) for status in statuses]
@@ -198,7 +181,7 @@ def table(runs: Sequence[RunResult], statuses: Sequence[Status]) -> list[str]:
 
 
 def in_words(runs: Sequence[RunResult], heading: str, told: Sequence[str]) -> str:
-    """The heading, what is not as expected, the table, and the totals."""
+    """The heading, the unexpected results, the table and the totals."""
     lines = [*map(cut, heading.splitlines()), ""]
     for run in runs:
         if run.findings:
@@ -208,18 +191,18 @@ def in_words(runs: Sequence[RunResult], heading: str, told: Sequence[str]) -> st
     lines += [f"{r.name}: {from_earlier(r.kept, len(r.cases))}" for r in runs if r.kept]
     flaky = sum(len(run.flaky) for run in runs)
     if flaky:
-        lines += [f"{flaky} flaky: two boots of one kernel differ, so that they prove nothing", ""]
+        lines += [f"{flaky} flaky: two boots of the same kernel differ, which proves nothing", ""]
     return "\n".join([*lines, f"{passed} passed, {failed} failed"])
 
 
 def from_earlier(kept: int, total: int) -> str:
-    """The words for results that were looked up."""
+    """The note about results from an interrupted run."""
     return f"{kept} of {total} results {'is' if kept == 1 else 'are'} from an earlier run"
 
 
 def _failures(run: RunResult) -> list[str]:
     flaky = f", {len(run.flaky)} flaky" if run.flaky else ""
-    lines = [f"{run.name}: {len(run.wrong)} not as expected{flaky}"]
+    lines = [f"{run.name}: {len(run.wrong)} unexpected{flaky}"]
     missing = [found for found in run.findings if found.kind is Kind.MISSING]
     for found in run.findings:
         if found.kind is not Kind.MISSING or len(missing) <= 3:
@@ -227,5 +210,5 @@ def _failures(run: RunResult) -> list[str]:
             lines += [cut(f"    {line}") for line in found.log[-_LOG_LINES:]]
     if len(missing) > 3:
         first = missing[0].place.name
-        lines.append(cut(f"  {len(missing)} cases did not report, {first} the first"))
+        lines.append(cut(f"  {len(missing)} cases did not report; the first is {first}"))
     return lines

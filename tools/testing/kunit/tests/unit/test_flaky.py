@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import json
 import unittest
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+from harness.base import asjson
 from harness.base.errors import ExitStatus
 from harness.kernel.finding import Finding, Kind, Place, Status
 from harness.kernel.kernel import Kernel
@@ -138,7 +140,7 @@ class Told(unittest.TestCase):
 
     def test_results_for_machines(self) -> None:
         run = self.run_with(Kind.FLAKY, Kind.PANIC)
-        self.assertEqual(run, results.from_json(results.as_json(run)))
+        self.assertEqual(run, asjson.decode(RunResult, json.loads(json.dumps(asjson.encode(run)))))
         with TemporaryDirectory() as directory:
             path = Path(directory) / "x.xml"
             results.write_junit([run], path)

@@ -474,7 +474,7 @@ class Make(World):
         self.series_says(row("memremap_pages", "device", "device", GIB, 14000000))
         ran = self.bench()
         self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
-        self.assertIn("series 4k: 1 not as expected", ran.stdout)
+        self.assertIn("series 4k: 1 unexpected", ran.stdout)
         self.assertIn("memmap in the device: +7.7%\n", ran.stdout)
         self.assertIn("14,000,000 instructions for 13,000,000 in stock; 2% is", ran.stdout)
         self.assertRegex(

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.base import archive
+from harness.base import archive, asjson
 from harness.base.errors import WorkTreeError
 from harness.bench import costs as bench_costs
 from harness.bench import text as bench_text
@@ -146,8 +146,8 @@ class Units(unittest.TestCase):
         costs = bench_costs.read(test_bench.log(test_bench.lines()))
         key = next(iter(costs.rows))
         found = bench_text.Measured("stock", "4k", run("stock 4k"), costs, {key: {"dsb": 3}})
-        document = json.loads(json.dumps(bench_text.as_json(found)))
-        self.assertEqual(found, bench_text.from_json(document))
+        document = json.loads(json.dumps(asjson.encode(found)))
+        self.assertEqual(found, asjson.decode(bench_text.Measured, document))
 
 
 class Killed(World):

@@ -164,7 +164,7 @@ class Paths(World):
         self.assertEqual(["parse", f"{self.cwd}/a.log"], self.given("parse", "a.log"))
         self.assertFalse(self.build.exists())
         (self.top / "src/linux-source-6.12.tar.xz").write_bytes(b"damaged")
-        self.assert_error(self.front_end("parse"), 125, "cannot be unpacked")
+        self.assert_error(self.front_end("parse"), 125, "cannot be extracted")
 
     def test_values_that_look_like_words(self) -> None:
         argv = self.given("run", "--kernel_args", "parse", "--filter", "speed>slow", "vmem*")

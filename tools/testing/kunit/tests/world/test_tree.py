@@ -300,7 +300,7 @@ class UsersWork(World):
         tree = self.make_tree()
         (tree / "mm/memory.c").write_text("mine\n")
         ran = self.program("tree")
-        self.assertIn("not committed", ran.stderr)
+        self.assertIn("uncommitted changes", ran.stderr)
         self.assertEqual("mine\n", (tree / "mm/memory.c").read_text())
 
     def test_changes_elsewhere_survive_a_new_stack(self) -> None:
@@ -400,7 +400,7 @@ class BadPatches(World):
 
     def test_a_file_that_is_no_patch(self) -> None:
         self.write("patches/series/0002-two.patch", "TODO\n")
-        self.assert_error(self.program("tree"), 125, "0002-two.patch is not a patch")
+        self.assert_error(self.program("tree"), 125, "0002-two.patch does not look like")
 
     def test_a_patch_that_is_not_there(self) -> None:
         self.write("patches/series/series", "0003-three.patch\n")
@@ -433,7 +433,7 @@ class Package(World):
         with open(self.top / "src/linux-source-6.12.tar.xz", "ab") as file:
             file.truncate(1 << 43)
         ran = self.program("tree")
-        self.assert_error(ran, 2, "not enough room", "GB needed", "GB free", "BUILD=DIR")
+        self.assert_error(ran, 2, "is too full", "GB needed", "GB free", "BUILD=DIR")
         self.assertFalse((self.build / "linux-6.12/series").exists())
 
     def test_a_disk_that_fills_up(self) -> None:
@@ -528,7 +528,7 @@ class Ksrc(World):
         )
 
     def test_no_kernel_tree(self) -> None:
-        self.assert_error(self.program("tree", KSRC=str(self.repo)), 125, "is no Linux tree")
+        self.assert_error(self.program("tree", KSRC=str(self.repo)), 125, "is not a Linux tree")
 
     def test_too_old_a_tree(self) -> None:
         makefile = KERNEL["Makefile"].replace("12", "1", 1)
