@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What adding and removing memory costs, in instructions."""
+"""The cost of adding and removing memory, in instructions."""

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Barriers and TLB invalidations that a kernel executes, counted in a trace of QEMU's.
+"""Count the barriers and TLB invalidations of a kernel in a QEMU trace.
 
-Instruction counts do not show what these cost: on an emulator they are instructions
-like others. QEMU tells in a log which translated blocks it executes ("-d exec"), and
-what is in them ("-d in_asm"). Only functions that have such instructions are told
-of ("-dfilter"), and those with which the suite begins and ends a measurement.
+Instruction counts do not show their real cost. QEMU logs the translated blocks that it executes
+("-d exec") and their code ("-d in_asm"). "-dfilter" limits the log to functions with such
+instructions, and to the functions that begin and end a measurement.
 """
 
 import re
@@ -24,11 +23,11 @@ from harness.kernel import defaults, options
 DSB, ISB, TLBI = "dsb", "isb", "tlbi"
 KINDS = (DSB, ISB, TLBI)
 
-# Where a measurement begins and ends: in mm/tests/memmap_bench_kunit.c.
+# The functions in mm/tests/memmap_bench_kunit.c that begin and end a measurement.
 BEGIN, END = "cost_begin", "cost_end"
 
-# What page tables are written by. Other barriers belong to timers, to the scheduler
-# and so on, and depend on what else goes on.
+# The objects that write page tables. Barriers elsewhere belong to timers, the scheduler
+# and so on, and vary between runs.
 OBJECTS = ("mm/sparse-vmemmap.o", "mm/memory.o", "arch/arm64/mm/mmu.o")
 
 _SYMBOL = re.compile(r"^([0-9a-f]+) [tT] (\S+)$")
@@ -38,11 +37,11 @@ _STOPPED = re.compile(r"^Stopped execution of TB chain before (0x[0-9a-f]+) \[")
 
 
 class TraceError(KunitError):
-    """A trace cannot be made or read."""
+    """A trace cannot be recorded or read."""
 
 
 def kind(word: int) -> str | None:
-    """What an A64 instruction is, of what we look for."""
+    """The kind of an A64 instruction, or None."""
     if word & 0xFFFFF0FF == 0xD503309F:
         return DSB
     if word & 0xFFFFF0FF == 0xD50330DF:
@@ -53,7 +52,7 @@ def kind(word: int) -> str | None:
 
 
 class Function(NamedTuple):
-    """A function of the kernel: its addresses."""
+    """A kernel function and its addresses."""
 
     name: str
     start: int
@@ -61,7 +60,7 @@ class Function(NamedTuple):
 
 
 def functions(system_map: str) -> list[Function]:
-    """All of them, each up to the next one."""
+    """All functions in System.map, each up to the start of the next."""
     found = [(int(m[1], 16), m[2]) for m in map(_SYMBOL.match, system_map.splitlines()) if m]
     found.sort()
     return [
@@ -72,16 +71,16 @@ def functions(system_map: str) -> list[Function]:
 
 
 def names(build_dir: Path) -> list[str]:
-    """The functions of OBJECTS."""
+    """The functions in OBJECTS."""
     nm = defaults.cross_prefix(options.take_apart(["build"])) + "nm"
     said = process.run([nm, "--defined-only", *OBJECTS], cwd=str(build_dir)).stdout
     return [words[2] for words in map(str.split, said.splitlines()) if words[1:2] in (["t"], ["T"])]
 
 
 def watched(system_map: str, image: bytes, among: Iterable[str]) -> list[Function]:
-    """The functions to tell of: those among which have such instructions, and the marks.
+    """The functions to trace: those of among that have barriers, and the two markers.
 
-    Raises TraceError when there are no marks.
+    Raises TraceError if the markers are missing.
     """
     known = functions(system_map)
     text = next((f.start for f in known if f.name == "_text"), known[0].start if known else 0)
@@ -100,23 +99,24 @@ def watched(system_map: str, image: bytes, among: Iterable[str]) -> list[Functio
     if not {BEGIN, END} <= {function.name for function in found}:
         raise TraceError(
             f"this kernel has no {BEGIN}() and {END}()",
-            "see whether CONFIG_MEMMAP_BENCH_KUNIT_TEST is on, and what the compiler made of them",
+            "check that CONFIG_MEMMAP_BENCH_KUNIT_TEST is on and the compiler kept them",
         )
     return found
 
 
 def arguments(found: Iterable[Function], log: Path) -> str:
-    """What QEMU is to be told."""
+    """QEMU's arguments for the trace."""
     ranges = ",".join(f"{f.start:#x}..{f.end - 1:#x}" for f in found)
     return f"-d in_asm,exec,nochain -D {shlex.quote(str(log))} -dfilter {ranges}"
 
 
 @dataclass
 class _Reader:
-    """What was read so far.
+    """The state of reading a trace.
 
-    code: the instructions of the block last translated at an address, as far as they
-    count; blocks: what each block has, by QEMU's own address of it.
+    code has the counted instructions of the block last translated at an address. fresh tells
+    whether that translation is newer than the known block. blocks has the address and the
+    instructions of each block, by QEMU's own address of it.
     """
 
     begin: int
@@ -128,7 +128,7 @@ class _Reader:
     is_open: bool = False
 
     def executed(self, block: str, pc: int, times: int) -> None:
-        """A block is executed, or (times=-1) was not after all."""
+        """Count a block that was executed, or (times=-1) take it back."""
         known = self.blocks.get(block)
         if known is None or known[0] != pc or self.fresh.get(pc):
             known = (pc, self.code.get(pc, ()))
@@ -148,7 +148,7 @@ class _Reader:
 
 
 def count(lines: Iterable[str], found: Iterable[Function]) -> list["Counter[str]"]:
-    """What was executed in each window, the first one first. Raises TraceError if none was."""
+    """The instructions of each measurement, in order. Raises TraceError if there is none."""
     marks = {function.name: function.start for function in found}
     reader = _Reader(marks[BEGIN], marks[END])
     start = 0

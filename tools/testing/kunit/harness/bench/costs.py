@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a kernel's adding and removing of memory costs: read from its console log, compared.
+"""The cost of adding and removing memory: read from a console log, compared.
 
-mm/tests/memmap_bench_kunit.c has the format of the lines.
+mm/tests/memmap_bench_kunit.c describes the format of the log lines.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from harness.base.errors import KunitError
 from harness.originmap.draw import size
 
-# The calls that a driver, or memory hot-plug, makes. All others are parts of these.
+# The calls of drivers and memory hot-plug. All other calls are parts of these.
 WHOLE = (
     "memremap_pages",
     "memunmap_pages",
@@ -20,13 +20,12 @@ WHOLE = (
     "device_offline",
     "remove_memory",
 )
-# By how much a call may be dearer than in the stock kernel: one of these, and mapping or
-# unmapping a piece of the memmap alone. A part of the former may be by any amount: if
-# that matters, the whole is dearer.
+# How much more a call may cost than in stock: a call in WHOLE, and mapping or unmapping a
+# piece of the memmap alone. Parts of WHOLE have no limit: they count in the whole.
 WHOLE_LIMIT = 0.02
 ALONE_LIMIT = 0.10
 
-# What is added and removed; what is mapped alone is a piece of the memmap.
+# Measurements of memory that is added and removed. Others map a piece of the memmap.
 _MEMORY = ("device", "dimm")
 
 DEVICE, RAM = "device", "ram"
@@ -35,20 +34,20 @@ _LINE = re.compile(r"bench: (kernel|row) (.*)$")
 _NUMBERS = ("own", "insns", "ns", "ram", "device", "window")
 
 
-# What the virtual clock may be off by, in nanoseconds.
+# The error of the virtual clock, in nanoseconds.
 _CLOCK = 64
 
-# How many barriers of each kind a measurement executes.
+# The number of barriers of each kind in each measurement.
 Barriers = Mapping["Key", Mapping[str, int]]
 
 
 class BenchError(KunitError):
-    """A log's measurements cannot be read."""
+    """The measurements in a log are unreadable."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """What was measured: a call, on what, where the memmap lies, and how large it is."""
+    """What was measured: a call, its object, the memmap's origin and the size."""
 
     call: str
     of: str
@@ -57,31 +56,33 @@ class Key:
 
     @property
     def is_whole(self) -> bool:
-        """Whether that is something that a driver asks for."""
+        """Whether drivers or memory hot-plug make this call."""
         return self.call in WHOLE
 
     @property
     def limit(self) -> float | None:
-        """By how much it may be dearer than in the stock kernel, if that is limited."""
+        """How much more it may cost than in stock, or None if there is no limit."""
         if self.is_whole:
             return WHOLE_LIMIT
         return None if self.of in _MEMORY else ALONE_LIMIT
 
     @property
     def name(self) -> str:
-        """The same in words."""
+        """The key as a text."""
         of = f"{self.of} of {size(self.bytes)}" if self.of in _MEMORY else self.of
         return f"{self.call} of a {of}, {self.where}"
 
     @property
     def where(self) -> str:
-        """Where the memmap lies, in words."""
+        """The memmap's origin as a text."""
         return f"memmap in {'the device' if self.origin == DEVICE else 'system RAM'}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A measurement: instructions of the calling task and of all, virtual time, pages spent."""
+    """A measurement: instructions of the calling task and of all tasks, virtual time, pages
+    used.
+    """
 
     key: Key
     own: int
@@ -93,24 +94,22 @@ class Row:
 
     @property
     def work(self) -> int:
-        """The instructions that count.
+        """The instructions to compare.
 
-        Those of all tasks, unless somebody waited: others do little then, a few thousand
-        for each switch, and the scheduler's account is off by far more. It need not look
-        at the clock for a switch after a wakeup, and what the calling task did since the
-        wakeup counts for the next one.
+        These are the instructions of all tasks. If tasks slept, only those of the calling task
+        count: the scheduler's own instructions then vary by more than other tasks execute.
         """
         return self.own if self.key.is_whole and self.waiting > _CLOCK else self.insns
 
     @property
     def waiting(self) -> int:
-        """Virtual nanoseconds in which nobody had anything to do."""
+        """Virtual nanoseconds in which the CPU was idle."""
         return max(0, self.ns - self.insns)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The kernel's geometry, in bytes. block: what an entry of a PMD table maps."""
+    """The kernel's geometry, in bytes. block is the size of a PMD entry."""
 
     page: int
     section: int
@@ -121,25 +120,25 @@ class Facts:
 
 @dataclass(frozen=True)
 class Costs:
-    """All that one kernel told."""
+    """All measurements of one kernel."""
 
     facts: Facts
     rows: Mapping[Key, Row]
 
     @staticmethod
     def none() -> "Costs":
-        """Those of a kernel that told nothing."""
+        """The costs of a kernel without measurements."""
         return Costs(Facts(0, 0, 0, 0, 0), {})
 
     def work(self, call: str, of: str, origin: str, count: int) -> int:
-        """The instructions of a measurement. Raises BenchError if it was not made."""
+        """The instructions of a measurement. Raises BenchError if it is missing."""
         key = Key(call, of, origin, count)
         if key not in self.rows:
             raise BenchError(f"no measurement of {key.name}", "see the console log")
         return self.rows[key].work
 
     def sizes(self, call: str, origin: str) -> list[int]:
-        """For which sizes a call was measured."""
+        """The sizes for which a call was measured."""
         return sorted(k.bytes for k in self.rows if (k.call, k.origin) == (call, origin))
 
 
@@ -163,21 +162,18 @@ def read(log_text: str) -> Costs:
         except (KeyError, ValueError) as error:
             raise BenchError(
                 f"not a measurement: {line.strip()}",
-                "see mm/tests/memmap_bench_kunit.c for the format; is the log of that suite?",
+                "check that the log is from memmap_bench; its source describes the format",
             ) from error
     if facts is None or not rows:
-        raise BenchError("the log tells no measurements", "see the console log for the reason")
+        raise BenchError("the log has no measurements", "see the console log for the reason")
     return Costs(facts, rows)
-
-
-# --- Comparing ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Change:
-    """A count in the stock kernel and in another one; None where it is missing.
+    """A count in stock and in another kernel. None means that it is missing.
 
-    against is what was measured in the stock kernel, if that is not the same.
+    against is the measurement in stock to compare with, if it has another key.
     """
 
     key: Key
@@ -188,7 +184,7 @@ class Change:
 
     @property
     def name(self) -> str:
-        """What is counted."""
+        """The name of the count."""
         return self.key.name if self.unit == "instructions" else f"{self.unit} in {self.key.name}"
 
     @property
@@ -200,7 +196,7 @@ class Change:
 
     @property
     def fault(self) -> str:
-        """Why it is too dear, or nothing."""
+        """Why it is too expensive, or ""."""
         if self.after is None:
             return f"{self.name}: not measured"
         limit = self.key.limit
@@ -211,7 +207,7 @@ class Change:
 
     @property
     def numbers(self) -> str:
-        """The same in numbers."""
+        """The counts as a text."""
         before, after = ("none" if n is None else f"{n:,}" for n in (self.before, self.after))
         stock = f"stock, {self.against.where}" if self.against else "stock"
         limit = "" if self.key.limit is None else f"; {self.key.limit:.0%} is the limit"
@@ -219,7 +215,7 @@ class Change:
 
 
 def compare(stock: Costs, other: Costs) -> tuple[Change, ...]:
-    """Each measurement of either kernel."""
+    """A change for each measurement of either kernel."""
     keys = [*stock.rows, *(key for key in other.rows if key not in stock.rows)]
     return tuple(_change(key, stock, other) for key in keys)
 
@@ -232,10 +228,11 @@ def _change(key: Key, stock: Costs, other: Costs) -> Change:
 
 
 def lies_in_ram_instead(key: Key, stock: Costs, other: Costs) -> bool:
-    """Whether a device's memmap is smaller than a page, and so in system RAM, but for stock.
+    """Whether a device's memmap lies in the device in stock, but in system RAM elsewhere
+    because it is smaller than a page.
 
-    Others may have struct pages in such a page, so it must not go with the device, even
-    if that has an altmap. It costs what system RAM costs. A larger memmap has no excuse.
+    Such a page may hold struct pages of other devices and must not disappear with this one. The
+    memmap then costs as much as one in system RAM. Larger ones have no excuse.
     """
     if key.call not in ("memremap_pages", "memunmap_pages") or key.origin != DEVICE:
         return False
@@ -248,7 +245,7 @@ def lies_in_ram_instead(key: Key, stock: Costs, other: Costs) -> bool:
 
 
 def compare_barriers(stock: Barriers, other: Barriers) -> tuple[Change, ...]:
-    """Each count of barriers and TLB invalidations that stock has."""
+    """A change for each count of barriers and TLB invalidations in stock."""
     return tuple(
         Change(key, before, other.get(key, {}).get(unit), unit)
         for key, counts in stock.items()
@@ -261,11 +258,8 @@ def _work(costs: Costs, key: Key) -> int | None:
     return row.work if row else None
 
 
-# --- What it consists of --------------------------------------------------
-
-
 def adding(costs: Costs, origin: str, count: int) -> dict[str, int]:
-    """The parts of memremap_pages() of a device of count bytes, in instructions."""
+    """The parts of memremap_pages() for a device of count bytes, in instructions."""
 
     def of(call: str) -> int:
         return costs.work(call, "device", origin, count)
@@ -284,7 +278,7 @@ def adding(costs: Costs, origin: str, count: int) -> dict[str, int]:
 
 
 def removing(costs: Costs, origin: str, count: int) -> dict[str, int]:
-    """The parts of memunmap_pages(), likewise. Nobody has anything to do with struct pages."""
+    """The parts of memunmap_pages(). Struct pages are not touched there."""
 
     def of(call: str) -> int:
         return costs.work(call, "device", origin, count)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What adding and removing a device costs, drawn against its size, as SVG."""
+"""The cost of adding and removing a device by its size, as an SVG picture."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -12,9 +12,9 @@ from harness.originmap.draw import size
 
 _GIB = 1 << 30
 _FOOT = 64
-# Of a plot within its panel: left, lower edge, width, height.
+# The position of a plot within its panel: left, lower edge, width, height.
 _PLACE = (58 / 408, 44 / 276, 334 / 408, 192 / 276)
-# How the wholes of the kernels are marked, in the order that they come in.
+# The markers of the kernels' totals, in order.
 _MARKS = "o+xsD"
 _PARTS = (picture.BLUE, picture.ORANGE, picture.RED, picture.GREY)
 _PANELS: tuple[tuple[str, str, str], ...] = (
@@ -30,7 +30,7 @@ _SPLITS: dict[str, Callable[[Costs, str, int], dict[str, int]]] = {
 
 
 def figure(title: str, kernels: Mapping[str, Costs], drawn: str) -> str:
-    """Kernels of one page size by flavour. Of the one called drawn, the parts are shown too."""
+    """The kernels of one page size by flavour. Parts are shown for the kernel drawn."""
     return picture.draw(_paint, title, kernels, drawn)
 
 
@@ -68,10 +68,10 @@ def _axes(plot: Any, most: float) -> None:
 
 
 def _plot(plot: Any, call: str, origin: str, kernels: Mapping[str, Costs], drawn: str) -> None:
-    """The parts on top of one another, and the wholes of all kernels."""
+    """Draw the parts as a stack, and the totals of all kernels as markers."""
     sizes = kernels[drawn].sizes(call, origin)
     splits = [_SPLITS[call](kernels[drawn], origin, count) for count in sizes]
-    # The calls are measured one by one: a part that is next to nothing may come out below it.
+    # Calls are measured one by one, so a tiny part may be negative.
     parts = {part: [max(split[part], 0) / 1e6 for split in splits] for part in splits[0]}
     plot.stackplot(
         [0, *(count / _GIB for count in sizes)],
@@ -100,7 +100,7 @@ def _wholes(costs: Costs, call: str, origin: str) -> list[tuple[int, int]]:
 
 
 def _words(costs: Costs) -> str:
-    """The largest devices, for those who cannot see the picture."""
+    """The largest devices, as a text alternative."""
     said = []
     for call, origin, name in _PANELS:
         count, work = _wholes(costs, call, origin)[-1]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which lines of a patch ran, by gcov."""
+"""Coverage of patched lines by gcov."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""From the counters that guests print to what ran, by means of gcov-tool, lcov and genhtml."""
+"""From the counters that guests print to coverage, with gcov-tool, lcov and genhtml."""
 
 import base64
 import binascii
@@ -14,17 +14,18 @@ from harness.base import process
 from harness.base.errors import CommandError
 from harness.kernel import defaults, options
 
-# As the guest's counters() prints them: a head with size and path, then the content.
+# The format of counters() in the guest: a head with size and path, then the content.
 _HEAD = re.compile(r"# counters (\d+) /sys/kernel/debug/gcov(/.*)\.gcda")
 _CONTENT = re.compile(r"#   ([A-Za-z0-9+/=]+)")
 _PREFIX = re.compile(r"^#   [A-Za-z0-9+/=]+\r?\n|^# counters .*\n", re.MULTILINE)
 
 _BRANCHES = ("--rc", "lcov_branch_coverage=1")
+_LCOV = ("lcov", "--quiet", *_BRANCHES, "--output-file")
 
 
 @dataclass
 class Ran:
-    """How often the lines of a file ran, and each of the ways on from a line was taken."""
+    """How often each line of a file ran, and how often each branch of a line was taken."""
 
     lines: dict[int, int] = field(default_factory=dict)
     branches: dict[int, list[int]] = field(default_factory=dict)
@@ -35,9 +36,9 @@ Trace = dict[str, Ran]
 
 
 def counters(log: Path) -> dict[str, bytes]:
-    """The .gcda files in a console log, by the object's full path without ending.
+    """The .gcda files in a console log, by object path without suffix.
 
-    Raises CommandError when one is not whole.
+    Raises CommandError if one is incomplete.
     """
     found: dict[str, bytes] = {}
     name, size, text = "", 0, ""
@@ -51,8 +52,8 @@ def counters(log: Path) -> dict[str, bytes]:
             data = b""
         if len(data) != size:
             raise CommandError(
-                f"{log}: the counters of {name} are not whole",
-                "see there what came between, and run it again",
+                f"{log}: the counters of {name} are incomplete",
+                "check the log for messages between them, and run it again",
             )
         found[name] = data
 
@@ -68,15 +69,15 @@ def counters(log: Path) -> dict[str, bytes]:
 
 
 def without_counters(log: Path) -> str:
-    """What a guest said besides."""
+    """The console log without the counters."""
     return _PREFIX.sub("", log.read_text(encoding="utf-8", errors="backslashreplace"))
 
 
 def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) -> Path:
-    """Add up the counters in all logs of one kernel; return lcov's account of them.
+    """Add up the counters in all logs of a kernel. Return lcov's trace file.
 
-    tree is where the kernel's source is, build_dir where it was built; directory becomes
-    ours. Raises CommandError when there are no counters, what proc.run() raises.
+    tree is the kernel's source and build_dir its build directory. directory is overwritten.
+    Raises CommandError if there are no counters, and the exceptions of process.run().
     """
     shutil.rmtree(directory, ignore_errors=True)
     total = directory / "sum"
@@ -97,54 +98,29 @@ def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) 
     if not total.exists():
         raise CommandError(
             f"no guest printed counters: see {directory.parent}",
-            "the kernel there must be one with lib/kunit-configs/coverage.config",
+            "check that the kernel's config includes lib/kunit-configs/coverage.config",
         )
     for path in list(total.rglob("*.gcda")):
         notes = path.with_suffix(".gcno").relative_to(total)
         (total / notes).symlink_to(build_dir / notes)
     info = directory / "all.info"
-    process.run(
-        [
-            "lcov",
-            "--quiet",
-            "--capture",
-            *_BRANCHES,
-            "--gcov-tool",
-            _tool("gcov"),
-            "--directory",
-            str(total),
-            "--base-directory",
-            str(build_dir),
-            "--output-file",
-            str(info),
-        ]
-    )
-    # Not the headers: what a function in one of them does is not about us.
+    places = ["--directory", str(total), "--base-directory", str(build_dir)]
+    process.run([*_LCOV, str(info), "--capture", "--gcov-tool", _tool("gcov"), *places])
+    # Leave out headers, whose functions are mostly not part of the series.
     chosen = directory / "chosen.info"
-    process.run(
-        [
-            "lcov",
-            "--quiet",
-            *_BRANCHES,
-            "--extract",
-            str(info),
-            f"{tree}/*.c",
-            "--output-file",
-            str(chosen),
-        ]
-    )
+    process.run([*_LCOV, str(chosen), "--extract", str(info), f"{tree}/*.c"])
     return chosen
 
 
 def merge(traces: Sequence[Path], tree: Path, out: Path) -> Trace:
-    """Add up lcov's accounts of several kernels; return what they tell."""
+    """Add up the trace files of several kernels."""
     added = [word for path in traces for word in ("--add-tracefile", str(path))]
-    process.run(["lcov", "--quiet", *_BRANCHES, *added, "--output-file", str(out)])
+    process.run([*_LCOV, str(out), *added])
     return read(out.read_text(encoding="utf-8"), tree)
 
 
 def read(text: str, tree: Path) -> Trace:
-    """What lcov's account of files in a tree tells."""
+    """Parse lcov's trace of files in a tree."""
     trace: Trace = {}
     ran = Ran()
     for line in text.splitlines():
@@ -155,29 +131,19 @@ def read(text: str, tree: Path) -> Trace:
             number, count = rest.split(",")[:2]
             ran.lines[int(number)] = int(count)
         elif what == "BRDA":
-            # "-" is a branch that was never come to.
+            # "-" means that the branch was never reached.
             number, _, _, count = rest.split(",")
             ran.branches.setdefault(int(number), []).append(int(count.replace("-", "0")))
     return trace
 
 
 def pages(traces: Sequence[Path], tree: Path, out: Path) -> None:
-    """Show sources and counts as HTML, in a directory."""
-    process.run(
-        [
-            "genhtml",
-            "--quiet",
-            "--branch-coverage",
-            *_BRANCHES,
-            "--prefix",
-            str(tree),
-            "--output-directory",
-            str(out),
-            *map(str, traces),
-        ]
-    )
+    """Write HTML pages with sources and counts."""
+    genhtml = ["genhtml", "--quiet", "--branch-coverage", *_BRANCHES]
+    places = ["--prefix", str(tree), "--output-directory", str(out)]
+    process.run([*genhtml, *places, *map(str, traces)])
 
 
 def _tool(name: str) -> str:
-    """A program that goes with the compiler."""
+    """A program that belongs to the compiler."""
     return defaults.cross_prefix(options.take_apart(["build"])) + name

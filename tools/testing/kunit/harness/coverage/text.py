@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which of the lines that patches touch ran, and why others did not."""
+"""Report the patched lines that ran, and explain the others."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ NAME = "what the series and the fixes touch"
 # The lines that patches add, with their text, by file.
 Touched = Mapping[str, Mapping[int, str]]
 
-# Why a line of a file did not run, or not in all its ways, by file and text.
+# Why a line did not run or a branch was not taken, by file and text.
 Excuses = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
 class Report:
-    """lines: for a terminal. result: a case for each file, and for each excuse in vain."""
+    """Lines for a terminal, and a result with a case for each file and each unused excuse."""
 
     lines: tuple[str, ...]
     result: RunResult
 
 
 def added(git: Git, below: str, above: str) -> Touched:
-    """The lines that one commit has and the other one does not, in C that arm64 compiles."""
+    """The lines that differ between two commits, in C files that arm64 compiles."""
     done = git.run("diff", "--unified=0", "--no-renames", "--no-color", below, above, "--", "*.c")
     return {
         name: lines
@@ -44,9 +44,9 @@ def added(git: Git, below: str, above: str) -> Touched:
 
 
 def read_excuses(path: Path = EXCUSES) -> Excuses:
-    """Read a file's lines, each with the reason why it does not run. Raises UsageError.
+    """Read the lines that need not run, with reasons. Raises UsageError.
 
-    A name stands at the margin, a line of that file one tab to the right, the reason two.
+    A file name is not indented. A line of that file is indented by one tab, its reason by two.
     """
     found: dict[tuple[str, str], str] = {}
     name, text = "", ""
@@ -63,8 +63,8 @@ def read_excuses(path: Path = EXCUSES) -> Excuses:
             found[name, text] = f"{found[name, text]} {rest}".strip()
         else:
             raise UsageError(
-                f"{path}:{number}: a reason for nothing",
-                "put a file, and a line of it behind a tab, above it",
+                f"{path}:{number}: a reason without a line",
+                "add the file name, and its line indented by a tab, above the reason",
             )
     bare = [text for (_, text), reason in found.items() if not reason]
     if bare:
@@ -73,10 +73,10 @@ def read_excuses(path: Path = EXCUSES) -> Excuses:
 
 
 def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Report:
-    """Compare. seen: what ran, by what it ran in; the last one is all of it."""
+    """Compare touched lines with coverage. The last entry of seen is the total."""
     everything = list(seen.values())[-1]
     before = [""] * (len(seen) - 1)
-    rows = [["", *before, "lines run", *before, "ways taken"], ["", *seen, *seen]]
+    rows = [["", *before, "lines run", *before, "branches"], ["", *seen, *seen]]
     cases: list[CaseResult] = []
     used: dict[tuple[str, str], None] = {}
     gaps: list[str] = []
@@ -88,18 +88,18 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
             key = (name, texts[number].strip())
             reason = excuses.get(key)
             used[key] = None
-            told = [f"{name}:{number}: {what}", f"    {key[1]}"]
-            gaps += [*told, f"    # {reason or 'not explained'}"]
+            shown = [f"{name}:{number}: {what}", f"    {key[1]}"]
+            gaps += [*shown, f"    # {reason or 'not explained'}"]
             if reason is None:
-                open_lines += told
+                open_lines += shown
         if open_lines:
-            text = f"{name}: {len(open_lines) // 2} lines or ways are not explained"
+            text = f"{name}: {len(open_lines) // 2} lines or branches are not explained"
             cases.append(results.failed(name, Finding(Kind.UNCOVERED, text, tuple(open_lines))))
         else:
             cases.append(CaseResult(name, Status.PASSED))
     for name, text in excuses:
         if (name, text) not in used:
-            what = f"{name}: expected/uncovered excuses a line that runs, or is not there: {text}"
+            what = f"{name}: expected/uncovered has a line that ran or does not exist: {text}"
             cases.append(results.failed(f"{name}: an excuse", Finding(Kind.EXCUSE, what)))
     return Report(
         (*table(rows), *([""] if gaps else []), *gaps), RunResult(NAME, tuple(cases), 0.0)
@@ -107,10 +107,10 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
 
 
 def _count(ran: Ran, texts: Mapping[int, str]) -> tuple[str, str]:
-    """Of the lines that code came of: how many ran, and how many ways on were taken."""
+    """The shares of lines that ran, and of branches that were taken."""
     counts = [ran.lines[n] for n in texts if n in ran.lines]
-    ways = [taken for n in texts for taken in ran.branches.get(n, [])]
-    return _share(counts), _share(ways)
+    branches = [taken for n in texts for taken in ran.branches.get(n, [])]
+    return _share(counts), _share(branches)
 
 
 def _share(counts: Sequence[int]) -> str:
@@ -124,9 +124,9 @@ def _gaps(ran: Ran, texts: Mapping[int, str]) -> Iterator[tuple[int, str]]:
             yield number, what
 
 
-def _gap(count: int | None, ways: Sequence[int]) -> str:
+def _gap(count: int | None, branches: Sequence[int]) -> str:
     if count == 0:
         return "did not run"
-    if 0 in ways:
-        return f"{sum(w > 0 for w in ways)} of {len(ways)} ways taken"
+    if 0 in branches:
+        return f"{sum(b > 0 for b in branches)} of {len(branches)} branches taken"
     return ""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Many kernels, in shards."""
+"""Many kernels, tested in shards."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The matrix as data: which kernels, and the boots that are made with each."""
+"""The matrix as data: the kernels, and the boots of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from harness.request.settings import (
     flavours_of,
 )
 
-# The CPU that has all features, and by page size one without the large virtual
-# addresses (LPA2, LVA). Few older cores can do 16K pages.
+# A CPU with all features, and for each page size one without large virtual addresses
+# (LPA2, LVA). Few older cores support 16K pages.
 MAX = "max"
 OLDER: dict[str, str] = {"4k": "cortex-a57", "16k": "neoverse-n1", "64k": "cortex-a57"}
 OLD = "old"
-# What QEMU calls the CPUs whose name is not enough.
+# QEMU's models for CPUs that need more than a name.
 _MODELS = {MAX: "max,pauth-impdef=on"}
 
 
 @dataclass(frozen=True)
 class Boot:
-    """How a kernel is booted: on which CPU (MAX or OLD), with which arguments, on how many."""
+    """A boot of a kernel: the CPU (MAX or OLD), kernel arguments, the number of CPUs."""
 
     cpu: str
     arguments: str = ""
@@ -33,9 +33,9 @@ class Boot:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: a flavour with a config, in one boot.
+    """A row of the matrix: a flavour with a config, in one boot.
 
-    The name of another architecture than arm64 stands for its config, and no CPU then.
+    For other architectures, config is the name of the architecture and cpu is "".
     """
 
     flavour: str
@@ -46,25 +46,25 @@ class Row:
 
     @property
     def arch(self) -> str:
-        """What kunit.py calls its architecture."""
+        """The architecture's name in kunit.py."""
         return self.config if self.config in OTHER_ARCHES else "arm64"
 
     @property
     def name(self) -> str:
-        """Its unique name."""
+        """The unique name."""
         words = [self.flavour, self.config, self.cpu, self.arguments]
         words.append(f"smp={self.cpus}" if self.cpus > 1 else "")
         return " ".join(filter(None, words))
 
     @property
     def file_name(self) -> str:
-        """The same, for files."""
+        """The unique name, for file names."""
         return self.name.replace(" ", "_")
 
 
 _PLAIN = (Boot(MAX),)
 _BOTH = (Boot(MAX), Boot(OLD))
-# rodata= decides whether the linear mapping consists of pages or of blocks.
+# rodata= selects pages or blocks for the linear mapping.
 _CLOSE = (
     *_BOTH,
     Boot(MAX, "rodata=full"),
@@ -74,7 +74,7 @@ _CLOSE = (
 )
 _DEBUG = (Boot(MAX), Boot(MAX, cpus=4), Boot(OLD, "rodata=on", 4))
 
-# What the matrix is made of: flavour, config, boots. One line is one build.
+# The matrix: flavour, config, boots. Each line is one build.
 MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("series", "4k-va39", _BOTH),
     ("series", "4k-va48", _BOTH),
@@ -105,7 +105,7 @@ MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("stock", "64k", _PLAIN),
 )
 
-# What it has of other architectures, for the suites in mm/: flavour, architecture.
+# Other architectures, which run the suites in mm/: flavour, architecture.
 OTHERS: tuple[tuple[str, str], ...] = (
     ("series", "x86_64"),
     ("stock", "x86_64"),
@@ -115,11 +115,10 @@ OTHERS: tuple[tuple[str, str], ...] = (
 
 
 def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
-    """The rows that FLAVOURS and CONFIGS ask for; without them, the whole matrix.
+    """The rows that FLAVOURS and CONFIGS select. The default is the whole matrix.
 
-    CONFIGS are any that there are, FLAVOURS likewise: alone, a flavour goes
-    through all of arm64's configs of the default one. On another base than the series' own,
-    both default to what there is of the flavours that it has. Raises UsageError.
+    FLAVOURS alone selects all arm64 configs of the matrix's first flavour. CONFIGS alone
+    selects that flavour, or those that exist for another base. Raises UsageError.
     """
     flavours = [check_flavour(name, base) for name in environ.get("FLAVOURS", "").split()]
     there = flavours_of(base)
@@ -138,15 +137,17 @@ def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
 
 
 def _default_flavours(there: Sequence[str]) -> list[str]:
-    """The matrix's first flavour, or all that it has of those that are there."""
+    """The matrix's first flavour, or all of its flavours that exist for the base."""
     if MATRIX[0][0] in there:
         return [MATRIX[0][0]]
     return [flavour for flavour, _, _ in MATRIX if flavour in there]
 
 
 def _bootable(config: str) -> str:
-    """Return config: another architecture, or fragments of which the first must be a
-    page size, for that decides which CPU can."""
+    """Return config, an architecture or fragments. Raises UsageError.
+
+    The first fragment must be a page size, as it decides which CPUs can boot the kernel.
+    """
     if config in OTHER_ARCHES:
         return config
     if check_config(config).split("-")[0] not in OLDER:
@@ -168,12 +169,12 @@ def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> list[Row]:
 
 
 def model(cpu: str) -> str:
-    """What QEMU calls a CPU of the matrix."""
+    """QEMU's model for a CPU of the matrix."""
     return _MODELS.get(cpu, cpu)
 
 
 def default_configs() -> list[str]:
-    """The configs that the matrix has for its first flavour."""
+    """The configs of the matrix's first flavour."""
     return [config for flavour, config, _ in MATRIX if flavour == MATRIX[0][0]]
 
 
@@ -191,7 +192,7 @@ def most_telling_first(configs: Sequence[str]) -> list[str]:
 
 
 def groups(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows by build: those of a flavour with a config stay together."""
+    """The rows by kernel, that is by flavour and config."""
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         found.setdefault((row.flavour, row.config), []).append(row)
@@ -200,32 +201,31 @@ def groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of a matrix: number i of n."""
+    """Part number of of a matrix."""
 
     number: int = 1
     of: int = 1
 
     def take(self, rows: Sequence[Row]) -> list[Row]:
-        """Its rows. Builds are dealt out in turn, so that costly neighbours are spread.
+        """The rows of this shard. Kernels are dealt out in turn, which spreads expensive ones.
 
         Raises UsageError if there are none: a shard that runs nothing proves nothing.
         """
         kernels = len(groups(rows))
         if self.number > kernels:
             raise UsageError(
-                f"SHARD={self.number}/{self.of} has no row: there are only {kernels} kernels",
+                f"SHARD={self.number}/{self.of} has no rows: there are only {kernels} kernels",
                 f"use {kernels} shards or fewer",
             )
         return [row for group in groups(rows)[self.number - 1 :: self.of] for row in group]
 
 
 def read_shard(environ: Mapping[str, str]) -> Shard:
-    """What SHARD says, or all of it. Raises UsageError."""
+    """The shard that SHARD names, or the whole matrix. Raises UsageError."""
     given = environ.get("SHARD") or "1/1"
     number, _, of = given.partition("/")
     if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
         raise UsageError(
-            f"SHARD={given} is no part of anything",
-            "give number/count, as in SHARD=1/4 to SHARD=4/4",
+            f"SHARD={given} is not a shard", "give number/count, as in SHARD=1/4 to SHARD=4/4"
         )
     return Shard(int(number), int(of))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Where a memmap lies, as a picture."""
+"""A picture of where the memmap of a device lies."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a memmap is backed by: read from a console log, drawn as text.
+"""The memory that backs a memmap: read from a console log, drawn as text.
 
-mm/tests/origin_map.h has the format of the lines.
+mm/tests/origin_map.h describes the format of the log lines.
 """
 
 import re
@@ -22,15 +22,15 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 
 
 class MapError(KunitError):
-    """A log's map cannot be read."""
+    """A map in a log is unreadable."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Pages of the memmap that are backed alike.
+    """Consecutive pages of the memmap with the same backing.
 
-    at: the first, counted from the memmap's start; leaf: bytes that a page-table
-    entry maps there; origin: DEVICE, RAM or HOLE; pfn: the first page frame, the
+    at is the first page, counted from the memmap's start. leaf is the size in bytes of a
+    page-table entry there. origin is DEVICE, RAM or HOLE. pfn is the first page frame; the
     others follow it.
     """
 
@@ -43,11 +43,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Map:
-    """A device's memmap.
+    """The memmap of a device.
 
-    page: bytes of a page; pfn, pages: the device's page frames; offered: the
-    first of those for the memmap, and how many; memmap: its pages, of which the
-    runs may show the first only; tables: page-table pages added for it.
+    page is the page size in bytes. pfn and pages are the device's page frames. offered is the
+    first page frame for the memmap, and their number. memmap is the size of the memmap in
+    pages; the runs may show only the first of them. tables is the number of page-table pages
+    added for it.
     """
 
     page: int
@@ -59,15 +60,12 @@ class Map:
     runs: tuple[Run, ...]
 
     def bytes_from(self, origin: str) -> int:
-        """How much of the memmap comes from there."""
+        """How many bytes of the memmap have this origin."""
         return self.page * sum(run.pages for run in self.runs if run.origin == origin)
 
 
-# --- Reading --------------------------------------------------------------
-
-
 def read(log_text: str) -> list[Map]:
-    """The maps in a console log, complete ones. Raises MapError."""
+    """The complete maps in a console log. Raises MapError."""
     maps: list[Map] = []
     begun: dict[str, str] = {}
     runs: list[Run] = []
@@ -119,11 +117,9 @@ def _read_map(begun: dict[str, str], runs: Sequence[Run], ended: dict[str, str])
 def _bad(line: str) -> MapError:
     return MapError(
         f"not a line of an origin map: {line.strip()}",
-        "see mm/tests/origin_map.h for the format; is the log of these suites?",
+        "check that the log is from these suites; mm/tests/origin_map.h has the format",
     )
 
-
-# --- Text -----------------------------------------------------------------
 
 _LETTERS = {DEVICE: "d", RAM: "r", HOLE: "."}
 _BLOCK_LETTERS = 12
@@ -156,7 +152,7 @@ def _letters(drawn: Map, run: Run) -> str:
 
 
 def spent(drawn: Map) -> str:
-    """In words, where the memory of the memmap came from."""
+    """A text: the origin of the memmap's memory."""
     parts = [
         f"{size(drawn.bytes_from(origin))} in {'the device' if origin == DEVICE else name}"
         for origin, name in _ORIGINS.items()
@@ -166,7 +162,7 @@ def spent(drawn: Map) -> str:
 
 
 def leaves(drawn: Map) -> str:
-    """In words, what page-table entries map the memmap."""
+    """A text: the page-table entries that map the memmap."""
     counts: dict[int, int] = {}
     for run in drawn.runs:
         if run.leaf:
@@ -179,7 +175,7 @@ def leaves(drawn: Map) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes, as one says it."""
+    """A number of bytes with a unit."""
     for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if count >= 10 << shift or (count >= 1 << shift and count % (1 << shift) == 0):
             text = f"{count / (1 << shift):.1f}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The page-origin map as a picture: system RAM, the memmap's addresses and the device."""
+"""The origin map as a picture: system RAM, the memmap's addresses, the device."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ _ROWS = {RAM: 92, "memmap": 154, DEVICE: 216}
 _HEIGHT = 26
 _END = 390
 _MOST_CELLS = 32
-# A block is drawn as wide as so many pages: to scale, one would not see these.
+# The width of a block in pages. To scale, pages would be invisible.
 _BLOCK_UNITS = 9
-_MEMMAP = 262  # what all cells may take
-_GAP = 24  # pages on offer that alignment skipped, or that were not needed
-# The colour of a cell, its hatch, and the colour of that.
+# The width of all cells, and of offered pages that are unused.
+_MEMMAP = 262
+_GAP = 24
+# Colour, hatch and edge of a cell.
 _CELLS: dict[str, dict[str, Any]] = {
     RAM: {"fc": picture.ORANGE, "hatch": "//", "ec": "#5c3d00", "lw": 0},
     DEVICE: {"fc": picture.BLUE, "hatch": "\\\\", "ec": picture.PALE, "lw": 0},
@@ -32,7 +33,7 @@ _KEPT = {"fc": picture.DARK}
 
 @dataclass(frozen=True)
 class _Strip:
-    """A run, as it is drawn among the addresses (x) and where it lies (to)."""
+    """A run as drawn: its position among the addresses (x) and in memory (to)."""
 
     run: Run
     x: float
@@ -42,7 +43,7 @@ class _Strip:
 
 
 def figure(panels: Sequence[tuple[str, Map]], columns: int = 2) -> str:
-    """Maps with their titles side by side, as one SVG element that needs nothing else."""
+    """Maps with titles, side by side, as a self-contained SVG element."""
     return picture.draw(_paint, panels, min(columns, len(panels)))
 
 
@@ -91,7 +92,7 @@ def _panel(panel: Any, drawn: Map) -> None:
 
 
 def _device(panel: Any, drawn: Map, strips: Sequence[_Strip]) -> None:
-    """What the driver keeps, what it offers, and the data behind."""
+    """Draw the pages that the driver keeps, those that it offers, and the data."""
     row = (_ROWS[DEVICE], _HEIGHT)
     inside = [s.to + s.width for s in strips if s.run.origin == DEVICE]
     offered = MARGIN + _kept(drawn)
@@ -102,7 +103,7 @@ def _device(panel: Any, drawn: Map, strips: Sequence[_Strip]) -> None:
 
 
 def _ribbon(panel: Any, strip: _Strip) -> None:
-    """From the addresses of a run to where it lies, with a line between cells."""
+    """Connect the addresses of a run with its place in memory."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
@@ -130,7 +131,7 @@ def _cells(panel: Any, strip: _Strip, x: float, y: float) -> None:
 
 
 def _place(drawn: Map) -> list[_Strip]:
-    """Find each run its place among the addresses, and in memory by page frame."""
+    """Place each run among the addresses, and in memory by page frame."""
     cells = {run: _count_cells(drawn, run) for run in drawn.runs}
     units = {run: cells[run] * (_BLOCK_UNITS if run.leaf > drawn.page else 1) for run in drawn.runs}
     unit = min(_MEMMAP / max(sum(units.values()), 1), 16.0)
@@ -153,7 +154,7 @@ def _place(drawn: Map) -> list[_Strip]:
 
 
 def _kept(drawn: Map) -> float:
-    """The width of what the driver keeps to itself."""
+    """The width of the pages that the driver keeps."""
     return 16.0 if drawn.offered[0] > drawn.pfn else 0.0
 
 

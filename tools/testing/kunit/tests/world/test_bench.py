@@ -512,7 +512,7 @@ class Make(World):
         self.console(text)
         ran = self.bench(FLAVOURS="stock")
         self.assertEqual(1, ran.status)
-        self.assertIn("the log tells no measurements", ran.stdout)
+        self.assertIn("the log has no measurements", ran.stdout)
 
     def test_a_skipped_case_is_a_failure(self) -> None:
         self.console(

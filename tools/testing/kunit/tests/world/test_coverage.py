@@ -56,7 +56,7 @@ class Counters(Directory):
     def test_what_is_lost_is_noticed(self) -> None:
         text = printed(bytes(200))
         for broken in (text[:-40], text.replace("\n#   ", "\n[    1.0] random: crng\n", 1)):
-            with self.assertRaisesRegex(CommandError, "sparse are not whole"):
+            with self.assertRaisesRegex(CommandError, "sparse are incomplete"):
                 gcov.counters(self.file(broken))
 
     def test_no_guest_counted(self) -> None:
@@ -111,7 +111,7 @@ class Report(Directory):
         report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}))
         (finding,) = report.result.findings
         self.assertIs(Kind.UNCOVERED, finding.kind)
-        self.assertIn("mm/sparse.c:7: 1 of 2 ways taken", finding.log)
+        self.assertIn("mm/sparse.c:7: 1 of 2 branches taken", finding.log)
         self.assertIn("mm/sparse.c:8: did not run", finding.log)
 
     def test_what_is_explained(self) -> None:
@@ -128,8 +128,8 @@ class Report(Directory):
 
     def test_excuses_that_make_no_sense(self) -> None:
         for text, words in (
-            ("mm/sparse.c\n\t\tNever.\n", "uncovered:2: a reason for nothing"),
-            ("\t\tNever.\n", "uncovered:1: a reason for nothing"),
+            ("mm/sparse.c\n\t\tNever.\n", "uncovered:2: a reason without a line"),
+            ("\t\tNever.\n", "uncovered:1: a reason without a line"),
             ("mm/sparse.c\n\treturn;\n", "no reason why 'return;'"),
         ):
             with self.assertRaisesRegex(UsageError, words):
@@ -188,7 +188,7 @@ class Running(GuestWorld):
     def test_what_is_left_unexplained(self) -> None:
         ran = self.coverage()
         self.assertEqual(1, ran.status, ran.stderr)
-        self.assertIn("arch/arm64/mm/mmu.c: 1 lines or ways are not explained", ran.stdout)
+        self.assertIn("arch/arm64/mm/mmu.c: 1 lines or branches are not explained", ran.stdout)
         self.assertRegex(ran.stdout, r"mm/sparse-vmemmap.c +1/1 +1/1 +1/1 ")
         self.assertIn("--make_options=GCOV_PROFILE_mmu.o=y", self.recorded()["argv"])
 

@@ -216,7 +216,7 @@ class Matrix(World):
         self.assert_error(self.report(), 2, "different revisions")
 
     def test_files_that_are_no_results(self) -> None:
-        self.assert_error(self.report(), 2, "holds no result of make matrix")
+        self.assert_error(self.report(), 2, "has no results of make matrix")
         self.shards(1, 2)
         path = self.results / "matrix-2-of-2.json"
         text = path.read_text()
