@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A real driver with real tools, in a guest with a user space."""
+"""Test a real driver with real tools, in a guest with a user space."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest with real devices: booted, watched, helped where it asks, and ended.
+"""Boot a guest with devices, read its console, answer its requests, and end it.
 
-Its devices are RAM that the kernel is told not to use (mem=) and that the device tree
-calls persistent memory; no firmware is involved then. A machine with memory in slots
-has UEFI and ACPI.
+Its devices are RAM that mem= hides from the kernel and that the device tree describes as
+persistent memory. Such a guest has no firmware. Guests with memory slots use UEFI and ACPI.
 """
 
 import contextlib
@@ -22,23 +21,23 @@ from harness.base.errors import CommandError
 from harness.e2e.scenario import RAM_START, Device, Scenario
 from harness.kernel import identity
 
-# What the guest prints when it wants something of the host.
+# The guest prints this before a request to the host.
 CALL = "E2E-HOST "
 
-# A guest may take that many times as long as it may be silent.
+# The limit for a boot, as a multiple of the limit for silence.
 _IN_ALL = 10
 
 _MACHINE = "virt,memory-backend=ram"
-# For memory, and what labels take of an NVDIMM.
+# The number of memory slots, and the size of an NVDIMM's label area.
 _SLOTS = 16
 _LABELS = 256 << 10
-# oops=panic, for a kernel that has oopsed may hang instead of dying.
+# oops=panic: after an oops, the kernel might hang.
 _ARGUMENTS = "console=ttyAMA0 rdinit=/init oops=panic panic=-1"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a boot ended. timed_out: the host ended it."""
+    """The end of a boot. timed_out: the host ended the guest."""
 
     console: str
     timed_out: bool
@@ -46,10 +45,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Memory:
-    """The guest's RAM with all its devices: a sparse file, from RAM_START on.
+    """The guest's RAM and devices.
 
-    Without looks, there is none, and nothing outlives a boot. control is the socket on
-    which QEMU takes commands.
+    If looks is set, they are in a sparse file that starts at RAM_START, and their content
+    survives a boot. control is the path of QEMU's QMP socket.
     """
 
     directory: Path
@@ -62,27 +61,27 @@ class Memory:
         return self.directory / "ram"
 
     def slot(self, number: int, size: int) -> str:
-        """What QEMU makes the content of a slot of."""
+        """QEMU's option for the memory of a slot."""
         if self.looks:
             path = self.directory / f"slot{number}"
             return f"memory-backend-file,id=slot{number},size={size},mem-path={path},share=on"
         return f"memory-backend-ram,id=slot{number},size={size}"
 
     def read(self, device: Device, size: int) -> bytes:
-        """The first bytes of a device, as they are now."""
+        """The present content of the first bytes of a device."""
         with open(self.path, "rb") as file:
             file.seek(device.address - RAM_START)
             return file.read(size)
 
 
-# Answers what the guest asks for; None ends the guest, as a power cut does.
+# Answers a request of the guest. None cuts its power.
 Answer = Callable[[str, Memory], str | None]
 
 
 class Guest:
     """A kernel image and a user space, for the boots of one scenario.
 
-    work is a directory for what is needed while a guest runs.
+    work is a directory for temporary files.
     """
 
     def __init__(self, image: Path, root: Path, scenario: Scenario, work: Path) -> None:
@@ -93,8 +92,8 @@ class Guest:
 
     @contextlib.contextmanager
     def memory(self) -> Iterator[Memory]:
-        """RAM and devices, empty. What is in there outlives a boot, and the block not."""
-        # A socket's path may not be as long as that of a directory of the user's.
+        """Empty RAM and devices, which last until the block ends."""
+        # The path of a socket must be short.
         with tempfile.TemporaryDirectory(
             prefix="e2e-", dir=self._work
         ) as directory, tempfile.TemporaryDirectory(prefix="e2e-") as short:
@@ -111,9 +110,9 @@ class Guest:
         return max([RAM_START + self._scenario.memory, *ends]) - RAM_START
 
     def boot(self, overlay: bytes, memory: Memory, log: Path, answer: Answer) -> Ended:
-        """Run the guest until it ends or its time is over; its console goes to log.
+        """Run the guest until it ends or times out. Its console goes to log.
 
-        Raises CommandError when QEMU or dtc refuse.
+        Raises CommandError if QEMU or dtc fails.
         """
         argv = self._argv(overlay, memory)
         complaints = memory.directory / "stderr"
@@ -126,11 +125,11 @@ class Guest:
         text = log.read_text(encoding="utf-8", errors="backslashreplace")
         said = complaints.read_text(errors="replace")
         if not text and said:
-            raise CommandError("QEMU did not start the guest", "see what it says above", said)
+            raise CommandError("QEMU did not start the guest", "see its message above", said)
         return Ended(text, timed_out)
 
     def talk(self, overlay: bytes, memory: Memory) -> int:
-        """Run the guest with its console on our terminal; return QEMU's exit status."""
+        """Run the guest with its console on our terminal. Return QEMU's exit status."""
         argv = self._argv(overlay, memory)
         argv[argv.index("stdio")] = "mon:stdio"
         return process.hand_over(argv, cwd=str(memory.directory), env=process.clean_env())
@@ -154,35 +153,14 @@ class Guest:
         if self._scenario.has_firmware:
             machine += ",nvdimm=on"
             ram += f",slots={_SLOTS},maxmem={_SLOTS}G"
-        return [
-            packages.QEMU.proof,
-            "-machine",
-            machine,
-            *_cpu(),
-            "-smp",
-            str(self._scenario.cpus),
-            "-m",
-            ram,
-            "-object",
-            backend,
-            "-nodefaults",
-            "-nic",
-            "none",
-            "-display",
-            "none",
-            "-serial",
-            "stdio",
-            "-no-reboot",
-        ]
+        argv = [packages.QEMU.proof, "-machine", machine, *_cpu(), "-m", ram]
+        argv += ["-smp", str(self._scenario.cpus), "-object", backend]
+        return [*argv, *"-nodefaults -nic none -display none -serial stdio -no-reboot".split()]
 
     def _slots(self, memory: Memory) -> list[str]:
-        """Firmware, what is in the slots from the beginning, and a way to fill others."""
-        argv = [
-            "-bios",
-            packages.FIRMWARE.proof,
-            "-qmp",
-            f"unix:{memory.control},server=on,wait=off",
-        ]
+        """QEMU's options for firmware, for NVDIMMs, and for plugging DIMMs later."""
+        argv = ["-bios", packages.FIRMWARE.proof]
+        argv += ["-qmp", f"unix:{memory.control},server=on,wait=off"]
         for number, size in enumerate(self._scenario.nvdimms):
             argv += ["-object", memory.slot(number, size + _LABELS)]
             argv += ["-device", f"nvdimm,memdev=slot{number},label-size={_LABELS}"]
@@ -195,11 +173,11 @@ class Guest:
         return " ".join(filter(None, words))
 
     def _make_tree(self, argv: list[str], path: Path) -> None:
-        """Add the devices to the device tree that QEMU would make."""
+        """Write QEMU's device tree for the machine, plus the devices."""
         dump = path.with_suffix(".dump")
         text = _checked([f"{_MACHINE},dumpdtb={dump}" if a == _MACHINE else a for a in argv])
         if not dump.exists():
-            raise CommandError("QEMU wrote no device tree", "see what it says above", text)
+            raise CommandError("QEMU wrote no device tree", "see its message above", text)
         source = path.with_suffix(".dts")
         _checked(["dtc", "-q", "-I", "dtb", "-O", "dts", "-o", str(source), str(dump)])
         nodes = "".join(_node(device) for device in self._scenario.devices if device.is_told)
@@ -223,14 +201,14 @@ def _checked(argv: list[str]) -> str:
 
 
 def _cpu() -> list[str]:
-    """KVM where there is any; else the CPU with all features."""
+    """QEMU's options for the CPU: KVM if available, else a CPU with all features."""
     if identity.has_kvm():
         return ["-accel", "kvm", "-cpu", "host"]
     return ["-cpu", "max,pauth-impdef=on"]
 
 
 class _Watch:
-    """What comes from a guest's console while it runs."""
+    """Reads a guest's console while it runs."""
 
     def __init__(
         self, child: "subprocess.Popen[bytes]", console: IO[str], memory: Memory, answer: Answer
@@ -242,9 +220,9 @@ class _Watch:
         self._line = b""
 
     def until_end(self, seconds: float) -> bool:
-        """Read until the guest ends; False when it hung first.
+        """Read until the guest ends. Return False if it hangs.
 
-        That is when it says nothing for that many seconds, or comes to no end at all.
+        It hangs if it prints nothing for this many seconds, or if it never ends.
         """
         assert self._child.stdout
         whole, watch = Stopwatch(), Stopwatch()
@@ -260,7 +238,7 @@ class _Watch:
         return False
 
     def _take(self, data: bytes) -> bool:
-        """Keep what was said; False if the guest shall be ended."""
+        """Store console output. Return False if the guest must be ended."""
         text = data.replace(b"\r", b"")
         self._console.write(text.decode("utf-8", "backslashreplace"))
         self._console.flush()

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a guest can ask of its host.
-
-To lose its power, to look at a device from outside, and to plug or unplug a DIMM.
-"""
+"""Answer a guest's requests: cut its power, read a device, plug or unplug a DIMM."""
 
 import collections
 import struct
@@ -14,14 +11,16 @@ from harness.e2e import qmp
 from harness.e2e.guest import Memory
 from harness.e2e.scenario import Scenario
 
-# A struct page begins with its flags and, for a page of a device, an address: of the
-# device's struct dev_pagemap, or of the first of the pages that form one with it.
+# A device's struct page begins with the flags and a pointer, either to the device's struct
+# dev_pagemap or to the head page.
 STRUCT_PAGE = 64
 _KERNEL_ADDRESSES = 0xFFF0 << 48
 
 
 def answer(scenario: Scenario, wish: str, memory: Memory) -> str | None:
-    """Do what the guest asks for; None ends it. What begins with "error" is a failure there."""
+    """Handle a request. None cuts the power. An answer that begins with "error" makes the case
+    fail.
+    """
     words = wish.split()
     if words == ["power", "cut"]:
         return None
@@ -38,7 +37,7 @@ def answer(scenario: Scenario, wish: str, memory: Memory) -> str | None:
 
 
 def plug(control: Path, number: int, size: int) -> str:
-    """Put a DIMM into the guest; whether that worked, in words for it."""
+    """Plug a DIMM into the guest. Returns the answer for it."""
     memory = {"qom-type": "memory-backend-ram", "id": f"dimm{number}-memory", "size": size}
     dimm = {"driver": "pc-dimm", "id": f"dimm{number}", "memdev": memory["id"]}
     try:
@@ -51,14 +50,14 @@ def plug(control: Path, number: int, size: int) -> str:
 
 
 def unplug(control: Path, number: int, _size: int) -> str:
-    """Ask the guest to let a DIMM go, and wait until it does; whether it did, in words for it."""
+    """Ask the guest to release a DIMM and wait for that. Returns the answer for it."""
     name = f"dimm{number}"
     try:
         with qmp.connected(control) as qemu:
             qemu.execute("device_del", {"id": name})
             event = qemu.wait_for("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR", device=name)
             if event != "DEVICE_DELETED":
-                return f"error: the guest does not let {name} go"
+                return f"error: the guest does not release {name}"
             qemu.execute("object-del", {"id": f"{name}-memory"})
     except CommandError as error:
         return f"error: {error.cause}"
@@ -66,10 +65,10 @@ def unplug(control: Path, number: int, _size: int) -> str:
 
 
 def struct_pages(data: bytes) -> int:
-    """How many of the pieces of data look like struct pages of one device.
+    """The number of 64-byte pieces of data that look like struct pages of one device.
 
-    Nothing is known of the kernel that made them, but that its struct pages are alike:
-    the same flags, and a pointer into the kernel behind them.
+    Nothing is known about the kernel's structures, except that all of its struct pages have the
+    same flags, followed by a kernel pointer.
     """
     found: Counter[int] = collections.Counter()
     whole = len(data) // STRUCT_PAGE * STRUCT_PAGE

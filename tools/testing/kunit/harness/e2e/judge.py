@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a boot of a scenario shows, case by case, from its console log.
+"""The result of each case in a boot, from its console log.
 
-A case is well when it says so, and the kernel said nothing of itself meanwhile. The
-end of the report is the end marker: a guest that stops before that has hung or died,
-whatever QEMU's exit status is.
+A case passes if it reports so and the kernel printed no splat meanwhile. The end of the report
+marks the end of the boot. A guest that stops before it has hung or died, whatever QEMU's exit
+status is.
 """
 
 import re
@@ -15,6 +15,7 @@ from harness.e2e.guest import Ended
 from harness.e2e.scenario import Case
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status
 from harness.verdict import judge, ktap
+from harness.verdict.results import CaseResult
 
 _RESULT = re.compile(r"^    (ok|not ok) \d+ (\S+)$")
 _FIGURE = re.compile(r"^    #   figure (\S+) (-?\d+)$")
@@ -24,31 +25,21 @@ _LOG_LINES = 20
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a case ended, what shows it unless it passed, and what it measured."""
-
-    name: str
-    status: Status
-    finding: Finding | None = None
-    figures: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True)
 class Seen:
-    """All that a boot showed. trouble: what belongs to no case."""
+    """The results of a boot. trouble has the findings that belong to no case."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CaseResult, ...]
     trouble: tuple[Finding, ...] = ()
 
 
 def look(ended: Ended, cases: Sequence[Case]) -> Seen:
-    """Tell the outcome of each case up to the one in which the guest died, if it did."""
+    """The results of all cases up to the one in which the guest died, if it did."""
     lines = [ktap.strip_timestamp(line.rstrip()) for line in ended.console.splitlines()]
     start = next((n for n, line in enumerate(lines) if _START.match(line)), None)
     if start is None:
         return Seen((), (_no_start(ended),))
     trouble = judge.splats(lines[:start])
-    outcomes: list[Outcome] = []
+    outcomes: list[CaseResult] = []
     part: list[str] = []
     for line in lines[start + 1 :]:
         part.append(line)
@@ -61,7 +52,7 @@ def look(ended: Ended, cases: Sequence[Case]) -> Seen:
     if len(outcomes) < len(cases):
         outcomes.append(_death(cases[len(outcomes)].name, ended, part))
     elif report.open_tests or report.is_cut_short:
-        trouble.append(Finding(Kind.DIED, "the guest died behind its last case", _tail(lines)))
+        trouble.append(Finding(Kind.DIED, "the guest died after its last case", _tail(lines)))
     else:
         trouble += judge.splats(part)
     return Seen(tuple(outcomes), tuple(trouble))
@@ -70,33 +61,33 @@ def look(ended: Ended, cases: Sequence[Case]) -> Seen:
 def _no_start(ended: Ended) -> Finding:
     place, end = Place(Stage.BOOT), _tail(ended.console.splitlines())
     if not ended.console.strip():
-        text = "the kernel never booted: its console stayed empty"
+        text = "the kernel never booted: the console is empty"
         return Finding(Kind.NEVER_BOOTED, text, (), place)
     if ended.timed_out:
         return Finding(Kind.HANG, "the kernel hung before the first case", end, place)
     return Finding(Kind.DIED, "the kernel died before the first case", end, place)
 
 
-def _outcome(name: str, match: "re.Match[str]", part: Sequence[str]) -> Outcome:
+def _outcome(name: str, match: "re.Match[str]", part: Sequence[str]) -> CaseResult:
     figures = tuple((m.group(1), int(m.group(2))) for m in map(_FIGURE.match, part) if m)
     found = judge.splats(part)
     place = Place(case=name)
     if found:
-        # A line number within the part of the log says nothing.
+        # Drop the line number, which counts within this part of the log.
         splat = replace(found[0], text=f"{name}: {found[0].subject}", place=place)
-        return Outcome(name, Status.SPLAT, splat, figures)
+        return CaseResult(name, Status.SPLAT, splat, figures=figures)
     if match.group(2) != name:
-        text = f"{name}: '{match.group(2)}' reported in its place"
-        return Outcome(name, Status.FAILED, Finding(Kind.MISSING, text, _tail(part), place))
+        text = f"{name}: '{match.group(2)}' reported instead"
+        return CaseResult(name, Status.FAILED, Finding(Kind.MISSING, text, _tail(part), place))
     if match.group(1) == "not ok":
         missed = next((m.group(1) for m in map(_MISSED.match, part) if m), "no reason given")
         failure = Finding(Kind.FAILED, f"{name}: {missed}", _tail(part), place, missed)
-        return Outcome(name, Status.FAILED, failure, figures)
-    return Outcome(name, Status.PASSED, figures=figures)
+        return CaseResult(name, Status.FAILED, failure, figures=figures)
+    return CaseResult(name, Status.PASSED, figures=figures)
 
 
-def _death(name: str, ended: Ended, part: Sequence[str]) -> Outcome:
-    """The guest did not live to the end of a case."""
+def _death(name: str, ended: Ended, part: Sequence[str]) -> CaseResult:
+    """The result of a case in which the guest died."""
     place = Place(case=name)
     found = judge.splats(part)
     if ended.timed_out:
@@ -107,7 +98,7 @@ def _death(name: str, ended: Ended, part: Sequence[str]) -> Outcome:
         death = Finding(Kind.PANIC, text, found[0].log, place, words)
     else:
         death = Finding(Kind.DIED, f"{name}: the guest stopped", _tail(part), place)
-    return Outcome(name, Status.DIED, death)
+    return CaseResult(name, Status.DIED, death)
 
 
 def _tail(lines: Sequence[str]) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""QEMU's own protocol, QMP, as far as plugging takes it: JSON, a line each way."""
+"""A minimal QMP client, for plugging devices into QEMU."""
 
 import contextlib
 import json
@@ -11,14 +11,14 @@ from typing import Any
 from harness.base.console import Stopwatch
 from harness.base.errors import CommandError
 
-# In seconds: how long QEMU may take for an answer, and a guest to let a device go.
+# In seconds: the timeout for QEMU's answers, and for a guest to release a device.
 PATIENCE = 60.0
 
 _NONE: Mapping[str, object] = {}
 
 
 class Qmp:
-    """A connection on which QEMU has greeted."""
+    """A QMP connection after the greeting."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
@@ -28,7 +28,7 @@ class Qmp:
         self.execute("qmp_capabilities")
 
     def execute(self, command: str, arguments: Mapping[str, object] = _NONE) -> Any:
-        """Execute a command; return the answer. Raises CommandError when QEMU refuses."""
+        """Execute a command and return the answer. Raises CommandError if QEMU refuses."""
         request = json.dumps({"execute": command, "arguments": dict(arguments)})
         self._link.sendall(f"{request}\n".encode())
         while True:
@@ -36,14 +36,14 @@ class Qmp:
             if "error" in said:
                 raise CommandError(
                     f"QEMU: {command}: {said['error'].get('desc')}",
-                    "see the machine of the scenario",
+                    "check the machine of the scenario",
                 )
             if "return" in said:
                 return said["return"]
             self._events.append(said)
 
     def wait_for(self, *events: str, device: str) -> str:
-        """Wait until one of the events happens to a device; return which. Raises CommandError."""
+        """Wait for one of the events of a device and return its name. Raises CommandError."""
         watch = Stopwatch()
         while watch.seconds < PATIENCE:
             said = self._events.pop(0) if self._events else self._receive()
@@ -58,17 +58,16 @@ class Qmp:
             found = json.loads(self._lines.readline())
         except (OSError, ValueError) as error:
             raise CommandError(
-                f"QEMU said nothing for {PATIENCE:.0f} s, or nothing of use",
-                "see the guest's console",
+                f"QEMU sent no usable answer for {PATIENCE:.0f} s", "see the guest's console"
             ) from error
         if not isinstance(found, dict):
-            raise CommandError("QEMU speaks another protocol than QMP", "see -qmp")
+            raise CommandError("QEMU sent something other than QMP", "check the -qmp option")
         return found
 
 
 @contextlib.contextmanager
 def connected(path: Path) -> Iterator[Qmp]:
-    """A connection to the QEMU that listens there. Raises CommandError."""
+    """A connection to QEMU's socket. Raises CommandError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(PATIENCE)
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Scenario files, read and checked."""
+"""Read and check scenario files."""
 
 import itertools
 import re
@@ -23,37 +23,20 @@ from harness.e2e.scenario import (
 )
 from harness.request.settings import FLAVOURS
 
-_HEAD = (
-    "title",
-    "memory",
-    "cpus",
-    "seconds",
-    "arguments",
-    "device",
-    "nvdimm",
-    "dimm",
-    "pages",
-    "each",
-    "fails",
-    "record",
-)
-
-_NAME = re.compile(r"[a-z][a-z0-9_-]*")
-
+# The keywords of a file's head.
+_HEAD = "title memory cpus seconds arguments device nvdimm dimm pages each fails record".split()
 _REPEATED = ("device", "nvdimm", "dimm", "each", "fails", "record")
-
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _SIZE = re.compile(r"(\d+)([KMG]?)")
-
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
 _VARIABLE = re.compile(r"\$\{?([a-z_]+)\}?")
 
 
 def load(directory: Path = DIRECTORY) -> list[Scenario]:
-    """All scenarios, every variant. Raises ScenarioError."""
+    """All variants of all scenarios. Raises ScenarioError."""
     paths = sorted(directory.glob(f"*{SUFFIX}"))
     if not paths:
-        raise UsageError(f"{directory} holds no scenario", "restore it from git")
+        raise UsageError(f"{directory} has no scenarios", "restore them with git")
     return [scenario for path in paths for scenario in read(path)]
 
 
@@ -62,13 +45,13 @@ def read(path: Path) -> list[Scenario]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}", "give a readable scenario file") from error
+        raise UsageError(f"{path}: {error}", "name a readable scenario file") from error
     return _Reader(path).read(text)
 
 
 @dataclass(frozen=True)
 class _Word:
-    """A line "keyword rest" of a file's head."""
+    """A line "keyword rest" in the head of a file."""
 
     number: int
     rest: str
@@ -80,11 +63,11 @@ class _Reader:
         self._line = 0
         self._head: dict[str, list[_Word]] = {}
         self._steps: list[Step] = []
-        # The case that is being read: its name, its page sizes, its lines.
+        # The current case: name, page sizes, lines.
         self._open: tuple[str, tuple[str, ...], list[Line]] | None = None
 
     def read(self, text: str) -> list[Scenario]:
-        """Take in the whole file."""
+        """Read the whole file."""
         for number, raw in enumerate(text.splitlines(), 1):
             self._line = number
             line = raw.strip()
@@ -92,7 +75,7 @@ class _Reader:
                 self._feed(line)
         self._close()
         if not self._steps:
-            raise self._error("there is no case in it", "write: case NAME, and commands below it")
+            raise self._error("it has no case", "write: case NAME, and commands below it")
         return [self._scenario(values) for values in self._variants()]
 
     def _error(self, cause: str, next_step: str, line: int = 0) -> ScenarioError:
@@ -111,58 +94,60 @@ class _Reader:
         elif line == "power cut":
             self._close()
             if not self._steps:
-                raise self._error("a power cut before the first case", "put it between two cases")
+                raise self._error(
+                    "there is a power cut before the first case", "put it between two cases"
+                )
             self._steps.append(PowerCut())
         elif keyword in _HEAD:
             if self._open or self._steps:
-                raise self._error(f"'{keyword}' below the first case", "move it to the top")
+                raise self._error(f"'{keyword}' is below the first case", "move it to the top")
             known = self._head.setdefault(keyword, [])
             if known and keyword not in _REPEATED:
-                raise self._error(f"a second '{keyword}'", f"line {known[0].number} has one")
+                raise self._error(
+                    f"this is a second '{keyword}'", f"the first is in line {known[0].number}"
+                )
             known.append(_Word(self._line, rest))
         else:
             raise self._error(
-                f"'{keyword}' means nothing",
-                f"begin a line with: {' '.join(_HEAD)} case $ > !, or write: power cut",
+                f"'{keyword}' is not a keyword",
+                f"start the line with: {' '.join(_HEAD)} case $ > !, or write: power cut",
             )
 
     def _begin(self, rest: str) -> None:
         name, _, condition = rest.partition(" on ")
         pages = tuple(condition.split()) or PAGES
         if not _NAME.fullmatch(name.strip()):
-            raise self._error(f"'{name}' is no name for a case", "use a-z, 0-9 and _")
+            raise self._error(f"'{name}' is not a valid name for a case", "use a-z, 0-9 and _")
         if name in [s.name for s in self._steps if isinstance(s, Case)]:
-            raise self._error(f"a second case '{name}'", "give each a name of its own")
+            raise self._error(f"this is a second case '{name}'", "give each case its own name")
         self._check_pages(pages, self._line)
         self._open = (name.strip(), pages, [])
 
     def _add(self, line: Line) -> None:
         if self._open is None:
-            raise self._error("a command outside of any case", "write: case NAME, above it")
+            raise self._error("the command is outside of a case", "write: case NAME, above it")
         if not line.text:
-            raise self._error("there is nothing behind the sign", "write what to run or see")
+            raise self._error("nothing follows the sign", "write what to run or to expect")
         if line.kind != "run" and not self._open[2]:
-            raise self._error("nothing was run that could have said this", "put a '$' line first")
+            raise self._error("there is no command above it", "put a '$' line first")
         self._open[2].append(line)
 
     def _close(self) -> None:
         if self._open:
             name, pages, lines = self._open
             if not lines:
-                raise self._error(f"case '{name}' does nothing", "write '$ COMMAND' below it")
+                raise self._error(f"case '{name}' is empty", "write '$ COMMAND' below it")
             self._steps.append(Case(name, tuple(lines), pages))
         self._open = None
 
-    # --- the head ---
-
     def _variants(self) -> Iterator[dict[str, str]]:
-        """What "each" lines say: every combination of their values."""
+        """Every combination of the values in "each" lines."""
         names, choices = [], []
         for word in self._head.get("each", []):
             name, *values = word.rest.split() or [""]
             if not _NAME.fullmatch(name) or not values:
                 raise self._error(
-                    "'each' lacks a name or values", "write: each size 2M 16M", word.number
+                    "'each' needs a name and values", "write: each size 2M 16M", word.number
                 )
             names.append(name)
             choices.append(values)
@@ -187,8 +172,8 @@ class _Reader:
         )
         if scenario.has_firmware and scenario.devices:
             raise self._error(
-                "a device, and memory in slots: a machine has one kind",
-                "make two scenarios of it",
+                "a machine cannot have both devices and memory slots",
+                "split the scenario in two",
                 self._number_of("device"),
             )
         self._check_pages(scenario.pages, self._number_of("pages"))
@@ -199,11 +184,11 @@ class _Reader:
         return scenario
 
     def _one(self, keyword: str, values: Mapping[str, str], default: str | None = None) -> str:
-        """What is said behind a keyword that stands there once."""
+        """The value of a keyword that occurs once."""
         words = self._head.get(keyword)
         if not words:
             if default is None:
-                raise self._error(f"there is no '{keyword}' line", "put one at the top", 1)
+                raise self._error(f"the '{keyword}' line is missing", "add one at the top", 1)
             return default
         return self._filled_in(words[0], values)
 
@@ -215,7 +200,7 @@ class _Reader:
         def value(match: "re.Match[str]") -> str:
             if match.group(1) not in values:
                 raise self._error(
-                    f"nothing says what {match.group()} is",
+                    f"{match.group()} is not defined",
                     f"write: each {match.group(1)} VALUES",
                     word.number,
                 )
@@ -227,7 +212,7 @@ class _Reader:
         text = self._one(keyword, {}, default)
         if not text.isdigit() or int(text) == 0:
             raise self._error(
-                f"'{text}' is no number", f"as in: {keyword} {default}", self._number_of(keyword)
+                f"'{text}' is not a number", f"as in: {keyword} {default}", self._number_of(keyword)
             )
         return int(text)
 
@@ -238,7 +223,7 @@ class _Reader:
             match = _SIZE.fullmatch(part.strip())
             if not match:
                 raise self._error(
-                    f"'{part}' is no size",
+                    f"'{part}' is not a size",
                     "write it as in 512M or 4G+16M",
                     line or self._number_of(keyword),
                 )
@@ -250,7 +235,7 @@ class _Reader:
             size, at, address = self._filled_in(word, values).partition(" at ")
             if not at:
                 raise self._error(
-                    "'device' lacks a size or an address", "write: device 2G at 4G", word.number
+                    "'device' needs a size and an address", "write: device 2G at 4G", word.number
                 )
             yield Device(
                 self._size("device", size, word.number), self._size("device", address, word.number)
@@ -261,7 +246,9 @@ class _Reader:
             size = self._size(keyword, self._filled_in(word, values), word.number)
             if size == 0 or size % ALIGNMENT:
                 raise self._error(
-                    f"an {keyword} is made of whole 2 MiB", "correct its size", word.number
+                    f"the size of a {keyword} must be a multiple of 2 MiB",
+                    "correct the size",
+                    word.number,
                 )
             yield size
 
@@ -269,11 +256,11 @@ class _Reader:
         for page in pages:
             if page not in PAGES:
                 raise self._error(
-                    f"'{page}' is no page size", f"choose from: {' '.join(PAGES)}", line
+                    f"'{page}' is not a page size", f"choose from: {' '.join(PAGES)}", line
                 )
 
     def _failing(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Lines "fails FLAVOUR CASE...": what is known to fail."""
+        """The lines "fails FLAVOUR CASE...": known failures."""
         known = [step.name for step in self._steps if isinstance(step, Case)]
         for word in self._head.get("fails", []):
             flavour, *names = word.rest.split() or [""]
@@ -294,5 +281,5 @@ class _Reader:
     def _check_flavour(self, flavour: str, line: int) -> None:
         if flavour not in FLAVOURS:
             raise self._error(
-                f"'{flavour}' is no flavour", f"choose from: {' '.join(FLAVOURS)}", line
+                f"'{flavour}' is not a flavour", f"choose from: {' '.join(FLAVOURS)}", line
             )

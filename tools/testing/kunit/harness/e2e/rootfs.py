@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's user space: Debian's own arm64 packages, as an initramfs.
+"""The guest's user space: Debian's arm64 packages, as an initramfs.
 
-mmdebstrap fetches and unpacks them, with the machine's own repository and keys. It needs
-neither root nor a change to the system.
+mmdebstrap downloads and unpacks them from the system's own mirror. It needs no root and does
+not change the system.
 """
 
 import shutil
@@ -21,9 +21,9 @@ from harness.trees import debian
 GUEST = DATA / "guest"
 
 PACKAGES = ("busybox-static", "daxctl", "e2fsprogs", "kmod", "ndctl")
-# What of them, and of what they depend on, no guest needs.
+# Files of the packages and their dependencies that no guest needs.
 _LEFT_OUT = ("/usr/share/*", "/usr/lib/*/gconv/*", "/usr/*perl*")
-# Before anything is unpacked.
+# Runs before the packages are unpacked.
 _SETUP = (
     'cd "$1" && mkdir -p usr/bin usr/lib usr/sbin && '
     "ln -s usr/bin usr/lib usr/sbin . && ln -s busybox usr/bin/sh"
@@ -31,9 +31,9 @@ _SETUP = (
 
 
 def base(wanted: Settings) -> Path:
-    """The initramfs without scenario, made of the packages if it is not there yet.
+    """The initramfs without a scenario. Built if it does not exist yet.
 
-    Raises CommandError when mmdebstrap cannot get them.
+    Raises CommandError if mmdebstrap fails.
     """
     cache = Archive(wanted.build / "e2e")
     name = archive.key("root", _SETUP, *PACKAGES, *_LEFT_OUT)
@@ -49,7 +49,7 @@ def base(wanted: Settings) -> Path:
 
 
 def _unpack(root: Path) -> None:
-    say("getting arm64 packages for the guest, once ...")
+    say("downloading arm64 packages for the guest, once ...")
     source = debian.repository()
     argv = [
         "mmdebstrap",
@@ -67,20 +67,20 @@ def _unpack(root: Path) -> None:
     if done.status != 0:
         raise CommandError(
             "mmdebstrap could not get the arm64 packages for the guest",
-            f"see that this repository has them and can be reached: {source}",
+            f"check that this repository has them and is reachable: {source}",
             tail(done.stderr, 8),
         )
 
 
 def _pack(top: Path, paths: Iterable[Path], out: Path) -> None:
-    """Write files below top as an initramfs. A directory comes before what is in it."""
+    """Write files below top as an initramfs. A directory must come before its content."""
     argv = ["cpio", "--create", "--format=newc", "--owner=0:0", "--quiet", "--null"]
     names = "\0".join(map(str, paths))
     process.run([*argv, f"--file={out}"], cwd=str(top), data=names.encode())
 
 
 def overlay(scenario: str, program: Path) -> bytes:
-    """What goes on top of the base for one boot: init, the scenario, our program."""
+    """The files for one boot: init, the scenario and our program."""
     with tempfile.TemporaryDirectory(prefix="e2e-") as directory:
         top = Path(directory)
         (top / "usr/bin").mkdir(parents=True)
@@ -94,7 +94,7 @@ def overlay(scenario: str, program: Path) -> bytes:
 
 
 def compile_mapped(wanted: Settings) -> Path:
-    """The program that reads and writes a device through a mapping, for arm64."""
+    """Compile the program that accesses a device through a mapping, for arm64."""
     code = GUEST / "mapped.c"
     cache = Archive(wanted.build / "e2e")
     gcc = defaults.cross_prefix(options.take_apart(["build"])) + "gcc"

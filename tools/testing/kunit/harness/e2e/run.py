@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs scenarios: a kernel is built once and booted for each of them."""
+"""Run scenarios. Each kernel is built once and booted for each scenario."""
 
 import contextlib
 import functools
@@ -18,7 +18,6 @@ from harness.e2e import reader as e2e_reader
 from harness.e2e import rootfs
 from harness.e2e import scenario as e2e_scenario
 from harness.e2e.guest import Guest, Memory
-from harness.e2e.judge import Outcome
 from harness.e2e.scenario import Case, Scenario
 from harness.kernel import image
 from harness.kernel.finding import Finding, Kind, Status
@@ -31,11 +30,11 @@ from harness.verdict.judge import Verdict
 from harness.verdict.results import CaseResult, RunResult
 
 FRAGMENT = "e2e"
-# What machines with firmware need besides.
+# The fragment that machines with firmware need in addition.
 SLOTS = "slots"
 STATUSES = (Status.PASSED, Status.FAILED, Status.SPLAT, Status.DIED)
 
-# What make check runs.
+# The part that make check runs.
 SMOKE = "e2e, the smoke test"
 SMOKE_PAGE = "4k"
 SMOKE_SCENARIO = "ram-spent"
@@ -43,15 +42,15 @@ SMOKE_SCENARIO = "ram-spent"
 
 @dataclass(frozen=True)
 class Plan:
-    """A kernel and the scenarios that it is booted for."""
+    """A kernel, and the scenarios to boot it for."""
 
     flavour: str
     page: str
     scenarios: tuple[Scenario, ...]
-    # What its config is made of besides the page size, and further variables for make.
+    # The fragments of its config besides the page size, and further variables for make.
     fragments: tuple[str, ...] = (FRAGMENT,)
     make_options: tuple[str, ...] = ()
-    # The kernel tree, unless it is the one that is prepared for the flavour.
+    # The kernel tree. The default is the flavour's prepared tree.
     source: Path | None = None
 
     @property
@@ -61,7 +60,7 @@ class Plan:
 
     @property
     def directory(self) -> str:
-        """Where its logs are, below the results."""
+        """The directory of its logs, below the results."""
         return f"{self.flavour}-{self.page}"
 
     @property
@@ -73,7 +72,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Built:
-    """A kernel and a user space for a plan, or what came in between."""
+    """A kernel and a user space for a plan, or the reason why there is none."""
 
     plan: Plan
     seconds: float
@@ -86,9 +85,9 @@ class Built:
 def run(
     wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal = NoJournal()
 ) -> Iterator[RunResult]:
-    """Build kernels, boot each for its scenarios; whatever goes wrong is in the results.
+    """Build kernels and boot each for its scenarios. Errors are part of the results.
 
-    The guests of one run while the next is built. What is kept is not run again.
+    A kernel is built while the guests of the previous one run. Kept results are not repeated.
     """
     watch = Stopwatch()
     try:
@@ -120,13 +119,13 @@ def _build(wanted: Settings, plan: Plan, out: Path, title: str, kept: Journal) -
     except KunitError as error:
         return Built(plan, watch.seconds, results.preparation(error))
     if not failed:
-        say(f"{title}: the kernel is there after {watch.seconds:.0f} s")
+        say(f"{title}: built the kernel in {watch.seconds:.0f} s")
     trouble = results.failed("build", failed) if failed else None
     return Built(plan, watch.seconds, trouble, kernel.build_dir / image.IMAGE, root, mapped)
 
 
 def _unit(plan: Plan, scenario: Scenario) -> str:
-    """What a scenario with a kernel is kept as."""
+    """The name of a scenario's result in the journal."""
     return f"{plan.name} {scenario.variant}"
 
 
@@ -147,7 +146,7 @@ def _boot(
         Trial(guest, scenario, plan, built.mapped, logs)
         for guest, scenario in zip(guests, plan.scenarios)
     ]
-    # A guest keeps one CPU busy, most of the time.
+    # A guest keeps one CPU busy.
     steps = [
         functools.partial(kept.run, _unit(plan, scenario), trial.run)
         for trial, scenario in zip(trials, plan.scenarios)
@@ -174,7 +173,7 @@ def _in_short(cases: Sequence[CaseResult]) -> str:
 
 
 class Trial:
-    """One scenario with one kernel: all its boots."""
+    """All boots of one scenario with one kernel."""
 
     def __init__(
         self, guest: Guest, scenario: Scenario, plan: Plan, mapped: Path, logs: Path
@@ -190,7 +189,7 @@ class Trial:
     def run(self) -> RunResult:
         """A result for each case, and one for each finding that belongs to no case.
 
-        All of it is repeated once if anything is not as expected.
+        If anything is unexpected, run the whole scenario a second time.
         """
         watch = Stopwatch()
         try:
@@ -222,7 +221,7 @@ class Trial:
                         found.append(self._recorded(finding))
                 if not seen.outcomes:
                     break
-                # A case that took the guest down does not hide those behind it.
+                # If the guest died in a case, boot again for the rest.
                 rest = rest[len(seen.outcomes) :]
         return Verdict(tuple(found), tuple(trouble))
 
@@ -239,17 +238,17 @@ class Trial:
         return judge.look(self._guest.boot(overlay, memory, log, answer), cases)
 
     def _recorded(self, finding: Finding) -> CaseResult:
-        """What belongs to no case, and is nobody's fault."""
+        """A finding that belongs to no case, on a flavour that is only recorded."""
         variant = self._scenario.variant
         return CaseResult(f"{variant}: the boot", Status.SPLAT, None, variant, finding.log)
 
-    def _verdict(self, outcome: Outcome) -> CaseResult:
+    def _verdict(self, outcome: CaseResult) -> CaseResult:
         variant = self._scenario.variant
         name = f"{variant}: {outcome.name}"
         must_fail = outcome.name in self._scenario.failing.get(self._plan.flavour, ())
         wrong: Finding | None = None
         if self._judged and must_fail and outcome.status is Status.PASSED:
-            wrong = Finding(Kind.PASSED, f"{outcome.name} passed, and should have failed")
+            wrong = Finding(Kind.PASSED, f"{outcome.name} passed, but should have failed")
         elif self._judged and not (must_fail and outcome.status is Status.FAILED):
             wrong = outcome.finding
         log = outcome.finding.log if outcome.finding else ()
@@ -257,17 +256,16 @@ class Trial:
         return CaseResult(name, outcome.status, placed, variant, log, outcome.figures)
 
     def _placed(self, finding: Finding) -> Finding:
-        """A finding, with the variant in its place and before its text."""
+        """The finding with the variant in its place and in its text."""
         variant = self._scenario.variant
         place = replace(finding.place, suite=variant, run=self._plan.name)
         return replace(finding, place=place, text=f"{variant}: {finding.text}")
 
 
 def shell(wanted: Settings, plan: Plan, out: Path) -> int:
-    """Boot a kernel with the devices of a plan's first scenario, and hand its console to the
-    user; return QEMU's exit status.
+    """Boot a kernel with the devices of a plan's first scenario and open a shell in it.
 
-    Raises CommandError if the kernel cannot be built.
+    Returns QEMU's exit status. Raises CommandError if the kernel cannot be built.
     """
     scenario = plan.scenarios[0]
     built = _build(wanted, plan, out, plan.name, NoJournal())
@@ -282,7 +280,7 @@ def shell(wanted: Settings, plan: Plan, out: Path) -> int:
 
 
 def smoke(wanted: Settings) -> RunResult:
-    """One scenario with one kernel, the part of make e2e that make check can afford."""
+    """One scenario with one kernel, as part of make check."""
     watch = Stopwatch()
     path = e2e_scenario.DIRECTORY / f"{SMOKE_SCENARIO}{e2e_scenario.SUFFIX}"
     out = wanted.build / "results/e2e"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Scenarios as data: a machine, its devices, commands in the guest, what must be seen.
+"""Scenarios as data: a machine, its devices, commands in the guest, expected output.
 
 Documentation/dev-tools/kunit/scenarios.rst describes the files.
 """
@@ -17,14 +17,14 @@ SUFFIX = ".scenario"
 PAGES = ("4k", "16k", "64k")
 
 
-# Where a guest's RAM begins, and how far this machine's may reach.
+# The start of a guest's RAM, and the upper limit for its devices.
 RAM_START = 1 << 30
 RAM_LIMIT = 64 << 30
 ALIGNMENT = 2 << 20
 
 
 class ScenarioError(UsageError):
-    """A scenario file says something that means nothing."""
+    """A scenario file has an error."""
 
     def __init__(self, path: Path, line: int, cause: str, next_step: str) -> None:
         super().__init__(f"{path}:{line}: {cause}", next_step)
@@ -34,7 +34,7 @@ class ScenarioError(UsageError):
 class Device:
     """Persistent memory: size bytes at a physical address.
 
-    is_told: whether the guest's kernel hears of it. If not, it is just there.
+    is_told: the device tree describes it. Otherwise the guest's kernel does not know it.
     """
 
     size: int
@@ -43,13 +43,13 @@ class Device:
 
     @property
     def end(self) -> int:
-        """The first address behind it."""
+        """The first address after the device."""
         return self.address + self.size
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a case. kind: "run" a command; "see" or "unseen" in what it said."""
+    """A line of a case: "run" a command, "see" or "unseen" text in its output."""
 
     kind: str
     text: str
@@ -57,7 +57,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Case:
-    """Commands that belong together, and with which page sizes they are run."""
+    """Commands that belong together, and the page sizes that they run with."""
 
     name: str
     lines: tuple[Line, ...]
@@ -66,7 +66,7 @@ class Case:
 
 @dataclass(frozen=True)
 class PowerCut:
-    """The guest is ended, without notice, and booted again."""
+    """End the guest without notice and boot it again."""
 
 
 Step = Case | PowerCut
@@ -76,11 +76,10 @@ Step = Case | PowerCut
 class Scenario:
     """One boot, or several with power cuts in between.
 
-    variables: the values that distinguish this variant from others. seconds: how long the guest
-    may say nothing. failing: the cases that
-    must fail, by flavour. recorded: the flavours whose outcome is no fault of anybody's,
-    but is written down. nvdimms, dimms: sizes of memory in slots, with labels and there
-    from the beginning, or plugged by the guest's wish.
+    variables has the values of this variant. seconds is how long the guest may be silent.
+    failing has the cases that must fail, by flavour. On recorded flavours, results are written
+    down but never count as failures. nvdimms and dimms are sizes of memory in slots: NVDIMMs
+    have labels and exist from the start, DIMMs are plugged by the guest.
     """
 
     name: str
@@ -100,7 +99,7 @@ class Scenario:
 
     @property
     def has_firmware(self) -> bool:
-        """Whether the machine has UEFI and ACPI: without them, there are no slots."""
+        """Whether the machine has UEFI and ACPI, which memory slots require."""
         return bool(self.nvdimms or self.dimms)
 
     @property
@@ -111,17 +110,17 @@ class Scenario:
 
     @property
     def looks_from_outside(self) -> bool:
-        """Whether the devices' content is wanted outside of a boot."""
+        """Whether the host reads devices, or their content must survive a boot."""
         lines = (line for s in self.steps if isinstance(s, Case) for line in s.lines)
         calls = any(line.kind == "run" and "host " in line.text for line in lines)
         return calls or any(isinstance(step, PowerCut) for step in self.steps)
 
     def cases(self, page: str) -> list[Case]:
-        """The cases that are run with a page size."""
+        """The cases that run with a page size."""
         return [s for s in self.steps if isinstance(s, Case) and page in s.pages]
 
     def boots(self, page: str) -> list[list[Case]]:
-        """The same, divided by the power cuts."""
+        """The cases that run with a page size, split at power cuts."""
         found: list[list[Case]] = [[]]
         for step in self.steps:
             if isinstance(step, PowerCut):
@@ -131,25 +130,26 @@ class Scenario:
         return found
 
     def misplaced(self) -> tuple[int, str, str] | None:
-        """The first device that cannot be where it is: its number, why, and what to do."""
+        """The first device at an impossible place: its number, the reason, and what to do."""
         ram_end = RAM_START + self.memory
         for number, device in enumerate(self.devices):
             if device.size == 0 or device.size % ALIGNMENT or device.address % ALIGNMENT:
-                return number, "a device is made of whole 2 MiB", "correct size or address"
+                cause = "size and address of a device must be multiples of 2 MiB"
+                return number, cause, "correct size or address"
             if device.address < ram_end:
                 cause = f"the device does not fit: the guest's RAM ends at {ram_end:#x}"
-                return number, cause, "put it higher up, or give the guest less memory"
+                return number, cause, "use a higher address, or give the guest less memory"
             for other in self.devices[:number]:
                 if device.address < other.end and other.address < device.end:
-                    cause = f"the device lies on the one at {other.address:#x}"
+                    cause = f"the device overlaps the one at {other.address:#x}"
                     return number, cause, "correct one of the addresses"
             if device.end > RAM_LIMIT:
-                return number, "the device does not fit: it ends behind 64G", "put it lower down"
+                return number, "the device does not fit: it ends above 64G", "use a lower address"
         return None
 
 
 def script(scenario: Scenario, cases: Sequence[Case], cut: bool) -> str:
-    """What the guest's first process does: some cases; cut: and then loses its power."""
+    """The script for the guest's init: some cases, then a power cut if cut is set."""
     lines = [f"{name}={shlex.quote(value)}" for name, value in scenario.variables.items()]
     lines.append(f"plan {shlex.quote(scenario.name)} {len(cases)}")
     for case in cases:
@@ -158,6 +158,3 @@ def script(scenario: Scenario, cases: Sequence[Case], cut: bool) -> str:
         lines.append("finish")
     lines.append("cut" if cut else "end")
     return "\n".join(lines) + "\n"
-
-
-# --- Reading --------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What scenarios found, as tables."""
+"""The results of scenarios, as tables."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from harness.verdict.results import RunResult
 
 
 def table(runs: Sequence[RunResult]) -> list[str]:
-    """A line for each scenario with each kernel."""
+    """A row for each scenario with each kernel."""
     return results.table(runs, STATUSES)
 
 
 def figures(runs: Sequence[RunResult]) -> list[str]:
-    """What was measured: a line for each figure, a column for each kernel."""
+    """The measurements: a row for each figure, a column for each kernel."""
     found: dict[str, dict[str, str]] = {}
     columns: dict[str, None] = {}
     for result in runs:
@@ -32,9 +32,9 @@ def figures(runs: Sequence[RunResult]) -> list[str]:
 
 
 def grids(runs: Sequence[RunResult]) -> list[str]:
-    """Of scenarios with variants, not all of which passed: the worst of each variant.
+    """The worst result of each variant, for scenarios with variants that did not all pass.
 
-    The last value that distinguishes variants goes across, those before it down.
+    The last value of a variant selects the column, the others the row.
     """
     lines: list[str] = []
     for found in runs:
@@ -48,17 +48,17 @@ def grids(runs: Sequence[RunResult]) -> list[str]:
         if set(worst.values()) <= {Status.PASSED}:
             continue
         columns = list(dict.fromkeys(across for _, across in worst))
-        lines += [*([""] if lines else []), f"{found.name}, the worst of each variant:"]
+        lines += [*([""] if lines else []), f"{found.name}, the worst result of each variant:"]
         rows = [["", *columns]]
         for row in dict.fromkeys(down for down, _ in worst):
             there = [worst.get((row, c)) for c in columns]
             rows.append([row, *(status.value if status else "-" for status in there)])
         lines += base_table.table(rows)
-        lines.append(f'to see one: make e2e {_choice(found.name)} SCENARIOS="{name}/VALUES"')
+        lines.append(f'to run one: make e2e {_choice(found.name)} SCENARIOS="{name}/VALUES"')
     return lines
 
 
 def _choice(run: str) -> str:
-    """The variables that choose the kernel of a run."""
+    """The variables that select the kernel of a run."""
     flavour, page = run.split()[:2]
     return f"FLAVOURS={flavour} CONFIGS={page}"

@@ -95,31 +95,31 @@ class Reading(unittest.TestCase):
 
     def test_errors_have_a_line(self) -> None:
         for old, new, line, words in (
-            ("memory  512M", "memroy  512M", 3, ("'memroy' means nothing", "memory")),
-            ("memory  512M", "memory  half", 3, ("'half' is no size",)),
+            ("memory  512M", "memroy  512M", 3, ("'memroy' is not a keyword", "memory")),
+            ("memory  512M", "memory  half", 3, ("'half' is not a size",)),
             ("memory  512M", "memory  8G", 4, ("does not fit", "0x240000000")),
             ("memory  512M", "memory 1G\nmemory 2G", 4, ("a second 'memory'", "line 3")),
-            ("title   Two devices\n", "", 1, ("no 'title'",)),
-            ("at 4G+64M", "at 4G+1M", 5, ("whole 2 MiB",)),
-            ("at 4G+64M", "at 4G", 5, ("lies on the one at 0x100000000",)),
+            ("title   Two devices\n", "", 1, ("'title' line is missing",)),
+            ("at 4G+64M", "at 4G+1M", 5, ("multiples of 2 MiB",)),
+            ("at 4G+64M", "at 4G", 5, ("overlaps the one at 0x100000000",)),
             ("at 4G+64M", "at 64G", 5, ("does not fit", "64G")),
-            ("at 4G+64M", "", 5, ("lacks a size or an address",)),
-            ("pages   4k", "dimm 1M\npages   4k", 7, ("whole 2 MiB",)),
-            ("pages   4k", "nvdimm 64M\npages   4k", 4, ("a machine has one kind",)),
-            ("each    size 2M 16M", "each", 6, ("lacks a name",)),
-            ("each    size 2M 16M", "each    size", 6, ("lacks a name",)),
-            ("each    size", "each    seize", 4, ("nothing says what $size is",)),
-            ("pages   4k 64k", "pages   8k", 7, ("'8k' is no page size",)),
+            ("at 4G+64M", "", 5, ("needs a size and an address",)),
+            ("pages   4k", "dimm 1M\npages   4k", 7, ("multiple of 2 MiB",)),
+            ("pages   4k", "nvdimm 64M\npages   4k", 4, ("cannot have both",)),
+            ("each    size 2M 16M", "each", 6, ("needs a name",)),
+            ("each    size 2M 16M", "each    size", 6, ("needs a name",)),
+            ("each    size", "each    seize", 4, ("$size is not defined",)),
+            ("pages   4k 64k", "pages   8k", 7, ("'8k' is not a page size",)),
             ("baseline second", "baseline third", 8, ("no case 'third'", "first second")),
-            ("fails   baseline", "fails   base", 8, ("'base' is no flavour",)),
-            ("record  stock", "record  stick", 9, ("'stick' is no flavour",)),
-            ("case first", "$ ls\ncase first", 11, ("outside of any case",)),
-            ("case first", "case First", 11, ("'First' is no name",)),
-            ("    $ ndctl list", "    $", 13, ("nothing behind the sign",)),
-            ("    $ ndctl list\n", "", 13, ("nothing was run",)),
+            ("fails   baseline", "fails   base", 8, ("'base' is not a flavour",)),
+            ("record  stock", "record  stick", 9, ("'stick' is not a flavour",)),
+            ("case first", "$ ls\ncase first", 11, ("outside of a case",)),
+            ("case first", "case First", 11, ("'First' is not a valid name",)),
+            ("    $ ndctl list", "    $", 13, ("nothing follows the sign",)),
+            ("    $ ndctl list\n", "", 13, ("no command above it",)),
             ("case second on 4k", "case second on 5k", 17, ("'5k'",)),
             ("case second on 4k", "case first", 17, ("a second case 'first'",)),
-            ("case second on 4k", "case empty\ncase second", 18, ("'empty' does nothing",)),
+            ("case second on 4k", "case empty\ncase second", 18, ("'empty' is empty",)),
             ("case second on 4k", "cpus 4\ncase second", 17, ("below the first case",)),
             ("\ncase first", "power cut\ncase first", 10, ("before the first case",)),
         ):
@@ -127,16 +127,16 @@ class Reading(unittest.TestCase):
                 self.assert_refused(old, new, line, *words)
 
     def test_numbers(self) -> None:
-        self.assert_refused("pages   4k 64k", "cpus    many", 7, "'many' is no number")
+        self.assert_refused("pages   4k 64k", "cpus    many", 7, "'many' is not a number")
 
     def test_no_case(self) -> None:
-        with self.assertRaisesRegex(ScenarioError, ":1: there is no case"):
+        with self.assertRaisesRegex(ScenarioError, ":1: it has no case"):
             self.read("title nothing\n")
 
     def test_files_that_cannot_be_read(self) -> None:
         with self.assertRaisesRegex(UsageError, "nowhere.scenario"):
             e2e_reader.read(self.directory / "nowhere.scenario")
-        with self.assertRaisesRegex(UsageError, "holds no scenario"):
+        with self.assertRaisesRegex(UsageError, "has no scenarios"):
             e2e_reader.load(self.directory)
 
     def test_the_smoke_test_is_there(self) -> None:
@@ -323,7 +323,7 @@ class Plugging(unittest.TestCase):
     def test_a_guest_that_keeps_it(self) -> None:
         kept = '{"event": "DEVICE_UNPLUG_GUEST_ERROR", "data": {"device": "dimm0"}}'
         self.qemu('{"return": {}}\n' + kept)
-        self.assertEqual("error: the guest does not let dimm0 go", self.ask("unplug 0"))
+        self.assertEqual("error: the guest does not release dimm0", self.ask("unplug 0"))
 
     def test_no_qemu(self) -> None:
         self.assertIn("error: QEMU cannot be reached", self.ask("plug 0"))
@@ -375,9 +375,9 @@ class Choosing(unittest.TestCase):
 
     def test_mistakes(self) -> None:
         for environ, words in (
-            ({"SCENARIOS": "nothing"}, "no scenario is called 'nothing'"),
-            ({"SCENARIOS": "dimm nothing-*"}, "no scenario is called 'nothing-\\*'"),
-            ({"SCENARIOS": "dimm !dimm"}, "leaves no scenario"),
+            ({"SCENARIOS": "nothing"}, "there is no scenario 'nothing'"),
+            ({"SCENARIOS": "dimm nothing-*"}, "there is no scenario 'nothing-\\*'"),
+            ({"SCENARIOS": "dimm !dimm"}, "selects none"),
             ({"SCENARIOS": "dimm", "CONFIGS": "64k"}, "none of these scenarios"),
             ({"FLAVOURS": "vanilla"}, "no such flavour"),
             ({"CONFIGS": "4k-e2e"}, "has no '4k-e2e'"),
@@ -402,11 +402,11 @@ class Grids(unittest.TestCase):
         shown = e2e_text.grids([fine, pair, single])
         self.assertEqual(
             [
-                "stock 4k pair, the worst of each variant:",
+                "stock 4k pair, the worst result of each variant:",
                 "        m2     m16",
                 "m2   splat  passed",
                 "m16   died       -",
-                'to see one: make e2e FLAVOURS=stock CONFIGS=4k SCENARIOS="pair/VALUES"',
+                'to run one: make e2e FLAVOURS=stock CONFIGS=4k SCENARIOS="pair/VALUES"',
             ],
             shown,
         )
@@ -493,7 +493,7 @@ class Running(GuestWorld):
         self.console(CONSOLE.replace("not ok", "ok"))
         ran = self.e2e(FLAVOURS="baseline")
         self.assertEqual(1, ran.status)
-        self.assertIn("second passed, and should have failed", ran.stdout)
+        self.assertIn("second passed, but should have failed", ran.stdout)
 
     def test_what_is_only_recorded(self) -> None:
         ran = self.e2e(FLAVOURS="stock")
@@ -617,7 +617,7 @@ class Running(GuestWorld):
 
     def test_a_scenario_with_an_error(self) -> None:
         self.scenario(GOOD.replace("case first", "cases first"))
-        self.assert_error(self.e2e(), 2, "two-devices.scenario:11: 'cases' means nothing")
+        self.assert_error(self.e2e(), 2, "two-devices.scenario:11: 'cases' is not a keyword")
 
     def test_interrupted_while_the_guest_runs(self) -> None:
         self.tool(
