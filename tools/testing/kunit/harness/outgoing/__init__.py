@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Patches as mails."""
+"""Export patches as mails."""

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which files and which patches go out together, as one commit of an exported series.
+"""Which files and patches form each commit of an exported series.
 
-A directory below patches/ is either a quilt one, a commit for each patch, or has a
-file "plan". That one says how the new files of this repository become a series:
-blocks with headers and, after an empty line, a message, parted by lines "%%".
+A directory below patches/ is either a quilt directory, with a commit for each patch, or has a
+file "plan". The plan turns this repository's new files into a series. It has blocks separated
+by lines "%%". A block has headers and, after an empty line, a message:
 
-    From: NAME <ADDRESS>    in the first block: the author of what has a message here
+    From: NAME <ADDRESS>    in the first block: the author of commits with a message here
     Stays: PATTERN ...      in the first block: new files that are not sent
-    Subject: TITLE          of a commit with a message of its own
-    Patch: DIR/NAME ...     patches to apply; one alone needs no Subject
+    Subject: TITLE          of a commit with its own message
+    Patch: DIR/NAME ...     patches to apply; a single one needs no Subject
     Files: PATH ...         new files to add
 """
 
@@ -28,19 +28,19 @@ from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay, Patch, read_mail
 
 PLAN = "plan"
-# Stands for whoever exports, in a patch that only the export applies.
+# Placeholder for the exporting user, in patches that only the export applies.
 SENDER = b"@SENDER@"
 
 _HEADERS = frozenset({"From", "Stays", "Subject", "Patch", "Files"})
 
 
 class PlanError(KunitError):
-    """A series cannot be made of what patches/ says."""
+    """patches/ cannot be turned into a series."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A commit to be: patches to apply and new files. Without a message, it has its patch's."""
+    """A commit to make from patches and new files. Without a message, it takes its patch's."""
 
     patches: tuple[Patch, ...]
     files: tuple[Path, ...] = ()
@@ -49,12 +49,12 @@ class Change:
 
     @property
     def title(self) -> str:
-        """The first line of its message, or else the name of its patch."""
+        """The first line of the message, or the name of the patch."""
         return self.message.partition("\n")[0] or self.patches[0].name
 
 
 def read(directory: Path, overlay: Overlay) -> tuple[Change, ...]:
-    """What a directory below patches/ says. Raises PlanError, PatchError."""
+    """Read a directory below patches/. Raises PlanError, PatchError."""
     if not (directory / PLAN).exists():
         return tuple(Change((patch,)) for patch in layers.read_patches(directory))
     path = directory / PLAN
@@ -65,12 +65,12 @@ def read(directory: Path, overlay: Overlay) -> tuple[Change, ...]:
 
 
 def _headers(path: Path, block: str) -> dict[str, str]:
-    """The headers of a block; "" is its text."""
+    """The headers of a block. The key "" has its text."""
     lines = [line for line in block.splitlines(keepends=True) if not line.startswith("#")]
     message = email.message_from_string("".join(lines))
     unknown = sorted(set(message.keys()) - _HEADERS)
     if unknown:
-        raise _error(path, f"'{unknown[0]}:' means nothing", f"choose from {sorted(_HEADERS)}")
+        raise _error(path, f"'{unknown[0]}:' is not a header", f"choose from {sorted(_HEADERS)}")
     found = {name: re.sub(r"\s+", " ", str(value)).strip() for name, value in message.items()}
     return {**found, "": str(message.get_payload()).strip()}
 
@@ -80,23 +80,27 @@ def _change(path: Path, author: str, block: dict[str, str]) -> Change:
     for name in block.get("Patch", "").split():
         file = path.parents[1] / name
         if not file.is_file():
-            raise _error(path, f"there is no patch {name}", "see what became of it")
+            raise _error(path, f"there is no patch {name}", "correct the name or remove it")
         patches.append(Patch(file, file.read_bytes()))
     files = tuple(Path(name) for name in block.get("Files", "").split())
     if "Subject" not in block:
         if files or len(patches) != 1 or block[""]:
-            raise _error(path, "a block without Subject: is more than one patch", "give it one")
+            raise _error(path, "a block without Subject: must be one patch", "add a Subject:")
         return Change(tuple(patches))
     if not parseaddr(author)[1] or not block[""]:
         what = "has no message" if author else "has no author"
-        raise _error(path, f"'{block['Subject']}' {what}", "the first block says From: for all")
+        raise _error(
+            path,
+            f"'{block['Subject']}' {what}",
+            "add a From: line to the first block, and a message to this one",
+        )
     return Change(tuple(patches), files, f"{block['Subject']}\n\n{block['']}\n", author)
 
 
 def _require_whole(
     path: Path, changes: Sequence[Change], overlay: Overlay, stays: Sequence[str]
 ) -> None:
-    """Raise PlanError unless each new file and each hook goes out once, or is to stay."""
+    """Raise PlanError unless each new file and each hook is sent once or stays."""
     listed = [file for change in changes for file in change.files]
     patches = [patch.path for change in changes for patch in change.patches]
     hooks = [patch.path for patch in layers.read_patches(path.parents[1] / "hooks")]
@@ -107,16 +111,16 @@ def _require_whole(
     ):
         twice = sorted(item for item in set(sent) if sent.count(item) > 1)
         if twice:
-            raise _error(path, f"{_short(path, twice[0])} is in it twice", "take one out")
+            raise _error(path, f"{_short(path, twice[0])} is in it twice", "remove one")
         if set(sent) - there:
             name = _short(path, sorted(set(sent) - there)[0])
-            raise _error(path, f"there is no {kind} {name}", "see what became of it")
+            raise _error(path, f"there is no {kind} {name}", "correct the name or remove it")
         if there - set(sent):
             name = _short(path, sorted(there - set(sent))[0])
             raise _error(
                 path,
-                f"the {kind} {name} goes out with no patch",
-                "add it to the block that it belongs to, in Files: or Patch:, or to Stays:",
+                f"no patch has the {kind} {name}",
+                "add it to Files: or Patch: of a block, or to Stays:",
             )
 
 
@@ -128,13 +132,10 @@ def _error(path: Path, what: str, next_step: str) -> PlanError:
     return PlanError(f"{path}: {what}", next_step)
 
 
-# --- Making commits of it -------------------------------------------------
-
-
 class Chain:
-    """Makes a commit of each change, without any work tree.
+    """Makes a commit of each change without a work tree.
 
-    index is a file for git's index; sender is who exports, NAME <ADDRESS>.
+    index is a file for git's index. sender is the exporting user, NAME <ADDRESS>.
     """
 
     def __init__(self, git: Git, overlay: Overlay, index: Path, sender: str) -> None:
@@ -143,7 +144,7 @@ class Chain:
         self._sender = sender.encode()
 
     def build(self, base: str, changes: Sequence[Change]) -> str:
-        """Put the changes onto a commit; return the last one's. Raises PlanError."""
+        """Apply the changes to a commit and return the last one. Raises PlanError."""
         self._git.run("read-tree", base)
         commit = base
         for change in changes:
@@ -152,13 +153,10 @@ class Chain:
 
     def _add(self, parent: str, change: Change) -> str:
         for patch in change.patches:
-            data = patch.data.replace(SENDER, self._sender)
-            done = self._git.run(
-                "apply", "--cached", "--whitespace=nowarn", "--3way", data=data, expect=(0, 1, 128)
-            )
+            done = self._git.apply(patch.data.replace(SENDER, self._sender), "--3way")
             if done.status != 0:
                 raise PlanError(
-                    f"{patch.name} does not apply where it is to go out",
+                    f"{patch.name} does not apply at its place in the exported series",
                     f"adapt {patch.path}, or change the order",
                     done.stderr,
                 )
@@ -167,7 +165,7 @@ class Chain:
             if path.suffix == ".rst":
                 data = listed_page(data)
             self._store(path, data)
-        # What Makefile and Kconfig name depends on what else is there by now.
+        # Makefile and Kconfig may name only files that exist at this commit.
         for path in self._makefiles(change):
             self._store_partial(path)
         who, message = self._head(change)
@@ -191,9 +189,8 @@ class Chain:
             self._store(kconfig, partial_kconfig(text, unused).encode())
 
     def _present(self) -> set[Path]:
-        """The new files that are there by now."""
-        names = self._git.run("ls-files", "-z", *map(str, self._overlay.files)).stdout
-        return {Path(name) for name in names.split("\0") if name}
+        """The new files that exist so far."""
+        return set(map(Path, self._git.names("ls-files", *map(str, self._overlay.files))))
 
     def _store(self, path: Path, data: bytes) -> None:
         blob = self._git.out("hash-object", "-w", "--no-filters", "--stdin", data=data)
@@ -209,9 +206,9 @@ class Chain:
 
 
 def partial_makefile(text: str, there: frozenset[str]) -> str:
-    """A Makefile without the lines that add an object whose source is not there yet.
+    """A Makefile without the lines for objects whose source does not exist yet.
 
-    It has to say one object a line for that.
+    Each line must name one object.
     """
     kept: list[str] = []
     for line in text.splitlines(keepends=True):
@@ -223,17 +220,17 @@ def partial_makefile(text: str, there: frozenset[str]) -> str:
 
 
 def symbols(makefile: str) -> frozenset[str]:
-    """The config symbols that decide about an object."""
+    """The config symbols that select an object."""
     return frozenset(re.findall(r"^obj-\$\(CONFIG_(\w+)\)", makefile, re.MULTILINE))
 
 
 def partial_kconfig(text: str, unused: frozenset[str]) -> str:
-    """A Kconfig file without the symbols that decide about nothing yet."""
+    """A Kconfig file without the symbols that select nothing yet."""
     block = r"(?:^#[^\n]*\n)*^config (\w+)\n(?:[ \t][^\n]*\n|\n)*"
     kept = re.sub(block, lambda m: "" if m[1] in unused else m[0], text, flags=re.MULTILINE)
     return kept.rstrip("\n") + "\n"
 
 
 def listed_page(data: bytes) -> bytes:
-    """A page as it is in the kernel, where an index lists it."""
+    """A page for the kernel, where an index lists it."""
     return data.replace(b":orphan:\n\n", b"", 1)

@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make export: what patches/ holds as mails, one git send-email away from the lists.
+"""Export patches/ as mails that git send-email can send.
 
-Each directory below patches/ with a file cover-letter becomes a series in
-BUILD/outgoing. The cover letter says by headers of its own:
+Each directory below patches/ with a file cover-letter becomes a series in BUILD/outgoing. The
+cover letter has these headers:
 
-    Subject: [PATCH v3] TITLE   the numbers are filled in
-    Base: FLAVOUR               what the series goes onto; without hooks and suites
+    Subject: [PATCH v3] TITLE   the export adds the numbers
+    Base: FLAVOUR               the tree that the series applies to, without hooks and suites
     Order: any                  the patches do not depend on each other
 """
 
 import email
 import itertools
-import os
 import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.base import builddir, packages, process, signals
+from harness.base import archive, builddir, packages, process, signals
 from harness.base.console import say
 from harness.base.errors import UsageError
 from harness.outgoing import contents
 from harness.outgoing.contents import Change, PlanError
-from harness.request.settings import REPO, Settings, check_flavour
+from harness.request.settings import REPO, Settings, check_flavour, refuse_ksrc
 from harness.trees import diff, layers, worktree
 from harness.trees.git import Git, environment
 from harness.trees.source import IDENTITY
@@ -50,7 +49,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Sender:
-    """Who signs off."""
+    """The user who signs off."""
 
     name: str
     address: str
@@ -61,7 +60,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class Exported:
-    """A series that was written: its files, and the commits that it leads from and to."""
+    """An exported series: its files, its base and its last commit."""
 
     name: str
     directory: Path
@@ -76,40 +75,33 @@ class Exported:
 
 
 def export(wanted: Settings) -> tuple[Exported, ...]:
-    """Make BUILD/outgoing anew, or leave it as it is. Raises KunitError of some kind."""
-    if wanted.ksrc:
-        raise UsageError(
-            "make export is for what patches/ holds, on Debian's kernel, not for KSRC",
-            "unset KSRC; git format-patch exports what is in a tree of yours",
-        )
+    """Replace BUILD/outgoing. On an error it stays as it was. Raises KunitError."""
+    hint = "unset KSRC; git format-patch exports patches in a tree of yours"
+    refuse_ksrc(wanted, "make export", hint)
     sender = read_sender()
     letters = [read_letter(path) for path in sorted(PATCHES.glob(f"*/{LETTER}"))]
     packages.ensure([*worktree.requirements(wanted), packages.PERL])
     builddir.mark(wanted.build)
-    out, new, old = (wanted.build / f"outgoing{end}" for end in ("", ".new", ".old"))
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    # The scripts of a kernel want to be called in a tree of it.
+    out, new = wanted.build / "outgoing", wanted.build / "outgoing.new"
+    shutil.rmtree(new, ignore_errors=True)
+    # The kernel's scripts must be called in a kernel tree.
     scripts = worktree.prepare(replace(wanted, flavour="series"))
     found = [_Export(wanted, letter, sender, scripts, new).write() for letter in letters]
     shutil.rmtree(new / "work")
     with signals.signals_held():
-        if out.exists():
-            os.rename(out, old)
-        os.rename(new, out)
-    shutil.rmtree(old, ignore_errors=True)
+        archive.replace_directory(new, out)
     return tuple(replace(series, directory=out / series.name) for series in found)
 
 
 def read_sender() -> Sender:
-    """The user, as git's configuration knows him. Raises UsageError."""
+    """The user in git's configuration. Raises UsageError."""
     found = []
     for key, example in (("user.name", "A. Developer"), ("user.email", "dev@example.org")):
         asked = process.run(["git", "config", "--get", key], cwd=str(REPO), expect=(0, 1))
         if not asked.stdout.strip():
             raise UsageError(
-                f"git does not know your {key}, and a patch needs a sign-off",
-                f"run: git config --global {key} '{example}', with your own",
+                f"git has no {key}, which the sign-off needs",
+                f"run: git config --global {key} '{example}', with your own value",
             )
         found.append(asked.stdout.strip())
     return Sender(*found)
@@ -120,12 +112,12 @@ def read_letter(path: Path) -> Letter:
     try:
         message = email.message_from_string(path.read_text(encoding="ascii"))
     except UnicodeDecodeError as error:
-        raise PlanError(f"{path} is not plain ASCII", "mails are easier on everybody so") from error
+        raise PlanError(f"{path} is not plain ASCII", "replace the other characters") from error
     subject = _SUBJECT.fullmatch(re.sub(r"\s+", " ", str(message["Subject"])))
     if not subject:
-        raise PlanError(f"{path} has no subject", "begin with 'Subject: [PATCH] TITLE'")
+        raise PlanError(f"{path} has no subject", "start with 'Subject: [PATCH] TITLE'")
     if not message["Base"]:
-        raise PlanError(f"{path} does not say what it goes onto", "add a line 'Base: stock'")
+        raise PlanError(f"{path} does not name its base", "add a line 'Base: stock'")
     return Letter(
         path,
         subject[1],
@@ -137,7 +129,7 @@ def read_letter(path: Path) -> Letter:
 
 
 class _Export:
-    """The making of one series."""
+    """The export of one series."""
 
     def __init__(
         self, wanted: Settings, letter: Letter, sender: Sender, scripts: Path, out: Path
@@ -157,8 +149,8 @@ class _Export:
         )
 
     def write(self) -> Exported:
-        """Write the mails, and see that they apply."""
-        say(f"making mails of {self._letter.path.parent} ...")
+        """Write the mails and check that they apply."""
+        say(f"exporting {self._letter.path.parent} ...")
         self._work.mkdir(parents=True, exist_ok=True)
         overlay = layers.read_overlay(self._base.git)
         changes = contents.read(self._letter.path.parent, overlay)
@@ -194,15 +186,9 @@ class _Export:
         )
 
     def _recipients(self, mails: Sequence[Path]) -> list[str]:
-        """Options with all whom the kernel's script names for any patch of the series."""
-        script = [
-            "perl",
-            "scripts/get_maintainer.pl",
-            "--nogit",
-            "--nogit-fallback",
-            "--nofixes",
-            "--norolestats",
-        ]
+        """Options for all recipients that get_maintainer.pl names for any patch."""
+        script = ["perl", "scripts/get_maintainer.pl"]
+        script += ["--nogit", "--nogit-fallback", "--nofixes", "--norolestats"]
         found: list[str] = []
         for option, others in (("--to", ("--nor", "--nol")), ("--cc", ("--nom",))):
             argv = [*script, *others, *map(str, mails)]
@@ -210,8 +196,8 @@ class _Export:
             found += [f"{option}={line}" for line in said.splitlines() if line]
         if not any(option.startswith("--to=") for option in found):
             raise PlanError(
-                f"scripts/get_maintainer.pl knows nobody for {self._name}",
-                f"see what it says in {self._scripts}",
+                f"scripts/get_maintainer.pl finds no maintainer for {self._name}",
+                f"run it by hand in {self._scripts}",
             )
         return found
 
@@ -227,41 +213,39 @@ class _Export:
         path.write_text(text, encoding="utf-8")
 
     def _require_to_apply(self, made: Exported) -> None:
-        """Do with the mails what their reader does. Raises PlanError."""
+        """Apply the mails as their reader does. Raises PlanError."""
         tree_of = self._base.git.out("rev-parse", f"{made.tip}^{{tree}}")
         if apply_mails(made.git, made.base, made.mails, self._work / "am") != tree_of:
             raise PlanError(
-                f"git am makes something else of {self._name} than what was exported",
-                "see whether a message has a line that looks like a diff or a scissors line",
+                f"git am of {self._name} gives other files than the exported ones",
+                "check the messages for lines that look like a diff or a scissors line",
             )
         if self._letter.any_order:
             self._require_any_order(made)
 
     def _require_any_order(self, made: Exported) -> None:
-        """See that each patch applies by itself, and before and after each other one."""
+        """Check that each patch applies alone, and before and after each other patch."""
         names = sorted({name for mail in made.mails for name in diff.files(mail.read_bytes())})
         files = made.git.run("ls-tree", "-z", made.base, *names).stdout.encode()
         for chosen in itertools.permutations(made.mails, min(2, len(made.mails))):
-            # Git looks only at the index, which is quick. A reader has git am -3 as well.
+            # Applying to the index only is quick. Readers can use git am -3 as well.
             self._git.run("read-tree", "--empty")
             self._git.run("update-index", "-z", "--index-info", data=files)
             for mail in chosen:
-                done = self._git.run(
-                    "apply", "--cached", "--3way", data=mail.read_bytes(), expect=(0, 1, 128)
-                )
+                done = self._git.apply(mail.read_bytes(), "--3way")
                 if done.status != 0:
                     how = "by itself" if mail == chosen[0] else f"after {chosen[0].name} alone"
                     raise PlanError(
                         f"{mail.name} does not apply {how}",
-                        f"adapt it, or take the promise 'Order: any' out of {self._letter.path}",
+                        f"adapt it, or remove 'Order: any' from {self._letter.path}",
                         done.stderr,
                     )
 
 
 def apply_mails(git: Git, base: str, mails: Sequence[Path], work: Path) -> str:
-    """Apply mails with git am in a clone of its own; return the git tree that it makes of them.
+    """Apply mails with git am in a clone. Return the resulting git tree.
 
-    Only the files that they touch are written. Raises PlanError.
+    Only the files that the mails touch are checked out. Raises PlanError.
     """
     shutil.rmtree(work, ignore_errors=True)
     env = environment(**IDENTITY)
@@ -277,8 +261,8 @@ def apply_mails(git: Git, base: str, mails: Sequence[Path], work: Path) -> str:
     done = own.run("am", "--quiet", *map(str, mails), expect=range(256))
     if done.status != 0:
         raise PlanError(
-            "git am does not take what was exported",
-            "this is a fault of export.py, or of a patch that is no mail",
+            "git am cannot apply the exported mails",
+            "check that each patch is a mail; otherwise this is a bug in make export",
             done.stdout + done.stderr,
         )
     made = own.out("rev-parse", "HEAD^{tree}")

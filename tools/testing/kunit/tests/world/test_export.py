@@ -170,7 +170,7 @@ class Mails(Exporting):
     def test_bad_letters_are_told(self) -> None:
         for text, words in (
             ("Base: stock\n\nText\n", "no subject"),
-            ("Subject: [PATCH] a\n\nText\n", "what it goes onto"),
+            ("Subject: [PATCH] a\n\nText\n", "does not name its base"),
             ("Subject: [PATCH] a\nBase: vanilla\n\nText\n", "no such flavour"),
             ("Subject: [PATCH] \N{LATIN SMALL LETTER E WITH ACUTE}\nBase: stock\n\n", "ASCII"),
         ):
@@ -179,7 +179,7 @@ class Mails(Exporting):
 
     def test_a_series_that_nobody_would_get_is_told(self) -> None:
         self.tool("perl", "exit 0")
-        self.assert_error(self.program("export"), 2, "knows nobody")
+        self.assert_error(self.program("export"), 2, "finds no maintainer")
 
     def test_an_interruption_leaves_the_old_mails(self) -> None:
         self.export()
@@ -260,10 +260,10 @@ class Plans(Exporting):
     def test_what_a_plan_leaves_out_is_told(self) -> None:
         self.write("mm/tests/more_kunit.c", "/* another */\n")
         ran = self.program("export")
-        self.assert_error(ran, 2, "the file mm/tests/more_kunit.c goes out with no patch")
+        self.assert_error(ran, 2, "no patch has the file mm/tests/more_kunit.c")
         (self.repo / "mm/tests/more_kunit.c").unlink()
         self.write("patches/suites/plan", PLAN.replace("Patch: hooks/0001-hook.patch\n%%\n", ""))
-        self.assert_error(self.program("export"), 2, "the hook hooks/0001-hook.patch goes out")
+        self.assert_error(self.program("export"), 2, "no patch has the hook hooks/0001-hook.patch")
 
     def test_nonsense_in_a_plan_is_told(self) -> None:
         for old, new, words in (
@@ -272,7 +272,7 @@ class Plans(Exporting):
             ("0001-entry.patch", "0002-none.patch", "no patch suites/0002-none.patch"),
             ("It was not tested.", "", "has no message"),
             ("From: A. Developer <dev@example.org>\n", "", "has no author"),
-            ("Files:", "Flies:", "'Flies:' means nothing"),
+            ("Files:", "Flies:", "'Flies:' is not a header"),
         ):
             self.write("patches/suites/plan", PLAN.replace(old, new, 1))
             self.assert_error(self.program("export"), 2, words)
@@ -281,7 +281,7 @@ class Plans(Exporting):
         self.write(
             "patches/suites/0001-entry.patch", patch("mm/tests/lib.c", "lib", 2, "int early;")
         )
-        self.assert_error(self.program("export"), 2, "does not apply where it is to go out")
+        self.assert_error(self.program("export"), 2, "does not apply at its place")
 
 
 class Ours(unittest.TestCase):
