@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from harness.base import console
 from harness.base.errors import UsageError
+from harness.base.table import table
 from harness.request.variables import Command, Variable
 
 # In the order of the help text, the most common first.
@@ -68,7 +69,7 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     console.set_level(given.verbose - given.quiet)
     known = command.given({**environ, **_options(command, given)})
     if getattr(given, "list", False):
-        print("\n".join(module.listed(known)))
+        print("\n".join(table(module.listed(known), "l")))
         return 0
     status: int = module.main(known, rest) if command.hands_over else module.main(known)
     return status

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One module a command; nobody imports them but the dispatcher."""
+"""The commands of altmap. Only the dispatcher imports them."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make arches: every patch compiles for the other architectures that the series touches."""
+"""make arches: compile each patch for the other architectures that the series touches."""
 
 import os
 import shutil
@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import builddir, packages, process
-from harness.base.console import Stopwatch, conclude, say, tail
-from harness.base.errors import CommandError, UsageError
+from harness.base.console import Stopwatch, say
+from harness.base.errors import CommandError
 from harness.base.packages import Requirement
-from harness.kernel import image
+from harness.kernel import image, machine
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request import settings
 from harness.request.settings import CONFIG_DIR, REPO, Settings
@@ -22,7 +22,7 @@ from harness.verdict import remarks, results
 from harness.verdict.results import CaseResult, RunResult
 
 NAME = "arches"
-# What the series goes onto, and what is put on it when it is complete.
+# The base of the series, the series, and the patches after it.
 ONTO = "baseline"
 SERIES, FIXES = REPO / "patches/series", REPO / "patches/fixes"
 # In seconds, for one make.
@@ -32,9 +32,9 @@ _GENERIC = "mm/sparse-vmemmap.o"
 
 @dataclass(frozen=True)
 class Arch:
-    """An architecture: what the kernel calls it, its compiler, the objects of interest.
+    """An architecture: the kernel's name for it, its compiler, the objects to compile.
 
-    A compiler that Debian 12 has not may be missing: missing says so.
+    missing says why the compiler may be missing.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Arch:
 
     @property
     def compiler(self) -> Requirement:
-        """Debian's package of its compiler."""
+        """The Debian package of its compiler."""
         proof = f"{self.prefix}gcc"
         return Requirement(proof, f"gcc-{self.prefix.rstrip('-').replace('_', '-')}")
 
     @property
     def config(self) -> Path:
-        """What must be on; all else is off."""
+        """The options to turn on. All others are off."""
         return CONFIG_DIR / "arch" / f"{self.name}.config"
 
 
@@ -84,16 +84,15 @@ COMMAND = Command(
 )
 
 
-def listed(_environ: Mapping[str, str]) -> list[str]:
+def listed(_environ: Mapping[str, str]) -> list[tuple[str, ...]]:
     """The architectures."""
-    return [arch.name for arch in ARCHES]
+    return [(arch.name, *arch.objects) for arch in ARCHES]
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Compile and report; 0 if there is no new warning."""
+    """Compile and report. Returns 0 if there are no new warnings."""
     wish = replace(settings.read(environ), flavour=ONTO)
-    if wish.ksrc:
-        raise UsageError("make arches is about patches/series, not KSRC", "unset KSRC")
+    settings.refuse_ksrc(wish, "make arches", "unset KSRC")
     settings.check_flavour(ONTO, wish.base)
     chosen = choose(environ)
     wanted = debian.resolve(wish)
@@ -101,30 +100,23 @@ def main(environ: Mapping[str, str]) -> int:
     for arch in chosen:
         needed += packages.for_other(arch.arch, build=True, boot=False, cross=False)
     packages.ensure([*worktree.requirements(wanted), *packages.BUILD, *needed])
-    out = wanted.build / "results" / NAME
-    builddir.mark(wanted.build)
-    out.mkdir(parents=True, exist_ok=True)
+    out = builddir.results(wanted.build, NAME)
     found = compile_all(wanted, chosen, out)
-    results.write_json(found, out / "arches.json")
-    results.write_junit(found, out / "arches.xml")
-    status = results.status(found)
-    text = results.summary(found, "\n".join(_compilers(chosen)))
-    conclude(text, not status, out / "arches.json", out / "arches.xml")
-    return int(status)
+    compilers = [
+        line for a in chosen for line in machine.first_line([a.compiler.proof, "--version"])
+    ]
+    return results.publish(found, results.summary(found, "\n".join(compilers)), out / NAME)
 
 
 def choose(environ: Mapping[str, str]) -> list[Arch]:
-    """The architectures that ARCHES names, all without it. Raises UsageError."""
+    """The architectures in ARCHES, by default all. Raises UsageError."""
     known = {arch.name: arch for arch in ARCHES}
-    names = environ.get("ARCHES", "").split() or list(known)
-    for name in names:
-        if name not in known:
-            raise UsageError(f"ARCHES: there is no '{name}'", f"choose from: {' '.join(known)}")
-    return [known[name] for name in names]
+    names = settings.choose("ARCHES", environ.get("ARCHES", ""), known)
+    return [known[name] for name in names or known]
 
 
 def states() -> Iterator[tuple[str, list[Patch]]]:
-    """What is compiled: the base, the series patch by patch, and the fixes on top of it."""
+    """The states to compile: the base, the series patch by patch, and the fixes on top."""
     series = layers.read_patches(SERIES)
     yield ONTO, []
     for count, patch in enumerate(series, 1):
@@ -133,7 +125,7 @@ def states() -> Iterator[tuple[str, list[Patch]]]:
 
 
 def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[RunResult]:
-    """Compile each state for each architecture; a state's files are written once."""
+    """Compile each state for each architecture. Each state's files are written once."""
     cases: dict[str, list[CaseResult]] = {arch.name: [] for arch in chosen}
     seconds = {arch.name: 0.0 for arch in chosen}
     before: dict[str, tuple[str, ...]] = {}
@@ -147,11 +139,11 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[Run
             say(f"{arch.name}: {title} ...")
             watch = Stopwatch()
             log = out / f"{arch.name}-{number}.log"
-            said, worked = Build(wanted, tree, arch, log).make()
+            said, worked = build(wanted, tree, arch, log)
             if not worked and number == 0:
                 raise CommandError(
                     f"{arch.name}: {title} itself does not compile",
-                    f"see {log}; the header that a tool of the kernel's wants may be missing",
+                    f"see {log}; a header for one of the kernel's own tools may be missing",
                     "\n".join(line for line in said if "error: " in line),
                 )
             new = remarks.new_warnings(before.setdefault(arch.name, said), said)
@@ -161,82 +153,48 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[Run
 
 
 def judge(title: str, new: Sequence[str], worked: bool) -> CaseResult:
-    """A state passes if it compiles, with no warning that the base has not."""
+    """A state passes if it compiles without a warning that the base does not have."""
     if not worked:
-        return results.failed(
-            title, Finding(Kind.BUILD, f"{title}: it does not compile", tuple(new))
-        )
+        return results.failed(title, Finding(Kind.BUILD, f"{title}: does not compile", tuple(new)))
     if new:
         found = Finding(Kind.WARNINGS, f"{title}: {len(new)} new warnings", tuple(new))
         return results.failed(title, found)
     return CaseResult(title, Status.PASSED)
 
 
-class Build:
-    """A state of the tree, for one architecture."""
+def build(wanted: Settings, tree: Path, arch: Arch, log: Path) -> tuple[tuple[str, ...], bool]:
+    """Compile a tree's objects with W=1.
 
-    def __init__(self, wanted: Settings, tree: Path, arch: Arch, log: Path) -> None:
-        self._tree = tree
-        self._arch = arch
-        self._log = log
-        self._dir = tree / f".kunit-{arch.name}"
-        compiler = f"{arch.prefix}gcc"
-        ccache = bool(shutil.which("ccache"))
-        self._make = [
-            "make",
-            f"O={self._dir.name}",
-            f"ARCH={arch.arch}",
-            f"CROSS_COMPILE={arch.prefix}",
-            *([f"CC=ccache {compiler}", "HOSTCC=ccache gcc"] if ccache else []),
-            f"--jobs={wanted.jobs or os.cpu_count() or 1}",
-        ]
+    Returns the compiler's messages, and whether it succeeded. Raises CommandError,
+    process.TimedOut.
+    """
+    directory = tree / f".kunit-{arch.name}"
+    directory.mkdir(exist_ok=True)
+    variables = [f"ARCH={arch.arch}", f"CROSS_COMPILE={arch.prefix}"]
+    if shutil.which("ccache"):
+        variables += [f"CC=ccache {arch.prefix}gcc", "HOSTCC=ccache gcc"]
+    variables.append(f"--jobs={wanted.jobs or os.cpu_count() or 1}")
+    _configure(tree, directory, variables, arch, log)
+    return remarks.compile_objects(tree, directory, [*variables, "W=1"], arch.objects, log, TIME)
 
-    def make(self) -> tuple[tuple[str, ...], bool]:
-        """Compile the objects with W=1; what the compiler says, and whether it worked.
 
-        Raises CommandError, proc.TimedOut.
-        """
-        self._dir.mkdir(exist_ok=True)
-        self._configure()
-        for name in self._arch.objects:
-            (self._dir / name).unlink(missing_ok=True)
-        status = self._run("W=1", *self._arch.objects)
-        text = self._log.read_text(errors="replace")
-        said = remarks.read_warnings(text)
-        if status != 0 and not any("error: " in line for line in said):
-            raise CommandError(
-                f"make failed for {self._arch.name}", f"see {self._log}", tail(text, 5)
-            )
-        return said, status == 0
-
-    def _configure(self) -> None:
-        """Turn on what the fragment says. Raises CommandError if that is not possible."""
-        wanted = self._arch.config.read_text(encoding="utf-8")
-        kept = self._dir / "kunit.fragment"
-        if kept.exists() and kept.read_text(encoding="utf-8") == wanted:
-            return
-        if self._run(f"KCONFIG_ALLCONFIG={self._arch.config}", "allnoconfig") != 0:
-            raise CommandError("make allnoconfig failed", f"see {self._log}")
-        there = set((self._dir / ".config").read_text(encoding="utf-8").splitlines())
-        lost = [x for x in wanted.splitlines() if x.startswith("CONFIG_") and x not in there]
-        if lost:
-            raise CommandError(
-                f"{self._arch.name} cannot have {lost[0]}",
-                f"see what it depends on, and put that into {self._arch.config}",
-            )
-        kept.write_text(wanted, encoding="utf-8")
-
-    def _run(self, *args: str) -> int:
-        return process.run_logged(
-            [*self._make, *args],
-            str(self._log),
-            cwd=str(self._tree),
-            env=image.build_env(),
-            timeout=TIME,
+def _configure(
+    tree: Path, directory: Path, variables: Sequence[str], arch: Arch, log: Path
+) -> None:
+    """Turn on the options of the fragment. Raises CommandError if one stays off."""
+    wanted = arch.config.read_text(encoding="utf-8")
+    kept = directory / "kunit.fragment"
+    if kept.exists() and kept.read_text(encoding="utf-8") == wanted:
+        return
+    argv = ["make", f"O={directory.name}", *variables, f"KCONFIG_ALLCONFIG={arch.config}"]
+    argv.append("allnoconfig")
+    if process.run_logged(argv, str(log), cwd=str(tree), env=image.build_env(), timeout=TIME):
+        raise CommandError("make allnoconfig failed", f"see {log}")
+    there = set((directory / ".config").read_text(encoding="utf-8").splitlines())
+    lost = [x for x in wanted.splitlines() if x.startswith("CONFIG_") and x not in there]
+    if lost:
+        raise CommandError(
+            f"{arch.name} cannot have {lost[0]}",
+            f"find its dependencies and add them to {arch.config}",
         )
-
-
-def _compilers(chosen: Sequence[Arch]) -> Iterator[str]:
-    for arch in chosen:
-        if arch.compiler.is_met():
-            yield process.run([arch.compiler.proof, "--version"]).stdout.partition("\n")[0]
+    kept.write_text(wanted, encoding="utf-8")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""make bench: what adding and removing memory costs, beside the stock kernel."""
+"""make bench: the cost of adding and removing memory, compared with stock."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -33,10 +33,10 @@ FRAGMENT = "bench"
 STOCK = "stock"
 FLAVOURS = "stock series fixed fast"
 CONFIGS = "4k 16k 64k"
-# Whose parts the picture shows.
+# The picture shows the parts of this flavour's costs.
 PARTS_OF = "series"
 
-# A nanosecond of the guest's time is an instruction, and nothing else lets it pass but idling.
+# Each instruction takes a nanosecond of the guest's time. Only idling takes time besides.
 COUNTING = "-icount shift=0,sleep=off"
 # In seconds.
 GUEST_TIME = 600
@@ -51,20 +51,15 @@ COMMAND = Command(
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Measure FLAVOURS with CONFIGS and report it; 0 only if nothing got more expensive."""
+    """Measure FLAVOURS with CONFIGS. Returns 0 only if nothing became more expensive."""
     wish = settings.read(environ)
-    if wish.ksrc:
-        raise UsageError(
-            "make bench compares this repository's own trees, not KSRC",
-            "unset KSRC; CONFIG=4k-bench kunit.py run memmap_bench measures a tree of yours",
-        )
+    hint = "unset KSRC; CONFIG=4k-bench kunit.py run memmap_bench measures your own tree"
+    settings.refuse_ksrc(wish, "make bench", hint)
     flavours, configs = choose(environ.get("FLAVOURS", ""), environ.get("CONFIGS", ""))
     wanted = debian.resolve(wish)
     how = How(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
     machine.ensure_tools(wanted, *picture.needs())
-    out = wanted.build / "results/bench"
-    builddir.mark(wanted.build)
-    out.mkdir(parents=True, exist_ok=True)
+    out = builddir.results(wanted.build, "bench")
     key = journal.key(wanted, "make bench", environ)
     with journal.opened(out.with_name("bench.partial"), "make bench", key) as kept:
         found = [
@@ -78,7 +73,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def tell(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, shown: Path) -> int:
-    """Write the results to out, tables and pictures to shown; return the exit status."""
+    """Write the results to out, tables and pictures to shown. Return the exit status."""
     judged = judge_all(found)
     heading = f"make bench of {tested.revision(wanted)} on {machine.description()}"
     if how.arguments:
@@ -96,28 +91,28 @@ def tell(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, sho
 
 
 def choose(flavours: str, configs: str) -> tuple[list[str], list[str]]:
-    """What FLAVOURS and CONFIGS say; stock comes first, always. Raises UsageError."""
+    """The FLAVOURS, stock first, and CONFIGS. Raises UsageError."""
     chosen = [check_flavour(name) for name in (flavours or FLAVOURS).split()]
     sizes = [check_config(name) for name in (configs or CONFIGS).split()]
     for name in sizes:
         if name.split("-")[0] not in matrix_rows.OLDER:
             raise UsageError(
-                f"CONFIGS: '{name}' does not begin with a page size",
-                f"begin with one of: {' '.join(matrix_rows.OLDER)}",
+                f"CONFIGS: '{name}' does not start with a page size",
+                f"start with one of: {' '.join(matrix_rows.OLDER)}",
             )
     return list(dict.fromkeys([STOCK, *chosen])), list(dict.fromkeys(sizes))
 
 
 @dataclass(frozen=True)
 class How:
-    """How to measure: further arguments for the kernels, and whether to count barriers."""
+    """Kernel arguments, and whether to count barriers."""
 
     arguments: tuple[str, ...]
     barriers: bool
 
 
 def kept_or_measured(wanted: Settings, how: How, out: Path, kept: Journal) -> Measured:
-    """What the run before has measured, or what is measured now."""
+    """The measurements of the interrupted run, or new ones."""
     name = f"{wanted.flavour} {wanted.config}"
     known = kept.find(name)
     if known:
@@ -131,7 +126,7 @@ def kept_or_measured(wanted: Settings, how: How, out: Path, kept: Journal) -> Me
 
 
 def measure(wanted: Settings, how: How, out: Path) -> Measured:
-    """Build a kernel, boot it, read its measurements. Whatever goes wrong is in the result."""
+    """Build and boot a kernel and read its measurements. Errors are part of the result."""
     watch = Stopwatch()
     config = wanted.config[: -len(FRAGMENT) - 1]
     name = f"{wanted.flavour} {config}"
@@ -161,11 +156,10 @@ def measure(wanted: Settings, how: How, out: Path) -> Measured:
 
 
 def build(wanted: Settings, config: str, out: Path, name: str) -> tuple[Kernel, Finding | None]:
-    """Build where other targets build that page size; the failure, if it is one.
+    """Build in the directory that other commands use for this page size.
 
-    A compiler cache knows nothing of a config that has one symbol more. So the
-    objects are made without it where there are none yet, and then make sees
-    which of them it means: none but the suite.
+    ccache misses all objects if the config has one more symbol. So build without the suite
+    first if there is no image yet. make then compiles only the suite.
     """
     directory = worktree.prepare(wanted)
     build_dir = directory / f".kunit-{config}"
@@ -176,9 +170,9 @@ def build(wanted: Settings, config: str, out: Path, name: str) -> tuple[Kernel, 
 
 
 def boot(kernel: Kernel, qemu: str, arguments: Sequence[str], attempt: int = 1) -> str:
-    """Run the suite; return what the console said.
+    """Run the suite and return the console log.
 
-    An emulator that counts cannot be KVM, not even on a host that has it.
+    Counting instructions does not work with KVM, so use QEMU's CPU even on arm64 hosts.
     """
     given = [f"--kernel_args={word}" for word in arguments]
     model = matrix_rows.model(matrix_rows.MAX)
@@ -187,9 +181,9 @@ def boot(kernel: Kernel, qemu: str, arguments: Sequence[str], attempt: int = 1) 
 
 
 def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) -> Barriers:
-    """Boot once more, with devices up to a section, and count barriers by measurement.
+    """Boot again, with devices up to one section, and count the barriers of each measurement.
 
-    Raises KunitError of some kind.
+    Raises KunitError.
     """
     name = f"{build_dir.parent.name}-{build_dir.name[len('.kunit-'):]}-trace"
     log = out / f"{name}.qemu.log"
@@ -210,7 +204,7 @@ def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) 
     rows = bench_costs.read(console).rows
     if max(row.window for row in rows.values()) >= len(windows):
         raise BenchError(
-            f"the trace shows {len(windows)} measurements, the console more",
+            f"the trace has only {len(windows)} measurements, the console more",
             f"see the logs of {name} in {out}",
         )
     return {
@@ -220,7 +214,7 @@ def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) 
 
 
 def draw(config: str, found: Sequence[Measured], directory: Path) -> None:
-    """Write the picture of a page size, if there is anything to show."""
+    """Write the picture of a page size, if there are measurements."""
     kernels = {m.flavour: m.costs for m in found if m.costs.rows}
     if not kernels:
         return
@@ -228,11 +222,11 @@ def draw(config: str, found: Sequence[Measured], directory: Path) -> None:
     drawn = PARTS_OF if PARTS_OF in kernels else list(kernels)[-1]
     path = directory / f"bench-{config}.svg"
     path.write_text(plot.figure(title, kernels, drawn), encoding="utf-8")
-    say(f"{path} is written")
+    say(f"wrote {path}")
 
 
 def judge_all(found: Sequence[Measured]) -> list[RunResult]:
-    """The runs, with a case for each count that stock has as well."""
+    """The runs, with a case for each count that stock has too."""
     stock = {m.config: m for m in found if m.flavour == STOCK}
     return [
         m.run

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make check: all tests of this repository, judged strictly."""
+"""make check: run all tests of this repository and judge them strictly."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.base import builddir, packages
-from harness.base.console import Stopwatch, conclude, say
+from harness.base.console import Stopwatch, say
 from harness.base.errors import UsageError
 from harness.e2e import run as e2e_run
 from harness.kernel import machine
@@ -19,7 +19,7 @@ from harness.verdict.journal import Journal
 from harness.verdict.kernelrun import KernelRun
 from harness.verdict.results import RunResult
 
-# Every run: the flavour, the config.
+# The runs: flavour, config.
 RUNS = (
     ("series", "4k"),
     ("series", "16k"),
@@ -36,7 +36,7 @@ RUNS = (
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the check, known by name."""
+    """A part of the check."""
 
     name: str
     do: Callable[[], RunResult]
@@ -50,26 +50,20 @@ COMMAND = Command(
 )
 
 
-def listed(environ: Mapping[str, str]) -> list[str]:
-    """The kernels that are left."""
-    return [f"{flavour} {config}" for flavour, config in choose_runs(environ)]
+def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The selected kernels."""
+    return choose_runs(environ)
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run everything and report it; 0 only when all is as expected."""
+    """Run everything and report. Returns 0 only if all results are as expected."""
     wish = settings.read(environ)
-    if wish.ksrc:
-        raise UsageError(
-            "make check judges this repository's own trees, not KSRC",
-            "unset KSRC; kunit.py run tests a tree of yours",
-        )
+    settings.refuse_ksrc(wish, "make check", "unset KSRC; kunit.py run tests your own tree")
     choose_runs(environ, wish.base)
     wanted = debian.resolve(wish)
     runs = choose_runs(environ, wanted.base)
     machine.ensure_tools(wanted, *packages.HOST_TESTS, *packages.GUEST)
-    out = wanted.build / "results"
-    builddir.mark(wanted.build)
-    out.mkdir(exist_ok=True)
+    out = builddir.results(wanted.build)
     phases = [Phase(host_tests.NAME, lambda: host_tests.run(out))]
     phases.append(Phase("mypy --strict", host_tests.type_check))
     for flavour, config in runs:
@@ -82,46 +76,33 @@ def main(environ: Mapping[str, str]) -> int:
     key = journal.key(wanted, "make check", environ)
     with journal.opened(out / "check.partial", "make check", key) as kept:
         found = run_phases(phases, kept)
-        results.write_json(found, out / "check.json")
-        results.write_junit(found, out / "check.xml")
-    status = results.status(found)
-    text = results.summary(found, f"make check on {machine.description()}")
-    conclude(text, not status, out / "check.json", out / "check.xml")
-    return int(status)
+        text = results.summary(found, f"make check on {machine.description()}")
+        return results.publish(found, text, out / "check")
 
 
 def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> list[tuple[str, str]]:
-    """The runs that CONFIGS, FLAVOURS and the base leave. Raises UsageError if one is unknown."""
+    """The runs that CONFIGS, FLAVOURS and the base select. Raises UsageError."""
     chosen = [run for run in RUNS if run[0] in flavours_of(base)]
     for variable, position in (("FLAVOURS", 0), ("CONFIGS", 1)):
-        names = environ.get(variable, "").split()
         known = sorted({run[position] for run in RUNS})
-        for name in names:
-            if name not in known:
-                raise UsageError(
-                    f"{variable}: make check has no '{name}'", f"choose from: {' '.join(known)}"
-                )
+        names = settings.choose(variable, environ.get(variable, ""), known)
         chosen = [run for run in chosen if not names or run[position] in names]
     if not chosen:
         raise UsageError(
-            "FLAVOURS and CONFIGS together leave nothing to run",
+            "FLAVOURS and CONFIGS together select no run",
             "choose from: " + ", ".join(f"{f} {c}" for f, c in RUNS),
         )
     return chosen
 
 
 def run_phases(phases: Sequence[Phase], kept: Journal) -> list[RunResult]:
-    """Run all phases, whatever the outcome of each, but for those that a journal has."""
+    """Run all phases, also after failures. Use the results in the journal."""
     found: list[RunResult] = []
     watch = Stopwatch()
     for number, phase in enumerate(phases, 1):
         say(f"[{watch.seconds:4.0f} s] {number}/{len(phases)}: {phase.name} ...")
-        found.append(_told(kept.run(phase.name, phase.do)))
+        found.append(kept.run(phase.name, phase.do))
+        for finding in found[-1].findings:
+            say(f"  {finding.text}")
     say(f"[{watch.seconds:4.0f} s] done")
     return found
-
-
-def _told(result: RunResult) -> RunResult:
-    for finding in result.findings:
-        say(f"  {finding.text}")
-    return result

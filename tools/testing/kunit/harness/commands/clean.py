@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make clean: remove what was built, and nothing else."""
+"""make clean: remove everything that was built, and nothing else."""
 
 import shutil
 from collections.abc import Mapping
@@ -21,23 +21,23 @@ COMMAND = Command(
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Remove the directory BUILD, if it is ours and holds no work of the user's."""
+    """Remove BUILD if it was created here and has no work of the user's."""
     build = settings.read(environ).build
     if not build.exists():
         return 0
     if not (build / builddir.MARKER).exists():
         raise UsageError(
-            f"{build} was not made here: it has no file {builddir.MARKER}",
-            "see that BUILD names the right directory, or remove it by hand",
+            f"{build} was not created here: it has no file {builddir.MARKER}",
+            "check BUILD, or remove the directory by hand",
         )
     trees = sorted(git.parent for git in build.glob("*/*/.git"))
     for path in trees:
         if checkout.has_own_work(path):
             raise WorkTreeError(
-                f"{path} holds changes or commits of yours",
+                f"{path} has changes or commits of yours",
                 f"save them (git -C {path} status), or remove {build} by hand",
             )
-    # The marker goes last, so that an interrupted cleaning can be repeated.
+    # Remove the marker last, so that an interrupted cleaning can be repeated.
     for path in [*trees, *(p for p in sorted(build.iterdir()) if p.name != builddir.MARKER)]:
         if path.exists():
             say(f"removing {path} ...")

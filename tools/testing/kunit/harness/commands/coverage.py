@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make coverage: which lines of the series and the fixes run in suites and scenarios."""
+"""make coverage: the lines of the series and the fixes that suites and scenarios run."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -26,20 +26,20 @@ from harness.verdict import journal, judge, kernelrun, results
 from harness.verdict.journal import Journal
 from harness.verdict.results import RunResult
 
-# The flavour whose patches are looked at, the one below it, and the page sizes.
+# The flavour with the patches, the one without them, and the page sizes.
 FLAVOUR, BELOW = "series", "baseline"
 PAGES = ("4k", "64k")
 FRAGMENTS = ("e2e", "coverage")
 
-# What qemu_configs/arm64.py gives the suites: the kernel's RAM, and memory of their own.
+# The same memory as in qemu_configs/arm64.py: the kernel's RAM and the suites' memory.
 SUITES_RAM = 480 << 20
 SUITES_MEMORY = Device(3616 << 20, 0x5E000000, is_told=False)
 SUITES_ARGUMENTS = (
     "kunit.enable=1 vmemmap_kunit.memory=3616M@0x5e000000 memory_hotplug.memmap_on_memory=force"
 )
-# In seconds, without a word. What counts where it has been is slower for it.
+# In seconds: how long the console may be silent. Coverage makes the kernel slower.
 SUITES_SILENCE = 120
-# Written into the guest's first process: the suites have run before that.
+# The script for the guest's init, which starts after the suites have run.
 SUITES_SCRIPT = "counters\npoweroff -f\n"
 
 
@@ -52,27 +52,25 @@ COMMAND = Command(
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run everything with counters, report what ran; 0 only when nothing is left unexplained."""
+    """Run everything with counters and report. Returns 0 only if no line is unexplained."""
     wish = settings.read(environ)
     if wish.ksrc or wish.base != settings.HOME_BASE:
         raise UsageError(
-            f"make coverage is about the series on Linux {settings.HOME_BASE}",
-            "unset KSRC and BASE",
+            f"make coverage tests the series on Linux {settings.HOME_BASE}", "unset KSRC and BASE"
         )
     plans = choose(environ)
     wanted = debian.resolve(wish)
     chosen = [s for plan in plans for s in plan.scenarios]
     guest = packages.for_guest(any(s.has_firmware for s in chosen))
     machine.ensure_tools(wanted, *guest, packages.LCOV)
-    builddir.mark(wanted.build)
-    out = wanted.build / "results/coverage"
+    out = builddir.results(wanted.build) / "coverage"
     key = journal.key(wanted, "make coverage", environ, *(tool.proof for tool in guest))
     with journal.opened(out.with_name("coverage.partial"), "make coverage", key) as kept:
         return measure(wanted, plans, out, kept)
 
 
 def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -> int:
-    """Do so. out is replaced when all is there."""
+    """Measure and report. out is replaced at the end."""
     shown, out = out, kept.directory / "all"
     out.mkdir(exist_ok=True)
     excuses = text.read_excuses()
@@ -104,8 +102,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
         report = text.look(touched, seen, excuses)
         found.append(report.result)
         lines += ["", *report.lines, "", f"line by line: {shown / 'html/index.html'}"]
-    results.write_json(found, out / "coverage.json")
-    results.write_junit(found, out / "coverage.xml")
+    results.write(found, out / "coverage")
     archive.replace_directory(out, shown)
     words = results.in_words(found, f"make coverage on {machine.description()}", lines)
     status = results.status(found)
@@ -114,23 +111,23 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
 
 
 def choose(environ: Mapping[str, str]) -> list[Plan]:
-    """What SCENARIOS and CONFIGS leave. Raises UsageError."""
+    """The plans that SCENARIOS and CONFIGS select. Raises UsageError."""
     if environ.get("FLAVOURS", FLAVOUR) != FLAVOUR:
-        raise UsageError("make coverage is about the flavour series", "unset FLAVOURS")
+        raise UsageError("make coverage tests the flavour series", "unset FLAVOURS")
     pages = environ.get("CONFIGS") or " ".join(PAGES)
     chosen = choice.choose(reader.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages})
     return [replace(plan, fragments=FRAGMENTS) for plan in chosen]
 
 
 def what_is_touched(wanted: Settings) -> Touched:
-    """The lines that series and fixes add to files which arm64 compiles."""
+    """The lines that the series and the fixes add to files that arm64 compiles."""
     below = worktree.stack(replace(wanted, flavour=BELOW))
     above = worktree.stack(replace(wanted, flavour=FLAVOUR))
     return text.added(above.git, below.commit, above.commit)
 
 
 def run_suites(wanted: Settings, plan: Plan, out: Path) -> RunResult:
-    """Boot the kernel of a plan for its suites."""
+    """Boot the kernel of a plan with its suites."""
     watch = Stopwatch()
     name = f"{plan.name} suites"
     log = out / plan.directory / "suites.console.log"
@@ -151,7 +148,7 @@ def run_suites(wanted: Settings, plan: Plan, out: Path) -> RunResult:
 
 
 def suites_scenario() -> Scenario:
-    """The machine that qemu_configs/arm64.py describes."""
+    """The machine in qemu_configs/arm64.py."""
     return Scenario(
         name="suites",
         title="The suites",

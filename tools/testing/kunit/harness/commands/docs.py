@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make docs: the pages below Documentation/ as HTML, built by Sphinx without a warning."""
+"""make docs: build Documentation/ as HTML with Sphinx. Warnings are errors."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from harness.request.variables import PRIVATE_VARIABLES, TREE, Command
 from harness.trees import debian, worktree
 
 PAGES = REPO / "Documentation"
-# Whose comments the pages quote.
+# The pages quote comments in this flavour's source.
 FLAVOUR = "series"
 
 
@@ -24,7 +24,7 @@ COMMAND = Command("make docs", TREE, "build the pages of Documentation/ as HTML"
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Build all pages anew; print each warning. 0 if there is none."""
+    """Build all pages and print the warnings. Returns 0 if there are none."""
     wanted = debian.resolve(settings.read(environ))
     packages.ensure([*worktree.requirements(wanted), *packages.DOCS])
     prepared = worktree.prepare(replace(wanted, flavour=FLAVOUR))
@@ -33,30 +33,20 @@ def main(environ: Mapping[str, str]) -> int:
         print(line)
     if found:
         return int(ExitStatus.FAILED)
-    say(f"{wanted.build / 'docs/html/index.html'} is written")
+    say(f"wrote {wanted.build / 'docs/html/index.html'}")
     return int(ExitStatus.OK)
 
 
 def build(prepared: Path, out: Path) -> tuple[str, ...]:
-    """Make out/html, unless there are warnings; return those. Raises CommandError."""
+    """Build out/html. Return the warnings; on a warning, out/html stays. Raises CommandError."""
     new, work = out / "html.new", out / "doctrees"
     out.mkdir(parents=True, exist_ok=True)
     for leftover in (new, work):
         shutil.rmtree(leftover, ignore_errors=True)
     say(f"building the pages of {PAGES} ...")
-    argv = [
-        packages.SPHINX.proof,
-        "-q",
-        "-W",
-        "--keep-going",
-        "-b",
-        "html",
-        "-d",
-        str(work),
-        str(PAGES),
-        str(new),
-    ]
-    # A file that is compiled for reading it must not be left beside the pages.
+    argv = [packages.SPHINX.proof, "-q", "-W", "--keep-going", "-b", "html"]
+    argv += ["-d", str(work), str(PAGES), str(new)]
+    # Sphinx imports conf.py. Leave no __pycache__ beside it.
     env = process.clean_env(PRIVATE_VARIABLES, srctree=str(prepared), PYTHONDONTWRITEBYTECODE="1")
     done = process.run(argv, env=env, expect=range(256))
     said = tuple(line for line in done.stderr.splitlines() if line.strip())
@@ -67,7 +57,7 @@ def build(prepared: Path, out: Path) -> tuple[str, ...]:
     if done.status != 1 or not any("WARNING: " in line or "ERROR: " in line for line in said):
         raise CommandError(
             f"{argv[0]} failed with status {done.status}",
-            "see what it says above; make docs can be tried again",
+            "see its output above, then try again",
             tail(done.stderr + done.stdout, 10),
         )
     return tuple(line for line in said if not line.startswith("build finished"))

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make e2e: a real driver and Debian's own tools in a booted guest."""
+"""make e2e: test a real driver with Debian's own tools in a booted guest."""
 
 from collections import Counter
 from collections.abc import Mapping
 
 from harness.base import builddir, packages
-from harness.base.console import conclude
-from harness.base.errors import UsageError
 from harness.e2e import choice
 from harness.e2e import reader as e2e_reader
 from harness.e2e import run as e2e_run
@@ -27,23 +25,19 @@ COMMAND = Command(
 )
 
 
-def listed(_environ: Mapping[str, str]) -> list[str]:
-    """The scenarios, each with its title and how many variants it has."""
+def listed(_environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The scenarios, with titles and the number of variants."""
     counts = Counter((s.name, s.title) for s in e2e_reader.load())
     return [
-        f"{name:18} {title}" + (f" ({count} variants)" if count > 1 else "")
+        (name, title + (f" ({count} variants)" if count > 1 else ""))
         for (name, title), count in counts.items()
     ]
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run the scenarios and report them; 0 only when all is as expected."""
+    """Run the scenarios and report. Returns 0 only if all results are as expected."""
     wish = settings.read(environ)
-    if wish.ksrc:
-        raise UsageError(
-            "make e2e judges this repository's own trees, not KSRC",
-            "unset KSRC, and choose among them with FLAVOURS",
-        )
+    settings.refuse_ksrc(wish, "make e2e", "unset KSRC and choose trees with FLAVOURS")
     scenarios = e2e_reader.load()
     mutants = mutation_scenarios.choose(scenarios, environ)
     plans = (
@@ -54,26 +48,17 @@ def main(environ: Mapping[str, str]) -> int:
     chosen = [s for plan in plans for s in plan.scenarios]
     wanted = debian.resolve(wish)
     machine.ensure_tools(wanted, *packages.for_guest(any(s.has_firmware for s in chosen)))
-    out = wanted.build / "results"
-    builddir.mark(wanted.build)
-    (out / "e2e").mkdir(parents=True, exist_ok=True)
+    out = builddir.results(wanted.build, "e2e")
     if environ.get("GUEST_SHELL"):
-        return e2e_run.shell(wanted, plans[0], out / "e2e")
-    key = journal.key(
-        wanted, "make e2e", environ, *(tool.proof for tool in packages.for_guest(True))
-    )
-    with journal.opened(out / "e2e.partial", "make e2e", key) as kept:
-        found = list(e2e_run.run(wanted, plans, out / "e2e", kept))
-        shown = list(found)
-        found += mutation_scenarios.run(wanted, mutants, scenarios, out / "e2e", kept)
-        results.write_json(found, out / "e2e.json")
-        results.write_junit(found, out / "e2e.xml")
-    more = [
-        line for part in (text.figures(shown), text.grids(shown)) if part for line in ("", *part)
-    ]
-    status = results.status(found)
-    if more:
-        print("\n".join([*more, ""]))
-    words = results.in_words(found, f"make e2e on {machine.description()}", text.table(found))
-    conclude(words, not status, out / "e2e.json", out / "e2e.xml")
-    return int(status)
+        return e2e_run.shell(wanted, plans[0], out)
+    tools = [tool.proof for tool in packages.for_guest(True)]
+    key = journal.key(wanted, "make e2e", environ, *tools)
+    with journal.opened(out.with_name("e2e.partial"), "make e2e", key) as kept:
+        found = list(e2e_run.run(wanted, plans, out, kept))
+        parts = (text.figures(found), text.grids(found))
+        found += mutation_scenarios.run(wanted, mutants, scenarios, out, kept)
+        more = [line for part in parts if part for line in ("", *part)]
+        if more:
+            print("\n".join([*more, ""]))
+        words = results.in_words(found, f"make e2e on {machine.description()}", text.table(found))
+        return results.publish(found, words, out)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""altmap export: patches/ as mails with cover letters, in build/outgoing."""
+"""make export: write patches/ as mails with cover letters, to build/outgoing."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ COMMAND = Command(
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Write all series."""
+    """Export all series."""
     wanted = debian.resolve(settings.read(environ))
     for series in mails.export(wanted):
         say(f"{len(series.mails)} patches and a cover letter in {series.directory}")

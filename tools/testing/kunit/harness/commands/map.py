@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make map: draw what a memmap is backed by, without the series and with it."""
+"""make map: draw the memory that backs a memmap, without the series and with it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,22 +28,20 @@ _SAID = {"baseline": "without the series", "series": "with the series"}
 COMMAND = Command(
     "make map",
     KERNEL | {"FLAVOURS", "CONFIGS", "MAP"},
-    "draw what a memmap is backed by, without the series and with it",
+    "draw the memory that backs a memmap, without the series and with it",
     'altmap map --configs "4k 64k" --map memmap.svg',
 )
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Boot FLAVOURS with CONFIGS, print the maps, write the picture; 0 if all is well."""
+    """Boot FLAVOURS with CONFIGS, print the maps and write the picture."""
     wish = settings.read(environ)
     flavours = [check_flavour(f) for f in (environ.get("FLAVOURS") or FLAVOURS).split()]
     configs = [check_config(c) for c in (environ.get("CONFIGS") or CONFIGS).split()]
     wanted = debian.resolve(wish)
     out_file = Path(environ.get("MAP") or wanted.build / "results/origin-map.svg")
     machine.ensure_tools(wanted, *picture.needs())
-    out = wanted.build / "results/map"
-    builddir.mark(wanted.build)
-    out.mkdir(parents=True, exist_ok=True)
+    out = builddir.results(wanted.build, "map")
     panels: list[tuple[str, Map]] = []
     for config in configs:
         for flavour in flavours:
@@ -53,7 +51,7 @@ def main(environ: Mapping[str, str]) -> int:
             print(originmap_draw.ascii_map(title, drawn) + "\n", flush=True)
     print(originmap_draw.LEGEND)
     out_file.write_text(plot.figure(panels, len(flavours)), encoding="utf-8")
-    say(f"{out_file} is written")
+    say(f"wrote {out_file}")
     return int(ExitStatus.OK)
 
 
@@ -70,5 +68,5 @@ def draw(wanted: Settings, out: Path) -> Map:
     log = out / f"{wanted.flavour}-{wanted.config}.console.log"
     maps = originmap_draw.read(log.read_text(errors="replace"))
     if len(maps) != 1:
-        raise CommandError(f"{one.name} printed {len(maps)} maps, not one", f"see {log}")
+        raise CommandError(f"{one.name} printed {len(maps)} maps instead of one", f"see {log}")
     return maps[0]

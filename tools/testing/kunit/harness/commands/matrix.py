@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make matrix: the suites over translation regimes, CPUs and debug options."""
+"""make matrix: run the suites over translation regimes, CPUs and debug options."""
 
 import contextlib
 import functools
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from harness.base import builddir, packages, tasks
 from harness.base.console import Stopwatch, say
-from harness.base.errors import KunitError, UsageError
+from harness.base.errors import KunitError
 from harness.kernel import machine
 from harness.kernel.kernel import Kernel, slowness
 from harness.matrix import rows, shards
-from harness.matrix.rows import Row
+from harness.matrix.rows import Row, Shard
 from harness.matrix.shards import Part
 from harness.request import settings
 from harness.request.settings import OTHER_ARCHES, Settings
@@ -34,28 +34,25 @@ COMMAND = Command(
 )
 
 
-def listed(environ: Mapping[str, str]) -> list[str]:
-    """The rows that are left."""
-    return [row.name for row in rows.choose(environ)]
+def listed(environ: Mapping[str, str]) -> list[tuple[str]]:
+    """The selected rows."""
+    shard = rows.read_shard(environ)
+    return [(row.name,) for row in shard.take(rows.choose(environ))]
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run the rows of this shard and report them; 0 only when all is as expected."""
+    """Run the rows of this shard and report. Returns 0 only if all results are as expected."""
     wish = settings.read(environ)
-    if wish.ksrc:
-        raise UsageError(
-            "make matrix judges this repository's own trees, not KSRC",
-            "unset KSRC; CONFIG=64k-va42 kunit.py run tests a tree of yours",
-        )
+    hint = "unset KSRC; CONFIG=64k-va42 kunit.py run tests your own tree"
+    settings.refuse_ksrc(wish, "make matrix", hint)
     shard = rows.read_shard(environ)
     rows.choose(environ, wish.base)
     wanted = debian.resolve(wish)
     matrix = rows.choose(environ, wanted.base)
     ours = shard.take(matrix)
     machine.ensure_tools(wanted, *other_tools(ours))
-    out = wanted.build / "results"
-    builddir.mark(wanted.build)
-    out.mkdir(exist_ok=True)
+    say(_part(shard, ours, matrix))
+    out = builddir.results(wanted.build)
     revision = tested.revision(wanted)
     path = out / shards.part_name(shard)
     others = [tool.proof for tool in other_tools(ours)]
@@ -66,8 +63,17 @@ def main(environ: Mapping[str, str]) -> int:
         return shards.tell([part], out / path.stem)
 
 
+def _part(shard: Shard, ours: Sequence[Row], matrix: Sequence[Row]) -> str:
+    """What this run covers, in words."""
+    kernels, every = len(rows.groups(ours)), len(rows.groups(matrix))
+    if shard.of == 1:
+        return f"the matrix has {every} kernels and {len(matrix)} boots"
+    share = f"{kernels} of {every} kernels and {len(ours)} of {len(matrix)} boots"
+    return f"shard {shard.number} of {shard.of} has {share}"
+
+
 def other_tools(matrix: Sequence[Row]) -> list[packages.Requirement]:
-    """What it takes to build and boot the rows of other architectures."""
+    """The packages for rows of other architectures."""
     return [
         tool
         for arch in OTHER_ARCHES
@@ -77,9 +83,9 @@ def other_tools(matrix: Sequence[Row]) -> list[packages.Requirement]:
 
 
 def run_all(kernels: Sequence["Build"]) -> list[RunResult]:
-    """Build each kernel, boot it in all its ways, whatever the outcome of each.
+    """Build each kernel and boot it in all ways, also after failures.
 
-    The boots of one go on while the next is built, for a guest keeps one CPU busy.
+    A kernel is built while the previous one boots, as a guest keeps only one CPU busy.
     """
     watch = Stopwatch()
 
@@ -99,9 +105,9 @@ def run_all(kernels: Sequence["Build"]) -> list[RunResult]:
 
 
 class Build:
-    """The rows that share a kernel: it is built once and booted for each.
+    """The rows that share a kernel. It is built once and booted for each row.
 
-    Raises UsageError when what is expected of it cannot be read.
+    Raises UsageError if its expected results cannot be read.
     """
 
     def __init__(self, wanted: Settings, group: Sequence[Row], out: Path, kept: Journal) -> None:
@@ -118,7 +124,7 @@ class Build:
         self._seconds = 0.0
 
     def build(self) -> None:
-        """Make the kernel, if a row needs it. boots() reports what goes wrong."""
+        """Build the kernel if a row needs it. boots() reports errors."""
         watch = Stopwatch()
         if all(self._kept.known(row.name) for row in self._rows):
             return
@@ -131,7 +137,9 @@ class Build:
         self._seconds = watch.seconds
 
     def boots(self, tell: Callable[[RunResult], None]) -> list[RunResult]:
-        """One result for each row, the first with the time of the build; tell gets each at once."""
+        """A result for each row. The first includes the time of the build. tell gets each at
+        once.
+        """
         found: list[RunResult] = []
         for row in self._rows:
             built = 0.0 if found else self._seconds

@@ -32,10 +32,10 @@ COMMAND = Command(
 )
 
 
-def listed(_environ: Mapping[str, str]) -> list[str]:
-    """The written mutants, each with what it does. The generated ones need a tree."""
-    written = [f"{one.name:40} {one.title}" for one in mutation_mutant.read_patches()]
-    return [*written, "and those that are generated from the lines that the patches touch"]
+def listed(_environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The written mutants with what they do. The generated ones need a tree."""
+    written = [(one.name, one.title) for one in mutation_mutant.read_patches()]
+    return [*written, ("generated mutants", "of the lines that the patches touch")]
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""altmap report: the shards of a matrix, put together."""
+"""make report: merge the shards of a matrix."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,24 +13,21 @@ from harness.request.variables import Command
 COMMAND = Command(
     "make report",
     frozenset({"BUILD", "PARTS"}),
-    "merge what the shards of a matrix left",
+    "merge the results of the shards of a matrix",
     "altmap report --parts DIR",
 )
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Merge the parts in the directory PARTS; 0 only when all is as expected."""
+    """Merge the parts in the directory PARTS. Returns 0 only if all results are as expected."""
     build = settings.read(environ).build
-    out = build / "results"
-    parts = shards.find(Path(environ.get("PARTS") or out))
-    builddir.mark(build)
-    out.mkdir(exist_ok=True)
-    status = shards.tell(parts, out / Path(shards.WHOLE).stem)
+    parts = shards.find(Path(environ.get("PARTS") or build / "results"))
+    status = shards.tell(parts, builddir.results(build) / Path(shards.WHOLE).stem)
     lost = shards.missing(parts)
     if lost:
         of = parts[0].shard.of
         raise ResultError(
-            f"{len(lost)} of {of} shards missing: {', '.join(f'{n}/{of}' for n in lost)}",
-            f"run make matrix SHARD={lost[0]}/{of}, or see why its job left no result",
+            f"{len(lost)} of {of} shards are missing: {', '.join(f'{n}/{of}' for n in lost)}",
+            f"run make matrix SHARD={lost[0]}/{of}, or check why its job left no result",
         )
     return status

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""altmap run: the suites on one kernel, by the kernel's kunit.py."""
+"""make run: run the suites on one kernel with the kernel's kunit.py."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,16 +12,16 @@ from harness.trees import debian, worktree
 COMMAND = replace(
     frontend.COMMAND,
     reads=frontend.COMMAND.reads | {"GDB"},
-    summary="boot the suites in a kernel; any option of the kernel's kunit.py goes to it",
+    summary="run the suites in a guest; takes all options of the kernel's kunit.py",
     example="altmap run --config 64k --raw_output 'arm64_vmemmap.*'",
     hands_over=True,
 )
-# In seconds: nobody is hurried who looks at a variable.
+# In seconds: the guest's time limit while the user debugs.
 _DAY = 24 * 3600
 
 
 def main(environ: Mapping[str, str], rest: Sequence[str]) -> int:
-    """Run the kernel's kunit.py with what the user typed behind our own options."""
+    """Run the kernel's kunit.py with the arguments that follow our own options."""
     known = {name: value for name, value in environ.items() if name != "GDB"}
     if environ.get("GDB"):
         rest = [*_stopped(known), *rest]
@@ -32,7 +32,7 @@ def _stopped(environ: Mapping[str, str]) -> list[str]:
     """The options for a kernel with debug information that waits for gdb."""
     wanted = debian.resolve(settings.read(environ))
     directory = worktree.path(wanted) / f".kunit-{wanted.config}-gdb"
-    say("the guest will wait for gdb at its first instruction. In another terminal:")
+    say("the guest waits for gdb at its first instruction. In another terminal, run:")
     say(f"  gdb-multiarch {directory / 'vmlinux'} -ex 'target remote :1234'")
     return [
         f"--build_dir={directory}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make soak: random sequences of devices, with a fresh seed each time."""
+"""make soak: run random sequences of devices, each with a new seed."""
 
 import random
 from collections.abc import Mapping
@@ -16,31 +16,29 @@ from harness.verdict.kernelrun import KernelRun
 
 CASE = "memremap_devices.random_sequence_follows_model"
 STEPS = 10000
-# In seconds: ten times what it takes on two slow cores. A guest that hangs is ended.
+# In seconds: ten times the duration on two slow cores.
 GUEST_TIME = 3600
 
 
 COMMAND = Command(
     "make soak",
     KERNEL | {"FLAVOUR", "CONFIG", "SOAK_SECONDS"},
-    "run random sequences of devices with fresh seeds",
+    "run random sequences of devices with new seeds",
     "altmap soak --config 64k --seconds 600",
 )
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run sequences until the time is over or one fails; return the exit status.
+    """Run sequences until the time is over or one fails. Return the exit status.
 
-    A failure is printed with its seed and the command that reproduces it.
+    A failure is printed with its seed.
     """
     wish = settings.read(environ)
     seconds = _seconds(environ)
     settings.check_config(wish.config)
     wanted = debian.resolve(wish)
     machine.ensure_tools(wanted)
-    out = wanted.build / "results"
-    builddir.mark(wanted.build)
-    out.mkdir(exist_ok=True)
+    out = builddir.results(wanted.build)
     watch = Stopwatch()
     done = 0
     while done == 0 or watch.seconds < seconds:
@@ -67,6 +65,6 @@ def _seconds(environ: Mapping[str, str]) -> int:
     given = environ.get("SOAK_SECONDS") or "600"
     if not given.isdigit():
         raise UsageError(
-            f"SOAK_SECONDS={given} is no number of seconds", "give one, as in SOAK_SECONDS=3600"
+            f"SOAK_SECONDS={given} is not a number of seconds", "give one, as in SOAK_SECONDS=3600"
         )
     return int(given)

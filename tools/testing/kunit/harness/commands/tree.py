@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""altmap tree: a kernel tree, prepared."""
+"""make tree: prepare a kernel tree."""
 
 from collections.abc import Mapping
 

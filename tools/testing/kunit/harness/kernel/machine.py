@@ -12,12 +12,15 @@ from harness.request.settings import Settings
 from harness.trees import worktree
 
 
+def for_build(wanted: Settings) -> list[packages.Requirement]:
+    """The packages for preparing a tree and building an arm64 kernel."""
+    cross = defaults.needs_cross_package(options.take_apart(["build"]))
+    return [*worktree.requirements(wanted), *packages.for_build(cross)]
+
+
 def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
     """Install everything that building and booting need, plus more."""
-    line = options.take_apart(["run"])
-    cross = defaults.needs_cross_package(line)
-    needed = [*worktree.requirements(wanted), *packages.for_build(cross), packages.QEMU, *more]
-    packages.ensure(needed)
+    packages.ensure([*for_build(wanted), packages.QEMU, *more])
     packages.check_qemu()
 
 

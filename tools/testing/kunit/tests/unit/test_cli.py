@@ -69,7 +69,8 @@ class Options(unittest.TestCase):
         for words_given, words in (
             (["e2e"], "ram-spent "),
             (["matrix", "--configs=64k-va42"], "series 64k-va42 max"),
-            (["check"], "stock 64k"),
+            (["check"], "stock     64k\n"),
+            (["matrix", "--shard=1/99"], "series 4k-va39 max\n"),
             (["arches"], "powerpc"),
             (["mutants"], "alloc-"),
         ):

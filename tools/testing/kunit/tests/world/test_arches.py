@@ -56,7 +56,7 @@ class Arches(World):
     def test_what_does_not_compile(self) -> None:
         ran = self.arches(FAKE_CC='echo "../mm/sparse-vmemmap.c:1:1: error: no"; exit 2')
         self.assertEqual(1, ran.status, ran.stderr)
-        self.assertIn("patch 2: 0002-two: it does not compile", ran.stdout)
+        self.assertIn("patch 2: 0002-two: does not compile", ran.stdout)
         self.assertIn("mm/sparse-vmemmap.c:1:1: error: no", ran.stdout)
 
     def test_a_make_that_fails_by_itself(self) -> None:

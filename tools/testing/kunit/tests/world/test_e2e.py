@@ -380,7 +380,7 @@ class Choosing(unittest.TestCase):
             ({"SCENARIOS": "dimm !dimm"}, "selects none"),
             ({"SCENARIOS": "dimm", "CONFIGS": "64k"}, "none of these scenarios"),
             ({"FLAVOURS": "vanilla"}, "no such flavour"),
-            ({"CONFIGS": "4k-e2e"}, "has no '4k-e2e'"),
+            ({"CONFIGS": "4k-e2e"}, "there is no '4k-e2e'"),
         ):
             with self.assertRaisesRegex(UsageError, words):
                 self.plans(**environ)

@@ -112,7 +112,7 @@ class Lint(World):
         self.tool("clang", CLANG.format(version="11.0.1"))
         ran = self.program("lint", FAKE_C="C=1")
         self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
-        self.assertIn("clang is older", ran.stderr)
+        self.assertIn("needs a newer clang", ran.stderr)
 
     def test_what_checkpatch_cannot_know_is_no_finding(self) -> None:
         self.perl(REMARK.format(kind="UNKNOWN_COMMIT_ID"))

@@ -119,6 +119,11 @@ class Matrix(World):
         for shard in ("0/3", "4/3", "1", "a/b", "-1/2"):
             self.assert_error(self.matrix(SHARD=shard), 2, f"SHARD={shard}")
 
+    def test_the_share_of_a_shard(self) -> None:
+        ran = self.matrix(SHARD="1/2")
+        self.assertRegex(ran.stderr, r"shard 1 of 2 has \d+ of \d+ kernels and \d+ of \d+ boots\n")
+        self.assertRegex(self.matrix().stderr, r"the matrix has \d+ kernels and \d+ boots\n")
+
     def test_ctrl_c_leaves_the_old_result(self) -> None:
         self.assertEqual(0, self.matrix().status)
         old = (self.results / "matrix.json").read_bytes()
@@ -170,7 +175,7 @@ class Matrix(World):
     def test_a_missing_shard(self) -> None:
         self.shards(2)
         ran = self.report()
-        self.assert_error(ran, 2, "1 of 2 shards missing: 1/2", "make matrix SHARD=1/2")
+        self.assert_error(ran, 2, "1 of 2 shards are missing: 1/2", "make matrix SHARD=1/2")
         self.assertIn("10 passed", ran.stdout)
 
     def test_parts_that_do_not_belong_together(self) -> None:
@@ -222,7 +227,7 @@ class Matrix(World):
         text = path.read_text()
         for bad in ("", "{", "[]", "{}", text.replace('"schema": 2', '"schema": 9'), text[:200]):
             path.write_text(bad)
-            self.assert_error(self.report(), 2, "matrix-2-of-2.json is no result of make matrix")
+            self.assert_error(self.report(), 2, "matrix-2-of-2.json is not a result of make matrix")
 
 
 class Data(unittest.TestCase):
