@@ -20,7 +20,7 @@ SCHEMA_VERSION = 2
 
 
 def document(report: Report) -> dict[str, Any]:
-    """Return the whole verdict. The schema is in Documentation/dev-tools/kunit."""
+    """Return the whole verdict. Documentation/dev-tools/kunit/revision-json.rst describes it."""
     new = report.new
     return {
         "schema": SCHEMA,
