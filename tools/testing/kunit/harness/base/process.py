@@ -19,7 +19,14 @@ from typing import IO, Any
 
 from harness.base import progress
 from harness.base.console import Stopwatch, say_details, tail
-from harness.base.errors import ROOM, CommandError, DiskSpaceError, KunitError, MissingToolError
+from harness.base.errors import (
+    ROOM,
+    CommandError,
+    DiskSpaceError,
+    KunitError,
+    MissingToolError,
+    of_system,
+)
 from harness.base.signals import signals_held
 
 # In seconds: how long a program may take to end after a signal.
@@ -163,17 +170,10 @@ def started(
 
 def _not_started(program: str, cwd: str | None, error: OSError) -> KunitError:
     """The error for a program that could not be started."""
-    if cwd is not None and error.filename == cwd:
-        return CommandError(
-            f"{program} cannot be started in {cwd}: {error.strerror}",
-            f"check this path: ls -ld {cwd}; then try again",
-        )
-    cause = f"{program} cannot be started: {error.strerror}"
-    if isinstance(error, FileNotFoundError):
-        return MissingToolError(cause, f"install {program}, or add its directory to PATH")
-    if isinstance(error, PermissionError):
-        return CommandError(cause, f"make it executable: chmod +x {program}")
-    return CommandError(cause, f"check that {program} is a program for this machine")
+    if isinstance(error, FileNotFoundError) and error.filename != cwd:
+        hint = f"install {program}, or add its directory to PATH"
+        return MissingToolError(f"{program} cannot be started: {error.strerror}", hint)
+    return of_system(error)
 
 
 def end(child: "subprocess.Popen[bytes]", first_signal: int = signal.SIGTERM) -> None:
