@@ -3,13 +3,11 @@
 
 import compileall
 import os
-import re
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import Future, wait
 from pathlib import Path
 
-from harness.base import packages, process, tasks
-from harness.base.console import Stopwatch, say, tail
+from harness.base import packages, process
+from harness.base.console import Stopwatch, tail
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import TOOLS
 from harness.request.variables import PRIVATE_VARIABLES
@@ -20,9 +18,6 @@ NAME = "host tests"
 
 # In seconds.
 TIME = 1800
-_TOLD_EVERY = 10.0
-
-_SHARE = re.compile(r"\[ *(\d+)%\]\s*$")
 
 
 def run(out: Path) -> RunResult:
@@ -32,42 +27,16 @@ def run(out: Path) -> RunResult:
     xml.unlink(missing_ok=True)
     # Each test has a copy of the tools, and copies these files as well.
     compileall.compile_dir(TOOLS / "harness", quiet=1)
-    argv = [
-        packages.PYTEST.proof,
-        "-n",
-        # One more than there are CPUs, as some tests wait for a time-out.
-        str((os.cpu_count() or 1) + 1),
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--junitxml={xml}",
-        "tests",
-    ]
-
-    def call() -> int:
-        env = process.clean_env(PRIVATE_VARIABLES)
-        return process.run_logged(argv, str(log), cwd=str(TOOLS), env=env, timeout=TIME)
-
-    with tasks.Pool(1) as pool:
-        running = pool.submit(call)
-        _tell_progress(running, log, watch)
-        try:
-            status = running.result()
-        except process.TimedOut as error:
-            found = Finding(Kind.HANG, error.cause, _end_of(log))
-            return RunResult(NAME, (results.failed(NAME, found),), watch.seconds)
+    # One process more than there are CPUs, because some tests wait for a time-out.
+    argv = [packages.PYTEST.proof, "-n", str((os.cpu_count() or 1) + 1), "-q"]
+    argv += ["-p", "no:cacheprovider", f"--junitxml={xml}", "tests"]
+    env = process.clean_env(PRIVATE_VARIABLES)
+    try:
+        status = process.run_logged(argv, str(log), cwd=str(TOOLS), env=env, timeout=TIME)
+    except process.TimedOut as error:
+        found = Finding(Kind.HANG, error.cause, _end_of(log))
+        return RunResult(NAME, (results.failed(NAME, found),), watch.seconds)
     return RunResult(NAME, read(xml, status, log), watch.seconds)
-
-
-def _tell_progress(running: "Future[int]", log: Path, watch: Stopwatch) -> None:
-    """Print now and then how many tests are done."""
-    told = watch.seconds
-    while wait([running], 0.5).not_done:
-        if watch.seconds - told >= _TOLD_EVERY and log.exists():
-            told = watch.seconds
-            shares = [m for line in _end_of(log) if (m := _SHARE.search(line))]
-            if shares:
-                say(f"  {shares[-1][1]} % of the host tests after {watch.seconds:.0f} s")
 
 
 def read(xml: Path, status: int, log: Path) -> tuple[CaseResult, ...]:
