@@ -23,7 +23,7 @@ from harness.request import settings
 from harness.request.settings import DATA, Settings, check_config, check_flavour
 from harness.request.variables import KERNEL, Command
 from harness.trees import debian, tested, versions, worktree
-from harness.verdict import flaky, journal, judge, kernelrun, results
+from harness.verdict import journal, judge, kernelrun, results
 from harness.verdict.journal import Journal
 from harness.verdict.results import CaseResult, RunResult
 
@@ -38,6 +38,8 @@ PARTS_OF = "series"
 
 # Each instruction takes a nanosecond of the guest's time. Only idling takes time besides.
 COUNTING = "-icount shift=0,sleep=off"
+# KVM cannot count instructions, so use QEMU's CPU even on arm64 hosts.
+CPU = matrix_rows.model(matrix_rows.MAX)
 # In seconds.
 GUEST_TIME = 600
 
@@ -138,15 +140,12 @@ def measure(wanted: Settings, how: How, out: Path) -> Measured:
         if failed:
             cases: tuple[CaseResult, ...] = (results.failed("build", failed),)
         else:
-            console = boot(kernel, COUNTING, how.arguments)
             version = versions.parse(wanted.base)
             expected = judge.read_expectation(EXPECTED, wanted.flavour, config, version)
-            verdict = flaky.confirmed(
-                judge.judge(console, expected),
-                lambda: judge.judge(boot(kernel, COUNTING, how.arguments, attempt=2), expected),
-            )
+            how_to_boot = boot_arguments(COUNTING, how.arguments)
+            verdict = kernelrun.judged(kernel, expected, GUEST_TIME, how_to_boot, CPU)
             cases = kernelrun.case_results(verdict)
-            costs = bench_costs.read(console)
+            costs = bench_costs.read(kernel.log("console").read_text(errors="replace"))
             if how.barriers:
                 barriers = trace(wanted, how, kernel.build_dir, costs.facts.section, out)
     except KunitError as error:
@@ -169,15 +168,9 @@ def build(wanted: Settings, config: str, out: Path, name: str) -> tuple[Kernel, 
     return kernel, kernel.build()
 
 
-def boot(kernel: Kernel, qemu: str, arguments: Sequence[str], attempt: int = 1) -> str:
-    """Run the suite and return the console log.
-
-    Counting instructions does not work with KVM, so use QEMU's CPU even on arm64 hosts.
-    """
-    given = [f"--kernel_args={word}" for word in arguments]
-    model = matrix_rows.model(matrix_rows.MAX)
-    given = [SUITE, f"--qemu_args={qemu}", *given]
-    return kernel.boot(GUEST_TIME, given, model, attempt)
+def boot_arguments(qemu: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments of kunit.py exec for the suite."""
+    return [SUITE, f"--qemu_args={qemu}", *(f"--kernel_args={word}" for word in arguments)]
 
 
 def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) -> Barriers:
@@ -194,9 +187,8 @@ def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) 
     kernel = Kernel(build_dir.parent, wanted, out, name, build_dir)
     few = ["memmap_bench.rounds=2", f"memmap_bench.largest={section >> 20}"]
     try:
-        console = boot(
-            kernel, f"{COUNTING} {bench_barriers.arguments(functions, log)}", [*few, *how.arguments]
-        )
+        qemu = f"{COUNTING} {bench_barriers.arguments(functions, log)}"
+        console = kernel.boot(GUEST_TIME, boot_arguments(qemu, [*few, *how.arguments]), CPU)
         with log.open(encoding="utf-8", errors="replace") as lines:
             windows = bench_barriers.count(lines, functions)
     finally:

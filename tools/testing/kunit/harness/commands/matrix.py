@@ -148,25 +148,19 @@ class Build:
         return found
 
     def _result(self, row: Row, built: float) -> RunResult:
-        watch = Stopwatch()
-        cases = (self._failed,) if self._failed else self._boot(row)
-        return RunResult(row.name, cases, watch.seconds + built)
+        ran = results.guarded(row.name, lambda: self._boot(row))
+        return replace(ran, seconds=ran.seconds + built)
 
     def _kernel(self, log_name: str) -> Kernel:
         return Kernel(self._directory, self._wanted, self._out, log_name, arch=self._arch)
 
     def _boot(self, row: Row) -> tuple[CaseResult, ...]:
+        if self._failed:
+            return (self._failed,)
         arguments = [f"--kernel_args={word}" for word in row.arguments.split()]
         if row.cpus > 1:
             arguments.append(f"--qemu_args=-smp {row.cpus}")
-        try:
-            verdict = kernelrun.judged(
-                self._kernel(row.file_name),
-                self._expected,
-                GUEST_TIME * slowness(row.config),
-                arguments,
-                rows.model(row.cpu),
-            )
-        except KunitError as error:
-            return (results.preparation(error),)
+        kernel, cpu = self._kernel(row.file_name), rows.model(row.cpu)
+        limit = GUEST_TIME * slowness(row.config)
+        verdict = kernelrun.judged(kernel, self._expected, limit, arguments, cpu)
         return kernelrun.case_results(verdict)

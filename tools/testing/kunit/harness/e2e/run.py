@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.base import lock, tasks
+from harness.base import builddir, lock, tasks
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError, KunitError, WorkTreeError
 from harness.e2e import host, judge
@@ -138,19 +138,13 @@ def _boot(
         return
     logs = out / plan.directory
     logs.mkdir(exist_ok=True)
-    guests = (
-        Guest(built.image, built.root, scenario, wanted.build / "e2e")
-        for scenario in plan.scenarios
-    )
-    trials = [
-        Trial(guest, scenario, plan, built.mapped, logs)
-        for guest, scenario in zip(guests, plan.scenarios)
-    ]
+    work = wanted.build / "e2e"
+    steps = []
+    for scenario in plan.scenarios:
+        guest = Guest(built.image, built.root, scenario, work)
+        trial = Trial(guest, scenario, plan, built.mapped, logs)
+        steps.append(functools.partial(kept.run, _unit(plan, scenario), trial.run))
     # A guest keeps one CPU busy.
-    steps = [
-        functools.partial(kept.run, _unit(plan, scenario), trial.run)
-        for trial, scenario in zip(trials, plan.scenarios)
-    ]
     runs = tasks.in_turn(steps, wanted.jobs or os.cpu_count() or 1)
     told = zip(plan.scenarios, runs)
     for title, variants in itertools.groupby(told, key=lambda entry: entry[0].name):
@@ -191,15 +185,12 @@ class Trial:
 
         If anything is unexpected, run the whole scenario a second time.
         """
-        watch = Stopwatch()
-        try:
-            verdict = flaky.confirmed(self._try(), self._try)
-        except KunitError as error:
-            cases: tuple[CaseResult, ...] = (results.preparation(error),)
-        else:
-            name = f"{self._scenario.variant}: the boot"
-            cases = (*verdict.cases, *(results.failed(name, f) for f in verdict.findings))
-        return RunResult(self._scenario.variant, cases, watch.seconds)
+        return results.guarded(self._scenario.variant, self._cases)
+
+    def _cases(self) -> tuple[CaseResult, ...]:
+        verdict = flaky.confirmed(self._try(), self._try)
+        name = f"{self._scenario.variant}: the boot"
+        return (*verdict.cases, *(results.failed(name, f) for f in verdict.findings))
 
     def _try(self) -> Verdict:
         with self._guest.memory() as memory:
@@ -281,13 +272,11 @@ def shell(wanted: Settings, plan: Plan, out: Path) -> int:
 
 def smoke(wanted: Settings) -> RunResult:
     """One scenario with one kernel, as part of make check."""
-    watch = Stopwatch()
     path = e2e_scenario.DIRECTORY / f"{SMOKE_SCENARIO}{e2e_scenario.SUFFIX}"
-    out = wanted.build / "results/e2e"
-    out.mkdir(parents=True, exist_ok=True)
-    try:
+    out = builddir.results(wanted.build, "e2e")
+
+    def cases() -> list[CaseResult]:
         plan = Plan("series", SMOKE_PAGE, tuple(e2e_reader.read(path)))
-        cases = [case for result in run(wanted, [plan], out) for case in result.cases]
-    except KunitError as error:
-        cases = [results.preparation(error)]
-    return RunResult(SMOKE, tuple(cases), watch.seconds)
+        return [case for result in run(wanted, [plan], out) for case in result.cases]
+
+    return results.guarded(SMOKE, cases)

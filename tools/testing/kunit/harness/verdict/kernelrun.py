@@ -4,8 +4,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.base.console import Stopwatch, say
-from harness.base.errors import KunitError
+from harness.base.console import say
 from harness.kernel.kernel import GUEST_TIME, Kernel
 from harness.request.settings import Settings
 from harness.trees import versions, worktree
@@ -37,12 +36,7 @@ class KernelRun:
 
     def run(self) -> RunResult:
         """Build, boot and judge. Errors are part of the result."""
-        watch = Stopwatch()
-        try:
-            cases = self._run()
-        except KunitError as error:
-            cases = (results.preparation(error),)
-        return RunResult(self.name, cases, watch.seconds)
+        return results.guarded(self.name, self._run)
 
     def _run(self) -> tuple[CaseResult, ...]:
         name = self.name.replace(" ", "-")

@@ -3,13 +3,13 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base import archive, asjson
-from harness.base.console import conclude
-from harness.base.errors import ExitStatus
+from harness.base.console import Stopwatch, conclude
+from harness.base.errors import ExitStatus, KunitError
 from harness.base.table import cut, printable
 from harness.base.table import table as columns
 from harness.kernel.finding import NO_KERNEL, Finding, Kind, Place, Stage, Status
@@ -90,6 +90,16 @@ def preparation(error: Exception) -> CaseResult:
     return failed(
         "preparation", Finding(Kind.PREPARATION, cause, tuple(detail), Place(Stage.BUILD))
     )
+
+
+def guarded(name: str, do: Callable[[], Iterable[CaseResult]]) -> RunResult:
+    """Run do() and measure its time. An error becomes the result."""
+    watch = Stopwatch()
+    try:
+        cases = tuple(do())
+    except KunitError as error:
+        cases = (preparation(error),)
+    return RunResult(name, cases, watch.seconds)
 
 
 def totals(runs: Sequence[RunResult]) -> tuple[int, int]:
