@@ -45,7 +45,7 @@ class _Activity:
         self._watch = Stopwatch()
         self._expected = _known().get(name)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._thread = threading.Thread(target=self._show, daemon=True)
 
     @property
     def seconds(self) -> float:
@@ -69,7 +69,7 @@ class _Activity:
         usual = f" of about {self._expected:.0f}" if self._expected else ""
         return f"{self.name}: {self.seconds:.0f}{usual} s"
 
-    def _tell(self) -> None:
+    def _show(self) -> None:
         interval = _TERMINAL if console.has_terminal() else _LOG
         while not self._over.wait(interval):
             if not console.has_terminal():

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """make bench: the cost of adding and removing memory, compared with stock."""
 
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from harness.base import archive, asjson, builddir, picture
 from harness.base.console import Stopwatch, conclude, say
-from harness.base.errors import KunitError, UsageError
+from harness.base.errors import KunitError
 from harness.bench import barriers as bench_barriers
 from harness.bench import costs as bench_costs
 from harness.bench import plot, text
@@ -20,7 +19,7 @@ from harness.kernel.finding import Finding, Kind, Status
 from harness.kernel.kernel import Kernel
 from harness.matrix import rows as matrix_rows
 from harness.request import settings
-from harness.request.settings import DATA, Settings, check_config, check_flavour
+from harness.request.settings import DATA, Settings, check_flavour
 from harness.request.variables import KERNEL, Command
 from harness.trees import debian, tested, versions, worktree
 from harness.verdict import journal, judge, kernelrun, results
@@ -71,10 +70,10 @@ def main(environ: Mapping[str, str]) -> int:
             for config in configs
             for flavour in flavours
         ]
-        return tell(wanted, found, how, out, Path(environ.get("PLOTS") or out))
+        return publish(wanted, found, how, out, Path(environ.get("PLOTS") or out))
 
 
-def tell(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, shown: Path) -> int:
+def publish(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, shown: Path) -> int:
     """Write the results to out, tables and pictures to shown. Return the exit status."""
     judged = judge_all(found)
     heading = f"make bench of {tested.revision(wanted)} on {machine.description()}"
@@ -95,13 +94,7 @@ def tell(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, sho
 def choose(flavours: str, configs: str) -> tuple[list[str], list[str]]:
     """The FLAVOURS, stock first, and CONFIGS. Raises UsageError."""
     chosen = [check_flavour(name) for name in (flavours or FLAVOURS).split()]
-    sizes = [check_config(name) for name in (configs or CONFIGS).split()]
-    for name in sizes:
-        if name.split("-")[0] not in matrix_rows.OLDER:
-            raise UsageError(
-                f"CONFIGS: '{name}' does not start with a page size",
-                f"start with one of: {' '.join(matrix_rows.OLDER)}",
-            )
+    sizes = [matrix_rows.check_page_size(name) for name in (configs or CONFIGS).split()]
     return list(dict.fromkeys([STOCK, *chosen])), list(dict.fromkeys(sizes))
 
 

@@ -60,7 +60,7 @@ def main(environ: Mapping[str, str]) -> int:
     with journal.opened(path.with_suffix(".partial"), "make matrix", key) as kept:
         kernels = [Build(wanted, group, out, kept) for group in rows.groups(ours)]
         part = Part(shard, revision, machine.description(), tuple(matrix), tuple(run_all(kernels)))
-        return shards.tell([part], out / path.stem)
+        return shards.publish([part], out / path.stem)
 
 
 def _part(shard: Shard, ours: Sequence[Row], matrix: Sequence[Row]) -> str:
@@ -89,7 +89,7 @@ def run_all(kernels: Sequence["Build"]) -> list[RunResult]:
     """
     watch = Stopwatch()
 
-    def tell(result: RunResult) -> None:
+    def report(result: RunResult) -> None:
         say(f"[{watch.seconds:5.0f} s]   {result.name}: {len(result.wrong)} unexpected")
         for finding in result.findings:
             say(f"    {finding.text}")
@@ -101,7 +101,7 @@ def run_all(kernels: Sequence["Build"]) -> list[RunResult]:
 
     steps = (functools.partial(build, *step) for step in enumerate(kernels, 1))
     with contextlib.closing(tasks.ahead(steps)) as built:
-        return [result for kernel in built for result in kernel.boots(tell)]
+        return [result for kernel in built for result in kernel.boots(report)]
 
 
 class Build:
@@ -136,15 +136,15 @@ class Build:
             self._failed = results.preparation(error)
         self._seconds = watch.seconds
 
-    def boots(self, tell: Callable[[RunResult], None]) -> list[RunResult]:
-        """A result for each row. The first includes the time of the build. tell gets each at
+    def boots(self, report: Callable[[RunResult], None]) -> list[RunResult]:
+        """A result for each row. The first includes the time of the build. report gets each at
         once.
         """
         found: list[RunResult] = []
         for row in self._rows:
             built = 0.0 if found else self._seconds
             found.append(self._kept.run(row.name, functools.partial(self._result, row, built)))
-            tell(found[-1])
+            report(found[-1])
         return found
 
     def _result(self, row: Row, built: float) -> RunResult:

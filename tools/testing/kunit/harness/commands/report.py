@@ -22,7 +22,7 @@ def main(environ: Mapping[str, str]) -> int:
     """Merge the parts in the directory PARTS. Returns 0 only if all results are as expected."""
     build = settings.read(environ).build
     parts = shards.find(Path(environ.get("PARTS") or build / "results"))
-    status = shards.tell(parts, builddir.results(build) / Path(shards.WHOLE).stem)
+    status = shards.publish(parts, builddir.results(build) / Path(shards.WHOLE).stem)
     lost = shards.missing(parts)
     if lost:
         of = parts[0].shard.of

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """The front end of the kernel's kunit.py. It prepares the kernel tree first."""
 
@@ -101,7 +100,7 @@ def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
     """Run the tree's kunit.py. Return its status, or 125 for a failed build."""
     build = incremental.Build(line, tree)
     if line.subcommand not in options.BUILDING or not build.is_ours():
-        checkout.tell_changes(tree)
+        checkout.report_changes(tree)
         return _hand_over(line, tree)[0]
     made = build.look()
     if line.subcommand == "run" and build.bring_up_to_date(made, wanted.jobs):

@@ -69,7 +69,7 @@ class Build:
         status = self._git.run("status", "--porcelain", "--no-renames", "-z").stdout
         entries = status.split("\0")[:-1]
         edited = [entry[3:] for entry in entries]
-        checkout.tell_changes(self._tree, any(not e.startswith("??") for e in entries))
+        checkout.report_changes(self._tree, any(not e.startswith("??") for e in entries))
         if any(set(entry[:2]) - set(" M") for entry in entries):
             return None
         if not all(name.endswith(_SOURCES) for name in edited):

@@ -125,7 +125,7 @@ def missing(parts: Sequence[Part]) -> list[int]:
     ]
 
 
-def tell(parts: Sequence[Part], path: Path) -> int:
+def publish(parts: Sequence[Part], path: Path) -> int:
     """Print the table, write path with .json and .xml, and return the exit status."""
     runs = _in_order(parts)
     first = parts[0]

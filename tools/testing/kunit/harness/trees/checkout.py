@@ -17,7 +17,7 @@ MOVING = "refs/kunit/moving/"
 PREPARED = "refs/kunit/prepared/"
 
 
-def tell_changes(path: Path, there_are: bool | None = None) -> None:
+def report_changes(path: Path, there_are: bool | None = None) -> None:
     """Print a note if a tree has uncommitted changes. there_are is the answer, if known."""
     if there_are is None:
         there_are = not Git(path / ".git", work_tree=path).succeeds("diff", "--quiet", "HEAD")

@@ -24,7 +24,7 @@ from harness.base import builddir, lock
 from harness.base.packages import GIT, XZ, Requirement
 from harness.request.settings import FLAVOURS, HOME_BASE, Settings, Wish, check_flavour
 from harness.trees import debian, linux_source, source
-from harness.trees.checkout import WorkTree, tell_changes
+from harness.trees.checkout import WorkTree, report_changes
 from harness.trees.git import Git
 from harness.trees.layers import read_steps
 from harness.trees.source import Base
@@ -46,7 +46,7 @@ def prepare(
         tree = WorkTree(git, root / name, name)
         tree.bring_to(commit)
         if note_changes:
-            tell_changes(tree.path)
+            report_changes(tree.path)
         return tree.path
 
 

@@ -113,7 +113,7 @@ class Matrix(World):
 
     def test_unknown_names(self) -> None:
         self.assert_error(self.matrix(CONFIGS="5k"), 2, "5k")
-        self.assert_error(self.matrix(CONFIGS="kasan"), 2, "does not begin with a page size")
+        self.assert_error(self.matrix(CONFIGS="kasan"), 2, "does not start with a page size")
         self.assert_error(self.matrix(FLAVOURS="vanilla"), 2, "vanilla")
         self.assert_error(self.matrix(KSRC=str(self.top)), 2, "not KSRC")
         for shard in ("0/3", "4/3", "1", "a/b", "-1/2"):
