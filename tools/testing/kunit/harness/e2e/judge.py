@@ -14,7 +14,7 @@ from harness.base.console import tail
 from harness.e2e.guest import Ended
 from harness.e2e.scenario import Case
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status
-from harness.verdict import judge, ktap
+from harness.verdict import judge, ktap, splats
 from harness.verdict.results import CaseResult
 
 _RESULT = re.compile(r"^    (ok|not ok) \d+ (\S+)$")
@@ -38,7 +38,7 @@ def look(ended: Ended, cases: Sequence[Case]) -> Seen:
     start = next((n for n, line in enumerate(lines) if _START.match(line)), None)
     if start is None:
         return Seen((), (_no_start(ended),))
-    trouble = judge.splats(lines[:start])
+    trouble = splats.find(lines[:start])
     outcomes: list[CaseResult] = []
     part: list[str] = []
     for line in lines[start + 1 :]:
@@ -54,7 +54,7 @@ def look(ended: Ended, cases: Sequence[Case]) -> Seen:
     elif report.open_tests or report.is_cut_short:
         trouble.append(Finding(Kind.DIED, "the guest died after its last case", _tail(lines)))
     else:
-        trouble += judge.splats(part)
+        trouble += splats.find(part)
     return Seen(tuple(outcomes), tuple(trouble))
 
 
@@ -70,7 +70,7 @@ def _no_start(ended: Ended) -> Finding:
 
 def _outcome(name: str, match: "re.Match[str]", part: Sequence[str]) -> CaseResult:
     figures = tuple((m.group(1), int(m.group(2))) for m in map(_FIGURE.match, part) if m)
-    found = judge.splats(part)
+    found = splats.find(part)
     place = Place(case=name)
     if found:
         # Drop the line number, which counts within this part of the log.
@@ -89,7 +89,7 @@ def _outcome(name: str, match: "re.Match[str]", part: Sequence[str]) -> CaseResu
 def _death(name: str, ended: Ended, part: Sequence[str]) -> CaseResult:
     """The result of a case in which the guest died."""
     place = Place(case=name)
-    found = judge.splats(part)
+    found = splats.find(part)
     if ended.timed_out:
         death = Finding(Kind.HANG, f"{name}: the guest hung and was ended", _tail(part), place)
     elif found:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harness.kernel.finding import Finding, Kind, Status, of_case
 from harness.revision.ending import Ending
 from harness.revision.outcomes import OF_CASES, Case, Identity, Outcome, not_built, same
-from harness.verdict import judge, ktap
+from harness.verdict import judge, ktap, splats
 from harness.verdict.remarks import Remark
 
 
@@ -207,8 +207,8 @@ def _last_words(outcome: Outcome, may_fail: Collection[str]) -> frozenset[Identi
         return frozenset()
     lines = outcome.run.console.splitlines()
     ended = [n for n, line in enumerate(lines) if ktap.is_result(ktap.strip_timestamp(line))]
-    before = {same(f) for f in judge.splats(lines[: ended[-1] if ended else 0])}
-    return frozenset({same(death), *(same(f) for f in judge.splats(lines))} - before)
+    before = {same(f) for f in splats.find(lines[: ended[-1] if ended else 0])}
+    return frozenset({same(death), *(same(f) for f in splats.find(lines))} - before)
 
 
 # --- Two revisions --------------------------------------------------------

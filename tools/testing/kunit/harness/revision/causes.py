@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.kernel.finding import DEATHS, Kind, shape
 from harness.revision.blame import Fault
-from harness.verdict import judge
+from harness.verdict import splats
 
 # What an assertion of KUnit begins with, and what a case of the kernel's prints around it.
 _FAILED_AT = re.compile(r"# \w+: (?:EXPECTATION|ASSERTION) FAILED at (\S+)")
@@ -119,9 +119,9 @@ def _reason(fault: Fault) -> tuple[str, str]:
     finding = fault.finding
     if finding.kind in DEATHS or not (fault.is_of_case or finding.kind is Kind.SPLAT):
         return finding.kind.value, f"{fault.patch} {finding.identity}"
-    splats = [finding] if finding.kind is Kind.SPLAT else judge.splats(finding.log)
-    if splats:
-        return "splat", shape(splats[0].subject)
+    found = [finding] if finding.kind is Kind.SPLAT else splats.find(finding.log)
+    if found:
+        return "splat", shape(found[0].subject)
     log = list(finding.log)
     for number, line in enumerate(log):
         if _FAILED_AT.search(line):

@@ -59,7 +59,7 @@ def short(report: Report) -> str:
     tail = ["", f"Linux {report.new.version}, {report.new.onto}.{said}"]
     shown = 0
     for cause in report.causes:
-        entry = _entry(report, cause, 3, _SHORT_WIDTH)
+        entry = _entry(report, cause, 3 if len(report.causes) == 1 else 2, _SHORT_WIDTH)
         if len(lines) + len(entry) + len(tail) + 1 > _SHORT_LINES:
             break
         lines += entry

@@ -6,7 +6,7 @@ no splat, and a kernel that survives to the end.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,23 +15,12 @@ from harness.base.errors import UsageError
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
 from harness.request.settings import DATA
 from harness.trees import versions
-from harness.verdict import ktap
+from harness.verdict import ktap, splats
 from harness.verdict.ktap import Report, Test
 from harness.verdict.results import CaseResult
 
 EXPECTED = DATA / "expected"
 
-# Lines by which a kernel reports a problem with itself.
-SPLAT = re.compile(
-    r"cut here|\bWARNING: |\bBUG: |\bOops\b|Call [Tt]race:|Kernel panic|Unable to handle|"
-    r"Internal error|\bKASAN: |\bKFENCE: |\bUBSAN: |\bKCSAN: |"
-    r"possible (?:recursive|circular|irq lock|deadlock)|INFO: .*(?:deadlock|stall|lockdep|blocked)|"
-    r"detected stall|soft lockup|Bad page state|Bad page map|page allocation failure|"
-    r"DEBUG_LOCKS_WARN_ON|suspicious RCU usage|[Rr]efcount_t: |list_(?:add|del) corruption"
-)
-_CUT = "------------[ cut here ]------------"
-# The line that identifies a report that begins with _CUT.
-_WHICH = re.compile(r"\bWARNING: |\bkernel BUG at ")
 _BOOTED = re.compile(r"Linux version \d|Booting Linux")
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
 
@@ -88,7 +77,7 @@ def judge(log: str, expected: Expectation) -> Verdict:
     """Judge a console log."""
     lines = log.splitlines()
     report = ktap.read(lines)
-    findings = [*_death(log, report), *malformed(report), *splats(lines)]
+    findings = [*_death(log, report), *malformed(report), *splats.find(lines)]
     ran = _cases(report)
     for name in sorted({n for n, _ in ran if [m for m, _ in ran].count(n) > 1}):
         findings.append(
@@ -179,34 +168,6 @@ def malformed(report: Report) -> list[Finding]:
         Finding(Kind.KTAP, f"KTAP: {p.text}", subject=f"{p.offence.value} {p.name}")
         for p in report.problems
     ]
-
-
-def splats(lines: Iterable[str]) -> list[Finding]:
-    """A finding for each splat, with the lines that follow it."""
-    plain = [ktap.strip_timestamp(line.rstrip()) for line in lines]
-    findings: list[Finding] = []
-    last = -_SPLAT_LINES
-    for number, line in enumerate(plain):
-        if SPLAT.search(line) and not ktap.is_ktap(line):
-            # Several lines of one report may match.
-            if number - last >= _SPLAT_LINES or _CUT in line:
-                shown = tuple(plain[number : number + _SPLAT_LINES])
-                subject = _subject(shown)
-                text = f"splat at line {number + 1}: {subject}"
-                findings.append(Finding(Kind.SPLAT, text, shown, subject=subject))
-            last = number
-    return findings
-
-
-def _subject(report: tuple[str, ...]) -> str:
-    """The line that identifies a report. All WARN()s begin with the same line."""
-    first, *more = report
-    if _CUT not in first:
-        return first
-    return next((line for line in more if _WHICH.search(line)), more[0] if more else first)
-
-
-_SPLAT_LINES = 12
 
 
 # --- The files of expected/ -----------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.base.errors import UsageError
 from harness.kernel.finding import Finding, Kind, Stage, Status
-from harness.verdict import judge, ktap
+from harness.verdict import judge, ktap, splats
 from harness.verdict.judge import Expectation, Verdict
 from harness.verdict.ktap import Offence
 from tests.world.fake import DATA
@@ -26,6 +26,9 @@ CASES = frozenset(
 
 def log(name: str) -> str:
     return (DATA / f"{name}.log").read_text()
+
+
+CUT, END = "------------[ cut here ]------------", "---[ end trace 0000000000000000 ]---"
 
 
 class Logs(unittest.TestCase):
@@ -144,8 +147,18 @@ class Logs(unittest.TestCase):
         new = "WARNING: mm/sparse.c:7 at populate+0x8/0x10, CPU#1: kunit_try_catch/34"
         bug = "kernel BUG at mm/memory.c:7!"
         lines = [cut, old, "Call trace:", cut, message, new, "Call trace:", cut, bug, cut]
-        self.assertEqual([old, new, bug, cut], [f.subject for f in judge.splats(lines)])
-        self.assertEqual(4, len({f.identity for f in judge.splats(lines)}))
+        self.assertEqual([old, new, bug, cut], [f.subject for f in splats.find(lines)])
+        self.assertEqual(4, len({f.identity for f in splats.find(lines)}))
+
+    def test_a_call_trace_belongs_to_its_warning(self) -> None:
+        """However many registers stand between them; the log leaves those out."""
+        registers = [f"x{n}: 0000000000000000 x{n - 1}: 0000000000000000" for n in range(29, 0, -2)]
+        trace = ["Call trace:", " f+0x8/0x20", " g+0x4/0x10"]
+        warning = "WARNING: CPU: 0 PID: 7 at mm/memory.c:9 f+0x8/0x20"
+        report = [CUT, warning, "pc : f+0x8/0x20", "sp : ffff800080", *registers, *trace, END]
+        found = splats.find([*report, "ok 1 a", *report])
+        self.assertEqual([warning, warning], [f.subject for f in found])
+        self.assertEqual((CUT, warning, *trace, END), found[0].log)
 
     def test_offences_against_the_format(self) -> None:
         for name, offence, where in (
@@ -198,12 +211,12 @@ class Splats(unittest.TestCase):
             "kunit_try_catch: page allocation failure: order:9, mode:0xcc0",
             "Call trace:",
         ):
-            self.assertTrue(judge.SPLAT.search(line), line)
+            self.assertTrue(splats.SPLAT.search(line), line)
 
     def test_what_a_healthy_kernel_says(self) -> None:
         for name in ("pass", "failure", "param_failure", "no_kunit"):
             for line in log(name).splitlines():
-                self.assertFalse(judge.SPLAT.search(line), line)
+                self.assertFalse(splats.SPLAT.search(line), line)
         for line in (
             "KASAN shadow memory initialized",
             "kasan: KernelAddressSanitizer initialized (generic)",
@@ -211,7 +224,7 @@ class Splats(unittest.TestCase):
             "random: crng init done",
             "CPU features: detected: Spectre-BHB",
         ):
-            self.assertFalse(judge.SPLAT.search(line), line)
+            self.assertFalse(splats.SPLAT.search(line), line)
 
 
 class Reader(unittest.TestCase):
