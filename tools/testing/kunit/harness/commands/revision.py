@@ -17,9 +17,8 @@ from harness.matrix import rows
 from harness.request import settings
 from harness.request.settings import Settings, Wish
 from harness.request.variables import KERNEL, Command
-from harness.revision import blame, files, onto
+from harness.revision import against, files, onto
 from harness.revision import series as revision_series
-from harness.revision import series_run
 from harness.revision import text as revision_text
 from harness.revision.history import History
 from harness.revision.judged import Judged
@@ -65,9 +64,9 @@ def _main(environ: Mapping[str, str]) -> int:
     )
     plan = Plan(configs, tips, bool(environ.get("TIP_ONLY")))
     series = revision_series.read(given, wish.ksrc)
-    against = environ.get("AGAINST") or ""
+    named = environ.get("AGAINST") or ""
     wish = replace(wish, flavour=onto.choose(environ, wish, series))
-    older = _older(against, wish, series)
+    older = _older(named, wish, series)
     wanted = debian.resolve(wish)
     drawing = (replace(need, optional=True) for need in picture.needs())
     machine.ensure_tools(wanted, *drawing)
@@ -101,12 +100,12 @@ def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) ->
     return tuple(dict.fromkeys(settings.check_config(name) for name in names))
 
 
-def _older(against: str, wish: Wish, series: Series) -> Series | None:
+def _older(named: str, wish: Wish, series: Series) -> Series | None:
     """Choose the revision to compare with: AGAINST, the previous version, or patches/series."""
-    if against == "none":
+    if named == "none":
         return None
-    if against:
-        return revision_series.read(against, wish.ksrc)
+    if named:
+        return revision_series.read(named, wish.ksrc)
     earlier = revision_series.earlier(series)
     if earlier:
         say(f"comparing with v{earlier.version} (AGAINST=none leaves that out)")
@@ -164,7 +163,7 @@ class Judge:
             return report
         old = _judge_older(self._wanted, older, self._kept, report.new, plan)
         changes = {
-            config: blame.compare(old.tip[config], report.new.tip[config])
+            config: against.compare(old.tip[config], report.new.tip[config])
             for config in plan.tips
             if config in old.tip and config in report.new.tip
         }
@@ -199,9 +198,8 @@ def _judge_older(wanted: Settings, older: Series, kept: Archive, new: Judged, pl
     if any(f.is_of_case and f.patch is None for f in new.faults) and not plan.tip_only:
         old.try_base(plan.configs)
         old.try_patches(plan.configs)
-        for config in plan.configs:
-            series_run.blame(new, old.judged, config)
     old.try_tip(tuple(new.tip))
+    against.blame(new, old.judged)
     return old.judged
 
 

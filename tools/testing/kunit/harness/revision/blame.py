@@ -24,7 +24,8 @@ class Fault:
     """A defect of the series.
 
     shown: where it was seen. patch: the patch to blame, or None if unknown. by_against: the
-    patch is known from the older revision.
+    patch is known from the older revision. seen_at: the patch after which it was seen, if
+    that patch is the same in the older revision, which does not have the fault.
     """
 
     finding: Finding
@@ -32,6 +33,7 @@ class Fault:
     patch: int | None = None
     config: str = ""
     by_against: bool = False
+    seen_at: int | None = None
 
     @property
     def case(self) -> str:
@@ -46,7 +48,9 @@ class Fault:
     @property
     def text(self) -> str:
         """The finding as text."""
-        more = "; in AGAINST it turned green with this patch" if self.by_against else ""
+        more = "; in AGAINST this patch makes it pass" if self.by_against else ""
+        if self.seen_at:
+            more = f"; seen at patch {self.seen_at}, which is the same in AGAINST"
         return f"{self.finding.text}{more}"
 
     @property
@@ -67,16 +71,6 @@ class State:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     green: dict[str, tuple[str, ...]] = field(default_factory=dict)
     broken: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Changes:
-    """The cases that differ between the tips of two revisions, with one config."""
-
-    fixed: tuple[str, ...]
-    broken: tuple[str, ...]
-    new: tuple[str, ...]
-    gone: tuple[str, ...]
 
 
 # --- One patch after another ----------------------------------------------
@@ -209,27 +203,3 @@ def _last_words(outcome: Outcome, may_fail: Collection[str]) -> frozenset[Identi
     ended = [n for n, line in enumerate(lines) if ktap.is_result(ktap.strip_timestamp(line))]
     before = {same(f) for f in splats.find(lines[: ended[-1] if ended else 0])}
     return frozenset({same(death), *(same(f) for f in splats.find(lines))} - before)
-
-
-# --- Two revisions --------------------------------------------------------
-
-
-def compare(old: Outcome, new: Outcome) -> Changes:
-    """Compare the cases of two tips.
-
-    Cases whose result is unknown at either tip are left out.
-    """
-    if any(tip.run.ending is not Ending.RAN for tip in (old, new)):
-        return Changes((), (), (), ())
-    unknown = old.unknown | new.unknown
-    was, now = (
-        {n for n, c in tip.cases.items() if c.status is not Status.MISSING} - unknown
-        for tip in (old, new)
-    )
-    both = was & now
-    return Changes(
-        fixed=tuple(sorted(n for n in both if n in new.good and n not in old.good)),
-        broken=tuple(sorted(n for n in both if n in old.good and n not in new.good)),
-        new=tuple(sorted(now - was)),
-        gone=tuple(sorted(was - now)),
-    )

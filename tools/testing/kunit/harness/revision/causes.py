@@ -117,6 +117,9 @@ def _rank(fault: Fault) -> int:
 def _reason(fault: Fault) -> tuple[str, str]:
     """A key that faults with the same cause share."""
     finding = fault.finding
+    if finding.kind is Kind.BUILD:
+        errors = [line for line in finding.log if "error:" in line]
+        return finding.kind.value, shape(errors[0] if errors else finding.identity[-1])
     if finding.kind in DEATHS or not (fault.is_of_case or finding.kind is Kind.SPLAT):
         return finding.kind.value, f"{fault.patch} {finding.identity}"
     found = [finding] if finding.kind is Kind.SPLAT else splats.find(finding.log)

@@ -53,7 +53,7 @@ class Judged:
         A patch is listed even if an earlier one is to blame.
         """
         found = {
-            f.patch
+            f.seen_at or f.patch
             for f in self.faults
             if f.patch and f.shown is Shown.PATCH and f.finding.kind not in OF_STYLE
         }

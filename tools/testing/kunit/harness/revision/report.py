@@ -6,7 +6,8 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.revision.blame import Changes, Fault
+from harness.revision.against import Changes
+from harness.revision.blame import Fault
 from harness.revision.causes import Cause, causes
 from harness.revision.judged import Judged
 

@@ -255,21 +255,3 @@ class SeriesRun:
         total = len(self._series.members)
         what = f"patch {state.number}/{total}: {state.title}" if state.number else "the base"
         say(f"[{self._watch.seconds:4.0f} s] {config}: {what} ...")
-
-
-def blame(new: Judged, old: Judged, config: str) -> None:
-    """Blame a patch for each case that fails only at the tip.
-
-    It is the patch that made the case pass in the old revision: the one with the same title,
-    or else with the same number.
-    """
-    turned = {c: s for s in old.states for c in s.green.get(config, ())}
-    numbers = {m.title: m.number for m in new.series.members}
-    same_length = len(new.series.members) == len(old.series.members)
-    for place, fault in enumerate(new.faults):
-        state = turned.get(fault.case)
-        if not fault.is_of_case or fault.patch or state is None:
-            continue
-        number = numbers.get(state.title) or (state.number if same_length else None)
-        if number:
-            new.faults[place] = replace(fault, patch=number, by_against=True)

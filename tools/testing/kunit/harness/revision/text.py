@@ -77,10 +77,10 @@ def first_words(report: Report) -> list[str]:
 
 def _entry(report: Report, cause: Cause, most: int, width: int = WIDTH) -> list[str]:
     """A cause: the patch, the cases, and the output."""
-    title = f' "{report.new.states[cause.patch].title}"' if cause.patch else ""
-    whose = f"patch {cause.patch}{title}" if cause.patch else "the tip"
-    configs = " ".join(cause.configs)
-    lines = [f"* {whose}{', ' if configs else ''}{configs}:"]
+    where = f" ({' '.join(cause.configs)})" if cause.configs else ""
+    title = f": {report.new.states[cause.patch].title}" if cause.patch else ":"
+    whose = f"patch {cause.patch}" if cause.patch else "the tip"
+    lines = [f"* {whose}{where}{title}"]
     if not cause.first.is_of_case:
         lines += _wrapped(cause.what, width, "  ")
     others = [name for name in cause.cases if cause.first.is_of_case or name != cause.first.case]

@@ -64,6 +64,16 @@ class Causes(unittest.TestCase):
         # And to nobody, if no patch is blamed for it.
         self.assertEqual([(None, 5)], self.found(*tip))
 
+    def test_the_same_error_of_the_compiler(self) -> None:
+        """On another line, for a patch above it moves that."""
+        log = "../mm/x.c:{}:57: error: 'altmap' undeclared (first use in this function)"
+        first, tip = (Finding(Kind.BUILD, "it", (log.format(n),)) for n in (319, 341))
+        faults = Fault(first, Shown.PATCH, 1, "4k"), Fault(tip, Shown.TIP, None, "64k")
+        (cause,) = causes(faults)
+        self.assertEqual((1, ("4k", "64k")), (cause.patch, cause.configs))
+        other = Finding(Kind.BUILD, "it", ("../mm/x.c:7:1: error: too few arguments",))
+        self.assertEqual(2, len(causes([*faults, Fault(other, Shown.TIP, None, "16k")])))
+
     def test_two_patches_with_the_same_message(self) -> None:
         one, two = failed("s.a", *message(1), patch=1), failed("s.b", *message(2), patch=2)
         tip = failed("s.c", *message(3), patch=None)

@@ -103,8 +103,8 @@ class Told(unittest.TestCase):
         self.assertTrue(
             text.startswith("Verdict: patch 1/2 makes the kernel panic (4k); patch 2/2 ")
         )
-        self.assertIn('* patch 1 "one", 4k:\n  the kernel panicked\n', text)
-        self.assertIn('* patch 2 "two", 4k:\n  s.b\n', text)
+        self.assertIn("* patch 1 (4k): one\n  the kernel panicked\n", text)
+        self.assertIn("* patch 2 (4k): two\n  s.b\n", text)
         self.assertIn("Bisectable: no, not at patch 1.", text)
 
     def test_the_short_form_fits_a_reply(self) -> None:

@@ -17,9 +17,9 @@ from harness.base.errors import ExitStatus
 from harness.commands import revision
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import Settings
-from harness.revision import blame
+from harness.revision import against, blame
 from harness.revision import document as revision_document
-from harness.revision import outcomes, series_run
+from harness.revision import outcomes
 from harness.revision import text as revision_text
 from harness.revision.blame import Progress
 from harness.revision.builds import Run
@@ -224,8 +224,8 @@ class Read(unittest.TestCase):
         new.tip["4k"] = outcomes[-1]
         new.faults += blame.judge_tip(outcomes[-1], (), base, new.faults)
         old.states[1].green["4k"] = tuple(sorted(CASES))
-        series_run.blame(new, old, "4k")
-        changes = {"4k": blame.compare(base, outcomes[-1])}
+        against.blame(new, old)
+        changes = {"4k": against.compare(base, outcomes[-1])}
         report = Report(new, ("4k",), ("4k",), False, 1.0, old, changes)
         tables = revision_text._patch_table(report) + revision_text._tip_table(report)
         for junit in revision_document.junit_runs(report):

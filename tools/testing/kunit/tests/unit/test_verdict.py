@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.kernel.finding import Finding, Kind, of_case
 from harness.request.settings import Settings
-from harness.revision import blame, outcomes, series_run
+from harness.revision import against, blame, outcomes, series_run
 from harness.revision.blame import Fault, Progress, Shown, State
 from harness.revision.ending import Ending
 from harness.revision.outcomes import Outcome
@@ -205,9 +205,9 @@ class Tip(unittest.TestCase):
         self.assertEqual({A}, set(blame.tolerated("baseline", base, expected)))
 
     def test_two_revisions(self) -> None:
-        changes = blame.compare(outcome("ab", "c"), outcome("bc", "a", missing=""))
+        changes = against.compare(outcome("ab", "c"), outcome("bc", "a", missing=""))
         self.assertEqual(((C,), (A,)), (changes.fixed, changes.broken))
-        changes = blame.compare(outcome("a", missing="b"), outcome("b", missing="a"))
+        changes = against.compare(outcome("a", missing="b"), outcome("b", missing="a"))
         self.assertEqual(((B,), (A,)), (changes.new, changes.gone))
 
     def test_nothing_is_said_of_what_is_not_known(self) -> None:
@@ -218,8 +218,8 @@ class Tip(unittest.TestCase):
             outcome("a", "", death(Kind.HANG), missing="bc"),
             Outcome(run(ending=Ending.BUILD_FAILED)),
         ):
-            self.assertEqual(none, dataclasses.astuple(blame.compare(good, other)), other)
-            self.assertEqual(none, dataclasses.astuple(blame.compare(other, good)), other)
+            self.assertEqual(none, dataclasses.astuple(against.compare(good, other)), other)
+            self.assertEqual(none, dataclasses.astuple(against.compare(other, good)), other)
 
 
 class Expected(unittest.TestCase):
@@ -278,9 +278,10 @@ class Blame(unittest.TestCase):
             Fault(Finding(Kind.FAILED, "x", place=of_case(B)), Shown.TIP, None, "4k")
         ]
         self.old.states[2].green["4k"] = (B,)
+        self.old.tip["4k"] = outcome("ab")
 
     def patch(self) -> int | None:
-        series_run.blame(self.new, self.old, "4k")
+        against.blame(self.new, self.old)
         return self.new.faults[0].patch
 
     def test_the_patch_that_turned_it_green(self) -> None:
@@ -290,6 +291,7 @@ class Blame(unittest.TestCase):
     def test_it_is_found_by_its_title(self) -> None:
         self.old = judged("two", "one")
         self.old.states[1].green["4k"] = (B,)
+        self.old.tip["4k"] = outcome("ab")
         self.assertEqual(2, self.patch())
 
     def test_one_that_is_gone(self) -> None:
@@ -299,6 +301,37 @@ class Blame(unittest.TestCase):
     def test_what_a_patch_is_blamed_for_already(self) -> None:
         self.new.faults = [replace(self.new.faults[0], patch=1)]
         self.assertEqual(1, self.patch())
+
+    def change_patch_one(self) -> None:
+        first, *rest = self.new.series.members
+        data = b"head\n\ndiff --git a/x b/x\n@@ -1 +1 @@\n-old\n+new\n"
+        changed = replace(first, patch=replace(first.patch, data=data))
+        self.new.series = replace(self.new.series, members=(changed, *rest))
+
+    def test_a_patch_that_did_not_change_is_not_to_blame(self) -> None:
+        self.change_patch_one()
+        self.assertEqual(1, self.patch())
+        # The same for one that breaks what passed before. To bisect, what was seen counts.
+        self.new.faults = [replace(self.new.faults[0], shown=Shown.PATCH, patch=2)]
+        self.assertEqual(1, self.patch())
+        self.assertEqual((2,), self.new.not_bisectable)
+        self.assertIn("seen at patch 2", self.new.faults[0].text)
+
+    def test_a_fault_of_the_older_revision_stays_where_it_was_seen(self) -> None:
+        self.change_patch_one()
+        self.new.faults = [
+            replace(self.new.faults[0], shown=Shown.PATCH, patch=2),
+            Fault(splat(), Shown.PATCH, 2, "4k"),
+            Fault(Finding(Kind.CHECKPATCH, "x"), Shown.PATCH, 2),
+        ]
+        self.old.tip["4k"] = outcome("a", "b", splat())
+        self.patch()
+        self.assertEqual([2, 2, 2], [fault.patch for fault in self.new.faults])
+
+    def test_the_same_case_with_another_config(self) -> None:
+        self.new.faults = [replace(self.new.faults[0], config="64k")]
+        self.old.tip["64k"] = outcome("ab")
+        self.assertEqual(2, self.patch())
 
     def test_whether_one_can_bisect_is_the_same_with_an_older_revision(self) -> None:
         """A fault that shows at the tip says nothing about the states before it."""
