@@ -48,7 +48,8 @@ def blame(new: Judged, old: Judged) -> None:
 
     A case that never passed is blamed on the patch that makes it pass in the old revision: the
     one with the same title, or else with the same number. A patch that has not changed since
-    the old revision is not to blame, but the last patch before it that has.
+    the old revision is not to blame, but the last patch before it that has. If only one patch
+    has changed, it is to blame for all.
     """
     turned = {c: s for s in old.states for green in s.green.values() for c in green}
     numbers = {m.title: m.number for m in new.series.members}
@@ -63,6 +64,8 @@ def blame(new: Judged, old: Judged) -> None:
             state = turned[fault.case]
             number = numbers.get(state.title) or (state.number if same_length else None)
             fault = replace(fault, patch=number, by_against=number is not None)
+        if not number and len(changed) == 1:
+            fault = replace(fault, patch=min(changed), by_against=True)
         earlier = [n for n in changed if number and n < number]
         if number and number not in changed and earlier:
             fault = replace(fault, patch=max(earlier), by_against=True, seen_at=number)

@@ -48,7 +48,7 @@ class Fault:
     @property
     def text(self) -> str:
         """The finding as text."""
-        more = "; in AGAINST this patch makes it pass" if self.by_against else ""
+        more = "; the patch is known from AGAINST" if self.by_against else ""
         if self.seen_at:
             more = f"; seen at patch {self.seen_at}, which is the same in AGAINST"
         return f"{self.finding.text}{more}"

@@ -56,7 +56,8 @@ def short(report: Report) -> str:
     """Return the text of a reply: the verdict, and as many causes as fit."""
     lines = [*textwrap.wrap(headline(report), _SHORT_WIDTH, subsequent_indent="  "), ""]
     said = "" if report.tip_only else f" {_bisectable(report.new)}."
-    tail = ["", f"Linux {report.new.version}, {report.new.onto}.{said}"]
+    tail = [""] if report.causes else []
+    tail.append(f"Linux {report.new.version}, {report.new.onto}.{said}")
     shown = 0
     for cause in report.causes:
         entry = _entry(report, cause, 3 if len(report.causes) == 1 else 2, _SHORT_WIDTH)

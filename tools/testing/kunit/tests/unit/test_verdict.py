@@ -317,6 +317,12 @@ class Blame(unittest.TestCase):
         self.assertEqual((2,), self.new.not_bisectable)
         self.assertIn("seen at patch 2", self.new.faults[0].text)
 
+    def test_the_only_patch_that_changed(self) -> None:
+        """Whatever else differs at the tip from the older revision, it comes from that patch."""
+        self.change_patch_one()
+        self.new.faults = [Fault(splat(), Shown.TIP, None, "4k")]
+        self.assertEqual(1, self.patch())
+
     def test_a_fault_of_the_older_revision_stays_where_it_was_seen(self) -> None:
         self.change_patch_one()
         self.new.faults = [
