@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """How kunit.py boots an arm64 kernel for the vmemmap suites.
 
-The kernel is told of the first 480 MiB of the guest's memory alone. The rest
-exists and nobody uses it: that is the device memory of the tests. It begins 32 MiB
-before the end of a section, whatever the page size, so that one section is boot
-memory in part, and is enough for several sections of 512 MiB after that one, which
-is what they are with 64K pages.
+mem=480M limits the kernel to the first 480 MiB of the guest's memory. The rest is the
+device memory of the tests. It starts 32 MiB before the end of a section, whatever the
+page size, so part of that section is boot memory. Several sections follow, even with
+64K pages, whose sections have 512 MiB.
 """
 
 import os
@@ -14,14 +13,14 @@ import platform
 from ..qemu_config import QemuArchParams
 
 
-# The cases touch memory here and there. QEMU would ask for huge pages, and the host clear
-# all of each: with 4K pages in the guest QEMU takes 370 MB then, and 130 MB like this.
+# The cases touch scattered pages. By default, QEMU asks for huge pages, and the host clears
+# all of each. memfd avoids that: QEMU takes 130 MB instead of 370 MB with 4K pages.
 _RAM = ['-m', '4096', '-object', 'memory-backend-memfd,id=ram,size=4096M,share=on',
         '-machine', 'virt,memory-backend=ram']
 
 
 def _cpu() -> list[str]:
-    """The one asked for, emulated; else KVM where there is any; else one with all features."""
+    """The emulated CPU in KUNIT_QEMU_CPU, else KVM if available, else one with all features."""
     wanted = os.environ.get('KUNIT_QEMU_CPU')
     if wanted:
         return ['-accel', 'tcg', '-cpu', wanted]

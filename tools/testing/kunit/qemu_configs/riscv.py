@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """How kunit.py boots a riscv64 kernel for the vmemmap suites.
 
-As with arm64, the kernel is told of the first 480 MiB alone, and the rest is the
-device memory of the tests. The device tree is in there as well, and not needed
-any more by then.
+As on arm64, mem=480M limits the kernel, and the rest of the memory is the device memory
+of the tests. The device tree lies there too, but the kernel no longer needs it then.
 """
 
 from ..qemu_config import QemuArchParams

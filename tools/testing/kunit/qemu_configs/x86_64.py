@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """How kunit.py boots an x86_64 kernel for the vmemmap suites.
 
-As with arm64, the kernel is told of the first 480 MiB alone, and what comes after
-them up to 2 GiB is the device memory of the tests. "mem=480M" would not do: on x86
-memory cannot be hot-added above that.
+As on arm64, the kernel gets the first 480 MiB. The memory above, up to 2 GiB, is the
+device memory of the tests. mem=480M would not work, because x86 refuses to hot-add
+memory above that limit.
 """
 
 from ..qemu_config import QemuArchParams
