@@ -4,12 +4,12 @@
 mm/tests/memmap_bench_kunit.c describes the format of the log lines.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.base.errors import KunitError
 from harness.originmap.draw import size
+from harness.verdict import ktap
 
 # The calls of drivers and memory hot-plug. All other calls are parts of these.
 WHOLE = (
@@ -30,7 +30,6 @@ _MEMORY = ("device", "dimm")
 
 DEVICE, RAM = "device", "ram"
 
-_LINE = re.compile(r"bench: (kernel|row) (.*)$")
 _NUMBERS = ("own", "insns", "ns", "ram", "device", "window")
 
 
@@ -146,13 +145,9 @@ def read(log_text: str) -> Costs:
     """The measurements in a console log. Raises BenchError."""
     facts: Facts | None = None
     rows: dict[Key, Row] = {}
-    for line in log_text.splitlines():
-        match = _LINE.search(line.rstrip())
-        if not match:
-            continue
-        fields = dict(word.split("=", 1) for word in match[2].split() if "=" in word)
+    for line, kind, fields in ktap.records(log_text, "bench"):
         try:
-            if match[1] == "kernel":
+            if kind == "kernel":
                 facts = Facts(*(int(fields[name]) for name in Facts.__annotations__))
                 continue
             key = Key(fields["call"], fields["of"], fields["origin"], int(fields["bytes"]))
@@ -161,7 +156,7 @@ def read(log_text: str) -> Costs:
             rows[key] = Row(key, *(int(fields[name]) for name in _NUMBERS))
         except (KeyError, ValueError) as error:
             raise BenchError(
-                f"not a measurement: {line.strip()}",
+                f"not a measurement: {line}",
                 "check that the log is from memmap_bench; its source describes the format",
             ) from error
     if facts is None or not rows:

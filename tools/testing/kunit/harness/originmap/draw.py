@@ -4,21 +4,15 @@
 mm/tests/origin_map.h describes the format of the log lines.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.base.errors import KunitError
 from harness.base.table import table
+from harness.verdict import ktap
 
 DEVICE, RAM, HOLE = "device", "ram", "hole"
 _ORIGINS = {DEVICE: "device", RAM: "system RAM", HOLE: "nothing"}
-_LINE = re.compile(r"origin-map: (begin|run|end) (.*)$")
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "begin": ("page", "pfn", "pages", "offered"),
-    "run": ("at", "pages", "leaf", "from", "pfn"),
-    "end": ("pages", "tables"),
-}
 
 
 class MapError(KunitError):
@@ -69,29 +63,22 @@ def read(log_text: str) -> list[Map]:
     maps: list[Map] = []
     begun: dict[str, str] = {}
     runs: list[Run] = []
-    for line in log_text.splitlines():
-        match = _LINE.search(line.rstrip())
-        if not match:
-            continue
-        kind, fields = match.group(1), _read_fields(match.group(1), line, match.group(2))
+    for line, kind, fields in ktap.records(log_text, "origin-map"):
         try:
             if kind == "begin":
-                begun, runs = fields, []
+                begun = {name: fields[name] for name in ("page", "pfn", "pages", "offered")}
+                runs = []
             elif kind == "run":
                 runs.append(_read_run(fields))
             elif begun:
                 maps.append(_read_map(begun, runs, fields))
                 begun = {}
-        except ValueError as error:
-            raise _bad(line) from error
+        except (KeyError, ValueError) as error:
+            raise MapError(
+                f"not a line of an origin map: {line}",
+                "check that the log is from these suites; mm/tests/origin_map.h has the format",
+            ) from error
     return maps
-
-
-def _read_fields(kind: str, line: str, text: str) -> dict[str, str]:
-    fields = dict(word.split("=", 1) for word in text.split() if "=" in word)
-    if any(name not in fields for name in _FIELDS[kind]):
-        raise _bad(line)
-    return fields
 
 
 def _read_run(fields: dict[str, str]) -> Run:
@@ -111,13 +98,6 @@ def _read_map(begun: dict[str, str], runs: Sequence[Run], ended: dict[str, str])
         int(ended["pages"]),
         int(ended["tables"]),
         tuple(runs),
-    )
-
-
-def _bad(line: str) -> MapError:
-    return MapError(
-        f"not a line of an origin map: {line.strip()}",
-        "check that the log is from these suites; mm/tests/origin_map.h has the format",
     )
 
 

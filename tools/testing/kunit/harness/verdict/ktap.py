@@ -8,7 +8,7 @@ format.
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from harness.kernel.finding import Status
@@ -106,6 +106,16 @@ def is_ktap(line: str) -> bool:
     """Whether a line without timestamp is KTAP rather than a kernel message."""
     patterns = (_HEADER, _PLAN, _RESULT, _DIAGNOSTIC)
     return any(pattern.match(line) for pattern in patterns)
+
+
+def records(log: str, prefix: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """The lines "prefix: KIND NAME=VALUE ..." of a suite: the line, its kind, its values."""
+    pattern = re.compile(rf"{prefix}: (\w+) (.*)$")
+    for line in log.splitlines():
+        match = pattern.search(line.rstrip())
+        if match:
+            words = (word.partition("=") for word in match[2].split() if "=" in word)
+            yield line.strip(), match[1], {name: value for name, _, value in words}
 
 
 class _Reader:
