@@ -64,7 +64,7 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     module = modules[given.command]
     command: Command = module.COMMAND
     if rest and not command.hands_over:
-        what = f"altmap {given.command} does not know {' '.join(rest)}"
+        what = f"altmap {given.command} does not take {' '.join(rest)}"
         raise UsageError(what, f"see altmap {given.command} --help")
     console.set_level(given.verbose - given.quiet)
     known = command.given({**environ, **_options(command, given)})
@@ -87,7 +87,7 @@ def _parser(
     modules = {name: importlib.import_module(f"harness.commands.{name}") for name in wanted}
     parser = _Parser(
         "altmap",
-        description="struct page memory from the device, on arm64: from a patch revision to a verdict.",
+        description="Test the struct page memory of hot-added devices on arm64, and patches for it.",
         epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -15,7 +15,7 @@ from harness.kernel import image, machine
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request import settings
 from harness.request.settings import CONFIG_DIR, REPO, Settings
-from harness.request.variables import KERNEL, Command
+from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian, layers, worktree
 from harness.trees.stack import Patch
 from harness.verdict import remarks, results
@@ -77,10 +77,11 @@ ARCHES = (
 
 COMMAND = Command(
     "make arches",
-    KERNEL | {"ARCHES"},
+    OWN_TREES | {"ARCHES"},
     "compile the series, patch by patch, for the other architectures",
     "altmap arches x86_64 s390x",
     "ARCHES",
+    own_trees="unset KSRC",
 )
 
 
@@ -92,7 +93,6 @@ def listed(_environ: Mapping[str, str]) -> list[tuple[str, ...]]:
 def main(environ: Mapping[str, str]) -> int:
     """Compile and report. Returns 0 if there are no new warnings."""
     wish = replace(settings.read(environ), flavour=ONTO)
-    settings.refuse_ksrc(wish, "make arches", "unset KSRC")
     settings.check_flavour(ONTO, wish.base)
     chosen = choose(environ)
     wanted = debian.resolve(wish)

@@ -20,7 +20,7 @@ from harness.kernel.kernel import Kernel
 from harness.matrix import rows as matrix_rows
 from harness.request import settings
 from harness.request.settings import DATA, Settings, check_flavour
-from harness.request.variables import KERNEL, Command
+from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian, tested, versions, worktree
 from harness.verdict import journal, judge, kernelrun, results
 from harness.verdict.journal import Journal
@@ -45,17 +45,16 @@ GUEST_TIME = 600
 
 COMMAND = Command(
     "make bench",
-    KERNEL | {"FLAVOURS", "CONFIGS", "PLOTS", "KERNEL_ARGS", "BARRIERS"},
-    "measure what adding and removing memory costs the kernel, beside stock",
+    OWN_TREES | {"FLAVOURS", "CONFIGS", "PLOTS", "KERNEL_ARGS", "BARRIERS"},
+    "measure the cost of adding and removing memory, compared with stock",
     "altmap bench --configs 4k --no-barriers",
+    own_trees="unset KSRC; CONFIG=4k-bench kunit.py run memmap_bench measures your own tree",
 )
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Measure FLAVOURS with CONFIGS. Returns 0 only if nothing became more expensive."""
     wish = settings.read(environ)
-    hint = "unset KSRC; CONFIG=4k-bench kunit.py run memmap_bench measures your own tree"
-    settings.refuse_ksrc(wish, "make bench", hint)
     flavours, configs = choose(environ.get("FLAVOURS", ""), environ.get("CONFIGS", ""))
     wanted = debian.resolve(wish)
     how = How(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")

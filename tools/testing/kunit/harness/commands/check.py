@@ -12,7 +12,7 @@ from harness.kernel import machine
 from harness.mutation import outcomes
 from harness.request import settings
 from harness.request.settings import HOME_BASE, flavours_of
-from harness.request.variables import KERNEL, Command
+from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian
 from harness.verdict import host_tests, journal, results
 from harness.verdict.journal import Journal
@@ -44,9 +44,10 @@ class Phase:
 
 COMMAND = Command(
     "make check",
-    KERNEL | {"FLAVOURS", "CONFIGS"},
+    OWN_TREES | {"FLAVOURS", "CONFIGS"},
     "run every test of this repository, the ones that CI runs",
     'altmap check --flavours "series stock" --configs 64k',
+    own_trees="unset KSRC; kunit.py run tests your own tree",
 )
 
 
@@ -58,7 +59,6 @@ def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 def main(environ: Mapping[str, str]) -> int:
     """Run everything and report. Returns 0 only if all results are as expected."""
     wish = settings.read(environ)
-    settings.refuse_ksrc(wish, "make check", "unset KSRC; kunit.py run tests your own tree")
     choose_runs(environ, wish.base)
     wanted = debian.resolve(wish)
     runs = choose_runs(environ, wanted.base)

@@ -12,16 +12,17 @@ from harness.e2e import text
 from harness.kernel import machine
 from harness.mutation import scenarios as mutation_scenarios
 from harness.request import settings
-from harness.request.variables import KERNEL, Command
+from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian
 from harness.verdict import journal, results
 
 COMMAND = Command(
     "make e2e",
-    KERNEL | {"FLAVOURS", "CONFIGS", "SCENARIOS", "MUTANTS", "GUEST_SHELL"},
+    OWN_TREES | {"FLAVOURS", "CONFIGS", "SCENARIOS", "MUTANTS", "GUEST_SHELL"},
     "run a real driver with ndctl and daxctl in a booted guest",
     'altmap e2e "ram-*" --configs 4k',
     "SCENARIOS",
+    own_trees="unset KSRC and choose trees with FLAVOURS",
 )
 
 
@@ -37,7 +38,6 @@ def listed(_environ: Mapping[str, str]) -> list[tuple[str, str]]:
 def main(environ: Mapping[str, str]) -> int:
     """Run the scenarios and report. Returns 0 only if all results are as expected."""
     wish = settings.read(environ)
-    settings.refuse_ksrc(wish, "make e2e", "unset KSRC and choose trees with FLAVOURS")
     scenarios = e2e_reader.load()
     mutants = mutation_scenarios.choose(scenarios, environ)
     plans = (

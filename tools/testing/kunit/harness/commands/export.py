@@ -11,7 +11,11 @@ from harness.request.variables import TREE, Command
 from harness.trees import debian
 
 COMMAND = Command(
-    "make export", TREE, "write patches/ as mails with cover letters", "altmap export"
+    "make export",
+    TREE - {"KSRC"},
+    "write patches/ as mails with cover letters",
+    "altmap export",
+    own_trees="unset KSRC; git format-patch exports patches in your own tree",
 )
 
 

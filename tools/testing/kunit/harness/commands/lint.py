@@ -19,7 +19,7 @@ from harness.outgoing import mails
 from harness.outgoing.mails import Exported
 from harness.request import settings
 from harness.request.settings import REPO, TOOLS, Settings
-from harness.request.variables import KERNEL, Command
+from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian, diff, worktree
 from harness.trees.git import Git, environment
 from harness.verdict import host_tests, remarks
@@ -90,9 +90,10 @@ class Check:
 
 COMMAND = Command(
     "make lint",
-    KERNEL,
-    "check what goes out: checkpatch, W=1, sparse, clang, coccinelle and more",
+    OWN_TREES,
+    "run checkpatch, W=1, sparse, clang, coccinelle and more on all patches",
     "altmap lint",
+    own_trees="unset KSRC",
 )
 
 

@@ -22,7 +22,7 @@ from harness.base.console import say
 from harness.base.errors import UsageError
 from harness.outgoing import contents
 from harness.outgoing.contents import Change, PlanError
-from harness.request.settings import REPO, Settings, check_flavour, refuse_ksrc
+from harness.request.settings import REPO, Settings, check_flavour
 from harness.trees import diff, layers, worktree
 from harness.trees.git import Git, environment
 from harness.trees.source import IDENTITY
@@ -76,8 +76,6 @@ class Exported:
 
 def export(wanted: Settings) -> tuple[Exported, ...]:
     """Replace BUILD/outgoing. On an error it stays as it was. Raises KunitError."""
-    hint = "unset KSRC; git format-patch exports patches in a tree of yours"
-    refuse_ksrc(wanted, "make export", hint)
     sender = read_sender()
     letters = [read_letter(path) for path in sorted(PATCHES.glob(f"*/{LETTER}"))]
     packages.ensure([*worktree.requirements(wanted), packages.PERL])

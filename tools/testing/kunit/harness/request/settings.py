@@ -155,12 +155,6 @@ def choose(variable: str, given: str, known: Collection[str]) -> list[str]:
     return names
 
 
-def refuse_ksrc(wish: Wish, command: str, hint: str) -> None:
-    """Raise UsageError if KSRC is set. hint says what tests the user's own tree."""
-    if wish.ksrc:
-        raise UsageError(f"{command} tests this repository's own trees, not KSRC", hint)
-
-
 def read(environ: Mapping[str, str] = os.environ) -> Wish:
     """Read and check the variables. An empty variable counts as unset.
 

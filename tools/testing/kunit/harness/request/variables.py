@@ -138,6 +138,7 @@ PRIVATE_VARIABLES = (
 # The variables of each command that prepares a tree, and of each that builds a kernel.
 TREE = frozenset({"KSRC", "BASE", "SOURCES", "BUILD"})
 KERNEL = TREE | {"JOBS"}
+OWN_TREES = KERNEL - {"KSRC"}
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ class Command:
     """A command by its public name, and the variables that it reads.
 
     summary describes it in one line, example is a call of it. positional is the variable that
-    its arguments set. hands_over: it passes unknown arguments on to another program.
+    its arguments set. hands_over: it passes unknown arguments on to another program. If it
+    tests only this repository's own trees, own_trees says what to do instead of setting KSRC.
     """
 
     name: str
@@ -154,6 +156,7 @@ class Command:
     example: str = ""
     positional: str = ""
     hands_over: bool = False
+    own_trees: str = ""
 
     def variables(self) -> list[Variable]:
         """The variables that it reads, in the order of VARIABLES."""
@@ -164,6 +167,9 @@ class Command:
 
         Raises UsageError if another variable must be a mistake.
         """
+        if self.own_trees and environ.get("KSRC"):
+            what = f"{self.name} tests this repository's own trees, not KSRC"
+            raise UsageError(what, self.own_trees)
         typed = environ.get(TYPED, "").split()
         for name in typed:
             self._check_typed(name, environ.get(name, ""))

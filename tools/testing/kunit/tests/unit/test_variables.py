@@ -170,7 +170,7 @@ class Refusals(unittest.TestCase):
         error = refusal(CALLED["make check"], "SHARD", SHARD="1/4")
         assert error
         self.assertEqual("make check does not take SHARD", error.cause)
-        self.assertIn("takes BASE, BUILD, CONFIGS, FLAVOURS, JOBS, KSRC, SOURCES", error.next_step)
+        self.assertIn("takes BASE, BUILD, CONFIGS, FLAVOURS, JOBS, SOURCES", error.next_step)
         self.assertIsNone(refusal(CALLED["make check"], "", SHARD="1/4"))
 
     def test_a_variable_that_nobody_knows(self) -> None:
