@@ -4,7 +4,7 @@
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base.errors import UsageError
@@ -51,10 +51,66 @@ def read(path: Path) -> list[Scenario]:
 
 @dataclass(frozen=True)
 class _Word:
-    """A line "keyword rest" in the head of a file."""
+    """A line "keyword text" in the head of a file."""
 
-    number: int
-    rest: str
+    path: Path
+    line: int
+    keyword: str
+    text: str
+
+    def error(self, cause: str, next_step: str) -> ScenarioError:
+        """An error in this line."""
+        return ScenarioError(self.path, self.line, cause, next_step)
+
+    def filled_in(self, values: Mapping[str, str]) -> "_Word":
+        """The same line with the values of its variables."""
+
+        def value(match: "re.Match[str]") -> str:
+            if match[1] not in values:
+                raise self.error(f"{match[0]} is not defined", f"write: each {match[1]} VALUES")
+            return values[match[1]]
+
+        return replace(self, text=_VARIABLE.sub(value, self.text))
+
+    def number(self) -> int:
+        """The value as a number."""
+        if not self.text.isdigit() or int(self.text) == 0:
+            raise self.error(f"'{self.text}' is not a number", f"as in: {self.keyword} 1")
+        return int(self.text)
+
+    def size(self, text: str) -> int:
+        """The value of a sum of sizes, as in 4G+16M."""
+        total = 0
+        for part in text.split("+"):
+            match = _SIZE.fullmatch(part.strip())
+            if not match:
+                raise self.error(f"'{part}' is not a size", "write it as in 512M or 4G+16M")
+            total += int(match[1]) * _UNITS[match[2]]
+        return total
+
+    def device(self) -> Device:
+        """The device that the line describes."""
+        size, at, address = self.text.partition(" at ")
+        if not at:
+            cause = "'device' needs a size and an address"
+            raise self.error(cause, "write: device 2G at 4G")
+        return Device(self.size(size), self.size(address))
+
+    def slot(self) -> int:
+        """The size of a DIMM or an NVDIMM."""
+        size = self.size(self.text)
+        if size == 0 or size % ALIGNMENT:
+            cause = f"the size of a {self.keyword} must be a multiple of 2 MiB"
+            raise self.error(cause, "correct the size")
+        return size
+
+    def names(self, what: str, known: Sequence[str]) -> tuple[str, ...]:
+        """The words of the line, all of which must be known."""
+        names = tuple(self.text.split())
+        for name in names:
+            if name not in known:
+                raise self.error(f"'{name}' is not a {what}", f"choose from: {' '.join(known)}")
+        return names
 
 
 class _Reader:
@@ -81,6 +137,9 @@ class _Reader:
     def _error(self, cause: str, next_step: str, line: int = 0) -> ScenarioError:
         return ScenarioError(self._path, line or self._line, cause, next_step)
 
+    def _word(self, keyword: str, text: str, line: int) -> _Word:
+        return _Word(self._path, line, keyword, text)
+
     def _feed(self, line: str) -> None:
         kind = {"$": "run", ">": "see", "!": "unseen"}.get(line[0])
         if kind:
@@ -104,9 +163,9 @@ class _Reader:
             known = self._head.setdefault(keyword, [])
             if known and keyword not in _REPEATED:
                 raise self._error(
-                    f"this is a second '{keyword}'", f"the first is in line {known[0].number}"
+                    f"this is a second '{keyword}'", f"the first is in line {known[0].line}"
                 )
-            known.append(_Word(self._line, rest))
+            known.append(self._word(keyword, rest, self._line))
         else:
             raise self._error(
                 f"'{keyword}' is not a keyword",
@@ -120,7 +179,7 @@ class _Reader:
             raise self._error(f"'{name}' is not a valid name for a case", "use a-z, 0-9 and _")
         if name in [s.name for s in self._steps if isinstance(s, Case)]:
             raise self._error(f"this is a second case '{name}'", "give each case its own name")
-        self._check_pages(pages, self._line)
+        self._word("on", " ".join(pages), self._line).names("page size", PAGES)
         self._open = (name.strip(), pages, [])
 
     def _add(self, line: Line) -> None:
@@ -144,142 +203,54 @@ class _Reader:
         """Every combination of the values in "each" lines."""
         names, choices = [], []
         for word in self._head.get("each", []):
-            name, *values = word.rest.split() or [""]
+            name, *values = word.text.split() or [""]
             if not _NAME.fullmatch(name) or not values:
-                raise self._error(
-                    "'each' needs a name and values", "write: each size 2M 16M", word.number
-                )
+                raise word.error("'each' needs a name and values", "write: each size 2M 16M")
             names.append(name)
             choices.append(values)
         return (dict(zip(names, values)) for values in itertools.product(*choices))
 
     def _scenario(self, values: Mapping[str, str]) -> Scenario:
+        def one(keyword: str, default: str) -> _Word:
+            words = self._head.get(keyword) or [self._word(keyword, default, 1)]
+            return words[0].filled_in(values)
+
+        def all_of(keyword: str) -> list[_Word]:
+            return [word.filled_in(values) for word in self._head.get(keyword, [])]
+
+        if "title" not in self._head:
+            raise self._error("the 'title' line is missing", "add one at the top", 1)
+        memory = one("memory", "512M")
         scenario = Scenario(
             name=self._path.name[: -len(SUFFIX)],
-            title=self._one("title", values),
+            title=one("title", "").text,
             variables=values,
-            memory=self._size("memory", self._one("memory", values, "512M")),
-            cpus=self._number("cpus", "1"),
-            seconds=self._number("seconds", "120"),
-            arguments=self._one("arguments", values, ""),
-            devices=tuple(self._devices(values)),
-            pages=tuple(self._one("pages", values, "4k 64k").split()),
-            failing=dict(self._failing()),
-            recorded=tuple(self._flavours()),
+            memory=memory.size(memory.text),
+            cpus=one("cpus", "1").number(),
+            seconds=one("seconds", "120").number(),
+            arguments=one("arguments", "").text,
+            devices=tuple(word.device() for word in all_of("device")),
+            pages=one("pages", "4k 64k").names("page size", PAGES),
+            failing=dict(self._failing(word) for word in all_of("fails")),
+            recorded=tuple(n for w in all_of("record") for n in w.names("flavour", [*FLAVOURS])),
             steps=tuple(self._steps),
-            nvdimms=tuple(self._slots("nvdimm", values)),
-            dimms=tuple(self._slots("dimm", values)),
+            nvdimms=tuple(word.slot() for word in all_of("nvdimm")),
+            dimms=tuple(word.slot() for word in all_of("dimm")),
         )
         if scenario.has_firmware and scenario.devices:
-            raise self._error(
-                "a machine cannot have both devices and memory slots",
-                "split the scenario in two",
-                self._number_of("device"),
-            )
-        self._check_pages(scenario.pages, self._number_of("pages"))
+            cause = "a machine cannot have both devices and memory slots"
+            raise self._head["device"][0].error(cause, "split the scenario in two")
         wrong = scenario.misplaced()
         if wrong:
             number, cause, next_step = wrong
-            raise self._error(cause, next_step, self._head["device"][number].number)
+            raise self._head["device"][number].error(cause, next_step)
         return scenario
 
-    def _one(self, keyword: str, values: Mapping[str, str], default: str | None = None) -> str:
-        """The value of a keyword that occurs once."""
-        words = self._head.get(keyword)
-        if not words:
-            if default is None:
-                raise self._error(f"the '{keyword}' line is missing", "add one at the top", 1)
-            return default
-        return self._filled_in(words[0], values)
-
-    def _number_of(self, keyword: str) -> int:
-        words = self._head.get(keyword)
-        return words[0].number if words else 1
-
-    def _filled_in(self, word: _Word, values: Mapping[str, str]) -> str:
-        def value(match: "re.Match[str]") -> str:
-            if match.group(1) not in values:
-                raise self._error(
-                    f"{match.group()} is not defined",
-                    f"write: each {match.group(1)} VALUES",
-                    word.number,
-                )
-            return values[match.group(1)]
-
-        return _VARIABLE.sub(value, word.rest)
-
-    def _number(self, keyword: str, default: str) -> int:
-        text = self._one(keyword, {}, default)
-        if not text.isdigit() or int(text) == 0:
-            raise self._error(
-                f"'{text}' is not a number", f"as in: {keyword} {default}", self._number_of(keyword)
-            )
-        return int(text)
-
-    def _size(self, keyword: str, text: str, line: int = 0) -> int:
-        """The value of a sum of sizes, as in 4G+16M."""
-        total = 0
-        for part in text.split("+"):
-            match = _SIZE.fullmatch(part.strip())
-            if not match:
-                raise self._error(
-                    f"'{part}' is not a size",
-                    "write it as in 512M or 4G+16M",
-                    line or self._number_of(keyword),
-                )
-            total += int(match.group(1)) * _UNITS[match.group(2)]
-        return total
-
-    def _devices(self, values: Mapping[str, str]) -> Iterator[Device]:
-        for word in self._head.get("device", []):
-            size, at, address = self._filled_in(word, values).partition(" at ")
-            if not at:
-                raise self._error(
-                    "'device' needs a size and an address", "write: device 2G at 4G", word.number
-                )
-            yield Device(
-                self._size("device", size, word.number), self._size("device", address, word.number)
-            )
-
-    def _slots(self, keyword: str, values: Mapping[str, str]) -> Iterator[int]:
-        for word in self._head.get(keyword, []):
-            size = self._size(keyword, self._filled_in(word, values), word.number)
-            if size == 0 or size % ALIGNMENT:
-                raise self._error(
-                    f"the size of a {keyword} must be a multiple of 2 MiB",
-                    "correct the size",
-                    word.number,
-                )
-            yield size
-
-    def _check_pages(self, pages: Sequence[str], line: int) -> None:
-        for page in pages:
-            if page not in PAGES:
-                raise self._error(
-                    f"'{page}' is not a page size", f"choose from: {' '.join(PAGES)}", line
-                )
-
-    def _failing(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """The lines "fails FLAVOUR CASE...": known failures."""
+    def _failing(self, word: _Word) -> tuple[str, tuple[str, ...]]:
+        """A line "fails FLAVOUR CASE...": known failures."""
+        flavour, _, cases = word.text.partition(" ")
+        if not cases:
+            raise word.error("'fails' needs a flavour and cases", "write: fails baseline CASE")
+        replace(word, text=flavour).names("flavour", [*FLAVOURS])
         known = [step.name for step in self._steps if isinstance(step, Case)]
-        for word in self._head.get("fails", []):
-            flavour, *names = word.rest.split() or [""]
-            self._check_flavour(flavour, word.number)
-            for name in names:
-                if name not in known:
-                    raise self._error(
-                        f"there is no case '{name}'", f"choose from: {' '.join(known)}", word.number
-                    )
-            yield flavour, tuple(names)
-
-    def _flavours(self) -> Iterator[str]:
-        for word in self._head.get("record", []):
-            for flavour in word.rest.split():
-                self._check_flavour(flavour, word.number)
-                yield flavour
-
-    def _check_flavour(self, flavour: str, line: int) -> None:
-        if flavour not in FLAVOURS:
-            raise self._error(
-                f"'{flavour}' is not a flavour", f"choose from: {' '.join(FLAVOURS)}", line
-            )
+        return flavour, replace(word, text=cases).names("case of this scenario", known)

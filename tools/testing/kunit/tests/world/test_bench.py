@@ -536,7 +536,7 @@ class Make(World):
         self.assertIn("error: 'x' undeclared", ran.stdout)
 
     def test_what_it_is_not_for(self) -> None:
-        self.assert_error(self.program("bench", "4k"), 2, "does not know 4k")
+        self.assert_error(self.program("bench", "4k"), 2, "does not take 4k")
         self.assert_error(self.bench(KSRC="/nowhere"), 2, "not KSRC")
         self.assert_error(self.bench(CONFIGS="5k"), 2, "5k")
 
