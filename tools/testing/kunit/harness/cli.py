@@ -18,24 +18,9 @@ from harness.base.table import table
 from harness.request.variables import Command, Variable
 
 # In the order of the help text, the most common first.
-NAMES = (
-    "run",
-    "check",
-    "revision",
-    "tree",
-    "matrix",
-    "report",
-    "mutants",
-    "soak",
-    "e2e",
-    "coverage",
-    "bench",
-    "map",
-    "arches",
-    "lint",
-    "export",
-    "docs",
-    "clean",
+NAMES = tuple(
+    "run check revision tree matrix report mutants soak e2e coverage bench map arches lint export "
+    "docs clean".split()
 )
 _HELP = """\
 examples:

@@ -51,18 +51,10 @@ def base(wanted: Settings) -> Path:
 def _unpack(root: Path) -> None:
     say("downloading arm64 packages for the guest, once ...")
     source = debian.repository()
-    argv = [
-        "mmdebstrap",
-        "--mode=chrootless",
-        "--variant=extract",
-        "--architectures=arm64",
-        f"--include={','.join(PACKAGES)}",
-        f"--setup-hook={_SETUP}",
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
-        source.split()[-2],
-        str(root),
-        source,
-    ]
+    argv = ["mmdebstrap", "--mode=chrootless", "--variant=extract", "--architectures=arm64"]
+    argv += [f"--include={','.join(PACKAGES)}", f"--setup-hook={_SETUP}"]
+    argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    argv += [source.split()[-2], str(root), source]
     done = process.run(argv, expect=range(256))
     if done.status != 0:
         raise CommandError(

@@ -6,15 +6,8 @@ import shutil
 from collections.abc import Mapping
 
 from harness.base import packages
-from harness.kernel.options import (
-    ARM64_PREFIX,
-    ARM64_QEMU_CONFIG,
-    COMPILING,
-    CONFIGURING,
-    QEMU_CONFIGS,
-    CommandLine,
-    Word,
-)
+from harness.kernel import options
+from harness.kernel.options import CommandLine, Word
 from harness.request.settings import ARCH_CONFIGS, Settings, arch_kunitconfigs, check_config
 
 OWN_CONFIG_DIR = ".kunit-custom"
@@ -24,7 +17,7 @@ def with_defaults(
     line: CommandLine, settings: Settings, environ: Mapping[str, str] = os.environ
 ) -> CommandLine:
     """Add the defaults to a command line. Raises UsageError if CONFIG is unknown."""
-    if line.subcommand not in CONFIGURING:
+    if line.subcommand not in options.CONFIGURING:
         return line
     added: dict[str, list[str]] = {}
     if not line.has("--arch"):
@@ -36,7 +29,7 @@ def with_defaults(
         _arch_defaults(line, environ, own_config, added)
     elif not own_config:
         added["--kunitconfig"] = ["mm/tests"]
-    if settings.jobs and line.subcommand in COMPILING and not line.has("--jobs"):
+    if settings.jobs and line.subcommand in options.COMPILING and not line.has("--jobs"):
         added["--jobs"] = [str(settings.jobs)]
     extra = [Word([f"{o}={v}"], o, v) for o, values in added.items() for v in values]
     # After the subcommand, but before the user's options, as the last one wins.
@@ -59,7 +52,7 @@ def _arm64_defaults(
         # that were built in other trees.
         added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{settings.config}"]
     if not line.has("--qemu_config"):
-        added["--qemu_config"] = [str(ARM64_QEMU_CONFIG)]
+        added["--qemu_config"] = [str(options.ARM64_QEMU_CONFIG)]
     prefix = cross_prefix(line, environ)
     if prefix and not line.has("--cross_compile"):
         added["--cross_compile"] = [prefix]
@@ -75,7 +68,7 @@ def _arch_defaults(
     if not line.has("--build_dir"):
         added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{line.arch}"]
     if not line.has("--qemu_config"):
-        added["--qemu_config"] = [str(QEMU_CONFIGS / f"{line.arch}.py")]
+        added["--qemu_config"] = [str(options.QEMU_CONFIGS / f"{line.arch}.py")]
     compiler = packages.other_compiler(line.arch)
     if compiler and not _names_toolchain(line, environ) and not line.has("--cross_compile"):
         added["--cross_compile"] = [compiler.proof[: -len("gcc")]]
@@ -94,7 +87,7 @@ def cross_prefix(line: CommandLine, environ: Mapping[str, str] = os.environ) -> 
     """The prefix of the default arm64 compiler, or "" for the native one."""
     if packages.host_is_arm64() or _names_toolchain(line, environ):
         return environ.get("CROSS_COMPILE", "")
-    return ARM64_PREFIX
+    return options.ARM64_PREFIX
 
 
 def needs_cross_package(line: CommandLine, environ: Mapping[str, str] = os.environ) -> bool:

@@ -168,20 +168,10 @@ class _Export:
         return chain.build(self._base.commit, changes)
 
     def _format(self, tip: str, out: Path, people: Sequence[str] = ()) -> None:
-        self._git.run(
-            "format-patch",
-            "--quiet",
-            "--cover-letter",
-            "--signoff",
-            "--zero-commit",
-            "--no-signature",
-            f"--base={self._origin.commit}",
-            f"--subject-prefix={self._letter.prefix}",
-            *people,
-            "-o",
-            str(out),
-            f"{self._base.commit}..{tip}",
-        )
+        options = "--quiet --cover-letter --signoff --zero-commit --no-signature".split()
+        options += [f"--base={self._origin.commit}", f"--subject-prefix={self._letter.prefix}"]
+        commits = f"{self._base.commit}..{tip}"
+        self._git.run("format-patch", *options, *people, "-o", str(out), commits)
 
     def _recipients(self, mails: Sequence[Path]) -> list[str]:
         """Options for all recipients that get_maintainer.pl names for any patch."""

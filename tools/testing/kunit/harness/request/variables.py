@@ -125,15 +125,8 @@ VARIABLES = (
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 
 # These variables of ours and of make must not reach the kernel's build.
-PRIVATE_VARIABLES = (
-    *_BY_NAME,
-    CPU_VARIABLE,
-    TYPED,
-    "MAKEFLAGS",
-    "MFLAGS",
-    "MAKELEVEL",
-    "MAKEOVERRIDES",
-)
+_OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+PRIVATE_VARIABLES = (*_BY_NAME, CPU_VARIABLE, TYPED, *_OF_MAKE)
 
 # The variables of each command that prepares a tree, and of each that builds a kernel.
 TREE = frozenset({"KSRC", "BASE", "SOURCES", "BUILD"})

@@ -13,18 +13,9 @@ from typing import IO
 from harness.base import process
 from harness.base.console import Stopwatch, say
 from harness.base.errors import SourceError
+from harness.trees import source
 from harness.trees.git import Git
-from harness.trees.source import (
-    BASE_REFS,
-    DEBIAN_IGNORES_ALL,
-    IDENTITY,
-    REPOSITORY_RATIO,
-    TREE_RATIO,
-    Base,
-    package_of,
-    require_space,
-    version,
-)
+from harness.trees.source import Base
 
 
 def import_package(git: Git, tarball: Path) -> Base:
@@ -33,16 +24,17 @@ def import_package(git: Git, tarball: Path) -> Base:
     The files go straight into one pack. None is written to a work tree. Raises SourceError,
     DiskSpaceError.
     """
-    ref = BASE_REFS + _package_id(tarball)
+    ref = source.BASE_REFS + _package_id(tarball)
     commit = git.lookup(ref).get(ref)
     if commit is None:
-        require_space(git.git_dir, (REPOSITORY_RATIO + TREE_RATIO) * tarball.stat().st_size)
+        ratio = source.REPOSITORY_RATIO + source.TREE_RATIO
+        source.require_space(git.git_dir, ratio * tarball.stat().st_size)
         _remove_leftovers(git)
         say(f"importing {tarball} into git, once (about half a minute) ...")
         watch = Stopwatch()
         commit = _fast_import(git, tarball)
         git.set_ref(ref, commit)
-        say(f"imported Linux {version(git, commit)} in {watch.seconds:.0f} s")
+        say(f"imported Linux {source.version(git, commit)} in {watch.seconds:.0f} s")
     return Base(commit, is_users=False)
 
 
@@ -108,7 +100,7 @@ def _fast_import(git: Git, tarball: Path) -> str:
         if damage or unpack.wait() != 0:
             raise SourceError(
                 f"{tarball} is damaged",
-                f"install the package again: apt-get install --reinstall {package_of(tarball)}",
+                f"reinstall it: apt-get install --reinstall {source.package_of(tarball)}",
                 complaint or damage,
             )
     commit = git.out("rev-parse", ref)
@@ -118,7 +110,9 @@ def _fast_import(git: Git, tarball: Path) -> str:
 
 def _write_stream(sink: IO[bytes], archive: IO[bytes], ref: str) -> None:
     """Translate a tar stream into a fast-import stream of one commit."""
-    who = "{GIT_COMMITTER_NAME} <{GIT_COMMITTER_EMAIL}> {GIT_COMMITTER_DATE}".format(**IDENTITY)
+    who = "{GIT_COMMITTER_NAME} <{GIT_COMMITTER_EMAIL}> {GIT_COMMITTER_DATE}".format(
+        **source.IDENTITY
+    )
     message = b"Linux, as Debian's source package has it\n"
     sink.write(f"commit {ref}\ncommitter {who}\ndata {len(message)}\n".encode() + message)
     count = 0
@@ -158,4 +152,4 @@ def without_debian_rules(gitignore: bytes) -> bytes:
     The .gitignore of Debian's package ignores everything except debian/.
     """
     lines = gitignore.splitlines(keepends=True)
-    return b"".join(x for x in lines if x.strip() not in (DEBIAN_IGNORES_ALL, b"!/debian/"))
+    return b"".join(x for x in lines if x.strip() not in (source.DEBIAN_IGNORES_ALL, b"!/debian/"))

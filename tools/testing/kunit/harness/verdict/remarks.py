@@ -19,14 +19,8 @@ CHECKPATCH = "scripts/checkpatch.pl"
 # Errors about the mail rather than the code. They are reported but are no faults: a draft
 # may lack a sign-off, and a prepared tree lacks the history to look up commits.
 _ABOUT_THE_MAIL = frozenset(
-    {
-        "MISSING_SIGN_OFF",
-        "NO_AUTHOR_SIGN_OFF",
-        "BAD_SIGN_OFF",
-        "FROM_SIGN_OFF_MISMATCH",
-        "GIT_COMMIT_ID",
-        "UNKNOWN_COMMIT_ID",
-    }
+    "MISSING_SIGN_OFF NO_AUTHOR_SIGN_OFF BAD_SIGN_OFF FROM_SIGN_OFF_MISMATCH GIT_COMMIT_ID "
+    "UNKNOWN_COMMIT_ID".split()
 )
 
 _REMARK = re.compile(r"^.*?:(\d+): (ERROR|WARNING|CHECK):(\w+): (.*)$")
