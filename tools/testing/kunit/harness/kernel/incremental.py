@@ -97,18 +97,12 @@ class Build:
 
     def is_up_to_date(self, now: Made | None) -> bool:
         """Whether nothing changed since the image was made."""
-        then = self._remembered()
-        if then is None or now is None or not self._same_otherwise(then, now):
-            return False
-        return self._changed(then, now) == []
+        return self._changes(now) == []
 
     def bring_up_to_date(self, now: Made | None, jobs: int | None) -> bool:
         """Make the objects of changed files. Return whether the image is up to date then."""
-        then = self._remembered()
-        if then is None or now is None or not self._same_otherwise(then, now):
-            return False
-        changed = self._changed(then, now)
-        if changed is None:
+        changed = self._changes(now)
+        if now is None or changed is None:
             return False
         if not changed:
             say("the image is up to date")
@@ -129,12 +123,13 @@ class Build:
         except (OSError, ValueError, TypeError):
             return None
 
-    @staticmethod
-    def _same_otherwise(then: Made, now: Made) -> bool:
-        return (then.how, then.config, then.image) == (now.how, now.config, now.image)
-
-    def _changed(self, then: Made, now: Made) -> list[str] | None:
-        """The files that may differ, or None if more than content changed."""
+    def _changes(self, now: Made | None) -> list[str] | None:
+        """The files that may differ from the image, or None if more than content changed."""
+        then = self._remembered()
+        if then is None or now is None:
+            return None
+        if (then.how, then.config, then.image) != (now.how, now.config, now.image):
+            return None
         changed = {*then.edited, *now.edited}
         if then.tree != now.tree:
             argv = ["diff-tree", "-r", "--name-status", "--no-renames", "-z", then.tree, now.tree]

@@ -217,12 +217,11 @@ def _of_this_system(found: Sequence[list[str]]) -> list[str]:
     release = re.search(
         r"^VERSION_CODENAME=\"?([\w-]+)", _read(Path("/etc/os-release")), re.MULTILINE
     )
-    for words in found:
-        if release and words[1] == release.group(1):
-            return words
-    for words in found:
-        if words[1] in ("sid", "unstable", "testing", "stable"):
-            return words
+    usual = ("sid", "unstable", "testing", "stable")
+    ours = [words for words in found if release and words[1] == release.group(1)]
+    ours += [words for words in found if words[1] in usual]
+    if ours:
+        return ours[0]
     raise KunitError(
         "apt's configuration has no repository for this Debian release",
         "see apt-get indextargets, or set KSRC=DIR to a kernel tree",

@@ -42,12 +42,10 @@ def prepare(
     """
     name = name or settings.flavour
     with _opened(settings) as (git, root):
-        commit = _stack(git, settings, more)
-        tree = WorkTree(git, root / name, name)
-        tree.bring_to(commit)
+        tree = _updated(git, root, name, _stack(git, settings, more))
         if note_changes:
-            report_changes(tree.path)
-        return tree.path
+            report_changes(tree)
+        return tree
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,13 @@ def stack(settings: Settings, more: Sequence["Patch"] = (), with_tests: bool = T
 def show(settings: Settings, name: str, stacked: Stacked) -> Path:
     """Update the work tree of this name to a stacked commit and return its path."""
     with _opened(settings) as (git, root):
-        tree = WorkTree(git, root / name, name)
-        tree.bring_to(stacked.commit)
-        return tree.path
+        return _updated(git, root, name, stacked.commit)
+
+
+def _updated(git: Git, root: Path, name: str, commit: str) -> Path:
+    tree = WorkTree(git, root / name, name)
+    tree.bring_to(commit)
+    return tree.path
 
 
 def fix_start(settings: Settings, commit: str = "") -> Settings:
