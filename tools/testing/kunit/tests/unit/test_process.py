@@ -118,7 +118,7 @@ class Starting(unittest.TestCase):
         gone = self.top / "gone"
         with self.assertRaises(KunitError) as caught:
             process.run([sys.executable, "--version"], cwd=str(gone))
-        self.assertIn(f"in {gone}: No such file or directory", str(caught.exception))
+        self.assertIn(f"{gone}: No such file or directory", str(caught.exception))
         self.assertNotIn("install", str(caught.exception))
 
     def test_a_file_in_the_place_of_a_directory(self) -> None:
@@ -126,13 +126,13 @@ class Starting(unittest.TestCase):
         plain.touch()
         self.assert_refused(
             lambda: process.run([sys.executable, "--version"], cwd=str(plain)),
-            f"in {plain}: Not a directory",
+            f"{plain}: Not a directory",
         )
 
     def test_a_program_that_cannot_be_executed(self) -> None:
         script = self.top / "script"
         script.write_text("not for this machine")
-        self.assert_refused(lambda: process.run([str(script)]), f"chmod +x {script}")
+        self.assert_refused(lambda: process.run([str(script)]), f"ls -ld {script}")
         script.chmod(0o755)
         self.assert_refused(lambda: process.run([str(script)]), str(script), "Exec format error")
 
