@@ -5,9 +5,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 
 from harness.kernel.finding import Status
 from harness.revision import style
+from harness.revision.report import Word
+
+UNFINISHED = {Word.RUNNING.value, Word.STOPPED.value}
 
 
 @dataclass(frozen=True)
@@ -28,15 +32,11 @@ class Entry:
     @property
     def label(self) -> str:
         """The heading of a column."""
-        return f"v{self.version}" if self.version else time.strftime("%d %b", self._time)
+        return f"v{self.version}" if self.version else Path(self.source).name
 
     @property
     def day(self) -> str:
-        return time.strftime("%Y-%m-%d %H:%M", self._time)
-
-    @property
-    def _time(self) -> time.struct_time:
-        return time.gmtime(self.when)
+        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(self.when))
 
 
 def page(entries: Sequence[Entry]) -> str:
@@ -55,16 +55,17 @@ def _series(title: str, entries: Sequence[Entry]) -> list[str]:
         lines.append(
             f"<tr><td>{escape(entry.label)}</td><td>{entry.day}</td><td>Linux {escape(entry.linux)}"
             f'</td><td class="{escape(entry.word)}"><a href="{escape(entry.name)}.html">'
-            f"{escape(entry.headline)}</a>{_shaky(entry)}</td></tr>"
+            f"{escape(entry.headline)}</a>{_notes(entry)}</td></tr>"
         )
     lines.append("</table></div>")
     return [*lines, *_changes([entry for entry in entries if entry.cases])]
 
 
-def _shaky(entry: Entry) -> str:
-    """A mark for cases that differed between two boots."""
+def _notes(entry: Entry) -> str:
+    """Whether the run is not finished, and how many cases differed between two boots."""
     count = sum(status == Status.FLAKY.value for status in entry.cases.values())
-    return f' <span class="flaky">{count} flaky</span>' if count else ""
+    unfinished = f" ({entry.word})" if entry.word in UNFINISHED else ""
+    return unfinished + (f' <span class="flaky">{count} flaky</span>' if count else "")
 
 
 def _changes(entries: Sequence[Entry]) -> list[str]:
