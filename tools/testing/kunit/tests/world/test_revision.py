@@ -516,6 +516,8 @@ class BadInputs(Revision):
         self.assertEqual(1, self.boots())
         self.assertEqual(["good", "stopped"], self.history())
         self.assertIn("stopped after 1 of 3", self.page(series))
+        index = (self.build / "results/revisions/index.html").read_text()
+        self.assertIn("So far: 2 patches, nothing against them</a> (stopped)", index)
         ran = self.revision(series, AGAINST="none", FAKE_HEALED="1")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         self.assertEqual(2, self.boots())
