@@ -69,7 +69,10 @@ class Variable:
 
 VARIABLES = (
     Variable(
-        "FLAVOUR", "NAME", f"the tree: {', '.join(FLAVOURS)}; the first is the default", _FLAVOUR
+        "FLAVOUR",
+        "NAME",
+        f"the tree: {', '.join(FLAVOURS)}; default: series, or stock with KSRC or BASE",
+        _FLAVOUR,
     ),
     Variable(
         "CONFIG", "NAME", "kunitconfig fragments, joined by '-': 4k (default), 64k, ...", _CONFIG
