@@ -55,7 +55,7 @@ MATPLOTLIB = Requirement(
 )
 # Fetches series from the archives of mailing lists.
 B4 = Requirement("b4", "b4")
-# What .ci/poll asks a patchwork server with.
+# .ci/poll uses these to query a patchwork server.
 POLL = (Requirement("curl", "curl"), Requirement("jq", "jq"), Requirement("flock", "util-linux"))
 HOST_TESTS = (MYPY, PYTEST, XDIST, ARGCOMPLETE, MATPLOTLIB, B4, *POLL)
 QEMU = Requirement("qemu-system-aarch64", "qemu-system-arm")

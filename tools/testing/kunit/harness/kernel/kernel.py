@@ -150,7 +150,7 @@ def require_healthy_machine(log: str) -> None:
 
 def compiler_messages(log: str) -> tuple[str, ...]:
     """The first error messages of the compiler, make or Kconfig in a log."""
-    # kunit.py puts its own mark before what make prints.
+    # kunit.py prints this before make's output.
     lines = [line.removeprefix("ERROR:root:") for line in log.splitlines()]
     lines = [line for line in lines if _COMPILER_MESSAGE.search(line)]
     return tuple(lines[:5]) or tuple(tail(log, 5).splitlines())

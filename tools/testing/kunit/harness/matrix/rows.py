@@ -180,7 +180,7 @@ def default_configs() -> list[str]:
 
 
 def most_telling_first(configs: Sequence[str]) -> list[str]:
-    """Configs so that those with a new page size, or of a new kind, come before the others."""
+    """The configs, with the first one of each page size and of each kind moved to the front."""
     seen: set[str] = set()
     early: list[str] = []
     for config in configs:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Find the reports with which a kernel complains about itself: WARNs, oopses, lockdep, KASAN."""
+"""Find splats in a console log: WARNs, oopses, reports of lockdep, KASAN and so on."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -16,14 +16,14 @@ SPLAT = re.compile(
     r"DEBUG_LOCKS_WARN_ON|suspicious RCU usage|[Rr]efcount_t: |list_(?:add|del) corruption"
 )
 _END = "---[ end trace"
-# What differs from run to run and identifies nothing.
+# Lines of a report that differ from run to run, such as register dumps.
 _REGISTERS = re.compile(
     r"\s*(?:CPU: |Tainted: |Hardware name: |pstate: |(?:pc|lr|sp|x\d+|[a-z]\w{1,2}) ?: |R[A-Z0-9]{2}: )"
 )
 _CUT = "------------[ cut here ]------------"
 # The line that identifies a report that begins with _CUT.
 _WHICH = re.compile(r"\bWARNING: |\bkernel BUG at ")
-# How many lines of a report are shown, and how many it may have.
+# The number of lines of a report to show, and the longest report.
 _SPLAT_LINES, _REPORT_LINES = 12, 100
 
 
@@ -48,7 +48,7 @@ def find(lines: Iterable[str]) -> list[Finding]:
 
 
 def _report(lines: Sequence[str]) -> Sequence[str]:
-    """The lines of a report: up to its end if it has one, else a few."""
+    """The lines of a report, up to its end marker if it has one."""
     if _CUT in lines[0]:
         for number, line in enumerate(lines):
             if _END in line:
