@@ -279,7 +279,7 @@ class Verdicts(Revision):
         ran = self.revision(TIP_ONLY="1", TIP_CONFIGS="4k 64k", SHORT="1")
         self.assertEqual(0, ran.status, ran.stderr)
         self.assertEqual(
-            ["Verdict: good: 2 patches, nothing against them", "", "", "Linux 6.12.117, baseline."],
+            ["Verdict: good: 2 patches, nothing against them", "", "Linux 6.12.117, baseline."],
             ran.stdout.splitlines(),
         )
         self.assertEqual(2, self.boots())
