@@ -17,6 +17,7 @@
 
 #include "alloc_fault.h"
 #include "fake_dev.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 #define BLOCK_PAGES	PHYS_PFN(memory_block_size_bytes())
@@ -185,7 +186,7 @@ static void online_memory_can_be_written(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, alloc_contig_range(pfn, end, MIGRATE_MOVABLE, GFP_KERNEL), 0);
 	sum = memmap_checksum(dimm->dev);
 	for (i = pfn; i < end; i += step)
-		memset64(pfn_to_kaddr(i), i, PAGE_SIZE / sizeof(u64));
+		memset64(__va(PFN_PHYS(i)), i, PAGE_SIZE / sizeof(u64));
 	for (i = pfn; i < end; i += step) {
 		const u64 *page = pfn_to_kaddr(i);
 

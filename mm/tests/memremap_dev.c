@@ -18,13 +18,14 @@ static vm_fault_t no_migrate_to_ram(struct vm_fault *vmf)
 	return VM_FAULT_SIGBUS;
 }
 
-static void no_page_free(struct page *page)
+static void no_free(void *page_or_folio)
 {
 }
 
-static const struct dev_pagemap_ops ops = {
+/* The member without a name is page_free(), or folio_free() since Linux 7. */
+const struct dev_pagemap_ops memremap_no_ops = {
+	(void *)no_free,
 	.migrate_to_ram = no_migrate_to_ram,
-	.page_free = no_page_free,
 };
 
 /**
@@ -48,7 +49,7 @@ int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how)
 
 	memset(pgmap, 0, struct_size(pgmap, ranges, MEMREMAP_RANGES));
 	pgmap->type = how.type ?: MEMORY_DEVICE_GENERIC;
-	pgmap->ops = &ops;
+	pgmap->ops = &memremap_no_ops;
 	pgmap->owner = mdev;
 	mdev->has_altmap = how.offer;
 	if (how.offer) {
@@ -288,7 +289,7 @@ void memremap_expect_nothing_left(struct memremap_dev *mdev, const char *after)
 		pfn = dev->pfn + i * PAGES_PER_SECTION;
 		KUNIT_EXPECT_FALSE_MSG(test, pfn_in_present_section(pfn),
 				       "%s: section %lu is present", after, i);
-		pgmap = get_dev_pagemap(pfn, NULL);
+		pgmap = adapt_get_dev_pagemap(pfn);
 		KUNIT_EXPECT_NULL_MSG(test, pgmap, "%s: section %lu leads to a pgmap",
 				      after, i);
 		put_dev_pagemap(pgmap);

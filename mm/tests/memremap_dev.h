@@ -52,6 +52,8 @@ struct memremap_how {
 	unsigned long nr_pages;
 };
 
+extern const struct dev_pagemap_ops memremap_no_ops;
+
 struct memremap_dev *memremap_dev_get(struct kunit *test, unsigned long nr_sections);
 int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how);
 void memremap_dev_remove(struct memremap_dev *mdev);

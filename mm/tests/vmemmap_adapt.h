@@ -13,7 +13,9 @@
 
 #include <kunit/test.h>
 #include <linux/compiler_types.h>
+#include <linux/memory.h>
 #include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 
 typedef void *(*alloc_altmap_fn)(unsigned long size, int node,
@@ -81,6 +83,38 @@ static inline void adapt_remove_pages(unsigned long pfn, unsigned long nr_pages,
 	else
 		((remove_plain_fn)fn)(pfn, nr_pages, altmap);
 }
+
+/* The second argument, a pgmap to compare with, went away. */
+typedef struct dev_pagemap *(*get_pgmap_fn)(unsigned long pfn);
+typedef struct dev_pagemap *(*get_pgmap_cached_fn)(unsigned long pfn,
+						   struct dev_pagemap *pgmap);
+
+static inline struct dev_pagemap *adapt_get_dev_pagemap(unsigned long pfn)
+{
+	void *fn = get_dev_pagemap;
+
+	if (__same_type(&get_dev_pagemap, get_pgmap_fn))
+		return ((get_pgmap_fn)fn)(pfn);
+	return ((get_pgmap_cached_fn)fn)(pfn, NULL);
+}
+
+/* The node came later. */
+typedef int (*create_blocks_node_fn)(unsigned long start, unsigned long size, int nid,
+				     struct vmem_altmap *altmap, struct memory_group *group);
+typedef int (*create_blocks_plain_fn)(unsigned long start, unsigned long size,
+				      struct vmem_altmap *altmap, struct memory_group *group);
+
+static inline int adapt_create_memory_block_devices(unsigned long start, unsigned long size)
+{
+	void *fn = create_memory_block_devices;
+
+	if (__same_type(&create_memory_block_devices, create_blocks_node_fn))
+		return ((create_blocks_node_fn)fn)(start, size, 0, NULL, NULL);
+	return ((create_blocks_plain_fn)fn)(start, size, NULL, NULL);
+}
+
+/* It is in a header of mm/ by now. */
+void drain_all_pages(struct zone *zone);
 
 /*
  * A device's page tells its pgmap. The member of that name has moved from
