@@ -348,6 +348,45 @@ static void fake_dev_release(void *data)
 }
 
 /**
+ * fake_dev_claim_memory() - a device that has memory, and nothing but the claim on it
+ * @test: the test context
+ * @nr: how many page frames it has
+ * @align: what its first page frame is a multiple of, a power of two
+ *
+ * Takes a part of the memory that the command line names, of any size. Skips the test
+ * if there is no such part. Neither page tables nor sections are looked at.
+ *
+ * Return: the device.
+ */
+struct fake_dev *fake_dev_claim_memory(struct kunit *test, unsigned long nr,
+				       unsigned long align)
+{
+	struct range range = fake_dev_memory();
+	struct fake_dev *dev;
+
+	if (!range.start)
+		kunit_skip(test, "no memory to write to: see vmemmap_kunit.memory=");
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->res.name = "vmemmap_kunit";
+	dev->res.flags = IORESOURCE_MEM | IORESOURCE_BUSY;
+	if (allocate_resource(&iomem_resource, &dev->res, PFN_PHYS(nr),
+			      PFN_PHYS(SECTION_ALIGN_UP(PHYS_PFN(range.start))), range.end,
+			      PFN_PHYS(align), NULL, NULL)) {
+		kfree(dev);
+		KUNIT_ASSERT_EQ_MSG(test, nr_abandoned, 0,
+				    "tests before this one had to abandon their memory");
+		kunit_skip(test, "vmemmap_kunit.memory=%s has no %lu pages aligned to %lu",
+			   memory, nr, align);
+	}
+	dev->pfn = PHYS_PFN(dev->res.start);
+	dev->nr = nr;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_dev_release, dev));
+	return dev;
+}
+
+/**
  * fake_dev_get_tail() - a device that begins in a section of boot memory
  * @test: the test context
  * @nr_sections: how many sections follow the one that it begins in

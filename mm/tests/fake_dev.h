@@ -52,6 +52,8 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 			      unsigned long align_sections);
 struct fake_dev *fake_dev_get_memory(struct kunit *test,
 				     unsigned long nr_sections);
+struct fake_dev *fake_dev_claim_memory(struct kunit *test, unsigned long nr,
+				       unsigned long align);
 struct fake_dev *fake_dev_get_tail(struct kunit *test, unsigned long nr_sections);
 unsigned long fake_dev_memory_sections(void);
 void fake_dev_abandon(struct fake_dev *dev);

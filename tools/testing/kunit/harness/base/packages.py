@@ -71,6 +71,10 @@ LCOV = Requirement("lcov", "lcov")
 CROSS_COMPILER = Requirement("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
 # Other architectures that can run the suites: emulator and compiler.
 _OTHERS = {
+    "powerpc": (
+        Requirement("qemu-system-ppc64", "qemu-system-ppc"),
+        Requirement("powerpc64le-linux-gnu-gcc", "gcc-powerpc64le-linux-gnu"),
+    ),
     "riscv": (
         Requirement("qemu-system-riscv64", "qemu-system-misc"),
         Requirement("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu"),

@@ -115,8 +115,7 @@ class Build:
         self._kept = kept
         first = group[0]
         self._wanted = replace(wanted, flavour=first.flavour, config=first.config)
-        self._arch = first.arch
-        self._expected = kernelrun.expectation(self._wanted, first.arch)
+        self._expected = {row: kernelrun.expectation(self._wanted, row.arguments) for row in group}
         self.name = f"{first.flavour} {first.config}"
         self._directory = Path()
         self._failed: CaseResult | None = None
@@ -151,7 +150,7 @@ class Build:
         return replace(ran, seconds=ran.seconds + built)
 
     def _kernel(self, log_name: str) -> Kernel:
-        return Kernel(self._directory, self._wanted, self._out, log_name, arch=self._arch)
+        return Kernel(self._directory, self._wanted, self._out, log_name)
 
     def _boot(self, row: Row) -> tuple[CaseResult, ...]:
         if self._failed:
@@ -161,5 +160,5 @@ class Build:
             arguments.append(f"--qemu_args=-smp {row.cpus}")
         kernel, cpu = self._kernel(row.file_name), rows.model(row.cpu)
         limit = GUEST_TIME * slowness(row.config)
-        verdict = kernelrun.judged(kernel, self._expected, limit, arguments, cpu)
+        verdict = kernelrun.judged(kernel, self._expected[row], limit, arguments, cpu)
         return kernelrun.case_results(verdict)

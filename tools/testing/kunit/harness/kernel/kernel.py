@@ -32,8 +32,7 @@ class Kernel:
     """A kernel, built in the tree's directory .kunit-CONFIG or in build_dir.
 
     make_options are variables for make, as in "NAME=value". name is the prefix of the log files
-    in the directory out. CONFIG applies to arm64 only; for other architectures, the build
-    directory is named after the architecture.
+    in the directory out.
     """
 
     def __init__(
@@ -43,7 +42,6 @@ class Kernel:
         out: Path,
         name: str,
         build_dir: Path | None = None,
-        arch: str = "arm64",
         make_options: Sequence[str] = (),
     ) -> None:
         self._tree = tree
@@ -52,9 +50,7 @@ class Kernel:
         self._name = name
         self._options = [f"--build_dir={build_dir}"] if build_dir else []
         self._make_options = [f"--make_options={option}" for option in make_options]
-        self._arch = arch
-        config = wanted.config if arch == "arm64" else arch
-        self.build_dir = build_dir or tree / f".kunit-{config}"
+        self.build_dir = build_dir or tree / f".kunit-{wanted.config}"
 
     def log(self, what: str) -> Path:
         """The path of a log: "config", "build", "exec" or "console"."""
@@ -120,7 +116,7 @@ class Kernel:
 
     def _line(self, *args: str) -> CommandLine:
         more = [*self._options, *self._make_options]
-        given = options.take_apart([*args, f"--arch={self._arch}", *more])
+        given = options.take_apart([*args, f"--arch={self._wanted.arch}", *more])
         return defaults.with_defaults(given, self._wanted)
 
     def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:

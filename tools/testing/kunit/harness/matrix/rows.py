@@ -72,6 +72,8 @@ _CLOSE = (
     Boot(MAX, cpus=4),
     Boot(OLD, "rodata=on", 4),
 )
+# With 4K pages, one entry can then map a gigabyte of it.
+_BLOCKS = (Boot(MAX), Boot(MAX, "rodata=off"))
 _DEBUG = (Boot(MAX), Boot(MAX, cpus=4), Boot(OLD, "rodata=on", 4))
 
 # The matrix: flavour, config, boots. Each line is one build.
@@ -94,13 +96,13 @@ MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("series", "4k-kasan", _DEBUG),
     ("series", "64k-kasan", _DEBUG),
     ("series", "4k-page80", _PLAIN),
-    ("fixed", "4k", _PLAIN),
+    ("fixed", "4k", _BLOCKS),
     ("fixed", "16k", _PLAIN),
     ("fixed", "64k", _PLAIN),
     ("fixed", "4k-page80", _PLAIN),
     ("fast", "4k", _PLAIN),
     ("fast", "64k", _PLAIN),
-    ("stock", "4k", _PLAIN),
+    ("stock", "4k", _BLOCKS),
     ("stock", "16k", _PLAIN),
     ("stock", "64k", _PLAIN),
 )
@@ -111,7 +113,11 @@ OTHERS: tuple[tuple[str, str], ...] = (
     ("stock", "x86_64"),
     ("series", "riscv"),
     ("stock", "riscv"),
+    ("fixed", "powerpc"),
+    ("stock", "powerpc"),
 )
+# The architectures that are booted in more than one way. powerpc has two MMUs.
+_OTHER_BOOTS: dict[str, tuple[Boot, ...]] = {"powerpc": (Boot(""), Boot("", "disable_radix"))}
 
 
 def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
@@ -125,7 +131,7 @@ def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
     configs = [_bootable(name) for name in environ.get("CONFIGS", "").split()]
     if not flavours and not configs:
         chosen = [row for f, c, boots in MATRIX if f in there for row in _rows(f, c, boots)]
-        return chosen + [Row(f, arch, "") for f, arch in OTHERS if f in there]
+        return chosen + [row for f, arch in OTHERS if f in there for row in _rows(f, arch, ())]
     boots_of = {c: boots for f, c, boots in MATRIX if f == MATRIX[0][0]}
     configs = configs or default_configs()
     return [
@@ -162,7 +168,8 @@ def check_page_size(config: str) -> str:
 
 def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> list[Row]:
     if config in OTHER_ARCHES:
-        return [Row(flavour, config, "")]
+        boots = _OTHER_BOOTS.get(config, (Boot(""),))
+        return [Row(flavour, config, b.cpu, b.arguments, b.cpus) for b in boots]
     older = OLDER[config.split("-")[0]]
     return [
         Row(flavour, config, older if b.cpu == OLD else b.cpu, b.arguments, b.cpus) for b in boots

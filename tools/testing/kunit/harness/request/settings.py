@@ -40,7 +40,7 @@ DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
 # Each architecture has a fragment on top of it, named as kunit.py names the architecture.
-OTHER_ARCHES = ("riscv", "x86_64")
+OTHER_ARCHES = ("powerpc", "riscv", "x86_64")
 ARCH_CONFIGS = ("arm64", *OTHER_ARCHES)
 # Fragments that replace it, for kernels with a user space.
 OTHER_BASES = ("e2e",)
@@ -75,6 +75,11 @@ class Settings(Wish):
 
     # A commit made from ksrc. It replaces the present state of that directory.
     start: str = ""
+
+    @property
+    def arch(self) -> str:
+        """The architecture, as kunit.py names it. config is its name, or fragments for arm64."""
+        return self.config if self.config in OTHER_ARCHES else "arm64"
 
     @property
     def tarball(self) -> Path:
@@ -124,6 +129,11 @@ def check_config(config: str) -> str:
                 f"choose from: {' '.join(known)}; '-' joins several, as in 64k-kasan",
             )
     return config
+
+
+def check_kernel(name: str) -> str:
+    """Return name: a config of arm64, or another architecture. Raises UsageError."""
+    return name if name in OTHER_ARCHES else check_config(name)
 
 
 def flavours_of(base: str) -> list[str]:

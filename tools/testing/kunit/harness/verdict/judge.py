@@ -6,7 +6,7 @@ no splat, and a kernel that survives to the end.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,8 +180,9 @@ def read_expectation(
 
     "cases" lists all cases, the file named after the flavour those that fail. A line may end
     with the configs that it is for. "skips" has lines "suite.case config reason". A config
-    covers all configs with its fragments: 16k covers 16k-va36. Subdirectories have files for
-    newer kernels: see versions.py. Raises UsageError.
+    covers all configs with its fragments: 16k covers 16k-va36. Arguments of the kernel count as
+    fragments: 4k-rodata=off. Subdirectories have files for newer kernels: see versions.py.
+    Raises UsageError.
     """
 
     def find(name: str) -> Path:
@@ -194,19 +195,24 @@ def read_expectation(
     )
 
 
-def read_arch_expectation(directory: Path, arch: str, flavour: str) -> Expectation:
+def read_arch_expectation(
+    directory: Path, arch: str, flavour: str, version: versions.Version, how: Sequence[str] = ()
+) -> Expectation:
     """The expected results of another architecture, which has no arm64 suites.
 
     The file named after the architecture lists the failing cases, with the flavours in which
-    they fail. Raises UsageError.
+    they fail; cases.ARCH, if it exists, lists all cases. how: arguments of the kernel, which
+    follow a name, as in stock-disable_radix. Raises UsageError.
     """
-    cases = _read_names(_read_list(directory / "cases", must_exist=True), arch)
-    fails = _read_names(_read_list(directory / arch), flavour)
-    return Expectation(
-        frozenset(name for name in cases if not name.startswith("arm64_")),
-        frozenset(fails),
-        _read_skips(directory / "skips", arch),
-    )
+
+    def find(name: str) -> Path:
+        return versions.find(directory, name, version)
+
+    own = find(f"cases.{arch}")
+    listed = _read_list(own if own.exists() else find("cases"), must_exist=True)
+    cases = frozenset(n for n in _read_names(listed, arch) if not n.startswith("arm64_"))
+    fails = _read_names(_read_list(find(arch)), "-".join((flavour, *how)))
+    return Expectation(cases, frozenset(fails), _read_skips(find("skips"), "-".join((arch, *how))))
 
 
 def _read_names(lines: list[str], config: str) -> list[str]:

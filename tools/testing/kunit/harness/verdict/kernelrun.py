@@ -48,12 +48,18 @@ class KernelRun:
         return case_results(judged(kernel, self._expected, self._guest_time, self._arguments))
 
 
-def expectation(wanted: Settings, arch: str = "arm64") -> judge.Expectation:
-    """The expected results of a flavour, from the files of expected/. Raises UsageError."""
-    if arch != "arm64":
-        return judge.read_arch_expectation(judge.EXPECTED, arch, wanted.flavour)
-    version = versions.parse(wanted.base)
-    return judge.read_expectation(judge.EXPECTED, wanted.flavour, wanted.config, version)
+def expectation(wanted: Settings, arguments: str = "") -> judge.Expectation:
+    """The expected results of a flavour, from the files of expected/. Raises UsageError.
+
+    arguments: those that the kernel is booted with.
+    """
+    version, how = versions.parse(wanted.base), arguments.split()
+    if wanted.arch != "arm64":
+        return judge.read_arch_expectation(
+            judge.EXPECTED, wanted.arch, wanted.flavour, version, how
+        )
+    config = "-".join((wanted.config, *how))
+    return judge.read_expectation(judge.EXPECTED, wanted.flavour, config, version)
 
 
 def judged(

@@ -140,7 +140,7 @@ def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]
 
 def make_variables(wanted: Settings, *more: str) -> list[str]:
     """The arguments of make for kunit.py build with more options."""
-    line = options.take_apart(["build", "--arch=arm64", *more])
+    line = options.take_apart(["build", f"--arch={wanted.arch}", *more])
     return image.make_variables(defaults.with_defaults(line, wanted))
 
 

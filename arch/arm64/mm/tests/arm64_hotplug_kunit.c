@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory hot-plug where arm64 decides: which page frames can have struct pages, and
+ * which memory can be removed again.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as M1, M2 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/device.h>
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include "fake_dev.h"
+#include "memremap_dev.h"
+#include "warn_log.h"
+
+static void free_region(void *data)
+{
+	struct resource *res = data;
+
+	release_mem_region(res->start, resource_size(res));
+}
+
+/*
+ * M1: drivers of GPUs ask request_free_mem_region() for page frames that stand for memory
+ * which the CPU cannot reach. It returns the highest ones that are free. They have to lie
+ * in the vmemmap.
+ */
+static void private_memory_has_memmap(struct kunit *test)
+{
+	struct dev_pagemap *pgmap = kunit_kzalloc(test, sizeof(*pgmap), GFP_KERNEL);
+	struct vmemmap_walk first, last;
+	struct resource *res;
+	void *addr = NULL;
+
+	if (!IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		kunit_skip(test, "no CONFIG_DEVICE_PRIVATE");
+	KUNIT_ASSERT_NOT_NULL(test, pgmap);
+	res = request_free_mem_region(&iomem_resource, PFN_PHYS(PAGES_PER_SECTION),
+				      "vmemmap_kunit");
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(res), "no region: %pe", res);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_region, res));
+
+	pgmap->type = MEMORY_DEVICE_PRIVATE;
+	pgmap->ops = &memremap_no_ops;
+	pgmap->owner = pgmap;
+	pgmap->nr_range = 1;
+	pgmap->range.start = res->start;
+	pgmap->range.end = res->end;
+	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(pgmap, 0));
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "adding %pR: %pe", res, addr);
+
+	vmemmap_walk((unsigned long)pfn_to_page(PHYS_PFN(res->start)), &first);
+	vmemmap_walk((unsigned long)pfn_to_page(PHYS_PFN(res->end)), &last);
+	KUNIT_EXPECT_TRUE_MSG(test, first.leaf && last.leaf,
+			      "%pR has struct pages that are not mapped", res);
+	KUNIT_EXPECT_NO_WARN(test, memunmap_pages(pgmap));
+}
+
+static int online_movable(struct memory_block *mem, void *nr)
+{
+	mem->online_type = MMOP_ONLINE_MOVABLE;
+	++*(unsigned int *)nr;
+	return device_online(&mem->dev);
+}
+
+/*
+ * M2: memory that was added can be removed, however large the entries of the linear map
+ * are. It goes offline by memory blocks and is removed as a whole.
+ */
+static void gigabyte_can_be_removed(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_claim_memory(test, PHYS_PFN(SZ_1G), PHYS_PFN(SZ_1G));
+	u64 start = PFN_PHYS(dev->pfn);
+	unsigned int nr = 0;
+	int err;
+
+	/* add_memory() makes a claim of its own. */
+	release_resource(&dev->res);
+	err = add_memory(0, start, SZ_1G, MHP_NONE);
+	if (err)
+		request_resource(&iomem_resource, &dev->res);
+	KUNIT_ASSERT_EQ(test, err, 0);
+
+	lock_device_hotplug();
+	err = walk_memory_blocks(start, SZ_1G, &nr, online_movable);
+	unlock_device_hotplug();
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ(test, nr, SZ_1G / memory_block_size_bytes());
+
+	err = offline_and_remove_memory(start, SZ_1G);
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "removing it");
+	if (err)
+		fake_dev_abandon(dev);
+	else
+		request_resource(&iomem_resource, &dev->res);
+}
+
+#ifdef MHP_OFFLINE_INACCESSIBLE
+#define INACCESSIBLE	(MHP_MEMMAP_ON_MEMORY | MHP_OFFLINE_INACCESSIBLE)
+#else
+#define INACCESSIBLE	MHP_NONE
+#endif
+
+/*
+ * M3: memory that cannot be accessed before it goes online is not written to before. With
+ * memmap_on_memory, this concerns its struct pages.
+ */
+static void inaccessible_memory_is_not_written(struct kunit *test)
+{
+	unsigned long nr = PHYS_PFN(memory_block_size_bytes());
+	struct fake_dev *dev;
+	unsigned long size;
+	void *memmap;
+	int err;
+
+	if (!INACCESSIBLE)
+		kunit_skip(test, "this kernel has no such memory");
+	if (!mhp_supports_memmap_on_memory())
+		kunit_skip(test, "memory_hotplug.memmap_on_memory= is off or refused");
+	if (!IS_ENABLED(CONFIG_DEBUG_VM))
+		kunit_skip(test, "without DEBUG_VM, struct pages are not poisoned");
+
+	dev = fake_dev_claim_memory(test, nr, nr);
+	size = nr * sizeof(struct page);
+	memmap = memremap(PFN_PHYS(dev->pfn), size, MEMREMAP_WB);
+	KUNIT_ASSERT_NOT_NULL(test, memmap);
+	memset(memmap, 0x5a, size);
+	memunmap(memmap);
+
+	release_resource(&dev->res);
+	err = add_memory(0, PFN_PHYS(dev->pfn), PFN_PHYS(nr), INACCESSIBLE);
+	if (!err) {
+		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(pfn_to_page(dev->pfn), 0x5a, size),
+				      "something was written to the memmap");
+		err = offline_and_remove_memory(PFN_PHYS(dev->pfn), PFN_PHYS(nr));
+	}
+	request_resource(&iomem_resource, &dev->res);
+	KUNIT_EXPECT_EQ(test, err, 0);
+}
+
+static struct kunit_case arm64_hotplug_cases[] = {
+	KUNIT_CASE(private_memory_has_memmap),
+	KUNIT_CASE(inaccessible_memory_is_not_written),
+	/* Last: memory that cannot be removed stays. */
+	KUNIT_CASE(gigabyte_can_be_removed),
+	{}
+};
+
+static struct kunit_suite arm64_hotplug_suite = {
+	.name = "arm64_hotplug",
+	.test_cases = arm64_hotplug_cases,
+};
+
+kunit_test_suite(arm64_hotplug_suite);
+
+MODULE_DESCRIPTION("KUnit tests for what arm64 decides in memory hot-plug");
+MODULE_LICENSE("GPL");
