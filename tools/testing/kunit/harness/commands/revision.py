@@ -25,15 +25,17 @@ from harness.revision.judged import Judged
 from harness.revision.report import Report, Word
 from harness.revision.series import Series
 from harness.revision.series_run import SeriesRun
-from harness.trees import debian, worktree
+from harness.trees import alone, debian, worktree
 from harness.trees.git import Git
 
 PATCH_CONFIGS = ("4k",)
+# What patches that are said to stand alone are tried with: two page sizes, another architecture.
+ALONE_CONFIGS = ("4k", "64k", "riscv")
 
 
 COMMAND = Command(
     "make revision",
-    KERNEL | {"CONFIGS", "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT"},
+    KERNEL | {"ALONE", "CONFIGS", "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT"},
     "judge a revision of a series, patch by patch",
     "altmap revision MESSAGE-ID",
     "SERIES",
@@ -58,13 +60,14 @@ def _main(environ: Mapping[str, str]) -> int:
             "SERIES is not set: which revision?",
             "make revision SERIES=MESSAGE-ID, a directory, an mbox, or FROM..TO with KSRC=DIR",
         )
-    configs = _configs(environ, "CONFIGS", PATCH_CONFIGS)
+    is_alone = bool(environ.get("ALONE"))
+    configs = _configs(environ, "CONFIGS", ALONE_CONFIGS if is_alone else PATCH_CONFIGS)
     tips = _configs(
         environ, "TIP_CONFIGS", rows.most_telling_first([*configs, *rows.default_configs()])
     )
-    plan = Plan(configs, tips, bool(environ.get("TIP_ONLY")))
-    series = revision_series.read(given, wish.ksrc)
-    named = environ.get("AGAINST") or ""
+    plan = Plan(configs, () if is_alone else tips, bool(environ.get("TIP_ONLY")))
+    series = replace(revision_series.read(given, wish.ksrc), alone=is_alone)
+    named = "none" if is_alone else environ.get("AGAINST") or ""
     wish = replace(wish, flavour=onto.choose(environ, wish, series))
     older = _older(named, wish, series)
     wanted = debian.resolve(wish)
@@ -77,6 +80,9 @@ def _main(environ: Mapping[str, str]) -> int:
             history = History(out.with_name("revisions"))
             report = Judge(wanted, series, kept, history, plan).verdict(older)
             files.write(report, kept, part)
+    if is_alone and report.is_good and not wanted.ksrc:
+        green = [{c: len(s.green.get(c, ())) for c in configs} for s in report.new.states[1:]]
+        alone.write(Path(given), green, wanted.base)
     text = revision_text.short(report) if environ.get("SHORT") else revision_text.full(report)
     conclude(text, report.is_good, out / "report.html", out / "results.json", out / "logs")
     return int(_STATUS[report.word])
@@ -97,7 +103,7 @@ class Plan:
 
 def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> tuple[str, ...]:
     names = environ.get(variable, "").split() or usual
-    return tuple(dict.fromkeys(settings.check_config(name) for name in names))
+    return tuple(dict.fromkeys(settings.check_kernel(name) for name in names))
 
 
 def _older(named: str, wish: Wish, series: Series) -> Series | None:
@@ -153,6 +159,9 @@ class Judge:
             new.try_base(plan.tips)
         elif not plan.tip_only:
             new.try_base(plan.configs)
+        if new.judged.series.alone:
+            new.try_patches(plan.configs)
+            return self._report()
         # The first word on the series soon, then which patch it is about.
         new.try_tip(plan.tips[:1])
         if not plan.tip_only:

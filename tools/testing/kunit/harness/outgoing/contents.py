@@ -53,10 +53,14 @@ class Change:
         return self.message.partition("\n")[0] or self.patches[0].name
 
 
-def read(directory: Path, overlay: Overlay) -> tuple[Change, ...]:
-    """Read a directory below patches/. Raises PlanError, PatchError."""
+def read(directory: Path, overlay: Overlay, only: tuple[str, ...] = ()) -> tuple[Change, ...]:
+    """Read a directory below patches/, or the patches in it whose names begin with one of only.
+
+    Raises PlanError, PatchError.
+    """
     if not (directory / PLAN).exists():
-        return tuple(Change((patch,)) for patch in layers.read_patches(directory))
+        patches = layers.read_patches(directory)
+        return tuple(Change((p,)) for p in patches if not only or p.path.name.startswith(only))
     path = directory / PLAN
     head, *blocks = (_headers(path, b) for b in re.split(r"^%%\n", path.read_text(), flags=re.M))
     changes = [_change(path, head.get("From", ""), block) for block in blocks]

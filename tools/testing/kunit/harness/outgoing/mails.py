@@ -1,17 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Export patches/ as mails that git send-email can send.
+"""Export patches/ as mails that git send-email can send."""
 
-Each directory below patches/ with a file cover-letter becomes a series in BUILD/outgoing. The
-cover letter has these headers:
-
-    Subject: [PATCH v3] TITLE   the export adds the numbers
-    Base: FLAVOUR               the tree that the series applies to, without hooks and suites
-    Order: any                  the patches do not depend on each other
-"""
-
-import email
 import itertools
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,31 +10,17 @@ from pathlib import Path
 from harness.base import archive, builddir, packages, process, signals
 from harness.base.console import say
 from harness.base.errors import UsageError
-from harness.outgoing import contents
+from harness.outgoing import contents, letters
 from harness.outgoing.contents import Change, PlanError
-from harness.request.settings import REPO, Settings, check_flavour
-from harness.trees import diff, layers, worktree
+from harness.outgoing.letters import Letter
+from harness.request.settings import REPO, Settings
+from harness.trees import alone, diff, layers, worktree
 from harness.trees.git import Git, environment
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay
 
 PATCHES = REPO / "patches"
-LETTER = "cover-letter"
 COVER = "0000-cover-letter.patch"
-
-_SUBJECT = re.compile(r"\[(PATCH[^\]/]*?)\]\s*(\S.*)")
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A cover letter: prefix and title of its subject, and its text."""
-
-    path: Path
-    prefix: str
-    title: str
-    base: str
-    any_order: bool
-    text: str
 
 
 @dataclass(frozen=True)
@@ -77,18 +53,19 @@ class Exported:
 def export(wanted: Settings) -> tuple[Exported, ...]:
     """Replace BUILD/outgoing. On an error it stays as it was. Raises KunitError."""
     sender = read_sender()
-    letters = [read_letter(path) for path in sorted(PATCHES.glob(f"*/{LETTER}"))]
+    found = [letters.read(path) for path in sorted(PATCHES.glob(f"*/{letters.NAME}*"))]
+    letters.require_all(found)
     packages.ensure([*worktree.requirements(wanted), packages.PERL])
     builddir.mark(wanted.build)
     out, new = wanted.build / "outgoing", wanted.build / "outgoing.new"
     shutil.rmtree(new, ignore_errors=True)
     # The kernel's scripts must be called in a kernel tree.
     scripts = worktree.prepare(replace(wanted, flavour="series"))
-    found = [_Export(wanted, letter, sender, scripts, new).write() for letter in letters]
+    made = [_Export(wanted, letter, sender, scripts, new).write() for letter in found]
     shutil.rmtree(new / "work")
     with signals.signals_held():
         archive.replace_directory(new, out)
-    return tuple(replace(series, directory=out / series.name) for series in found)
+    return tuple(replace(series, directory=out / series.name) for series in made)
 
 
 def read_sender() -> Sender:
@@ -105,37 +82,17 @@ def read_sender() -> Sender:
     return Sender(*found)
 
 
-def read_letter(path: Path) -> Letter:
-    """Read a cover letter. Raises PlanError."""
-    try:
-        message = email.message_from_string(path.read_text(encoding="ascii"))
-    except UnicodeDecodeError as error:
-        raise PlanError(f"{path} is not plain ASCII", "replace the other characters") from error
-    subject = _SUBJECT.fullmatch(re.sub(r"\s+", " ", str(message["Subject"])))
-    if not subject:
-        raise PlanError(f"{path} has no subject", "start with 'Subject: [PATCH] TITLE'")
-    if not message["Base"]:
-        raise PlanError(f"{path} does not name its base", "add a line 'Base: stock'")
-    return Letter(
-        path,
-        subject[1],
-        subject[2],
-        check_flavour(str(message["Base"])),
-        message["Order"] == "any",
-        str(message.get_payload()).strip(),
-    )
-
-
 class _Export:
     """The export of one series."""
 
     def __init__(
         self, wanted: Settings, letter: Letter, sender: Sender, scripts: Path, out: Path
     ) -> None:
+        self._wanted = wanted
         self._letter = letter
         self._sender = sender
         self._scripts = scripts
-        self._name = letter.path.parent.name
+        self._name = letter.name
         self._out = out / self._name
         self._work = out / "work"
         self._base = worktree.stack(replace(wanted, flavour=letter.base), with_tests=False)
@@ -148,10 +105,10 @@ class _Export:
 
     def write(self) -> Exported:
         """Write the mails and check that they apply."""
-        say(f"exporting {self._letter.path.parent} ...")
+        say(f"exporting {self._letter.path} ...")
         self._work.mkdir(parents=True, exist_ok=True)
         overlay = layers.read_overlay(self._base.git)
-        changes = contents.read(self._letter.path.parent, overlay)
+        changes = contents.read(self._letter.path.parent, overlay, self._letter.patches)
         tip = self._commit(overlay, changes)
         draft = self._work / "draft"
         self._format(tip, draft)
@@ -210,17 +167,31 @@ class _Export:
             )
         if self._letter.any_order:
             self._require_any_order(made)
+        if self._letter.alone:
+            self._require_alone()
+
+    def _require_alone(self) -> None:
+        """See that each patch was built, booted and judged alone as it is. Raises PlanError."""
+        directory = self._letter.path.parent
+        missing = alone.not_seen(directory, self._wanted.base, self._letter.patches)
+        if missing:
+            raise PlanError(
+                f"{missing[0]} was not tried alone on {self._letter.base} of Linux "
+                f"{self._wanted.base}, and {self._letter.path} says that it was",
+                f"run: altmap revision {directory} --alone --onto {self._letter.base}",
+            )
 
     def _require_any_order(self, made: Exported) -> None:
         """Check that each patch applies alone, and before and after each other patch."""
         names = sorted({name for mail in made.mails for name in diff.files(mail.read_bytes())})
         files = made.git.run("ls-tree", "-z", made.base, *names).stdout.encode()
         for chosen in itertools.permutations(made.mails, min(2, len(made.mails))):
-            # Applying to the index only is quick. Readers can use git am -3 as well.
+            # Applying to the index only is quick. Readers do not have the files of the trees
+            # between base and tip, so git am -3 would not help them.
             self._git.run("read-tree", "--empty")
             self._git.run("update-index", "-z", "--index-info", data=files)
             for mail in chosen:
-                done = self._git.apply(mail.read_bytes(), "--3way")
+                done = self._git.apply(mail.read_bytes(), "-C1")
                 if done.status != 0:
                     how = "by itself" if mail == chosen[0] else f"after {chosen[0].name} alone"
                     raise PlanError(

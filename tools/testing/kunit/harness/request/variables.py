@@ -123,6 +123,7 @@ VARIABLES = (
     Variable("ONTO", "NAME", "the flavour to apply the series to"),
     Variable("TIP_CONFIGS", "NAMES", "the configs for the complete series", ".*", is_list=True),
     Variable("TIP_ONLY", "1", "test the complete series only, not each patch", ".*", is_flag=True),
+    Variable("ALONE", "1", "test each patch alone on the base, and record that", is_flag=True),
     Variable("SHORT", "1", "print a summary short enough for a reply", is_flag=True),
 )
 _BY_NAME = {variable.name: variable for variable in VARIABLES}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
+from harness.request.settings import OTHER_ARCHES
 from harness.revision.builds import Run
 from harness.revision.ending import Ending
 from harness.trees import versions
@@ -98,7 +99,10 @@ def read_outcome(run: Run, expected_dir: Path, version: versions.Version) -> Out
     if run.ending is not Ending.RAN:
         return Outcome(run)
     # No flavour's failures are expected: each case is taken as it is.
-    expected = judge.read_expectation(expected_dir, "series", run.config, version)
+    if run.config in OTHER_ARCHES:
+        expected = judge.read_arch_expectation(expected_dir, run.config, "series", version)
+    else:
+        expected = judge.read_expectation(expected_dir, "series", run.config, version)
     found = judge.judge(run.console, expected)
     if run.again is not None:
         found = flaky.merge(found, judge.judge(run.again, expected))

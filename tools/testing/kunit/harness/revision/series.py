@@ -43,6 +43,7 @@ class Series:
 
     source: the name that the user gave. title: from the cover letter, or of the only patch.
     start: the first commit of a range. version: from the subjects of the mails, or 0.
+    alone: each patch goes onto the base by itself.
     """
 
     source: str
@@ -50,10 +51,16 @@ class Series:
     members: tuple[Member, ...]
     start: str = ""
     version: int = 0
+    alone: bool = False
 
     def patches(self, count: int) -> tuple[Patch, ...]:
-        """Return the first patches."""
-        return tuple(member.patch for member in self.members[:count])
+        """Return the patches of a state: the first ones, or the last of these alone."""
+        first = max(count - 1, 0) if self.alone else 0
+        return tuple(member.patch for member in self.members[first:count])
+
+    def before(self, number: int) -> int:
+        """Return the state that a patch is compared with."""
+        return 0 if self.alone else number - 1
 
 
 def read(given: str, ksrc: Path | None = None) -> Series:

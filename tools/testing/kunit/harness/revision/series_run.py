@@ -109,14 +109,22 @@ class SeriesRun:
 
     def try_patches(self, configs: Sequence[str]) -> None:
         """Build and boot each state that applies, and record its faults."""
-        progress = {c: Progress(self.judged.base.outcomes[c]) for c in configs}
+        bases = self.judged.base.outcomes
+        if self._series.alone:
+            # First, so that the work tree does not go back to the base for each patch.
+            for member in self._series.members[: self.judged.applied]:
+                for config in configs:
+                    self._warnings(member, 0, config)
+        progress = {c: Progress(bases[c]) for c in configs}
         for member in self._series.members[: self.judged.applied]:
+            if self._series.alone:
+                progress = {c: Progress(bases[c]) for c in configs}
             state = self.judged.states[member.number]
             patches = self._series.patches(member.number)
             for config in configs:
                 self._tell(state, config)
                 # First, so that the work tree goes forward only.
-                before = self._warnings(member, member.number - 1, config)
+                before = self._warnings(member, self._series.before(member.number), config)
                 speaks = functools.partial(self._speaks_against, member, progress[config])
                 limit = self._limit(config)
                 boot = self._builds.begin(patches, config, limit)
@@ -127,7 +135,7 @@ class SeriesRun:
 
     def _speaks_against(self, member: Member, progress: Progress, outcome: Outcome) -> bool:
         """Whether an outcome counts against a patch or, after the last one, against the series."""
-        is_last = member is self._series.members[-1]
+        is_last = member is self._series.members[-1] and not self._series.alone
         return bool(
             progress.faults(member.number, outcome) or (is_last and self._tip_faults(outcome))
         )

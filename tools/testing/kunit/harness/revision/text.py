@@ -116,7 +116,7 @@ def full(report: Report) -> str:
         headline(report),
         f"Revision: {new.series.title} ({len(new.series.members)} patches)",
         f"On Linux {new.version}, {new.onto}; each patch with {_names(report.patch_configs)}, "
-        f"the tip with {_names(report.tip_configs)}",
+        + ("alone" if new.series.alone else f"the tip with {_names(report.tip_configs)}"),
         "",
     ]
     for cause in report.causes:
@@ -216,9 +216,10 @@ _BOOTS = {
 
 
 def _bisectable(judged: Judged) -> str:
+    what = "Alone on the base" if judged.series.alone else "Bisectable"
     if judged.not_bisectable:
-        return f"Bisectable: no, not at patch {', '.join(map(str, judged.not_bisectable))}"
-    return "Bisectable: yes" if judged.is_bisectable else "Bisectable: not known, see FLAKY"
+        return f"{what}: no, not at patch {', '.join(map(str, judged.not_bisectable))}"
+    return f"{what}: yes" if judged.is_bisectable else f"{what}: not known, see FLAKY"
 
 
 def _remarks(judged: Judged) -> list[str]:
@@ -253,7 +254,8 @@ _COUNTED = (Status.PASSED, Status.FAILED, Status.SKIPPED, Status.MISSING, Status
 def _tip_table(report: Report) -> list[str]:
     tip = report.new.tip
     if not tip:
-        return ["The tip was not tried: not all patches apply."]
+        untried = "The tip was not tried: not all patches apply."
+        return [] if report.new.series.alone else [untried]
     heads = ("tip with", "build", "boot", *(s.value for s in _COUNTED), "known", "fault")
     rows: list[tuple[object, ...]] = [heads]
     for config, outcome in tip.items():

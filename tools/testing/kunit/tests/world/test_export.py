@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.outgoing import contents
 from harness.request.settings import REPO
-from harness.trees import layers
+from harness.trees import alone, layers
 from harness.trees.git import Git
 from tests.world.fake import KERNEL, World, patch
 
@@ -97,6 +97,10 @@ class Exporting(World):
         self.write("patches/fixes/0001-a.patch", patch("mm/memory.c", "memory", 20, "int a;"))
         self.write("patches/fixes/0002-b.patch", patch("mm/memory.c", "memory", second, "int b;"))
 
+    def seen_alone(self) -> None:
+        """Say that both fixes were tried alone, as they are now."""
+        alone.write(self.repo / "patches/fixes", [{"4k": 1}, {"4k": 0}], "6.12")
+
 
 class Mails(Exporting):
     def test_cover_letter_is_filled_in(self) -> None:
@@ -143,6 +147,7 @@ class Mails(Exporting):
 
     def test_git_am_makes_of_it_what_the_patches_say(self) -> None:
         self.add_fixes()
+        self.seen_alone()
         self.letter("fixes", "stock", "Order: any\n")
         self.export()
         linux = self.unpack_kernel()
@@ -166,6 +171,30 @@ class Mails(Exporting):
         ran = self.program("export")
         self.assert_error(ran, 2, "0002-change-memory.patch does not apply by itself", "Order: any")
         self.assertEqual(3, len(self.mails("fixes")))
+
+    def test_a_patch_that_was_not_tried_alone_stays_here(self) -> None:
+        self.add_fixes()
+        self.letter("fixes", "stock", "Order: any\n")
+        words = ("0001-a.patch was not tried alone on stock", "altmap revision", "--alone")
+        self.assert_error(self.program("export"), 2, *words)
+        self.seen_alone()
+        self.export()
+        changed = self.repo / "patches/fixes/0002-b.patch"
+        changed.write_text(changed.read_text().replace("int b;", "int c;"))
+        self.assert_error(self.program("export"), 2, "0002-b.patch was not tried alone on stock")
+
+    def test_a_directory_can_go_to_several_trees(self) -> None:
+        self.add_fixes()
+        for tree, number in (("mm", "0001"), ("arm64", "0002")):
+            text = LETTER.format(base="stock", more=f"Patches: {number}\n")
+            self.write(f"patches/fixes/cover-letter-{tree}", text)
+        self.export()
+        for tree, words in (("mm", "+int a;"), ("arm64", "+int b;")):
+            _cover, *patches = self.mails(f"fixes-{tree}")
+            self.assertEqual(1, len(patches))
+            self.assertIn(words, patches[0].read_text())
+        (self.repo / "patches/fixes/cover-letter-mm").unlink()
+        self.assert_error(self.program("export"), 2, "fixes/0001-a.patch is in 0 cover letters")
 
     def test_bad_letters_are_told(self) -> None:
         for text, words in (

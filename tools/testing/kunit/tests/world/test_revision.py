@@ -286,6 +286,27 @@ class Verdicts(Revision):
         self.assertEqual({"4k", "64k"}, set(self.document()["tip"]))
         self.assertIsNone(self.document()["bisectable"])
 
+    def test_each_patch_alone(self) -> None:
+        breaks = two("int two; int fails_short_altmap;")
+        directory = self.series(one(), breaks, two("int two;", "[PATCH] other"), name="fixes")
+        names = sorted(path.name for path in directory.glob("*.patch"))
+        (directory / "series").write_text("".join(f"{name}\n" for name in names))
+        how = {"ALONE": "1", "ONTO": "baseline", "CONFIGS": "4k"}
+        faults = self.faults(self.revision(directory, **how))
+        # The third patch does not follow the second, so it neither breaks nor inherits anything.
+        self.assertEqual(
+            [(2, "vmemmap_basepages.short_altmap")], [(f["patch"], f["case"]) for f in faults]
+        )
+        self.assertFalse((directory / "alone").exists())
+
+        (directory / names[1]).write_text(two())
+        ran = self.revision(directory, **how)
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertIn("Alone on the base: yes", ran.stdout)
+        noted = (directory / "alone").read_text().splitlines()
+        words = [line.split() for line in noted if not line.startswith("#")]
+        self.assertEqual([(n, "6.12", "4k:1") for n in names], [(w[0], *w[2:]) for w in words])
+
     def test_a_kernel_that_fails_in_one_boot_of_two(self) -> None:
         series = self.series(one(), two("int two; int shaky_short_altmap;"))
         choice = {"AGAINST": "none", "CONFIGS": "4k", "TIP_CONFIGS": "4k"}

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Cover letters.
+
+Each file cover-letter in a directory below patches/ becomes a series in BUILD/outgoing.
+A directory whose patches go to several trees has a cover-letter-TREE for each instead. A
+cover letter says by headers of its own:
+
+    Subject: [PATCH v3] TITLE   the numbers are filled in
+    Base: FLAVOUR               what the series goes onto; without hooks and suites
+    Alone: yes                  each patch was built, booted and judged by itself
+    Order: any                  they also apply in any order
+    Patches: 0001 0004          those of the directory that go out with it; default: all
+"""
+
+import email
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.outgoing.contents import PlanError
+from harness.request.settings import check_flavour
+from harness.trees import layers
+
+NAME = "cover-letter"
+
+_SUBJECT = re.compile(r"\[(PATCH[^\]/]*?)\]\s*(\S.*)")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A cover letter: prefix and title of its subject, and its text."""
+
+    path: Path
+    prefix: str
+    title: str
+    base: str
+    alone: bool
+    any_order: bool
+    text: str
+    # How the names of its patches begin; all of the directory's, if there are none.
+    patches: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the series is called: its directory, and the tree that it is for."""
+        return self.path.parent.name + self.path.name[len(NAME) :]
+
+
+def read(path: Path) -> Letter:
+    """Read a cover letter. Raises PlanError."""
+    try:
+        message = email.message_from_string(path.read_text(encoding="ascii"))
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{path} is not plain ASCII", "replace the other characters") from error
+    subject = _SUBJECT.fullmatch(re.sub(r"\s+", " ", str(message["Subject"])))
+    if not subject:
+        raise PlanError(f"{path} has no subject", "start with 'Subject: [PATCH] TITLE'")
+    if not message["Base"]:
+        raise PlanError(f"{path} does not name its base", "add a line 'Base: stock'")
+    return Letter(
+        path,
+        subject[1],
+        subject[2],
+        check_flavour(str(message["Base"])),
+        message["Order"] == "any" or message["Alone"] == "yes",
+        message["Order"] == "any",
+        str(message.get_payload()).strip(),
+        tuple(str(message["Patches"] or "").split()),
+    )
+
+
+def require_all(letters: Sequence[Letter]) -> None:
+    """Raise PlanError unless each patch of a directory that has several letters is in one."""
+    for directory in {letter.path.parent for letter in letters if letter.patches}:
+        begins = [b for a in letters if a.path.parent == directory for b in a.patches]
+        for patch in layers.read_patches(directory):
+            count = sum(patch.path.name.startswith(begin) for begin in begins)
+            if count != 1:
+                raise PlanError(
+                    f"{patch.name} is in {count} cover letters",
+                    f"see the lines 'Patches:' of {directory}/{NAME}-*",
+                )
