@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Cover letters.
+"""Read cover letters.
 
-Each file cover-letter in a directory below patches/ becomes a series in BUILD/outgoing.
-A directory whose patches go to several trees has a cover-letter-TREE for each instead. A
-cover letter says by headers of its own:
+Each file cover-letter in a directory below patches/ becomes a series in BUILD/outgoing. A
+directory whose patches go to several trees has a file cover-letter-TREE for each instead. A cover
+letter has these headers:
 
-    Subject: [PATCH v3] TITLE   the numbers are filled in
-    Base: FLAVOUR               what the series goes onto; without hooks and suites
+    Subject: [PATCH v3] TITLE   the export adds the numbers
+    Base: FLAVOUR               the tree that the series applies to, without hooks and suites
     Alone: yes                  each patch was built, booted and judged by itself
-    Order: any                  they also apply in any order
-    Patches: 0001 0004          those of the directory that go out with it; default: all
+    Order: any                  the patches also apply in any order
+    Patches: 0001 0004          the patches of this series; default: all of the directory
 """
 
 import email

@@ -6,7 +6,7 @@ from html import escape
 
 from harness.base.table import printable
 from harness.kernel.finding import Status
-from harness.revision import style
+from harness.revision import style, tables
 from harness.revision import text as revision_text
 from harness.revision.blame import Fault
 from harness.revision.outcomes import Case, Outcome
@@ -120,7 +120,7 @@ def _grid(report: Report, columns: Sequence[tuple[str, str, int, Outcome]]) -> l
     at_fault = {(f.case, f.config) for f in report.new.faults if f.is_of_case}
     lines = ['<div class="wide"><table><thead><tr><th>case</th>']
     for place, (head, longer, _, outcome) in enumerate(columns):
-        ends = " ".join(revision_text.endings(outcome))
+        ends = " ".join(tables.endings(outcome))
         lines.append(
             f'<th title="{escape(longer)}"><a href="#c{place}">{escape(head)}</a><br>{ends}</th>'
         )

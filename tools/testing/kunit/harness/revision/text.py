@@ -4,13 +4,10 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from harness.base.table import WIDTH, cut, table
-from harness.kernel.finding import Kind, Status
-from harness.revision.blame import State
+from harness.base.table import WIDTH, cut
+from harness.revision import tables
 from harness.revision.causes import Cause, deed
-from harness.revision.ending import Ending
 from harness.revision.judged import Judged
-from harness.revision.outcomes import Outcome
 from harness.revision.report import Report
 from harness.verdict.results import from_earlier
 
@@ -123,10 +120,10 @@ def full(report: Report) -> str:
         lines += [*_entry(report, cause, _LOG_LINES), ""]
     lines += _flaky(new)
     if not report.tip_only:
-        lines += [*_patch_table(report), "", _bisectable(new), ""]
+        lines += [*tables.patches(report), "", _bisectable(new), ""]
         lines += _remarks(new)
         lines += _green(report)
-    lines += [*_tip_table(report), *_kept(report), ""]
+    lines += [*tables.tip(report), *_kept(report), ""]
     lines += _changes(report)
     lines.append(headline(report))
     return "\n".join(map(cut, lines))
@@ -139,80 +136,6 @@ def _names(configs: Iterable[str]) -> str:
 def _kept(report: Report) -> list[str]:
     kept, total = report.kept
     return [f"*: {from_earlier(kept, total)}"] if kept else []
-
-
-def _mark(outcome: Outcome | None) -> str:
-    """The mark of a result from an earlier run."""
-    return "*" if outcome and outcome.run.is_kept else ""
-
-
-def _patch_table(report: Report) -> list[str]:
-    heads = "patch appl chkp W=1 config build boot good green broke".split()
-    rows = [["", *heads]]
-    for state in report.new.states:
-        for place, config in enumerate(report.patch_configs):
-            rows.append(_row(state, config, first=place == 0))
-    return table(rows, "rlllllllr", gap=1)
-
-
-def _row(state: State, config: str, first: bool) -> list[str]:
-    outcome = state.outcomes.get(config)
-    build, boot = endings(outcome)
-    good = str(len(outcome.good)) if outcome and outcome.cases else "-"
-    is_base = state.number == 0
-    number = "" if is_base else str(state.number)
-    applies = {"ok": "ok", "failed": "FAIL"}.get(state.applies, "-")
-    applies, style = ("-", "-") if is_base else (applies, _style(state))
-    head = [number, state.title[:21], applies, style] if first else [""] * 4
-    warned = "-" if is_base else _warned(state, config)
-    green = "" if is_base or not outcome else f"+{len(state.green.get(config, ()))}"
-    broke = "" if is_base or not outcome else f"-{len(state.broken.get(config, ()))}"
-    return [*head, warned, config[:7] + _mark(outcome), build, boot, good, green, broke]
-
-
-def _style(state: State) -> str:
-    if state.remarks is None:
-        return "-"
-    errors = sum(remark.is_fault for remark in state.remarks)
-    if errors:
-        return f"{errors}E"
-    return f"{len(state.remarks)}w" if state.remarks else "ok"
-
-
-def _warned(state: State, config: str) -> str:
-    found = state.warnings.get(config)
-    return "-" if found is None else f"+{len(found)}" if found else "ok"
-
-
-def endings(outcome: Outcome | None) -> tuple[str, str]:
-    """Return one word for the build and one for the boot."""
-    if outcome is None:
-        return "-", "-"
-    build = {
-        Ending.RAN: "ok",
-        Ending.BUILD_FAILED: "FAIL",
-        Ending.BUILD_HUNG: "HANG",
-        Ending.SUITES_STALE: "SUITE",
-    }[outcome.run.ending]
-    if outcome.run.ending is not Ending.RAN:
-        return build, "-"
-    kinds = {finding.kind for finding in outcome.findings} - {Kind.FLAKY}
-    words = [word for kind, word in _BOOTS.items() if kind in kinds]
-    words += ["FLAKY"] if outcome.flaky else []
-    return build, next(iter(words), "ok")
-
-
-# What can be said of a boot, the worst first.
-_BOOTS = {
-    Kind.PANIC: "PANIC",
-    Kind.HANG: "HANG",
-    Kind.DIED: "DIED",
-    Kind.NEVER_BOOTED: "NONE",
-    Kind.NO_KUNIT: "EMPTY",
-    Kind.SPLAT: "SPLAT",
-    Kind.DUPLICATE: "TWICE",
-    Kind.KTAP: "KTAP",
-}
 
 
 def _bisectable(judged: Judged) -> str:
@@ -246,32 +169,6 @@ def _green(report: Report) -> list[str]:
 
 def _more(names: Sequence[object], shown: int, indent: str = "  ") -> list[str]:
     return [f"{indent}and {len(names) - shown} more"] if len(names) > shown else []
-
-
-_COUNTED = (Status.PASSED, Status.FAILED, Status.SKIPPED, Status.MISSING, Status.FLAKY)
-
-
-def _tip_table(report: Report) -> list[str]:
-    tip = report.new.tip
-    if not tip:
-        untried = "The tip was not tried: not all patches apply."
-        return [] if report.new.series.alone else [untried]
-    heads = ("tip with", "build", "boot", *(s.value for s in _COUNTED), "known", "fault")
-    rows: list[tuple[object, ...]] = [heads]
-    for config, outcome in tip.items():
-        build, boot = endings(outcome)
-        counts = [outcome.count(status) for status in _COUNTED]
-        wrong = {f.case for f in report.new.faults if f.config == config and f.case}
-        failed = {n for n in outcome.cases if n not in outcome.good}
-        died_in = {outcome.death.place.name} if outcome.death else set()
-        fault = failed & wrong - (outcome.unknown - died_in)
-        known = failed - wrong - (outcome.unknown - died_in)
-        rows.append((config + _mark(outcome), build, boot, *counts, len(known), len(fault)))
-    return [
-        *table(rows, "lllr", gap=1),
-        "known: fails for a bug of the base that the series does not claim to fix;",
-        "a kernel that dies leaves the cases behind it missing",
-    ]
 
 
 def _changes(report: Report) -> list[str]:

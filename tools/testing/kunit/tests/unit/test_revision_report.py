@@ -16,7 +16,7 @@ from harness.base.errors import ExitStatus
 from harness.commands import revision
 from harness.kernel.finding import DEATHS, Finding, Kind, Status, of_case
 from harness.revision import document as revision_document
-from harness.revision import files, html, outcomes
+from harness.revision import files, html, outcomes, tables
 from harness.revision import text as revision_text
 from harness.revision.blame import Fault, Shown
 from harness.revision.ending import Ending
@@ -125,7 +125,7 @@ class Told(unittest.TestCase):
 
     def test_how_a_kernel_ended_has_a_word_for_each(self) -> None:
         kinds = [*DEATHS, Kind.SPLAT, Kind.KTAP, Kind.DUPLICATE, Kind.FLAKY]
-        words = [revision_text.endings(outcome("a", "", death(kind)))[1] for kind in kinds]
+        words = [tables.endings(outcome("a", "", death(kind)))[1] for kind in kinds]
         self.assertEqual(len(words), len(set(words)), words)
         self.assertTrue(all(len(word) <= 5 for word in words), words)
         # The worst of several counts.
@@ -135,9 +135,9 @@ class Told(unittest.TestCase):
             ("SPLAT", outcome("a", "", shaky, splat())),
             ("HANG", outcome("a", "", splat(), death(Kind.HANG))),
         ):
-            self.assertEqual(("ok", worse), revision_text.endings(found))
-        self.assertEqual(("ok", "ok"), revision_text.endings(outcome("a")))
-        self.assertEqual(("-", "-"), revision_text.endings(None))
+            self.assertEqual(("ok", worse), tables.endings(found))
+        self.assertEqual(("ok", "ok"), tables.endings(outcome("a")))
+        self.assertEqual(("-", "-"), tables.endings(None))
 
     def test_flaky_is_told_with_both_logs_and_is_no_failure(self) -> None:
         report = self.report(tip=outcome("a", flaky="b"))
@@ -166,7 +166,7 @@ class Told(unittest.TestCase):
 
     def row(self, report: Report) -> list[str]:
         """What the table of the tip says of its cases."""
-        return revision_text._tip_table(report)[1].split()[3:]
+        return tables.tip(report)[1].split()[3:]
 
     def test_the_table_of_the_tip(self) -> None:
         """passed, failed, skipped, missing, flaky, known, fault."""

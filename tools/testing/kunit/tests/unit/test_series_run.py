@@ -19,8 +19,7 @@ from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import Settings
 from harness.revision import against, blame
 from harness.revision import document as revision_document
-from harness.revision import outcomes
-from harness.revision import text as revision_text
+from harness.revision import outcomes, tables
 from harness.revision.blame import Progress
 from harness.revision.builds import Run
 from harness.revision.ending import Ending
@@ -227,13 +226,13 @@ class Read(unittest.TestCase):
         against.blame(new, old)
         changes = {"4k": against.compare(base, outcomes[-1])}
         report = Report(new, ("4k",), ("4k",), False, 1.0, old, changes)
-        tables = revision_text._patch_table(report) + revision_text._tip_table(report)
+        shown = tables.patches(report) + tables.tip(report)
         for junit in revision_document.junit_runs(report):
             kinds = [f.kind.value for f in junit.findings]
-            tables.append(f"{junit.name} {junit.count(Status.SKIPPED)} {kinds}")
+            shown.append(f"{junit.name} {junit.count(Status.SKIPPED)} {kinds}")
         return (
             _without_text(revision_document.document(report)),
-            tables,
+            shown,
             revision._STATUS[report.word],
         )
 
