@@ -337,6 +337,62 @@ struct fake_dev *fake_dev_get_memory(struct kunit *test,
 	return fake_dev_init(test, dev);
 }
 
+/**
+ * fake_dev_get_across() - a device that has memory on both sides of a boundary
+ * @test: the test context
+ * @nr_sections: its size, an even number
+ * @size: a power of two
+ *
+ * In the middle of the device, the linear mapping comes to a multiple of @size: where
+ * @size is what an entry of some page table maps, it needs two of them.
+ *
+ * Return: the device, or NULL if the memory that the command line names has no such
+ * place, or is in use there.
+ */
+struct fake_dev *fake_dev_get_across(struct kunit *test, unsigned long nr_sections,
+				     unsigned long size)
+{
+	u64 half = PFN_PHYS(PAGES_PER_SECTION * nr_sections / 2);
+	struct range range = fake_dev_memory();
+	struct fake_dev *dev;
+	u64 middle;
+
+	if (!range.start)
+		kunit_skip(test, "no memory to write to: see vmemmap_kunit.memory=");
+	middle = virt_to_phys(PTR_ALIGN(__va(range.start + half), size));
+	if (middle + half - 1 > range.end ||
+	    !IS_ALIGNED(middle, PFN_PHYS(PAGES_PER_SECTION)))
+		return NULL;
+
+	dev = fake_dev_claim(test, nr_sections, middle - half, middle + half - 1, 1);
+	return dev ? fake_dev_init(test, dev) : NULL;
+}
+
+/**
+ * fake_dev_get_after() - a device that has the memory right behind another device
+ * @test: the test context
+ * @other: the other device, whose memory the command line names
+ * @nr_sections: its size
+ *
+ * Skips the test if that memory is not there, or is in use.
+ *
+ * Return: the device.
+ */
+struct fake_dev *fake_dev_get_after(struct kunit *test, const struct fake_dev *other,
+				    unsigned long nr_sections)
+{
+	u64 start = PFN_PHYS(other->pfn + other->nr);
+	u64 end = start + PFN_PHYS(PAGES_PER_SECTION * nr_sections) - 1;
+	struct fake_dev *dev = NULL;
+
+	if (end <= fake_dev_memory().end)
+		dev = fake_dev_claim(test, nr_sections, start, end, 1);
+	if (!dev)
+		kunit_skip(test, "vmemmap_kunit.memory=%s has no %lu sections behind %#llx",
+			   memory, nr_sections, start);
+	return fake_dev_init(test, dev);
+}
+
 static void fake_dev_release(void *data)
 {
 	struct fake_dev *dev = data;

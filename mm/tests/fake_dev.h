@@ -54,6 +54,10 @@ struct fake_dev *fake_dev_get_memory(struct kunit *test,
 				     unsigned long nr_sections);
 struct fake_dev *fake_dev_claim_memory(struct kunit *test, unsigned long nr,
 				       unsigned long align);
+struct fake_dev *fake_dev_get_across(struct kunit *test, unsigned long nr_sections,
+				     unsigned long size);
+struct fake_dev *fake_dev_get_after(struct kunit *test, const struct fake_dev *other,
+				    unsigned long nr_sections);
 struct fake_dev *fake_dev_get_tail(struct kunit *test, unsigned long nr_sections);
 unsigned long fake_dev_memory_sections(void);
 void fake_dev_abandon(struct fake_dev *dev);

@@ -12,7 +12,7 @@
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
 
-/* Some types need callbacks. Nothing calls them here. */
+/* Some types need callbacks. Nothing calls this one here. */
 static vm_fault_t no_migrate_to_ram(struct vm_fault *vmf)
 {
 	return VM_FAULT_SIGBUS;
@@ -22,9 +22,23 @@ static void no_free(void *page_or_folio)
 {
 }
 
+static void page_free(void *page_or_folio)
+{
+	struct page *page = page_or_folio;
+	struct memremap_dev *mdev = adapt_page_pgmap(page)->owner;
+
+	mdev->freed = page;
+	mdev->nr_freed++;
+}
+
 /* The member without a name is page_free(), or folio_free() since Linux 7. */
 const struct dev_pagemap_ops memremap_no_ops = {
 	(void *)no_free,
+	.migrate_to_ram = no_migrate_to_ram,
+};
+
+static const struct dev_pagemap_ops ops = {
+	(void *)page_free,
 	.migrate_to_ram = no_migrate_to_ram,
 };
 
@@ -49,7 +63,7 @@ int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how)
 
 	memset(pgmap, 0, struct_size(pgmap, ranges, MEMREMAP_RANGES));
 	pgmap->type = how.type ?: MEMORY_DEVICE_GENERIC;
-	pgmap->ops = &memremap_no_ops;
+	pgmap->ops = &ops;
 	pgmap->owner = mdev;
 	mdev->has_altmap = how.offer;
 	if (how.offer) {
@@ -107,7 +121,28 @@ static void memremap_dev_put(void *data)
 }
 
 /**
- * memremap_dev_get() - get a device that can be added
+ * memremap_dev_of() - get a device that can be added
+ * @test: the test context
+ * @dev: the claim on its memory
+ *
+ * Return: the device. It is removed at the end of the test, if it is present.
+ */
+struct memremap_dev *memremap_dev_of(struct kunit *test, struct fake_dev *dev)
+{
+	struct memremap_dev *mdev = kunit_kzalloc(test, sizeof(*mdev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mdev);
+	mdev->test = test;
+	mdev->dev = dev;
+	/* Not the test's: that would be freed before the device is removed. */
+	mdev->pgmap = kzalloc(struct_size(mdev->pgmap, ranges, MEMREMAP_RANGES), GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, memremap_dev_put, mdev));
+	KUNIT_ASSERT_NOT_NULL(test, mdev->pgmap);
+	return mdev;
+}
+
+/**
+ * memremap_dev_get() - get a device of some sections that can be added
  * @test: the test context
  * @nr_sections: its size
  *
@@ -117,16 +152,7 @@ static void memremap_dev_put(void *data)
  */
 struct memremap_dev *memremap_dev_get(struct kunit *test, unsigned long nr_sections)
 {
-	struct memremap_dev *mdev = kunit_kzalloc(test, sizeof(*mdev), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, mdev);
-	mdev->test = test;
-	mdev->dev = fake_dev_get_memory(test, nr_sections);
-	/* Not the test's: that would be freed before the device is removed. */
-	mdev->pgmap = kzalloc(struct_size(mdev->pgmap, ranges, MEMREMAP_RANGES), GFP_KERNEL);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, memremap_dev_put, mdev));
-	KUNIT_ASSERT_NOT_NULL(test, mdev->pgmap);
-	return mdev;
+	return memremap_dev_of(test, fake_dev_get_memory(test, nr_sections));
 }
 
 /**

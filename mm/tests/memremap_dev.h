@@ -22,6 +22,8 @@
  * @present: it has been added
  * @has_altmap: it offers pages for its memmap
  * @pgmap: what it was last added by, with room for all ranges
+ * @nr_freed: how many of its pages the kernel has returned to the driver
+ * @freed: the last one of them
  */
 struct memremap_dev {
 	struct kunit *test;
@@ -29,6 +31,8 @@ struct memremap_dev {
 	bool present;
 	bool has_altmap;
 	struct dev_pagemap *pgmap;
+	unsigned int nr_freed;
+	struct page *freed;
 };
 
 /**
@@ -55,6 +59,7 @@ struct memremap_how {
 extern const struct dev_pagemap_ops memremap_no_ops;
 
 struct memremap_dev *memremap_dev_get(struct kunit *test, unsigned long nr_sections);
+struct memremap_dev *memremap_dev_of(struct kunit *test, struct fake_dev *dev);
 int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how);
 void memremap_dev_remove(struct memremap_dev *mdev);
 

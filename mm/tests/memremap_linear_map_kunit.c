@@ -16,7 +16,16 @@
 
 static int linear_map_init(struct kunit *test)
 {
-	test->priv = memremap_dev_get(test, NR_SECTIONS);
+	/* The largest entry of a page table that the memory has a boundary of. */
+	const unsigned long sizes[] = { PGDIR_SIZE, P4D_SIZE, PUD_SIZE, PMD_SIZE };
+	struct fake_dev *dev = NULL;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes) && !dev; i++)
+		dev = fake_dev_get_across(test, NR_SECTIONS, sizes[i]);
+	if (!dev)
+		kunit_skip(test, "vmemmap_kunit.memory= has no %d sections left", NR_SECTIONS);
+	test->priv = memremap_dev_of(test, dev);
 	return 0;
 }
 
@@ -26,6 +35,7 @@ static int linear_map_init(struct kunit *test)
  *
  *	section		|   0   |   1   |   2   |   3   |
  *	device			|===============|
+ *	table entry	================|================
  */
 static void added_device_is_mapped_to_itself(struct kunit *test)
 {
@@ -70,9 +80,10 @@ static void failed_add_leaves_no_mapping(struct kunit *test)
 
 static void neighbour_keeps_its_mapping(struct kunit *test)
 {
-	struct memremap_dev *mdev = test->priv, *next = memremap_dev_get(test, 1);
+	struct memremap_dev *mdev = test->priv, *next;
 	int err = 0;
 
+	next = memremap_dev_of(test, fake_dev_get_after(test, mdev->dev, 1));
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, LAST_SECTION), 0);
 	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(next, .offer = 1));
 	KUNIT_EXPECT_EQ_MSG(test, err, -ENOMEM, "adding with one page for the memmap");
