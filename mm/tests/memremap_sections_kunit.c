@@ -239,6 +239,127 @@ static void device_of_each_type_comes_and_goes(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
+/* Try to add some sections of the device a second time. */
+static int add_again(struct memremap_dev *mdev, unsigned int first, unsigned int nr)
+{
+	struct dev_pagemap *pgmap = kunit_kzalloc(mdev->test, sizeof(*pgmap), GFP_KERNEL);
+	unsigned long pfn = mdev->dev->pfn + first * PAGES_PER_SECTION;
+	void *addr;
+
+	KUNIT_ASSERT_NOT_NULL(mdev->test, pgmap);
+	pgmap->type = MEMORY_DEVICE_GENERIC;
+	pgmap->nr_range = 1;
+	pgmap->range.start = PFN_PHYS(pfn);
+	pgmap->range.end = PFN_PHYS(pfn + nr * PAGES_PER_SECTION) - 1;
+	addr = memremap_pages(pgmap, 0);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	memunmap_pages(pgmap);
+	return 0;
+}
+
+/*
+ * I7: a range that begins or ends in a present device is refused, and that device
+ * stays as it is.
+ *
+ *	section		|   0   |   1   |   2   |   3   |
+ *	device			|===============|
+ *	refused		|===============|===============|
+ *				|=======|
+ */
+static void overlapping_range_is_refused(struct kunit *test)
+{
+	static const struct {
+		unsigned int first;
+		unsigned int nr;
+	} ranges[] = { { 0, 2 }, { 2, 2 }, { 1, 1 } };
+	struct memremap_dev *mdev = test->priv;
+	int i, err = 0;
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 1, 2 } }), 0);
+	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
+		KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c",
+				   err = add_again(mdev, ranges[i].first, ranges[i].nr));
+		KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "sections %u to %u", ranges[i].first,
+				    ranges[i].first + ranges[i].nr - 1);
+		memremap_expect_memmap(mdev);
+		memremap_expect_linear_map(mdev, true);
+	}
+	/* A reference to the device that is left would let this wait for ever. */
+	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
+/*
+ * I8: get_dev_pagemap() finds the device of a page, whichever device the caller has a
+ * reference to. That one is reused, or dropped.
+ *
+ *	section		|   0   |   1   |   2   |   3   |
+ *	range			|=======|
+ */
+static void each_page_leads_to_its_device(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	unsigned long first = mdev->dev->pfn + PAGES_PER_SECTION;
+	unsigned long last = first + PAGES_PER_SECTION - 1;
+	struct dev_pagemap *pgmap;
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 1, 1 } }), 0);
+	pgmap = get_dev_pagemap(first, NULL);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, pgmap, mdev->pgmap, "first page");
+	pgmap = get_dev_pagemap(last, pgmap);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, pgmap, mdev->pgmap, "last page, after the first");
+	pgmap = get_dev_pagemap(first, pgmap);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, pgmap, mdev->pgmap, "first page, after the last");
+	pgmap = get_dev_pagemap(last + 1, pgmap);
+	KUNIT_EXPECT_NULL_MSG(test, pgmap, "the page behind the device");
+	pgmap = get_dev_pagemap(first - 1, get_dev_pagemap(first, NULL));
+	KUNIT_EXPECT_NULL_MSG(test, pgmap, "the page in front of the device");
+
+	/* Each of them dropped what it took, or this would wait for ever. */
+	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
+static const struct type_param free_params[] = {
+	{ "PCI_P2PDMA", MEMORY_DEVICE_PCI_P2PDMA },
+	{ "COHERENT", MEMORY_DEVICE_COHERENT },
+	{ "PRIVATE", MEMORY_DEVICE_PRIVATE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(free, free_params, name);
+
+/* I9: a page that nobody uses any more returns to its driver, once. */
+static void unused_page_returns_to_driver(struct kunit *test)
+{
+	const struct type_param *param = test->param_value;
+	bool is_private = param->type == MEMORY_DEVICE_PRIVATE ||
+			  param->type == MEMORY_DEVICE_COHERENT;
+	struct memremap_dev *mdev = test->priv;
+	struct page *page;
+
+	if (param->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		kunit_skip(test, "no CONFIG_DEVICE_PRIVATE");
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = param->type, .nr_range = 1,
+					   .range = { { 0, 1 } }), 0);
+	page = pfn_to_page(mdev->dev->pfn + PAGES_PER_SECTION / 2);
+	if (is_private) {
+		/* What a driver does when it hands out the page. */
+		percpu_ref_get(&mdev->pgmap->ref);
+		set_page_count(page, 1);
+	}
+	page->mapping = (void *)0x100;
+	KUNIT_EXPECT_NO_WARN(test, put_page(page));
+	KUNIT_EXPECT_EQ_MSG(test, mdev->nr_freed, 1, "pages that returned");
+	KUNIT_EXPECT_PTR_EQ(test, mdev->freed, page);
+	KUNIT_EXPECT_NULL(test, page->mapping);
+	KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), is_private ? 0 : 1,
+			    "references to the page");
+	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
 static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE_PARAM(each_section_has_its_memmap, origin_gen_params),
 	KUNIT_CASE_PARAM(failed_add_undoes_each_section, origin_gen_params),
@@ -246,6 +367,9 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE(failed_add_undoes_each_range),
 	KUNIT_CASE(altmap_for_two_ranges_is_refused),
 	KUNIT_CASE_PARAM(device_of_each_type_comes_and_goes, type_gen_params),
+	KUNIT_CASE(overlapping_range_is_refused),
+	KUNIT_CASE(each_page_leads_to_its_device),
+	KUNIT_CASE_PARAM(unused_page_returns_to_driver, free_gen_params),
 	{}
 };
 
