@@ -291,6 +291,221 @@ static void online_blocks_are_counted(struct kunit *test)
 			    "pages that the node spans, after removal");
 }
 
+/**
+ * struct watch - what the kernel announces about the blocks
+ * @nb: the notifier
+ * @blocks: the blocks
+ * @veto: refuse this action for block 1, or 0 for none
+ * @nr: how many actions there were
+ * @seen: these actions
+ */
+struct watch {
+	struct notifier_block nb;
+	const struct blocks *blocks;
+	unsigned long veto;
+	unsigned int nr;
+	struct {
+		unsigned long action;
+		struct memory_notify arg;
+	} seen[2 * 3 * NR_BLOCKS];
+};
+
+static int watch_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct watch *watch = container_of(nb, struct watch, nb);
+	struct memory_notify *arg = data;
+	unsigned long first = block_pfn(watch->blocks, 1);
+
+	if (watch->nr < ARRAY_SIZE(watch->seen)) {
+		watch->seen[watch->nr].action = action;
+		watch->seen[watch->nr].arg = *arg;
+	}
+	watch->nr++;
+	if (action == watch->veto && arg->start_pfn >= first &&
+	    arg->start_pfn < first + BLOCK_PAGES)
+		return NOTIFY_BAD;
+	return NOTIFY_OK;
+}
+
+static void watch_end(void *data)
+{
+	struct watch *watch = data;
+
+	unregister_memory_notifier(&watch->nb);
+}
+
+static struct watch *watch_begin(struct kunit *test, unsigned long veto)
+{
+	struct watch *watch = kunit_kzalloc(test, sizeof(*watch), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, watch);
+	watch->blocks = test->priv;
+	watch->veto = veto;
+	watch->nb.notifier_call = watch_notify;
+	/* Before those that take note of memory. */
+	watch->nb.priority = INT_MAX;
+	KUNIT_ASSERT_EQ(test, register_memory_notifier(&watch->nb), 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, watch_end, watch));
+	return watch;
+}
+
+/* Block after block, the kernel has announced @actions, and nothing else since @from. */
+static void expect_announced(struct kunit *test, const struct watch *watch, unsigned int from,
+			     const unsigned long actions[3])
+{
+	unsigned long memmap = memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY) ?
+			       MEMMAP_SIZE / PAGE_SIZE : 0;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ_MSG(test, watch->nr - from, 3 * NR_BLOCKS, "announcements");
+	for (i = 0; i < 3 * NR_BLOCKS; i++) {
+		const struct memory_notify *arg = &watch->seen[from + i].arg;
+		unsigned long action = actions[i % 3], pfn = block_pfn(watch->blocks, i / 3);
+
+		KUNIT_EXPECT_EQ_MSG(test, watch->seen[from + i].action, action,
+				    "announcement %u for block %u", i % 3, i / 3);
+		KUNIT_EXPECT_EQ_MSG(test, arg->start_pfn, pfn + memmap,
+				    "first page frame of block %u, action %lu", i / 3, action);
+		KUNIT_EXPECT_EQ_MSG(test, arg->nr_pages, BLOCK_PAGES - memmap,
+				    "pages of block %u, action %lu", i / 3, action);
+		if (action != MEM_PREPARE_ONLINE && action != MEM_FINISH_OFFLINE)
+			continue;
+		KUNIT_EXPECT_EQ_MSG(test, arg->altmap_start_pfn, pfn,
+				    "first page frame of the memmap of block %u", i / 3);
+		KUNIT_EXPECT_EQ_MSG(test, arg->altmap_nr_pages, memmap,
+				    "pages of the memmap of block %u", i / 3);
+	}
+}
+
+/* G10: the kernel announces each step for each block, with the range that it concerns. */
+static void each_step_is_announced(struct kunit *test)
+{
+	static const unsigned long online[] = {
+		MEM_PREPARE_ONLINE, MEM_GOING_ONLINE, MEM_ONLINE,
+	};
+	static const unsigned long offline[] = {
+		MEM_GOING_OFFLINE, MEM_OFFLINE, MEM_FINISH_OFFLINE,
+	};
+	struct watch *watch = watch_begin(test, 0);
+	struct blocks *blocks = test->priv;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_EXPECT_EQ_MSG(test, watch->nr, 0, "announcements before the blocks are online");
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	expect_announced(test, watch, 0, online);
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	expect_announced(test, watch, 3 * NR_BLOCKS, offline);
+}
+
+/* Pages that are present in node and zone, that the zone manages, and that are RAM. */
+static void count_pages(unsigned long counts[4])
+{
+	struct pglist_data *node = NODE_DATA(0);
+
+	counts[0] = node->node_present_pages;
+	counts[1] = node->node_zones[ZONE_MOVABLE].present_pages;
+	counts[2] = zone_managed_pages(&node->node_zones[ZONE_MOVABLE]);
+	counts[3] = totalram_pages();
+}
+
+static void expect_counts(struct kunit *test, const unsigned long before[4], const char *when)
+{
+	unsigned long counts[4];
+	int i;
+
+	count_pages(counts);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ_MSG(test, counts[i], before[i], "count %d, %s", i, when);
+}
+
+static const struct veto_param {
+	const char *name;
+	unsigned long action;
+} veto_params[] = {
+	{ "prepare online", MEM_PREPARE_ONLINE },
+	{ "going online", MEM_GOING_ONLINE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(veto, veto_params, name);
+
+/*
+ * G11: if a notifier refuses that a block goes online, the block stays offline. It can go
+ * online later.
+ *
+ *	block		|   0   |   1   |   2   |
+ *	refused			|=======|
+ */
+static void refused_block_stays_offline(struct kunit *test)
+{
+	const struct veto_param *param = test->param_value;
+	struct watch *watch = watch_begin(test, param->action);
+	struct blocks *blocks = test->priv;
+	unsigned long before[4], online[4];
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	count_pages(before);
+	KUNIT_EXPECT_EQ(test, blocks_online(blocks), -EPERM);
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	expect_counts(test, before, "after the first block was online alone");
+	expect_nothing_left(blocks, "removal");
+
+	watch->veto = 0;
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	count_pages(online);
+	KUNIT_EXPECT_EQ_MSG(test, online[1] - before[1], NR_BLOCKS * BLOCK_PAGES,
+			    "present pages, with all blocks online");
+}
+
+static int expect_online(struct memory_block *mem, void *data)
+{
+	struct kunit *test = data;
+
+	KUNIT_EXPECT_EQ_MSG(test, mem->state, MEM_ONLINE, "state of section %lu",
+			    mem->start_section_nr);
+	KUNIT_EXPECT_FALSE_MSG(test, mem->dev.offline,
+			       "section %lu is offline for its device", mem->start_section_nr);
+	return 0;
+}
+
+/* G11: if a block may not go offline, all blocks are online as before. */
+static void refused_block_stays_online(struct kunit *test)
+{
+	struct watch *watch = watch_begin(test, MEM_GOING_OFFLINE);
+	struct blocks *blocks = test->priv;
+	u64 start = PFN_PHYS(block_pfn(blocks, 0));
+	u64 size = NR_BLOCKS * memory_block_size_bytes();
+	unsigned long before[4];
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	count_pages(before);
+	KUNIT_EXPECT_EQ(test, offline_and_remove_memory(start, size), -EPERM);
+	expect_counts(test, before, "after the refusal");
+	walk_memory_blocks(start, size, test, expect_online);
+
+	watch->veto = 0;
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	expect_nothing_left(blocks, "removal");
+}
+
+/* G11: memory that is online cannot be removed. */
+static void online_blocks_cannot_be_removed(struct kunit *test)
+{
+	struct blocks *blocks = test->priv;
+	u64 start = PFN_PHYS(block_pfn(blocks, 0));
+	u64 size = NR_BLOCKS * memory_block_size_bytes();
+	unsigned long before[4];
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	count_pages(before);
+	KUNIT_ASSERT_EQ(test, remove_memory(start, size), -EBUSY);
+	expect_counts(test, before, "after the refusal");
+	walk_memory_blocks(start, size, test, expect_online);
+	expect_memmap(blocks, MHP_MEMMAP_ON_MEMORY);
+}
+
 static bool come_and_go(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
@@ -393,6 +608,10 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE_PARAM(each_block_has_its_memmap, flags_gen_params),
 	KUNIT_CASE(each_block_spares_its_memmap),
 	KUNIT_CASE(online_blocks_are_counted),
+	KUNIT_CASE(each_step_is_announced),
+	KUNIT_CASE_PARAM(refused_block_stays_offline, veto_gen_params),
+	KUNIT_CASE(refused_block_stays_online),
+	KUNIT_CASE(online_blocks_cannot_be_removed),
 	KUNIT_CASE(removed_blocks_leave_no_object),
 	KUNIT_CASE_PARAM(failed_add_undoes_each_block, flags_gen_params),
 	KUNIT_CASE_PARAM(failed_allocation_undoes_each_block, flags_gen_params),
