@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * arm64 does not let boot memory go offline.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as H4 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/memblock.h>
+#include <linux/memory.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+
+/* What the notifiers say if these sections shall go offline. Nothing goes offline. */
+static int ask(unsigned long section, unsigned long nr_sections)
+{
+	struct memory_notify arg = {
+		.start_pfn = section_nr_to_pfn(section),
+		.nr_pages = nr_sections * PAGES_PER_SECTION,
+		.status_change_nid_normal = NUMA_NO_NODE,
+		.status_change_nid = NUMA_NO_NODE,
+	};
+	int err = notifier_to_errno(memory_notify(MEM_GOING_OFFLINE, &arg));
+
+	memory_notify(MEM_CANCEL_OFFLINE, &arg);
+	return err;
+}
+
+/*
+ * H4: a range is refused if any section of it is boot memory, be it the first or the
+ * last one. A range behind boot memory is not refused.
+ *
+ *	section		... |  last |  next |
+ *	boot memory	=======|
+ */
+static void boot_memory_may_not_go_offline(struct kunit *test)
+{
+	unsigned long first = pfn_to_section_nr(PHYS_PFN(memblock_start_of_DRAM()));
+	unsigned long last = pfn_to_section_nr(PHYS_PFN(memblock_end_of_DRAM()) - 1);
+	unsigned long i;
+
+	for (i = first; i <= last; i++)
+		KUNIT_EXPECT_EQ_MSG(test, ask(i, 1), -EPERM, "section %lu", i);
+	KUNIT_EXPECT_EQ_MSG(test, ask(first, last + 1 - first), -EPERM, "all boot memory");
+	KUNIT_EXPECT_EQ_MSG(test, ask(last, 2), -EPERM, "the last section and the next");
+	KUNIT_EXPECT_EQ_MSG(test, ask(last + 1, 1), 0, "the section behind boot memory");
+	if (first)
+		KUNIT_EXPECT_EQ_MSG(test, ask(first - 1, 2), -EPERM,
+				    "the first section and the one before it");
+	if (first)
+		KUNIT_EXPECT_EQ_MSG(test, ask(first - 1, 1), 0,
+				    "the section in front of boot memory");
+}
+
+static struct kunit_case arm64_boot_memory_cases[] = {
+	KUNIT_CASE(boot_memory_may_not_go_offline),
+	{}
+};
+
+static struct kunit_suite arm64_boot_memory_suite = {
+	.name = "arm64_boot_memory",
+	.test_cases = arm64_boot_memory_cases,
+};
+
+kunit_test_suite(arm64_boot_memory_suite);
+
+MODULE_DESCRIPTION("KUnit tests for boot memory that must not go offline");
+MODULE_LICENSE("GPL");
