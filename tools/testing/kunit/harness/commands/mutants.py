@@ -10,12 +10,17 @@ from harness.base import archive
 from harness.base.console import conclude
 from harness.base.errors import UsageError
 from harness.kernel import machine
+from harness.matrix import rows
+from harness.mutation import generated
 from harness.mutation import mutant as mutation_mutant
-from harness.mutation.generated import generate, of_series
+from harness.mutation import score
+from harness.mutation.generated import Generated
+from harness.mutation.generated_run import try_generated
 from harness.mutation.mutant import ALL_CONFIGS, CONFIGS, Mutant
 from harness.mutation.outcomes import Report, Verdict, as_results, try_mutants
 from harness.mutation.tree import MutatedTree
 from harness.request import settings
+from harness.request.settings import Settings
 from harness.request.variables import KERNEL, Command
 from harness.revision import onto
 from harness.revision import series as revision_series
@@ -25,23 +30,32 @@ from harness.verdict import results
 
 COMMAND = Command(
     "make mutants",
-    KERNEL | {"MUTANTS", "CONFIGS", "SERIES", "ONTO"},
+    KERNEL | {"MUTANTS", "CONFIGS", "SERIES", "ONTO", "SAMPLE", "SHARD"},
     "break the kernel in known ways; the suites must notice each",
     'altmap mutants "alloc-*" "free-*"',
     "MUTANTS",
 )
 
 
-def listed(_environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The written mutants with what they do. The generated ones need a tree."""
-    written = [(one.name, one.title) for one in mutation_mutant.read_patches()]
-    return [*written, ("generated mutants", "of the lines that the patches touch")]
+# What the generated mutants are mutants of, and how many of them a run tries that names none.
+FLAVOUR = "fixed"
+_SAMPLE = 300
+
+
+def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """All mutants, each with what it does. The generated ones need a tree."""
+    found = mutation_mutant.read_patches()
+    tree = MutatedTree(debian.resolve(settings.read(environ)), flavour=FLAVOUR)
+    more = [("generated mutants", "once a run has prepared their tree")]
+    if tree.path.exists() and generated.read_functions():
+        found += [one.mutant for one in generated.ours(tree)]
+        more = []
+    return [*((one.name, one.title) for one in found), *more]
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
     wish = settings.read(environ)
-    globs = environ.get("MUTANTS", "")
     configs = [settings.check_config(c) for c in environ.get("CONFIGS", "").split()]
     patches: Sequence[Patch] = ()
     if environ.get("SERIES"):
@@ -55,33 +69,81 @@ def main(environ: Mapping[str, str]) -> int:
         )
     wanted = debian.resolve(wish)
     machine.ensure_tools(wanted)
-    tree = MutatedTree(wanted, patches)
+    report = Report([])
+    if not patches:
+        _try_written(wanted, environ, configs, report)
+    made = _try_generated(wanted, environ, patches, configs, report)
+    if not report.mutants:
+        raise UsageError(f"none of these mutants is for {' '.join(configs)}", "see --list")
+    out = wanted.build / "results"
+    write_json(report, out / "mutants.json")
+    results.write_junit(as_results(report), out / "mutants.xml")
+    archive.write_whole(out / "mutants-score.rst", score.score(report, made))
+    is_good = not any(report.complaint(m) for m in report.mutants)
+    whole = not environ.get("MUTANTS")
+    conclude(summary(report, whole), is_good, out / "mutants.json", out / "mutants.xml")
+    return 0 if is_good else 1
+
+
+def _globs(environ: Mapping[str, str], are_generated: bool) -> str | None:
+    """The patterns for one kind of mutants; None if there are only ones for the other kind."""
+    every = environ.get("MUTANTS", "").split()
+    found = [glob for glob in every if (":" in glob) == are_generated]
+    return " ".join(found) if found or not every else None
+
+
+def _try_written(
+    wanted: Settings, environ: Mapping[str, str], configs: Sequence[str], report: Report
+) -> None:
+    globs = _globs(environ, False)
+    if globs is None or rows.read_shard(environ).number > 1:
+        return
+    chosen = mutation_mutant.choose(mutation_mutant.read_patches(), globs)
+    chosen = [m for m in chosen if not configs or set(configs) & set(m.configs)]
+    tree = MutatedTree(wanted)
     with tree.opened():
-        every = _mutants(tree, patches, configs)
+        try_mutants(tree, chosen, configs or ALL_CONFIGS, report)
+
+
+def _try_generated(
+    wanted: Settings,
+    environ: Mapping[str, str],
+    patches: Sequence[Patch],
+    configs: Sequence[str],
+    report: Report,
+) -> list[Generated]:
+    globs = _globs(environ, True)
+    if globs is None or not (patches or generated.read_functions()):
+        return []
+    tree = MutatedTree(wanted, patches, FLAVOUR)
+    with tree.opened():
+        every = generated.of_series(tree, patches) if patches else generated.ours(tree)
         if not every:
             raise UsageError(
                 f"there is nothing to mutate in {environ.get('SERIES')}",
                 "see that it adds lines to functions in C files",
             )
-        chosen = mutation_mutant.choose(every, globs)
-        chosen = [m for m in chosen if not configs or set(configs) & set(m.configs)]
-        if not chosen:
-            raise UsageError(f"none of these mutants is for {' '.join(configs)}", "see --list")
-        report = try_mutants(tree, chosen, configs or ALL_CONFIGS)
-    out = wanted.build / "results"
-    write_json(report, out / "mutants.json")
-    results.write_junit(as_results(report), out / "mutants.xml")
-    is_good = not any(report.complaint(m) for m in chosen)
-    conclude(summary(report, whole=not globs), is_good, out / "mutants.json", out / "mutants.xml")
-    return 0 if is_good else 1
+        named = {m.name for m in mutation_mutant.choose([one.mutant for one in every], globs)}
+        chosen = [one for one in every if one.mutant.name in named]
+        if not globs and not patches:
+            chosen = generated.sample(chosen, _sample(environ, len(chosen)))
+        shard = rows.read_shard(environ)
+        chosen = [
+            replace(one, mutant=replace(one.mutant, configs=tuple(configs or CONFIGS)))
+            for one in chosen[shard.number - 1 :: shard.of]
+        ]
+        try_generated(tree, every, chosen, configs or CONFIGS, report)
+    return chosen
 
 
-def _mutants(tree: MutatedTree, patches: Sequence[Patch], configs: Sequence[str]) -> list[Mutant]:
-    """All that there are: of the user's patches, or of our own series."""
-    if patches:
-        return of_series(tree, patches, configs or CONFIGS)
-    written = mutation_mutant.read_patches()
-    return [*written, *generate(tree, written)]
+def _sample(environ: Mapping[str, str], all_of_them: int) -> int:
+    """How many generated mutants to try. Raises UsageError."""
+    given = environ.get("SAMPLE") or str(_SAMPLE)
+    if given == "all":
+        return all_of_them
+    if not given.isdigit():
+        raise UsageError(f"SAMPLE={given} is no number", "give a number, or all")
+    return int(given)
 
 
 # --- Telling it -----------------------------------------------------------

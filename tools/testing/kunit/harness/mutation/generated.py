@@ -1,44 +1,190 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The mutants of this repository's patches, and of a series of the user's."""
+"""Mutants that nobody chose: each operator at each of its places in some functions."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import difflib
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from harness.mutation import generate as mutation_generate
-from harness.mutation import mutant as mutation_mutant
-from harness.mutation.mutant import Mutant
+from harness.base.errors import UsageError
+from harness.mutation import operators, syntax
+from harness.mutation.mutant import PATCHES, Mutant, declare, read_equivalent
+from harness.mutation.operators import Change
+from harness.mutation.syntax import Function
 from harness.mutation.tree import MutatedTree
 from harness.request.settings import REPO
-from harness.trees import layers
 from harness.trees.stack import Patch
 
-# The files that the series and the fixes change, and arm64 links.
-GENERATED = ("mm/sparse-vmemmap.c", "mm/memory_hotplug.c", "arch/arm64/mm/mmu.c")
-LAYERS = ("patches/series", "patches/fixes")
+FUNCTIONS = PATCHES / "functions"
+CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
+# A sample is the same in each run.
+_SEED = "2026-11"
 
 
-def generate(tree: MutatedTree, written: Sequence[Mutant]) -> list[Mutant]:
-    """The generated mutants, without those that are also written by hand."""
-    steps = sum(len(layers.read_patches(REPO / layer)) for layer in LAYERS)
-    twins = {mutant.change for mutant in written}
-    made = [m for m in _made(tree, GENERATED, steps) if m.change not in twins]
-    return mutation_mutant.declare(made, mutation_mutant.read_equivalent())
+@dataclass(frozen=True)
+class Generated:
+    """A generated mutant: the change, and the file and function that it is made to."""
+
+    mutant: Mutant
+    change: Change
+    path: str
+    function: str
 
 
-def of_series(tree: MutatedTree, patches: Sequence[Patch], configs: Sequence[str]) -> list[Mutant]:
-    """The mutants of each line that patches of the user's add to a C file, tests excepted.
+def read_functions(path: Path = FUNCTIONS) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The rules that each function serves, by file and function. Raises UsageError."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    if not path.exists():
+        return found
+    for line in path.read_text(encoding="utf-8").splitlines():
+        words = line.split("#")[0].split()
+        if words and len(words) < 3:
+            raise UsageError(f"{path}: '{line}' lacks a rule", "write: file function rules")
+        if words:
+            found[words[0], words[1]] = tuple(words[2:])
+    return found
 
-    Each has to be caught in one of the configs.
-    """
-    touched = {path for p in patches for path in p.touched if path.endswith(".c")}
-    paths = sorted(path for path in touched if "/tests/" not in path)
-    return [replace(m, configs=tuple(configs)) for m in _made(tree, paths, len(patches))]
+
+def read_suites(path: Path = CONTRACT) -> dict[str, set[str]]:
+    """The suites that check the rules of each letter, as the contract names them."""
+    if not path.exists():
+        return {}
+    sections = re.split(r"(?m)^([A-Z]): .*\n=+\n", path.read_text(encoding="utf-8"))
+    return {
+        letter: {
+            name
+            for sentence in re.findall(r"Suites?:\s[^.]*|The suite ``[^.]*", text)
+            for name in re.findall(r"``(\w+)``", sentence)
+        }
+        for letter, text in zip(sections[1::2], sections[2::2])
+    }
 
 
-def _made(tree: MutatedTree, paths: Sequence[str], steps: int) -> list[Mutant]:
-    """What can be done to the lines that the last so many commits added to files."""
-    return [
-        mutant
-        for path in paths
-        for mutant in mutation_generate.generate(path, *tree.versions(path, steps))
+def ours(tree: MutatedTree) -> list[Generated]:
+    """The mutants of our functions, and which are equivalent. Raises UsageError."""
+    made = of_functions(read_functions(), tree.original)
+    declared = declare([one.mutant for one in made], read_equivalent())
+    return [replace(one, mutant=mutant) for one, mutant in zip(made, declared)]
+
+
+def of_series(tree: MutatedTree, patches: Sequence[Patch]) -> list[Generated]:
+    """The mutants of each line that patches of the user's add to a C file, tests excepted."""
+    touched = {path for patch in patches for path in patch.touched if path.endswith(".c")}
+    found: list[Generated] = []
+    for path in sorted(path for path in touched if "/tests/" not in path):
+        before, after = tree.versions(path, len(patches))
+        found += of_lines(path, after, _added(before.splitlines(), after.splitlines()))
+    return found
+
+
+def _added(before: Sequence[str], after: Sequence[str]) -> set[int]:
+    """The lines of after that are not from before, from 1 on."""
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    return {
+        number + 1
+        for tag, _, _, start, end in matcher.get_opcodes()
+        if tag in ("insert", "replace")
+        for number in range(start, end)
+    }
+
+
+def of_functions(
+    wanted: dict[tuple[str, str], tuple[str, ...]], read: Callable[[str], str]
+) -> list[Generated]:
+    """The mutants of functions. Raises UsageError if a function is not there."""
+    found: list[Generated] = []
+    for path in dict.fromkeys(path for path, _ in wanted):
+        source = read(path)
+        there = {function.name: function for function in syntax.functions(source)}
+        for name in (name for at, name in wanted if at == path):
+            if name not in there:
+                raise UsageError(
+                    f"{FUNCTIONS} names {name}(), which {path} does not have",
+                    "correct the name, or take the line out",
+                )
+            changes = operators.changes(source, there[name])
+            found += _name(path, source, there[name], changes, wanted[path, name])
+    return found
+
+
+def of_lines(path: str, source: str, lines: Iterable[int]) -> list[Generated]:
+    """The mutants of some lines of a file, which are numbered from 1 on."""
+    wanted, found = set(lines), []
+    for function in syntax.functions(source):
+        changes = [
+            change
+            for change in operators.changes(source, function)
+            if source.count("\n", 0, change.start) + 1 in wanted
+        ]
+        found += _name(path, source, function, changes, ())
+    return found
+
+
+def sample(mutants: Sequence[Generated], most: int) -> list[Generated]:
+    """So many of the mutants, the same ones each time; one that is new moves no other."""
+
+    def place(one: Generated) -> str:
+        return hashlib.sha256(f"{_SEED} {one.mutant.name}".encode()).hexdigest()
+
+    chosen = {one.mutant.name for one in sorted(mutants, key=place)[:most]}
+    return [one for one in mutants if one.mutant.name in chosen]
+
+
+def _name(
+    path: str, source: str, function: Function, changes: Sequence[Change], rules: tuple[str, ...]
+) -> list[Generated]:
+    found, seen = [], Counter[str]()
+    for change in changes:
+        old = source[change.start : change.end]
+        line = source[source.rfind("\n", 0, change.start) + 1 :].partition("\n")[0]
+        digest = hashlib.sha256(" ".join(f"{line}|{old}".split()).encode()).hexdigest()[:6]
+        name = f"{Path(path).name}:{function.name}:{digest}:{change.operator}"
+        seen[name] += 1
+        name += f".{seen[name]}" if seen[name] > 1 else ""
+        mutant = Mutant(
+            name, _title(source, change), _diff(path, source, change), rules, everywhere=False
+        )
+        found.append(Generated(mutant, change, path, function.name))
+    return found
+
+
+def _replacement(source: str, change: Change) -> tuple[int, int, str]:
+    """The part of the source that a change is made to, and what stands there then."""
+    start, end, text = change.start, change.end, change.text
+    if not change.is_statement:
+        return start, end, text
+    old, indent = source[start:end], source[source.rfind("\n", 0, start) + 1 : start]
+    if change.skipped and change.skipped != (start, end):
+        return start, change.skipped[1], f"{text}\n{indent}{old}"
+    return start, end, ";" if change.skipped else f"{text}\n{indent}{old}"
+
+
+def _title(source: str, change: Change) -> str:
+    start, end, new = _replacement(source, change)
+    old = " ".join(re.sub(r"/\*.*?\*/", "", source[start:end], flags=re.DOTALL).split())
+    new = " ".join(new.split())
+    return f"{old}  =>  {'(dropped)' if new == ';' else new}"
+
+
+def _diff(path: str, source: str, change: Change, around: int = 2) -> bytes:
+    start, end, text = _replacement(source, change)
+    first = source.rfind("\n", 0, start) + 1
+    last = source.find("\n", end)
+    old = source[first:last].split("\n")
+    new = (source[first:start] + text + source[end:last]).split("\n")
+    before = source[:first].split("\n")[-around - 1 : -1]
+    after = source[last + 1 :].split("\n")[:around]
+    number = source.count("\n", 0, first) + 1 - len(before)
+    sizes = [len(before) + len(part) + len(after) for part in (old, new)]
+    lines = [
+        *(f"diff --git a/{path} b/{path}", f"--- a/{path}", f"+++ b/{path}"),
+        f"@@ -{number},{sizes[0]} +{number},{sizes[1]} @@",
+        *(f" {line}" for line in before),
+        *(f"-{line}" for line in old),
+        *(f"+{line}" for line in new),
+        *(f" {line}" for line in after),
     ]
+    return ("\n".join(lines) + "\n").encode()

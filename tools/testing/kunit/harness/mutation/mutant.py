@@ -95,7 +95,7 @@ def _read_patch(path: Path) -> Mutant:
 
 
 def read_equivalent(path: Path = EQUIVALENT) -> dict[str, str]:
-    """The generated mutants that no test can notice, with the reasons: "NAME reason"."""
+    """The generated mutants that no test can notice, with the reasons: "PATTERN reason"."""
     found: dict[str, str] = {}
     if not path.exists():
         return found
@@ -110,14 +110,18 @@ def read_equivalent(path: Path = EQUIVALENT) -> dict[str, str]:
 
 
 def declare(mutants: Sequence[Mutant], reasons: dict[str, str]) -> list[Mutant]:
-    """Mark the generated mutants that are equivalent. Raises UsageError."""
-    strangers = sorted(set(reasons) - {m.name for m in mutants})
-    if strangers:
-        raise UsageError(
-            f"{EQUIVALENT.name} names a mutant that is not generated: {strangers[0]}",
-            f"the line that it changed is another one now: see to it in {EQUIVALENT}",
-        )
-    return [replace(m, equivalent=reasons.get(m.name, m.equivalent)) for m in mutants]
+    """Mark the generated mutants that are equivalent, by names or patterns. Raises UsageError."""
+    found: dict[str, str] = {}
+    names = [mutant.name for mutant in mutants]
+    for pattern, reason in reasons.items():
+        matching = fnmatch.filter(names, pattern)
+        if not matching:
+            raise UsageError(
+                f"{EQUIVALENT.name} names a mutant that is not generated: {pattern}",
+                f"the line that it changed is another one now: see to it in {EQUIVALENT}",
+            )
+        found.update(dict.fromkeys(matching, reason))
+    return [replace(m, equivalent=found.get(m.name, m.equivalent)) for m in mutants]
 
 
 def choose(mutants: Sequence[Mutant], globs: str) -> list[Mutant]:

@@ -25,13 +25,20 @@ class Verdict(enum.Enum):
 
     CAUGHT = "caught"
     TIMED_OUT = "timed out"
+    DIED = "died in a case"
+    DIED_AT_BOOT = "died at boot"
     MISSED = "missed"
+    # No case runs the code.
+    UNREACHED = "not reached"
+    # The code is not in the kernel of this config.
+    ABSENT = "not in the kernel"
     SAME = "same code"
     UNVIABLE = "unviable"
     EQUIVALENT = "equivalent"
 
 
-CATCHES = (Verdict.CAUGHT, Verdict.TIMED_OUT)
+CATCHES = (Verdict.CAUGHT, Verdict.DIED, Verdict.TIMED_OUT, Verdict.DIED_AT_BOOT)
+MISSES = (Verdict.MISSED, Verdict.UNREACHED)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Tried:
 class Report:
     """All findings, by mutant and config."""
 
-    mutants: Sequence[Mutant]
+    mutants: list[Mutant]
     found: dict[str, dict[str, Tried]] = field(default_factory=dict)
     cases: dict[str, list[str]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -58,6 +65,8 @@ class Report:
 
     def add(self, mutant: Mutant, config: str, finding: Tried) -> None:
         """Take note of a finding."""
+        if mutant.name not in self.found:
+            self.mutants.append(mutant)
         self.found.setdefault(mutant.name, {})[config] = finding
 
     def wants(self, mutant: Mutant, config: str) -> bool:
@@ -78,10 +87,10 @@ class Report:
             order = (Verdict.UNVIABLE, Verdict.MISSED, Verdict.SAME, Verdict.CAUGHT)
             return next((v for v in order if v in known), Verdict.TIMED_OUT)
         if caught:
-            return Verdict.CAUGHT if Verdict.CAUGHT in caught else Verdict.TIMED_OUT
+            return next(v for v in CATCHES if v in caught)
         if mutant.equivalent:
             return Verdict.EQUIVALENT
-        worst = (Verdict.MISSED, Verdict.UNVIABLE, Verdict.SAME)
+        worst = (*MISSES, Verdict.UNVIABLE, Verdict.SAME, Verdict.ABSENT)
         return next((v for v in worst if v in known), Verdict.MISSED)
 
     def complaint(self, mutant: Mutant) -> str:
@@ -93,6 +102,8 @@ class Report:
             return ""
         if verdict is Verdict.MISSED:
             return f"{mutant.name} is missed: {mutant.title}"
+        if verdict is Verdict.UNREACHED:
+            return f"no case runs the code of {mutant.name}: {mutant.title}"
         if verdict is Verdict.UNVIABLE and mutant.everywhere:
             return f"{mutant.name} does not build"
         if verdict is Verdict.SAME and mutant.everywhere:
@@ -124,23 +135,24 @@ def fast(wanted: Settings) -> RunResult:
             raise UsageError("no mutant is marked Fast:", f"mark some in {mutation_mutant.PATCHES}")
         tree = MutatedTree(wanted)
         with tree.opened():
-            report = try_mutants(tree, chosen, [FAST_CONFIG])
+            report = Report([])
+            try_mutants(tree, chosen, [FAST_CONFIG], report)
         [ran] = as_results(report)
     except KunitError as error:
         ran = RunResult(FAST_NAME, (results.preparation(error),), 0.0)
     return replace(ran, name=FAST_NAME, seconds=watch.seconds)
 
 
-def try_mutants(tree: MutatedTree, mutants: Sequence[Mutant], configs: Sequence[str]) -> Report:
+def try_mutants(
+    tree: MutatedTree, mutants: Sequence[Mutant], configs: Sequence[str], report: Report
+) -> None:
     """Try mutants, config after config: what one has caught another need not always try."""
-    report = Report(mutants)
     watch = Stopwatch()
     for config in configs:
         wanted = [m for m in mutants if report.wants(m, config)]
         if wanted:
             _Trial(MutantBuilds(tree, config), report, watch).run(wanted)
-    report.seconds = watch.seconds
-    return report
+    report.seconds += watch.seconds
 
 
 class _Trial:

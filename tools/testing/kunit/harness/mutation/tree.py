@@ -24,13 +24,16 @@ _NOT_CODE = ("Documentation",)
 class MutatedTree:
     """The tree that mutants are made in. Nobody else's work is in there."""
 
-    def __init__(self, wanted: Settings, more: Sequence[Patch] = ()) -> None:
-        """The tree of our series, or with more the flavour that is wanted with those on top."""
+    def __init__(
+        self, wanted: Settings, more: Sequence[Patch] = (), flavour: str = "series"
+    ) -> None:
+        """The tree of a flavour of ours, or with more the one that is wanted with those on top."""
         self.is_ours = not more
-        self.wanted = replace(wanted, flavour="series") if self.is_ours else wanted
+        self.wanted = replace(wanted, flavour=flavour) if self.is_ours else wanted
         self.out = wanted.build / "results" / NAME
         self._more = tuple(more)
-        self._name = NAME if self.is_ours else f"{NAME}-of-series"
+        ours = NAME if flavour == "series" else f"{NAME}-of-{flavour}"
+        self._name = ours if self.is_ours else f"{NAME}-of-series"
         self._mutated = self.out / f"mutated.{self._name}"
         self.path = worktree.path(replace(self.wanted, flavour=self._name))
         self._git = Git(self.path / ".git", work_tree=self.path)
@@ -65,18 +68,28 @@ class MutatedTree:
             found.append(done.stdout if done.status == 0 else "")
         return found[0], found[1]
 
+    def original(self, path: str) -> str:
+        """A file without any mutation."""
+        return self._git.run("show", f"HEAD:{path}").stdout
+
+    @contextlib.contextmanager
+    def holding(self, paths: Sequence[str]) -> Iterator[None]:
+        """Let the block write to some files; they are restored then."""
+        self._mutated.write_text("\n".join(paths), encoding="utf-8")
+        try:
+            yield
+        finally:
+            with signals.signals_held():
+                self.repair()
+
     @contextlib.contextmanager
     def mutated(self, mutant: Mutant) -> Iterator[str]:
         """The tree with a mutant in it, for the block; git's words if it does not apply."""
-        self._mutated.write_text("\n".join(mutant.files), encoding="utf-8")
-        try:
+        with self.holding(mutant.files):
             done = self._git.run(
                 "apply", "--whitespace=nowarn", data=mutant.diff, expect=(0, 1, 128)
             )
             yield done.stderr.strip() or "git apply failed" if done.status else ""
-        finally:
-            with signals.signals_held():
-                self.repair()
 
     def repair(self) -> None:
         """Take back the mutation that is in the tree, whoever left it there."""

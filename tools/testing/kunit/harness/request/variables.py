@@ -97,7 +97,7 @@ VARIABLES = (
     Variable(
         "CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*", is_list=True
     ),
-    Variable("SHARD", "I/N", "run only part I of N of the matrix"),
+    Variable("SHARD", "I/N", "run only part I of N of the matrix or the generated mutants"),
     Variable("PARTS", "DIR", "the directory with the results of the parts"),
     Variable("ARCHES", "NAMES", "the architectures to compile for", is_list=True),
     Variable("MAP", "FILE", "the file for the picture"),
@@ -115,6 +115,7 @@ VARIABLES = (
         option_name="shell",
     ),
     Variable("MUTANTS", "GLOBS", "the mutants to try", ".*", is_list=True),
+    Variable("SAMPLE", "N", "try so many generated mutants, or all", r"\d+|all"),
     Variable(
         "SOAK_SECONDS", "N", "how long to run random sequences", r"\d+", option_name="seconds"
     ),

@@ -11,22 +11,25 @@ from typing import Any, cast
 
 from harness.base.errors import UsageError
 from harness.kernel.kernel import Kernel
-from harness.mutation import generate, mutant, outcomes
+from harness.mutation import generated, mutant, outcomes, schemata, syntax
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
+from harness.mutation.operators import Change
 from harness.mutation.outcomes import Report, Tried, Verdict
 from harness.request.settings import REPO
 from harness.verdict.judge import Expectation
 from tests.unit.test_judge import CASES
 from tests.world import changes
-from tests.world.fake import DATA, MAIL, Ran, World, diff, patch
+from tests.world.fake import DATA, KERNEL, MAIL, Ran, World, diff, patch
 
 CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
 
 HEADER = "Subject: {name} is broken\n\nOnce upon a time.\n\nBreaks: A1\n{fields}---\n"
 
 
-class Mutants(World):
+class MutantWorld(World):
+    """A world with a few cases and no mutant."""
+
     def setUp(self) -> None:
         super().setUp()
         self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
@@ -59,6 +62,8 @@ class Mutants(World):
     def assert_clean(self) -> None:
         self.assertEqual("", self.git(self.tree, "status", "--short"))
 
+
+class Mutants(MutantWorld):
     def test_each_verdict(self) -> None:
         self.mutant("a-caught", "int console_failure;")
         self.mutant("b-missed", "int console_pass;")
@@ -136,45 +141,6 @@ class Mutants(World):
         [mutant] = self.document()["mutants"]
         return mutant["configs"]["4k"]["kept"]
 
-    def series(self, *lines: str) -> str:
-        """A patch of the user's that adds a function to a file."""
-        body = "\n".join(f"+{line}" for line in ("int added(int x)", "{", *lines, "}"))
-        hunk = f"@@ -40,1 +40,{len(lines) + 4} @@\n int memory_39;\n{body}\n"
-        change = (
-            f"diff --git a/mm/memory.c b/mm/memory.c\n--- a/mm/memory.c\n+++ b/mm/memory.c\n{hunk}"
-        )
-        mail = MAIL.format(author="A. Developer", subject="add a function", diff=change)
-        return str(self.write("../v1.patch", mail))
-
-    def test_a_series_of_the_users(self) -> None:
-        path = self.series("\tif (x > 1)", "\t\treturn 2;", "\treturn x;")
-        self.mutant("a-caught", "int console_failure;")
-        ran = self.program("mutants", SERIES=path, CONFIGS="4k", ONTO="stock")
-        self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
-        found = self.verdicts()
-        self.assertTrue(all(name.startswith("memory.c:added:") for name in found), found)
-        self.assertGreater(len(found), 3)
-        self.assertEqual({"missed"}, set(found.values()))
-        [suite] = ElementTree.parse(self.build / "results/mutants.xml").getroot()
-        self.assertEqual("mutants 4k", suite.get("name"))
-
-    def test_what_a_series_fails_by_itself(self) -> None:
-        path = self.series("\treturn x;")
-        env = {"FAKE_CONSOLE": str(DATA / "failure.log"), "CONFIGS": "4k"}
-        self.assertEqual(1, self.program("mutants", SERIES=path, **env).status)
-        self.assertEqual({"missed"}, set(self.verdicts().values()))
-        path = self.series("\treturn -x;")
-        env["FAKE_CONSOLE"] = str(DATA / "panic.log")
-        ran = self.program("mutants", SERIES=path, **env)
-        self.assert_error(ran, 2, "is not green without a mutant")
-
-    def test_a_series_without_code(self) -> None:
-        path = str(self.write("../v1.patch", patch("mm/memory.c", "memory", 20, "int x;")))
-        self.assert_error(self.program("mutants", SERIES=path), 2, "nothing to mutate")
-        self.assert_error(
-            self.program("mutants", KSRC=str(self.unpack_kernel())), 2, "SERIES=FROM..TO"
-        )
-
     def test_an_original_that_is_not_green(self) -> None:
         self.mutant("a-caught", "int console_failure;")
         ran = self.mutants(FAKE_CONSOLE=str(DATA / "failure.log"))
@@ -198,8 +164,6 @@ class Mutants(World):
         self.mutant("a-caught", "int console_failure;")
         self.assert_error(self.mutants(MUTANTS="b-*"), 2, "no mutant is called 'b-*'")
         self.assert_error(self.mutants(KSRC=str(self.top)), 2, "SERIES=FROM..TO")
-        self.write("tools/testing/kunit/data/mutants/equivalent", "mmu.c:f:123456:delete why not\n")
-        self.assert_error(self.mutants(), 2, "not generated: mmu.c:f:123456:delete")
         self.write("tools/testing/kunit/data/mutants/bad.patch", "TODO\n")
         self.assert_error(self.mutants(), 2, "bad.patch is no mutant")
 
@@ -255,60 +219,237 @@ class Mutants(World):
 
 CODE = """\
 /* f() <= 0 */
-static int f(struct vmem_altmap *altmap,
-	     int n)
+static int added(struct vmem_altmap *altmap,
+	     int nr)
 {
-	const int start = n;
-	char *p;
-
 	/* a comment
-	 * n = 0;
+	 * nr = 0;
 	 */
-	if (n > 0 && n)
-		n = g(altmap,
-		      false);
-	return n;
+	if (nr > 1 && altmap)
+		oddity(nr);
+	return nr;
 }
 """
 
 
-class Generator(unittest.TestCase):
-    def names(self, before: str, after: str) -> list[str]:
-        made = generate.generate("mm/f.c", before, after)
-        return [re.sub(r":[0-9a-f]{6}:", ":", m.name) for m in made]
+class GeneratedOnes(MutantWorld):
+    """Those of functions, and of the lines of a user's series."""
 
-    def test_operators(self) -> None:
-        expected = [
-            "f.c:f:negate",
-            "f.c:f:gt-ge",
-            "f.c:f:and-or",
-            "f.c:f:constant",
-            "f.c:f:null",
-            "f.c:f:delete",
-            "f.c:f:flip",
-            "f.c:f:delete",
-        ]
-        self.assertEqual(expected, self.names("", CODE))
+    kernel = {**KERNEL, "mm/memory.c": KERNEL["mm/memory.c"] + CODE}
 
-    def test_only_what_is_new(self) -> None:
-        before = CODE.replace("n > 0", "n > 1")
-        self.assertEqual(
-            ["f.c:f:negate", "f.c:f:gt-ge", "f.c:f:and-or", "f.c:f:constant"],
-            self.names(before, CODE),
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("tools/testing/kunit/data/mutants/functions", "mm/memory.c added A1 B2\n")
+        self.tree = self.build / "linux-6.12/mutants-of-fixed"
+
+    def generated(self, **env: str) -> Ran:
+        return self.mutants(MUTANTS="*:*", CONFIGS="4k", **env)
+
+    def short(self) -> dict[str, str]:
+        """The verdicts by function and operator."""
+        return {re.sub(r"^.*?:|:[0-9a-f]{6}", "", n): v for n, v in self.verdicts().items()}
+
+    def test_each_verdict(self) -> None:
+        env = {"FAKE_CAUGHT": "false", "FAKE_DIES": "true", "FAKE_UNREACHED": r"!\(nr"}
+        ran = self.generated(**env)
+        self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
+        expected = {
+            "added:negate": "not reached",
+            "added:always": "died in a case",
+            "added:never": "caught",
+            "added:and-left": "missed",
+            "added:and-right": "missed",
+            "added:bound": "missed",
+            "added:bound-less": "missed",
+            "added:drop": "missed",
+            "added:double": "unviable",
+            "added:one-more": "missed",
+            "added:one-less": "missed",
+        }
+        self.assertLessEqual(expected.items(), self.short().items())
+        [never] = [m for m in self.document()["mutants"] if m["name"].endswith(":never")]
+        self.assertEqual(["vmemmap_basepages.maps_altmap_pages"], never["configs"]["4k"]["by"])
+        self.assertIn("no case runs the code of memory.c:added:", ran.stdout)
+        score = (self.build / "results/mutants-score.rst").read_text()
+        self.assertRegex(score, r"(?m)^``added\(\)`` +\d+ +1 +1")
+        self.assertRegex(score, r"(?m)^B2 +\d+ +1 +1")
+        self.assert_clean()
+
+    def test_a_second_run_boots_nothing(self) -> None:
+        self.assertEqual(0, self.generated(FAKE_CAUGHT="MUTANT").status)
+        ran = self.generated(FAKE_TOOL="build fails")
+        self.assertEqual(0, ran.status, ran.stderr)
+        count = len(self.verdicts())
+        self.assertIn(f"4k: {count} generated mutants, {count} known already", ran.stderr)
+
+    def test_samples_and_shards(self) -> None:
+        env = {"FAKE_CAUGHT": "MUTANT", "CONFIGS": "4k", "SAMPLE": "6"}
+        self.mutant("a-caught", "int console_failure;")
+        self.assertEqual(0, self.mutants(**env).status)
+        self.assertEqual(7, len(self.verdicts()))
+        whole = set(self.verdicts())
+        parts = []
+        for shard in ("1/2", "2/2"):
+            self.assertEqual(0, self.mutants(**env, SHARD=shard).status)
+            parts.append(set(self.verdicts()))
+        self.assertEqual((whole, set()), (parts[0] | parts[1], parts[0] & parts[1]))
+        self.assertEqual([4, 3], [len(part) for part in parts])
+        self.assert_error(self.mutants(SAMPLE="some"), 2, "SAMPLE=some")
+
+    def test_equivalents(self) -> None:
+        self.assertEqual(1, self.generated().status)
+        names = [name for name, verdict in self.verdicts().items() if verdict == "missed"]
+        lines = "".join(f"{name} nobody can tell\n" for name in names)
+        equivalent = "tools/testing/kunit/data/mutants/equivalent"
+        self.write(equivalent, lines)
+        self.assertEqual(0, self.generated().status)
+        self.assertEqual({"equivalent", "unviable"}, set(self.verdicts().values()))
+        self.write(equivalent, "mmu.c:f:123456:drop why not\n")
+        self.assert_error(self.generated(), 2, "not generated: mmu.c:f:123456:drop")
+
+    def test_functions_that_are_not_there(self) -> None:
+        self.write("tools/testing/kunit/data/mutants/functions", "mm/memory.c gone A1\n")
+        self.assert_error(self.generated(), 2, "names gone(), which mm/memory.c does not have")
+        self.write("tools/testing/kunit/data/mutants/functions", "mm/memory.c added\n")
+        self.assert_error(self.generated(), 2, "lacks a rule")
+
+    def test_a_suite_that_is_not_green(self) -> None:
+        ran = self.generated(FAKE_CONSOLE=str(DATA / "failure.log"))
+        self.assert_error(ran, 2, "fixed 4k is not green without a mutant", "maps_altmap_pages")
+
+    def test_ctrl_c_while_a_guest_runs(self) -> None:
+        env = {"MUTANTS": "*:*", "CONFIGS": "4k", "FAKE_CAUGHT": "MUTANT", "FAKE_HANGS": "false"}
+        child = self.start("mutants", env=env)
+        pids = self.wait_for_hang(child)
+        ran = self.interrupt(child)
+        self.assertEqual(130, ran.status, ran.stderr)
+        self.assert_gone(pids)
+        self.assert_clean()
+
+
+class Series(MutantWorld):
+    """The lines that a series of the user's adds."""
+
+    def series(self, *lines: str) -> str:
+        """A patch of the user's that adds a function to a file."""
+        body = "\n".join(f"+{line}" for line in ("int more(int x)", "{", *lines, "}"))
+        hunk = f"@@ -40,1 +40,{len(lines) + 4} @@\n int memory_39;\n{body}\n"
+        change = (
+            f"diff --git a/mm/memory.c b/mm/memory.c\n--- a/mm/memory.c\n+++ b/mm/memory.c\n{hunk}"
         )
-        self.assertEqual([], self.names(CODE, CODE))
+        mail = MAIL.format(author="A. Developer", subject="add a function", diff=change)
+        return str(self.write("../v1.patch", mail))
 
-    def test_lines_stay_where_they_are(self) -> None:
-        for made in generate.generate("mm/f.c", "", CODE):
-            lines = made.diff.decode().splitlines()[3:]
-            count = {sign: sum(line.startswith(sign) for line in lines) for sign in "+-"}
-            self.assertEqual(count["+"], count["-"], made)
+    def test_a_series_of_the_users(self) -> None:
+        path = self.series("\tif (x > 1)", "\t\treturn 2;", "\treturn x;")
+        self.mutant("a-caught", "int console_failure;")
+        ran = self.program("mutants", SERIES=path, CONFIGS="16k", ONTO="stock")
+        self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
+        found = self.verdicts()
+        self.assertTrue(all(name.startswith("memory.c:more:") for name in found), found)
+        self.assertGreater(len(found), 3)
+        self.assertEqual({"missed"}, set(found.values()))
+        [suite] = ElementTree.parse(self.build / "results/mutants.xml").getroot()
+        self.assertEqual("mutants 16k", suite.get("name"))
+
+    def test_what_a_series_fails_by_itself(self) -> None:
+        path = self.series("\treturn x;")
+        env = {"FAKE_CONSOLE": str(DATA / "failure.log"), "CONFIGS": "4k"}
+        self.assertEqual(1, self.program("mutants", SERIES=path, **env).status)
+        self.assertEqual({"missed"}, set(self.verdicts().values()))
+        path = self.series("\treturn -x;")
+        env["FAKE_CONSOLE"] = str(DATA / "panic.log")
+        ran = self.program("mutants", SERIES=path, **env)
+        self.assert_error(ran, 2, "is not green without a mutant")
+
+    def test_a_series_without_code(self) -> None:
+        path = str(self.write("../v1.patch", patch("mm/memory.c", "memory", 20, "int x;")))
+        self.assert_error(self.program("mutants", SERIES=path), 2, "nothing to mutate")
+        self.assert_error(
+            self.program("mutants", KSRC=str(self.unpack_kernel())), 2, "SERIES=FROM..TO"
+        )
+
+
+class Generator(unittest.TestCase):
+    def test_lines(self) -> None:
+        made = generated.of_lines("mm/f.c", CODE, [9])
+        self.assertEqual(
+            {"drop", "double", "one-more", "one-less"}, {m.change.operator for m in made}
+        )
+        self.assertEqual([], generated.of_lines("mm/f.c", CODE, []))
+
+    def test_diffs_apply_and_are_all_different(self) -> None:
+        made = generated.of_lines("mm/f.c", CODE, range(20))
+        self.assertEqual(len(made), len({m.mutant.diff for m in made}))
+        self.assertEqual(len(made), len({m.mutant.name for m in made}))
+        for one in made:
+            body = one.mutant.diff.decode().splitlines()[4:]
+            old = "\n".join(line[1:] for line in body if line[0] in " -")
+            self.assertIn(old, CODE)
 
     def test_names_do_not_depend_on_other_lines(self) -> None:
-        shifted = CODE.replace("	char *p;", "	char *p;\n	char *q;")
-        names = [m.name for m in generate.generate("mm/f.c", "", CODE)]
-        self.assertEqual(names, [m.name for m in generate.generate("mm/f.c", "", shifted)])
-        self.assertEqual(len(names), len(set(names)))
+        shifted = CODE.replace("	/* a", "	char *q;\n	/* a")
+        names = [m.mutant.name for m in generated.of_lines("mm/f.c", CODE, range(20))]
+        more = [m.mutant.name for m in generated.of_lines("mm/f.c", shifted, range(20))]
+        self.assertLessEqual(set(names), set(more))
+
+    def test_a_sample_is_the_same_each_time(self) -> None:
+        made = generated.of_lines("mm/f.c", CODE, range(20))
+        few, more = (generated.sample(made, most) for most in (3, 6))
+        self.assertEqual(3, len(few))
+        self.assertLessEqual({m.mutant.name for m in few}, {m.mutant.name for m in more})
+
+
+class Schemata(unittest.TestCase):
+    def apply(self) -> tuple[dict[int, Change], schemata.Mutated]:
+        made = generated.of_lines("mm/f.c", CODE, range(20))
+        changes = {number: one.change for number, one in enumerate(made, 1)}
+        return changes, schemata.apply(CODE, changes, True)
+
+    def test_each_mutant_has_a_line_of_its_own(self) -> None:
+        changes, mutated = self.apply()
+        lines = mutated.text.splitlines()
+        self.assertEqual(set(changes), set(mutated.lines.values()))
+        for at, number in mutated.lines.items():
+            self.assertIn(f"MUTANT({number})", lines[at - 1])
+
+    def test_without_its_mutants_it_is_the_original(self) -> None:
+        changes, mutated = self.apply()
+        lines = mutated.text.splitlines()
+        kept = [line for at, line in enumerate(lines, 1) if at not in mutated.lines]
+        text = "\n".join(kept)
+        self.assertIn("oddity(", text)
+        plain = re.sub(r"[\s(){}!]", "", CODE)
+        self.assertIn(plain, re.sub(r"[\s(){}!]", "", text))
+
+    def test_who_is_to_blame(self) -> None:
+        _, mutated = self.apply()
+        at, number = min(mutated.lines.items())
+        log = (
+            f"mm/f.c:{at}:3: error: no\nmm/f.c:{at + 1}:3: warning: hm\n"
+            f"./include/a.h:2:1: error: bad\nmm/f.c:{at}:3: note: in expansion\n"
+        )
+        self.assertEqual(({number}, set()), schemata.blamed(log, "mm/f.c", mutated))
+
+    def test_what_was_seen(self) -> None:
+        text = "mutants seen at boot: 0 01\nmutants seen later: 64 1010\n"
+        self.assertEqual({1}, schemata.seen(text, "at boot"))
+        self.assertEqual({64, 66}, schemata.seen(text, "later"))
+
+
+class Syntax(unittest.TestCase):
+    def test_the_statements_of_a_function(self) -> None:
+        source = (
+            "int f(int a)\n{\n\tint b = a;\n\n\tfor_each_x(b) {\n\t\tcontinue;\n\t}\n"
+            "\tdo {\n\t\tb++;\n\t} while (a--, b < 3);\n\tDECLARE_X(a) = { 0 };\n"
+            "\tswitch (a) {\n\tcase 1:\n\t\tgoto out;\n\tdefault:\n\t\tbreak;\n\t}\nout:\n"
+            "\treturn a ?: b;\n}\n"
+        )
+        [function] = syntax.functions(source)
+        kinds = [node.kind for node in function.body.parts]
+        expected = ["declaration", "loop", "loop", "opaque", "opaque", "switch", "label", "return"]
+        self.assertEqual(expected, kinds)
+        self.assertEqual({"a": "int", "b": "int"}, function.types)
 
 
 class Choice(unittest.TestCase):

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest without the kernel's tool in between, for those who boot hundreds of them."""
+
+import importlib.util
+import os
+import selectors
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from harness.base import process
+from harness.base.console import Stopwatch
+
+_PACKAGE = "kunit_guest"
+# In seconds.
+_LAST_WORDS = 2.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a guest's console said, for how long, and whether its time was over."""
+
+    console: str
+    seconds: float
+    is_late: bool = False
+
+
+def argv(
+    config: Path, image: Path, words: Sequence[str], cpu: str = "", cpus: int = 1
+) -> list[str]:
+    """The call of QEMU for a file of qemu_configs/, as the kernel's tool makes it.
+
+    words are further ones for the kernel's command line; cpu is a model other than the usual.
+    """
+    wanted: Any = _load(config).QEMU_ARCH
+    line = " ".join([*words, "kunit.enable=1", "kunit_shutdown=reboot", wanted.kernel_command_line])
+    serial = getattr(wanted, "serial", "stdio")
+    more = ["-accel", "tcg", "-cpu", cpu] if cpu else []
+    return [
+        *(f"qemu-system-{wanted.qemu_arch}", "-nodefaults", "-m", "1024"),
+        *("-kernel", str(image), "-append", line, "-no-reboot", "-nographic"),
+        # Of an option that is given twice, QEMU takes the last one.
+        *("-serial", serial, *wanted.extra_qemu_params, "-smp", str(cpus), *more),
+    ]
+
+
+def _load(config: Path) -> ModuleType:
+    """A file of qemu_configs/. The class that it imports is the kernel's."""
+    for name in (_PACKAGE, f"{_PACKAGE}.qemu_configs"):
+        sys.modules.setdefault(name, ModuleType(name)).__path__ = []
+    parameters = ModuleType(f"{_PACKAGE}.qemu_config")
+    parameters.__dict__["QemuArchParams"] = SimpleNamespace
+    sys.modules[parameters.__name__] = parameters
+    spec = importlib.util.spec_from_file_location(f"{_PACKAGE}.qemu_configs.{config.stem}", config)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def boot(
+    call: Sequence[str], timeout: float, silence: float, is_enough: Callable[[str], bool]
+) -> Ran:
+    """Run a guest until it ends, its time is over, or is_enough() says so of a line.
+
+    A guest that says nothing for silence seconds has hung, too. One that panicked may be too
+    young to reboot.
+    """
+    said, line, watch, is_late = b"", b"", Stopwatch(), False
+    heard = Stopwatch()
+    with process.started(
+        call, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as child:
+        assert child.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            while True:
+                if watch.seconds > timeout or heard.seconds > silence:
+                    is_late = True
+                    break
+                if not selector.select(timeout=0.5):
+                    continue
+                data = os.read(child.stdout.fileno(), 65536)
+                if not data:
+                    break
+                heard = Stopwatch()
+                silence = min(silence, _LAST_WORDS) if b"Kernel panic" in data else silence
+                said += data
+                *lines, line = (line + data).split(b"\n")
+                if any(is_enough(one.decode(errors="replace").rstrip()) for one in lines):
+                    break
+        child.kill()
+    text = said.replace(b"\r", b"").decode("utf-8", "backslashreplace")
+    return Ran(text, watch.seconds, is_late)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tries generated mutants, config after config, and keeps what came out."""
+
+from collections.abc import Sequence
+
+from harness.base.archive import Archive
+from harness.base.console import Stopwatch, say
+from harness.mutation.generated import Generated
+from harness.mutation.one_kernel import OneKernel
+from harness.mutation.outcomes import Report, Tried, Verdict
+from harness.mutation.tree import MutatedTree
+from harness.mutation.trial import Trial
+
+
+def try_generated(
+    tree: MutatedTree,
+    every: Sequence[Generated],
+    chosen: Sequence[Generated],
+    configs: Sequence[str],
+    report: Report,
+) -> None:
+    """Try the chosen ones of all mutants: what one config has caught another need not try.
+
+    Raises CommandError if a kernel is not green without a mutant.
+    """
+    watch = Stopwatch()
+    for config in configs:
+        wanted = [one for one in chosen if report.wants(one.mutant, config)]
+        if wanted:
+            _try_config(tree, every, wanted, config, report)
+    report.seconds += watch.seconds
+
+
+def _try_config(
+    tree: MutatedTree,
+    every: Sequence[Generated],
+    wanted: Sequence[Generated],
+    config: str,
+    report: Report,
+) -> None:
+    kernel = OneKernel(tree, config, every)
+    built = kernel.build()
+    trial = Trial(kernel, built, tree.is_ours, Archive(tree.out / "generated"))
+    rest: list[Generated] = []
+    for one in wanted:
+        known = trial.known(one)
+        if one.mutant.name in built.unviable:
+            report.add(one.mutant, config, Tried(Verdict.UNVIABLE))
+        elif one.mutant.name in built.absent:
+            report.add(one.mutant, config, Tried(Verdict.ABSENT))
+        elif known:
+            report.add(one.mutant, config, known)
+        else:
+            rest.append(one)
+    say(f"{config}: {len(wanted)} generated mutants, {len(wanted) - len(rest)} known already")
+    watch, count = Stopwatch(), len(rest)
+
+    def take(one: Generated, tried: Tried) -> None:
+        report.add(one.mutant, config, tried)
+        report.runs += 1
+        rest.pop()
+        minutes = watch.seconds / (count - len(rest)) * len(rest) / 60
+        by = f" by {tried.by[0]}" if tried.by else ""
+        say(
+            f"[{watch.seconds:4.0f} s] {config} {count - len(rest)}/{count}, {minutes:.0f} min left: "
+            f"{one.mutant.name}: {tried.verdict.value}{by}"
+        )
+
+    trial.run(list(rest), take)

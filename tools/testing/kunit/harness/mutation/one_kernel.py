@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds the kernel that holds all generated mutants, and boots it with one of them on."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.base import archive, process
+from harness.base.archive import Archive
+from harness.base.console import say
+from harness.base.errors import CommandError
+from harness.kernel import defaults, identity
+from harness.kernel import image as kernel_image
+from harness.kernel import options, qemu
+from harness.kernel.image import IMAGE
+from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_machine
+from harness.matrix import rows
+from harness.matrix.rows import Boot
+from harness.mutation import schemata
+from harness.mutation.generated import Generated
+from harness.mutation.schemata import SECTION, Mutated
+from harness.mutation.tree import MutatedTree
+
+# Part of each key: another number for another way to build the kernel, or to boot a mutant.
+_FORM = "3"
+_BUILD_TIME = 1800
+# A mutant that oopses holds locks, and one that panics says nothing more. Some do so before
+# there is a console.
+_WORDS = ("oops=panic", "panic=-1", "earlycon")
+
+
+@dataclass(frozen=True)
+class Built:
+    """The kernel: its image, the number of each mutant in it, and what is not in it.
+
+    unviable: the compiler rejects it; absent: this config has no such code.
+    """
+
+    image: Path
+    numbers: Mapping[str, int]
+    unviable: frozenset[str]
+    absent: frozenset[str]
+
+
+class OneKernel:
+    """The kernel of a config with mutants in it."""
+
+    def __init__(self, tree: MutatedTree, config: str, mutants: Sequence[Generated]) -> None:
+        self._tree = tree
+        self.wanted = replace(tree.wanted, config=config)
+        self._mutants = mutants
+        self._kernel = Kernel(tree.path, self.wanted, tree.out, f"one-{config}")
+        self._images = Archive(tree.out / "images")
+        given = options.take_apart(["run", *(f"--kernel_args={word}" for word in _WORDS)])
+        self._line = defaults.with_defaults(given, self.wanted)
+
+    def basis(self) -> tuple[str, ...]:
+        """What an outcome depends on besides the mutant."""
+        return (*self._build_basis(), *identity.of_boot(self._line, self._tree.path))
+
+    def _build_basis(self) -> tuple[str, ...]:
+        builds = identity.of_build(self._line, self._tree.path)
+        return (_FORM, self._tree.source(), self.wanted.config, *builds)
+
+    def call(self, built: Built, number: int, suites: str, parameter: str, boot: Boot) -> list[str]:
+        """The call of QEMU that boots the kernel with a mutant on, for the suites of a glob.
+
+        parameter is PARAMETER or AT_BOOT.
+        """
+        [config] = self._line.values("--qemu_config")[-1:]
+        words = [*_WORDS, f"{parameter}={number}", f"kunit.filter_glob={suites}"]
+        words += boot.arguments.split()
+        cpu = "" if boot.cpu == rows.MAX else rows.OLDER[self.wanted.config.partition("-")[0]]
+        return qemu.argv(self._tree.path / config, built.image, words, cpu, boot.cpus)
+
+    # --- Building ---
+
+    def build(self) -> Built:
+        """Build the kernel, or take it from an earlier run. Raises CommandError."""
+        names = [one.mutant.identity for one in self._mutants]
+        key = archive.key(*self._build_basis(), *names)
+        known = self._images.find(key)
+        if known is None:
+            say(f"{self.wanted.config}: building one kernel with {len(names)} mutants ...")
+            with self._images.adding(key) as part:
+                archive.write_record(part, self._build(part))
+            known = self._images.find(key)
+            assert known
+        return Built(
+            self._images.path(key) / "Image",
+            known["numbers"],
+            frozenset(known["unviable"]),
+            frozenset(known["absent"]),
+        )
+
+    def _build(self, out: Path) -> dict[str, object]:
+        failed = self._kernel.build()
+        if failed:
+            raise CommandError(
+                f"the unmutated kernel cannot be built with {self.wanted.config}",
+                f"see {self._kernel.log('build')}",
+                "\n".join(failed.log),
+            )
+        left = {number: one for number, one in enumerate(self._mutants, 1)}
+        paths = list(dict.fromkeys(one.path for one in self._mutants))
+        with self._tree.holding(paths):
+            self._compile(paths, left)
+            if self._make() != 0:
+                raise self._failure("linked")
+            there = set().union(*(self._compiled_in(path) for path in paths))
+            shutil.copyfile(self._kernel.build_dir / IMAGE, out / "Image")
+        numbers = {one.mutant.name: number for number, one in left.items() if number in there}
+        unviable = [one.mutant.name for n, one in enumerate(self._mutants, 1) if n not in left]
+        absent = [one.mutant.name for n, one in left.items() if n not in there]
+        return {"numbers": numbers, "unviable": unviable, "absent": absent}
+
+    def _compile(self, paths: Sequence[str], left: dict[int, Generated]) -> None:
+        """Put the mutants into the files, and take out the ones that the compiler rejects."""
+        sources = {path: self._tree.original(path) for path in paths}
+        rest = list(paths)
+        while rest:
+            mutated = {}
+            for path in rest:
+                changes = {n: one.change for n, one in left.items() if one.path == path}
+                mutated[path] = schemata.apply(sources[path], changes, path == paths[0])
+                (self._tree.path / path).write_text(mutated[path].text, encoding="utf-8")
+            objects = [str(Path(path).with_suffix(".o")) for path in rest]
+            status = self._make("--keep-going", "--output-sync=target", *objects)
+            log = self._log.read_text(errors="replace")
+            rejected = {
+                path: _rejected(path, sources[path], mutated[path], left, log) for path in rest
+            }
+            if status != 0 and not any(rejected.values()):
+                raise self._failure("compiled")
+            for number in set().union(*rejected.values()):
+                del left[number]
+            rest = [path for path in rest if rejected[path]]
+
+    def _failure(self, what: str) -> CommandError:
+        log = self._log.read_text(errors="replace")
+        require_healthy_machine(log)
+        return CommandError(
+            f"the kernel with all mutants cannot be {what}",
+            f"see {self._log}; leave out the function that is at fault: data/mutants/functions",
+            "\n".join(compiler_messages(log)),
+        )
+
+    @property
+    def _log(self) -> Path:
+        return self._kernel.log("make")
+
+    def _make(self, *objects: str) -> int:
+        build_dir = self._kernel.build_dir
+        argv = kernel_image.make_argv(self._line, build_dir, self.wanted.jobs)
+        argv = [*argv[:-1], *objects] if objects else argv
+        env = kernel_image.build_env()
+        return process.run_logged(
+            argv, str(self._log), cwd=str(self._tree.path), env=env, timeout=_BUILD_TIME
+        )
+
+    def _compiled_in(self, path: str) -> set[int]:
+        """The mutants that are in an object: the compiler leaves out what cannot run."""
+        [prefix] = self._line.values("--cross_compile")[-1:] or [""]
+        file = self._kernel.build_dir / Path(path).with_suffix(".o")
+        raw = file.with_suffix(".mutants")
+        process.run(
+            [
+                f"{prefix}objcopy",
+                "-O",
+                "binary",
+                "--only-section",
+                SECTION,
+                "--set-section-flags",
+                f"{SECTION}=alloc",
+                str(file),
+                str(raw),
+            ]
+        )
+        data = raw.read_bytes()
+        raw.unlink()
+        return {int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data), 2)}
+
+
+def _rejected(
+    path: str, source: str, mutated: Mutated, left: Mapping[int, Generated], log: str
+) -> set[int]:
+    """The mutants of a file that the compiler rejects, as far as its messages say which."""
+    mutants, lines = schemata.blamed(log, path, mutated)
+    rejected = mutants & set(left)
+    if rejected:
+        return rejected
+    changes = {n: one.change for n, one in left.items() if one.path == path}
+    by_line = schemata.by_line(source, changes)
+    return set().union(*(by_line.get(line, set()) for line in lines))

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How many generated mutants the suites notice, by function and by rule."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from harness.mutation.generated import Generated
+from harness.mutation.outcomes import MISSES, Report, Verdict
+
+_COLUMNS = (Verdict.CAUGHT, Verdict.DIED, Verdict.TIMED_OUT, Verdict.DIED_AT_BOOT)
+_LAST = (Verdict.EQUIVALENT, *MISSES)
+_NOT_COUNTED = (Verdict.UNVIABLE, Verdict.ABSENT, Verdict.SAME)
+
+
+def score(report: Report, mutants: Sequence[Generated]) -> str:
+    """Two tables in reStructuredText, by function and by rule, and the mutants missed."""
+    tried = [one for one in mutants if report.verdict(one.mutant) not in _NOT_COUNTED]
+    parts = [
+        _table(report, tried, "function", lambda one: [f"``{one.function}()``"]),
+        _table(report, tried, "rule", lambda one: one.mutant.breaks),
+    ]
+    missed = [one.mutant for one in tried if report.verdict(one.mutant) in MISSES]
+    parts.append("\n".join(f"- ``{mutant.name}``: ``{mutant.title}``" for mutant in missed))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(
+    report: Report,
+    mutants: Sequence[Generated],
+    what: str,
+    names: Callable[[Generated], Iterable[str]],
+) -> str:
+    rows: dict[str, list[Verdict]] = {}
+    for one in mutants:
+        for name in names(one):
+            rows.setdefault(name, []).append(report.verdict(one.mutant))
+    every = [report.verdict(one.mutant) for one in mutants]
+    lines = [_row(name, verdicts) for name, verdicts in (*sorted(rows.items()), ("all", every))]
+    head = [what, "mutants", *(v.value for v in (*_COLUMNS, *_LAST))]
+    return _rst([head, *lines])
+
+
+def _row(name: str, verdicts: Sequence[Verdict]) -> list[str]:
+    counts = [verdicts.count(verdict) for verdict in (*_COLUMNS, *_LAST)]
+    return [name, str(len(verdicts)), *(str(count) if count else "" for count in counts)]
+
+
+def _rst(rows: Sequence[Sequence[str]]) -> str:
+    """A simple table. A first column may not be empty there; the others say so with a 0."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    line = "  ".join("=" * width for width in widths)
+    text = ["  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join([line, text[0], line, *text[1:], line])

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boots each generated mutant with the suites that run its code, until a case notices it.
+
+A boot per suite, without any mutant, shows which suites come by which mutants. The first
+failure ends a guest, so a mutant that is caught costs little more than the boot.
+"""
+
+import functools
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+from harness.base import archive
+from harness.base.archive import Archive
+from harness.base.console import say
+from harness.base.errors import CommandError
+from harness.base.tasks import Pool, in_turn
+from harness.kernel import qemu
+from harness.kernel.finding import Stage, Status
+from harness.matrix import rows
+from harness.matrix.rows import Boot
+from harness.mutation import generated, schemata
+from harness.mutation.generated import Generated
+from harness.mutation.notice import FirstFailure, noisy, nothing
+from harness.mutation.one_kernel import Built, OneKernel
+from harness.mutation.outcomes import Tried, Verdict, as_it_was
+from harness.verdict import judge, kernelrun, ktap
+from harness.verdict.judge import Expectation
+
+# What a guest needs without a mutant, and so often that much on a busy machine; in seconds.
+_FACTOR, _EXTRA = 4, 15
+_FIRST_TIME, _SILENCE = 300, 20
+# An old CPU has one level of page tables less; with rodata=on, the linear mapping has blocks.
+BOOTS = (Boot(rows.MAX), Boot(rows.OLD, "rodata=on", 2))
+# So many suites have a boot of their own; then, all are run in one if that is quicker.
+_ONE_BY_ONE = 2
+_ALL = "*"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What a suite does in some boot without a mutant: how long it takes, its cases in their
+    order, and which mutants it comes by."""
+
+    boot: Boot
+    name: str
+    seconds: float
+    cases: tuple[str, ...]
+    seen: frozenset[int]
+
+
+class Trial:
+    """The mutants of one kernel."""
+
+    def __init__(self, kernel: OneKernel, built: Built, is_ours: bool, out: Archive) -> None:
+        """What a kernel of ours must show is in expected/; another one's, it shows itself."""
+        self._kernel = kernel
+        self._built = built
+        self._is_ours = is_ours
+        self._expected = Expectation(frozenset())
+        self._kept = out
+        self._basis = kernel.basis()
+        self._of_rules = generated.read_suites()
+        self._suites: dict[tuple[Boot, str], Suite] = {}
+        self._at_boot: frozenset[int] = frozenset()
+        self._catches: dict[str, Counter[str]] = {}
+
+    def known(self, one: Generated) -> Tried | None:
+        """The outcome of an earlier run."""
+        found = self._kept.find(self._key(one))
+        if found is None:
+            return None
+        by, log = tuple(found["by"]), tuple(found["log"])
+        return Tried(Verdict(found["verdict"]), by, log, found["seconds"], is_kept=True)
+
+    def run(self, mutants: Sequence[Generated], done: Callable[[Generated, Tried], None]) -> None:
+        """Try mutants; call done with each outcome, in any order. Raises CommandError."""
+        self._trace()
+        slots = self._kernel.wanted.jobs or os.cpu_count() or 1
+        running: dict["Future[Tried]", Generated] = {}
+
+        def finish(most: int) -> None:
+            while len(running) > most:
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    one = running.pop(ended)
+                    self._keep(one, ended.result())
+                    done(one, ended.result())
+
+        with Pool(slots) as pool:
+            for one in mutants:
+                finish(slots - 1)
+                running[pool.submit(functools.partial(self._try, one))] = one
+            finish(0)
+
+    def _key(self, one: Generated) -> str:
+        return archive.key(one.mutant.identity, *self._basis)
+
+    def _keep(self, one: Generated, tried: Tried) -> None:
+        record = {"verdict": tried.verdict.value, "by": tried.by, "log": tried.log}
+        with self._kept.adding(self._key(one)) as part:
+            archive.write_record(part, {**record, "seconds": round(tried.seconds, 1)})
+        suite = tried.by[0].partition(".")[0] if tried.by else ""
+        for place in (one.path, one.function):
+            self._catches.setdefault(place, Counter())[suite] += 1
+
+    # --- Which suites run what ---
+
+    def _trace(self) -> None:
+        """Find out which suites come by which mutants. Raises CommandError."""
+        self._expected = self._expectation()
+        names = sorted({name.partition(".")[0] for name in self._expected.cases})
+        for boot in BOOTS:
+            self._trace_boot(boot, names)
+
+    def _trace_boot(self, boot: Boot, names: Sequence[str]) -> None:
+        key = archive.key("trace", str(boot), self._built.image.parent.name, *self._basis)
+        if self._kept.find(key) is None:
+            with self._kept.adding(key) as part:
+                archive.write_record(part, {"suites": self._boot_each(boot, names)})
+        known: dict[str, Any] = (self._kept.find(key) or {})["suites"]
+        found = []
+        for name, (seconds, cases, at_boot, later) in known.items():
+            found.append(Suite(boot, name, seconds, tuple(cases), frozenset(later)))
+            self._at_boot |= frozenset(at_boot)
+        every = frozenset[int]().union(*(suite.seen for suite in found))
+        times = [suite.seconds for suite in found]
+        # Without the boots that it saves, which take most of the shortest one.
+        whole = sum(times) - 0.8 * min(times) * (len(times) - 1)
+        found.append(Suite(boot, _ALL, whole, (), every))
+        self._suites |= {(boot, suite.name): suite for suite in found}
+
+    def _expectation(self) -> Expectation:
+        if self._is_ours:
+            return kernelrun.expectation(self._kernel.wanted)
+        ran = self._boot(schemata.TRACE, BOOTS[0], _ALL, _FIRST_TIME)
+        expected = as_it_was(ran.console)
+        wrong = judge.judge(ran.console, expected).findings
+        if wrong or ran.is_late:
+            raise self._not_green(_ALL, [finding.text for finding in wrong])
+        return expected
+
+    def _not_green(self, suite: str, wrong: Sequence[str]) -> CommandError:
+        wanted = self._kernel.wanted
+        return CommandError(
+            f"{wanted.flavour} {wanted.config} is not green without a mutant: suite {suite}",
+            f"see to it first: CONFIG={wanted.config} make run",
+            "\n".join(wrong[:5]),
+        )
+
+    def _boot_each(self, boot: Boot, names: Sequence[str]) -> dict[str, tuple[object, ...]]:
+        """Boot each suite without a mutant. Raises CommandError if one is not green."""
+        config = self._kernel.wanted.config
+        found: dict[str, tuple[object, ...]] = {}
+        say(f"{config}: finding out what each of {len(names)} suites runs ...")
+        slots = self._kernel.wanted.jobs or os.cpu_count() or 1
+        boots = [
+            functools.partial(self._boot, schemata.TRACE, boot, name, _FIRST_TIME) for name in names
+        ]
+        for name, ran in zip(names, in_turn(boots, slots)):
+            verdict = judge.judge(ran.console, self._only(name))
+            wrong = [f.text for f in verdict.findings]
+            wrong += [case.finding.text for case in verdict.cases if case.finding]
+            if wrong or ran.is_late:
+                raise self._not_green(name, wrong)
+            at_boot, later = (schemata.seen(ran.console, when) for when in ("at boot", "later"))
+            cases = [case.name for case in ktap.read(ran.console.splitlines()).suites[0].children]
+            found[name] = (round(ran.seconds, 1), cases, sorted(at_boot), sorted(later))
+        return found
+
+    def _only(self, suite: str) -> Expectation:
+        """What one suite must show."""
+        if suite == _ALL:
+            return self._expected
+        cases = frozenset(n for n in self._expected.cases if n.startswith(f"{suite}."))
+        skips = {name: why for name, why in self._expected.skips.items() if name in cases}
+        return Expectation(cases, self._expected.failing & cases, skips)
+
+    def _concerned(self, one: Generated, number: int) -> list[Suite]:
+        """The suites to boot a mutant with, the most promising ones first."""
+        rules = {name for rule in one.mutant.breaks for name in self._of_rules.get(rule[0], ())}
+        if not any(number in self._suites[boot, _ALL].seen for boot in BOOTS):
+            if number not in self._at_boot:
+                return []
+            # The cases come by what it has left behind, if at all.
+            named = [self._suites.get((BOOTS[0], name)) for name in sorted(rules)]
+            return [*filter(None, named), self._suites[BOOTS[0], _ALL]]
+        # What has caught mutants of the function is likely to catch this one, too, and so are
+        # the suites of its rules.
+        catches = Counter(self._catches.get(one.path, Counter()))
+        for name, count in self._catches.get(one.function, Counter()).items():
+            catches[name] += 9 * count
+        for name in rules:
+            catches[name] += 100
+        found: list[Suite] = []
+        for boot in BOOTS:
+            there = [s for (at, _), s in self._suites.items() if at == boot and number in s.seen]
+            there = [suite for suite in there if suite.name != _ALL]
+            there.sort(key=lambda s: (catches[s.name] + 1) / s.seconds, reverse=True)
+            whole = self._suites[boot, _ALL]
+            is_quicker = sum(suite.seconds for suite in there[_ONE_BY_ONE:]) > whole.seconds
+            found += [*there[:_ONE_BY_ONE], whole] if is_quicker else there
+        return found
+
+    # --- One mutant ---
+
+    def _try(self, one: Generated) -> Tried:
+        number = self._built.numbers[one.mutant.name]
+        suites = self._concerned(one, number)
+        if not suites:
+            return Tried(Verdict.UNREACHED)
+        seconds = 0.0
+        for suite in suites:
+            ran = self._boot(number, suite.boot, suite.name, _FACTOR * suite.seconds + _EXTRA)
+            seconds += ran.seconds
+            tried = self._judge(ran, suite.name)
+            if tried:
+                return tried
+        log = " ".join(dict.fromkeys(suite.name for suite in suites))
+        return Tried(Verdict.MISSED, (), (f"suites: {log}",), seconds)
+
+    def _boot(self, number: int, boot: Boot, suites: str, timeout: float) -> qemu.Ran:
+        is_enough: Callable[[str], bool] = nothing
+        parameter = schemata.PARAMETER
+        if number != schemata.TRACE:
+            is_enough = FirstFailure(self._expected.failing)
+            # A mutant of what runs at boot as well would mostly end the kernel there, and
+            # say nothing about the suites.
+            is_late = any(number in self._suites[at, _ALL].seen for at in BOOTS)
+            parameter = schemata.PARAMETER if is_late else schemata.AT_BOOT
+        call = self._kernel.call(self._built, number, suites, parameter, boot)
+        return qemu.boot(call, timeout, _SILENCE, is_enough)
+
+    def _judge(self, ran: qemu.Ran, suites: str) -> Tried | None:
+        """What a boot came to; None if nobody noticed anything."""
+        failed = FirstFailure(self._expected.failing)
+        for line in ran.console.splitlines():
+            if failed(ktap.strip_timestamp(line)):
+                return Tried(Verdict.CAUGHT, (failed.case,), (), ran.seconds)
+        verdict = judge.judge(ran.console, self._only(suites))
+        if not verdict.wrong:
+            return None
+        log = tuple(finding.text for finding in verdict.findings[:5])
+        deaths = [finding for finding in verdict.findings if finding.is_death]
+        if deaths and deaths[0].place and deaths[0].place.stage is Stage.BOOT:
+            return Tried(Verdict.DIED_AT_BOOT, (), log, ran.seconds)
+        if deaths:
+            where = self._where(ran.console, suites)
+            kind = Verdict.TIMED_OUT if ran.is_late else Verdict.DIED
+            return Tried(kind, (where,), log, ran.seconds)
+        said = noisy(ran.console)
+        by = [
+            case.name
+            for case in verdict.cases
+            if case.finding and case.status is not Status.MISSING
+        ]
+        return Tried(Verdict.CAUGHT, tuple(by) or (said or "the console",), log, ran.seconds)
+
+    def _where(self, console: str, suites: str) -> str:
+        """The case that a kernel died in: the first one that did not report."""
+        report = ktap.read(console.splitlines())
+        last = report.suites[-1] if report.suites and report.open_tests else None
+        suite = last.name if last else suites
+        done = {case.name for case in last.children} if last else set()
+        known = self._suites.get((BOOTS[0], suite))
+        cases = known.cases if known else ()
+        return f"{suite}.{next((name for name in cases if name not in done), 'its exit')}"
