@@ -30,7 +30,7 @@ from harness.verdict import results
 
 COMMAND = Command(
     "make mutants",
-    KERNEL | {"MUTANTS", "CONFIGS", "SERIES", "ONTO", "SAMPLE", "SHARD"},
+    KERNEL | {"FLAVOUR", "MUTANTS", "CONFIGS", "SERIES", "ONTO", "SAMPLE", "SHARD"},
     "break the kernel in known ways; the suites must notice each",
     'altmap mutants "alloc-*" "free-*"',
     "MUTANTS",
@@ -70,9 +70,12 @@ def main(environ: Mapping[str, str]) -> int:
     wanted = debian.resolve(wish)
     machine.ensure_tools(wanted)
     report = Report([])
+    flavour = _flavour(environ)
     if not patches:
-        _try_written(wanted, environ, configs, report)
-    made = _try_generated(wanted, environ, patches, configs, report)
+        _try_written(wanted, environ, flavour, configs, report)
+    made: list[Generated] = []
+    if patches or flavour == mutation_mutant.FLAVOUR:
+        made = _try_generated(wanted, environ, patches, configs, report)
     if not report.mutants:
         raise UsageError(f"none of these mutants is for {' '.join(configs)}", "see --list")
     out = wanted.build / "results"
@@ -92,15 +95,30 @@ def _globs(environ: Mapping[str, str], are_generated: bool) -> str | None:
     return " ".join(found) if found or not every else None
 
 
+def _flavour(environ: Mapping[str, str]) -> str:
+    """The flavour of the handwritten mutants to try. Raises UsageError."""
+    flavour = environ.get("FLAVOUR") or mutation_mutant.FLAVOUR
+    if flavour not in mutation_mutant.FLAVOURS:
+        raise UsageError(
+            f"FLAVOUR={flavour} has no mutants",
+            f"choose from: {' '.join(mutation_mutant.FLAVOURS)}",
+        )
+    return flavour
+
+
 def _try_written(
-    wanted: Settings, environ: Mapping[str, str], configs: Sequence[str], report: Report
+    wanted: Settings,
+    environ: Mapping[str, str],
+    flavour: str,
+    configs: Sequence[str],
+    report: Report,
 ) -> None:
     globs = _globs(environ, False)
     if globs is None or rows.read_shard(environ).number > 1:
         return
-    chosen = mutation_mutant.choose(mutation_mutant.read_patches(), globs)
+    chosen = mutation_mutant.choose(mutation_mutant.written(flavour), globs)
     chosen = [m for m in chosen if not configs or set(configs) & set(m.configs)]
-    tree = MutatedTree(wanted)
+    tree = MutatedTree(wanted, flavour=flavour)
     with tree.opened():
         try_mutants(tree, chosen, configs or ALL_CONFIGS, report)
 

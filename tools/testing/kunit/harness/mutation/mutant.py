@@ -16,11 +16,14 @@ EQUIVALENT = PATCHES / "equivalent"
 
 # Where the code under test differs most: blocks or none, shared pages or none.
 CONFIGS = ("4k", "64k")
+# The kernel that mutants are made of, unless they say another one.
+FLAVOUR = "series"
+FLAVOURS = (FLAVOUR, "fast")
 # For the few that need them: where any allocation can be made to fail, and where sections
 # do not fill the PMDs of their memmap.
 ALL_CONFIGS = (*CONFIGS, "4k-debug", "4k-page80")
 
-_FIELD = re.compile(r"^(Breaks|Configs|Fast|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
+_FIELD = re.compile(r"^(Breaks|Configs|Fast|Flavour|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Mutant:
     breaks: the rules of the contract that it offends against; equivalent: why no
     test can distinguish it from the original, or ""; everywhere: it must be
     caught in each of its configs, not just in one of them; scenarios: those of make e2e
-    that must notice it, too.
+    that must notice it, too; flavour: the kernel that has the code.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Mutant:
     equivalent: str = ""
     everywhere: bool = True
     scenarios: tuple[str, ...] = ()
+    flavour: str = FLAVOUR
 
     @property
     def identity(self) -> str:
@@ -66,6 +70,12 @@ def read_patches(directory: Path = PATCHES) -> list[Mutant]:
     return [_read_patch(path) for path in sorted(directory.glob("*.patch"))]
 
 
+def written(flavour: str) -> list[Mutant]:
+    """Those of a flavour: of the one that most are for, unless another one has some."""
+    flavour = flavour if flavour in FLAVOURS else FLAVOUR
+    return [mutant for mutant in read_patches() if mutant.flavour == flavour]
+
+
 def _read_patch(path: Path) -> Mutant:
     data = path.read_bytes()
     head, _, diff = data.partition(b"\n---\n")
@@ -77,6 +87,10 @@ def _read_patch(path: Path) -> Mutant:
         raise UsageError(
             f"{path} is no mutant",
             "write Subject:, a blank line, the story, Breaks: with rules, a line ---, a git diff",
+        )
+    if fields.get("Flavour", FLAVOUR) not in FLAVOURS:
+        raise UsageError(
+            f"{path}: Flavour: {fields['Flavour']}", f"choose from: {' '.join(FLAVOURS)}"
         )
     if not set(configs) <= set(ALL_CONFIGS):
         raise UsageError(
@@ -91,6 +105,7 @@ def _read_patch(path: Path) -> Mutant:
         "Fast" in fields,
         fields.get("Equivalent", ""),
         scenarios=tuple(fields.get("Scenarios", "").split()),
+        flavour=fields.get("Flavour", FLAVOUR),
     )
 
 

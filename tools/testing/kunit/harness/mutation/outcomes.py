@@ -130,7 +130,7 @@ def fast(wanted: Settings) -> RunResult:
     """A few mutants, for make check. Whatever goes wrong is in the result."""
     watch = Stopwatch()
     try:
-        chosen = [m for m in mutation_mutant.read_patches() if m.fast]
+        chosen = [m for m in mutation_mutant.written(wanted.flavour) if m.fast]
         if not chosen:
             raise UsageError("no mutant is marked Fast:", f"mark some in {mutation_mutant.PATCHES}")
         tree = MutatedTree(wanted)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.base import builddir, lock, signals
 from harness.base.errors import WorkTreeError
-from harness.mutation.mutant import Mutant
+from harness.mutation.mutant import FLAVOUR, Mutant
 from harness.request.settings import Settings
 from harness.trees import worktree
 from harness.trees.git import Git
@@ -25,14 +25,14 @@ class MutatedTree:
     """The tree that mutants are made in. Nobody else's work is in there."""
 
     def __init__(
-        self, wanted: Settings, more: Sequence[Patch] = (), flavour: str = "series"
+        self, wanted: Settings, more: Sequence[Patch] = (), flavour: str = FLAVOUR
     ) -> None:
         """The tree of a flavour of ours, or with more the one that is wanted with those on top."""
         self.is_ours = not more
         self.wanted = replace(wanted, flavour=flavour) if self.is_ours else wanted
         self.out = wanted.build / "results" / NAME
         self._more = tuple(more)
-        ours = NAME if flavour == "series" else f"{NAME}-of-{flavour}"
+        ours = NAME if flavour == FLAVOUR else f"{NAME}-of-{flavour}"
         self._name = ours if self.is_ours else f"{NAME}-of-series"
         self._mutated = self.out / f"mutated.{self._name}"
         self.path = worktree.path(replace(self.wanted, flavour=self._name))

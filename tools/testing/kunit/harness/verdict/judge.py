@@ -180,9 +180,10 @@ def read_expectation(
 
     "cases" lists all cases, the file named after the flavour those that fail. A line may end
     with the configs that it is for. "skips" has lines "suite.case config reason". A config
-    covers all configs with its fragments: 16k covers 16k-va36. Arguments of the kernel count as
-    fragments: 4k-rodata=off. Subdirectories have files for newer kernels: see versions.py.
-    Raises UsageError.
+    covers all configs with its fragments: 16k covers 16k-va36. The arguments of the kernel
+    count as fragments: 4k-rodata=off. A skip may name a flavour instead of a config, or both,
+    as in stock-64k. Subdirectories have files for newer kernels: see versions.py. Raises
+    UsageError.
     """
 
     def find(name: str) -> Path:
@@ -191,7 +192,7 @@ def read_expectation(
     return Expectation(
         frozenset(_read_names(_read_list(find("cases"), must_exist=True), config)),
         frozenset(_read_names(_read_list(find(flavour)), config)),
-        _read_skips(find("skips"), config),
+        _read_skips(find("skips"), f"{flavour}-{config}"),
     )
 
 
