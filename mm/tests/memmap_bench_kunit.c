@@ -8,7 +8,8 @@
  *   bench: row call=memremap_pages of=device origin=device bytes=134217728
  *          own=1623040 insns=1623057 ns=1623056 ram=66 device=512 window=13
  *
- * call: the function that was called. of: on what: a whole "device" or "dimm",
+ * call: the function that was called. of: on what: a whole "device", a "compound" one,
+ * which consists of compound pages as large as a PMD block, or a "dimm",
  * or for vmemmap_populate() and vmemmap_free() alone the memmap of a "section",
  * "subsection" or "page"; "section_by_pages" avoids blocks, "page_by_table"
  * finds the page table there. origin: what the memmap lies in, "device" or
@@ -209,18 +210,22 @@ static unsigned long memmap_pages(u64 bytes)
 	return DIV_ROUND_UP(PHYS_PFN(bytes) * sizeof(struct page), PAGE_SIZE);
 }
 
-/* A driver's request: memory from the start of the device on. */
-static void pgmap_set(struct dev_pagemap *pgmap, const struct fake_dev *dev,
-		      u64 bytes, bool has_altmap)
+/*
+ * A driver's request: memory from the start of the device on. With an altmap, whole
+ * compound pages begin behind what it offers.
+ */
+static void pgmap_set_compound(struct dev_pagemap *pgmap, const struct fake_dev *dev,
+			       u64 bytes, bool has_altmap, unsigned int order)
 {
 	struct vmem_altmap altmap = {
 		.base_pfn = dev->pfn,
 		.end_pfn = dev->pfn + PHYS_PFN(bytes) - 1,
-		.free = memmap_pages(bytes),
+		.free = ALIGN(memmap_pages(bytes), 1UL << order),
 	};
 
 	memset(pgmap, 0, sizeof(*pgmap));
 	pgmap->type = MEMORY_DEVICE_GENERIC;
+	pgmap->vmemmap_shift = order;
 	pgmap->nr_range = 1;
 	pgmap->range.start = PFN_PHYS(dev->pfn);
 	pgmap->range.end = PFN_PHYS(dev->pfn) + bytes - 1;
@@ -230,7 +235,14 @@ static void pgmap_set(struct dev_pagemap *pgmap, const struct fake_dev *dev,
 	}
 }
 
-static void measure_device(struct kunit *test, struct fake_dev *dev, u64 bytes)
+static void pgmap_set(struct dev_pagemap *pgmap, const struct fake_dev *dev,
+		      u64 bytes, bool has_altmap)
+{
+	pgmap_set_compound(pgmap, dev, bytes, has_altmap, 0);
+}
+
+static void measure_device(struct kunit *test, struct fake_dev *dev, u64 bytes,
+			   const char *of, unsigned int order)
 {
 	struct cost now, add, remove;
 	struct dev_pagemap pgmap;
@@ -240,7 +252,7 @@ static void measure_device(struct kunit *test, struct fake_dev *dev, u64 bytes)
 	uint round;
 
 	for (round = 0; round < rounds; round++) {
-		pgmap_set(&pgmap, dev, bytes, has_altmap(test));
+		pgmap_set_compound(&pgmap, dev, bytes, has_altmap(test), order);
 		before = free_ram_pages();
 
 		cost_begin(&now);
@@ -256,8 +268,8 @@ static void measure_device(struct kunit *test, struct fake_dev *dev, u64 bytes)
 		cost_end(&now);
 		cost_keep(&remove, &now, round);
 	}
-	tell(test, "memremap_pages", "device", has_altmap(test), bytes, &add, &spent);
-	tell(test, "memunmap_pages", "device", has_altmap(test), bytes, &remove, NULL);
+	tell(test, "memremap_pages", of, has_altmap(test), bytes, &add, &spent);
+	tell(test, "memunmap_pages", of, has_altmap(test), bytes, &remove, NULL);
 }
 
 /* A driver's way in and out, as a whole. */
@@ -267,7 +279,20 @@ static void memremap_pages_by_size(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes) && sizes[i] <= largest; i++)
-		measure_device(test, dev, sizes[i] * SZ_1M);
+		measure_device(test, dev, sizes[i] * SZ_1M, "device", 0);
+}
+
+/* The same for compound pages as large as a PMD block, as device-dax asks for them. */
+static void compound_pages_by_size(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get_memory(test, NR_SECTIONS);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes) && sizes[i] <= largest; i++)
+		/* The memmap of a device may take up one compound page. */
+		if (sizes[i] * SZ_1M >= max(2 * PMD_SIZE, PFN_PHYS(PAGES_PER_SECTION)))
+			measure_device(test, dev, sizes[i] * SZ_1M, "compound",
+				       PMD_SHIFT - PAGE_SHIFT);
 }
 
 /*
@@ -665,6 +690,7 @@ static void kernel_is_told(struct kunit *test)
 static struct kunit_case memmap_bench_cases[] = {
 	KUNIT_CASE(kernel_is_told),
 	KUNIT_CASE_PARAM(memremap_pages_by_size, origin_gen_params),
+	KUNIT_CASE_PARAM(compound_pages_by_size, origin_gen_params),
 	KUNIT_CASE_PARAM(memremap_pages_by_part, origin_gen_params),
 	KUNIT_CASE_PARAM(vmemmap_populate_alone, origin_gen_params),
 	KUNIT_CASE_PARAM(add_memory_by_size, origin_gen_params),

@@ -26,7 +26,7 @@ WHOLE_LIMIT = 0.02
 ALONE_LIMIT = 0.10
 
 # Measurements of memory that is added and removed. Others map a piece of the memmap.
-_MEMORY = ("device", "dimm")
+MEMORY = ("device", "compound", "dimm")
 
 DEVICE, RAM = "device", "ram"
 
@@ -63,12 +63,12 @@ class Key:
         """How much more it may cost than in stock, or None if there is no limit."""
         if self.is_whole:
             return WHOLE_LIMIT
-        return None if self.of in _MEMORY else ALONE_LIMIT
+        return None if self.of in MEMORY else ALONE_LIMIT
 
     @property
     def name(self) -> str:
         """The key as a text."""
-        of = f"{self.of} of {size(self.bytes)}" if self.of in _MEMORY else self.of
+        of = f"{self.of} of {size(self.bytes)}" if self.of in MEMORY else self.of
         return f"{self.call} of a {of}, {self.where}"
 
     @property
@@ -137,8 +137,9 @@ class Costs:
         return self.rows[key].work
 
     def sizes(self, call: str, origin: str) -> list[int]:
-        """The sizes for which a call was measured."""
-        return sorted(k.bytes for k in self.rows if (k.call, k.origin) == (call, origin))
+        """The sizes for which a call was measured, of single pages."""
+        wanted = (k for k in self.rows if (k.call, k.origin) == (call, origin))
+        return sorted(k.bytes for k in wanted if k.of != "compound")
 
 
 def read(log_text: str) -> Costs:

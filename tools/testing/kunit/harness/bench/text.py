@@ -94,7 +94,7 @@ def _comparison(config: str, kernels: Sequence[Measured]) -> list[str]:
 
 def _is_shown(key: Key) -> bool:
     """Whether tables show a measurement. JSON has all of them."""
-    if key.of in ("device", "dimm"):
+    if key.of in bench_costs.MEMORY:
         return key.is_whole and key.bytes in (16 << 20, _GIB)
     return True
 
@@ -106,7 +106,7 @@ def _call(key: Key) -> str:
         "vmemmap_free": "free",
     }.get(key.call, key.call)
     where = size(key.bytes) if key.is_whole else key.of.replace("_", " ")
-    return f"{short} {where}"
+    return f"{short} {where}{' compound' if key.of == 'compound' else ''}"
 
 
 def _growth(first: Costs, costs: Costs, before: Row) -> str:
@@ -147,7 +147,7 @@ def _spent(config: str, kernels: Sequence[Measured]) -> list[str]:
     for m in kernels:
         for key, row in m.costs.rows.items():
             if key.call in ("memremap_pages", "add_memory") and key.bytes == _GIB:
-                what = f"  {key.call}, memmap in {_ORIGINS[key.origin]}"
+                what = f"  {_call(key)}, memmap in {_ORIGINS[key.origin]}"
                 page = m.costs.facts.page
                 rows.append((what, m.flavour, size(row.ram * page), size(row.device * page)))
     return table(rows, "llr")
@@ -158,7 +158,7 @@ def _barriers(config: str, kernels: Sequence[Measured]) -> list[str]:
     rows = [[f"{config.upper()} pages: DSB/ISB/TLBI", *(m.flavour for m in kernels)]]
     section = kernels[0].costs.facts.section
     for key in next(m.barriers for m in kernels if m.barriers):
-        if key.of in ("device", "dimm") and not (key.is_whole and key.bytes == section):
+        if key.of in bench_costs.MEMORY and not (key.is_whole and key.bytes == section):
             continue
         what = f"{_call(key)}, {_ORIGINS[key.origin]}"
         first, *others = (

@@ -452,8 +452,8 @@ class Make(World):
         ran = self.bench()
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         self.assertRegex(ran.stdout, r"4K pages: instructions +stock +series +fixed +fast")
-        # Five cases in each of four runs; 28 measurements compared in three of them.
-        self.assertEqual("104 passed, 0 failed", ran.stdout.splitlines()[-1])
+        # Six cases in each of four runs; 28 measurements compared in three of them.
+        self.assertEqual("108 passed, 0 failed", ran.stdout.splitlines()[-1])
 
     def test_the_guest_counts_instructions(self) -> None:
         self.bench(FLAVOURS="stock")
@@ -480,7 +480,7 @@ class Make(World):
         self.assertRegex(
             ran.stdout, r"memremap_pages 1 GiB, device +13,000,000 +\+7\.69% +\+0\.00%"
         )
-        self.assertEqual("103 passed, 1 failed", ran.stdout.splitlines()[-1])
+        self.assertEqual("107 passed, 1 failed", ran.stdout.splitlines()[-1])
 
     def test_results_for_machines(self) -> None:
         self.series_says(row("memremap_pages", "device", "device", GIB, 14000000))
