@@ -9,15 +9,25 @@
  * gets a neighbour here, so that a kernel which accepts it writes to struct
  * pages that exist, and fails instead of taking the later cases along.
  *
+ * The struct pages of most tail pages of a compound page are alike. A kernel with
+ * CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP keeps them once: several pages of the memmap
+ * are then the same page frame.
+ *
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as E2, E6 and E7.
+ * cases cite its rules as E2, L1 and so on.
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/bitmap.h>
+#include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/poison.h>
+#include <linux/prandom.h>
+#include <linux/vmstat.h>
 
+#include "alloc_fault.h"
 #include "fake_dev.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
@@ -26,6 +36,11 @@
 #define NR_SECTIONS	5
 /* A compound page of two sections, so that a section is a part of one. */
 #define LARGE_ORDER	(PFN_SECTION_SHIFT + 1)
+
+/* Parts of the memory for the random sequence. */
+#define NR_PIECES	4
+#define SEED		20261129
+#define STEPS		48
 
 #define WORDS		(sizeof(struct page) / sizeof(unsigned long))
 
@@ -60,12 +75,14 @@ struct piece {
  * @even_pfn: its first page frame at a multiple of two sections
  * @piece: the part of it that the case is about
  * @neighbour: single pages behind that
+ * @more: more parts
  */
 struct compound_test {
 	struct fake_dev *dev;
 	unsigned long even_pfn;
 	struct piece piece;
 	struct piece neighbour;
+	struct piece more[NR_PIECES];
 };
 
 static int piece_add(struct piece *piece)
@@ -107,9 +124,20 @@ static void piece_remove(struct piece *piece)
 static void remove_pieces(void *data)
 {
 	struct compound_test *compound = data;
+	unsigned long pfn = compound->even_pfn;
+	int i;
 
 	piece_remove(&compound->piece);
 	piece_remove(&compound->neighbour);
+	for (i = 0; i < NR_PIECES; i++)
+		piece_remove(&compound->more[i]);
+
+	/* A kernel that does not undo a failed add leaves sections that others must not find. */
+	mem_hotplug_begin();
+	for (i = 0; i < NR_SECTIONS - 1; i++, pfn += PAGES_PER_SECTION)
+		if (pfn_in_present_section(pfn))
+			adapt_remove_pages(pfn, PAGES_PER_SECTION, NULL);
+	mem_hotplug_done();
 }
 
 static int memremap_compound_init(struct kunit *test)
@@ -386,11 +414,340 @@ static void memremap_pages_accepts_whole_compound_page_behind_memmap(struct kuni
 	KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
 }
 
+/* --- Struct pages that are there once --------------------------------------- */
+
+/* Pages of the memmap of a compound page: those of its head, and those of tails. */
+#define UNSHARED	2
+
+/*
+ * L1, L4: does the kernel keep the struct pages of tail pages once? It takes more pages of
+ * memmap for a compound page than have to differ, and that they are system RAM.
+ */
+static bool is_shared(const struct piece *piece)
+{
+	return IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) && !piece->offset &&
+	       is_power_of_2(sizeof(struct page)) &&
+	       (sizeof(struct page) << piece->order) / PAGE_SIZE > UNSHARED;
+}
+
+/* Where a page of the memmap is in the memmap of its compound page. */
+static unsigned long memmap_index(const struct piece *piece, unsigned long addr)
+{
+	unsigned long start = (unsigned long)pfn_to_page(piece->pfn);
+
+	return (addr - start) % (sizeof(struct page) << piece->order) / PAGE_SIZE;
+}
+
+/* Describe what is wrong with the page frame of a page of the memmap, or return NULL. */
+static const char *wrong_memmap_page(const struct piece *piece, unsigned long addr,
+				     unsigned long *tails, unsigned long *seen,
+				     const struct vmemmap_walk *walk)
+{
+	unsigned long pfn = walk->pfn + (addr & (walk->size - 1)) / PAGE_SIZE;
+	unsigned long index = memmap_index(piece, addr);
+	unsigned long nr = (sizeof(struct page) << piece->order) / PAGE_SIZE;
+
+	if (!is_shared(piece))
+		return test_and_set_bit(pfn, seen) ? "where another page of it lies" : NULL;
+	if (walk->size != PAGE_SIZE)
+		return "in a block";
+	if (index >= UNSHARED)
+		return pfn == *tails ? NULL : "not where the page before lies";
+	if (test_and_set_bit(pfn, seen))
+		return "where another page of it lies";
+	*tails = pfn;
+	/* Each mapping holds a reference. */
+	if (page_ref_count(pfn_to_page(pfn)) != (index ? nr - UNSHARED + 1 : 1))
+		return "in a page with a wrong reference count";
+	return NULL;
+}
+
+/*
+ * L1, L2: check which page frames the memmap lies in, up to the first page that is wrong.
+ * Count them. @seen has those of other pieces.
+ */
+static bool memmap_check(struct kunit *test, const struct piece *piece, const char *when,
+			 unsigned long *seen, unsigned long *frames)
+{
+	unsigned long addr = (unsigned long)pfn_to_page(piece->pfn);
+	unsigned long end = (unsigned long)pfn_to_page(piece->pfn + piece->nr);
+	unsigned long tails = 0;
+	struct vmemmap_walk walk;
+	const char *wrong;
+
+	*frames = 0;
+	for (; addr < end; addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &walk);
+		wrong = walk.leaf ? wrong_memmap_page(piece, addr, &tails, seen, &walk) :
+				    "not mapped";
+		if (wrong) {
+			KUNIT_FAIL(test,
+				   "%s, order %u: page %lu of the memmap of the compound page of page frame %#lx is %s (page frame %#lx)",
+				   when, piece->order, memmap_index(piece, addr),
+				   page_to_pfn((struct page *)addr), wrong, walk.pfn);
+			return false;
+		}
+		*frames += !is_shared(piece) || memmap_index(piece, addr) < UNSHARED;
+	}
+	return true;
+}
+
+static unsigned long *seen_alloc(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	unsigned long end = max(max_pfn, compound->dev->pfn + compound->dev->nr);
+	unsigned long *seen = kunit_kzalloc(test, BITS_TO_LONGS(end) * sizeof(long), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	return seen;
+}
+
+/* Other architectures have their own page tables and WARNs, of which nobody knows yet. */
+static void skip_unless_arm64(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_ARM64))
+		kunit_skip(test, "this has been tried on arm64 only");
+}
+
+/* What nr_memmap_pages has grown by. One test runs at a time. */
+static long memmap_pages;
+
+static void count_memmap_pages(long delta)
+{
+	memmap_pages += delta;
+}
+
+static unsigned long tables_of(const struct piece *piece)
+{
+	struct vmemmap_census memmap, linear;
+
+	vmemmap_census((unsigned long)pfn_to_page(piece->pfn),
+		       (unsigned long)pfn_to_page(piece->pfn + piece->nr),
+		       piece->pfn, piece->nr, &memmap);
+	vmemmap_census((unsigned long)__va(PFN_PHYS(piece->pfn)),
+		       (unsigned long)__va(PFN_PHYS(piece->pfn + piece->nr)),
+		       piece->pfn, piece->nr, &linear);
+	return memmap.tables + linear.tables;
+}
+
+/*
+ * L1 to L3: from single pages to compound pages of two sections. Each round costs the
+ * same system RAM, but for others that allocate and free meanwhile.
+ */
+static void compound_page_has_its_tails_once(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	unsigned long *seen = seen_alloc(test), frames, before, spent, tables;
+	struct piece *piece = &compound->piece;
+	int err, try;
+
+	skip_unless_arm64(test);
+	kunit_activate_static_stub(test, memmap_pages_add, count_memmap_pages);
+	set_sections(piece, compound, 0, 2);
+	for (piece->order = 0; piece->order <= LARGE_ORDER; piece->order++) {
+		for (try = 0; try < 8; try++) {
+			tables = tables_of(piece);
+			memmap_pages = 0;
+			before = free_ram_pages();
+			KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
+			KUNIT_ASSERT_EQ_MSG(test, err, 0, "adding order %u", piece->order);
+			spent = before - free_ram_pages();
+			tables = tables_of(piece) - tables;
+			bitmap_zero(seen, max(max_pfn, compound->dev->pfn + compound->dev->nr));
+			if (!piece_check(test, piece, "added") ||
+			    !memmap_check(test, piece, "added", seen, &frames))
+				return;
+			KUNIT_EXPECT_EQ_MSG(test, memmap_pages, frames,
+					    "order %u: pages that nr_memmap_pages has grown by",
+					    piece->order);
+			KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
+			KUNIT_EXPECT_EQ_MSG(test, memmap_pages, 0,
+					    "order %u: the same, after removal", piece->order);
+			if (spent == frames + tables || !free_ram_is_exact())
+				break;
+		}
+		if (free_ram_is_exact())
+			KUNIT_EXPECT_EQ_MSG(test, spent, frames + tables,
+					    "order %u: pages of system RAM, and pages of memmap and tables",
+					    piece->order);
+		expect_absent(test, piece->pfn, piece->nr);
+	}
+}
+
+/* L1: and a kernel that can do so does: two pages for a section. */
+static void section_has_two_pages_of_memmap(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	unsigned long *seen = seen_alloc(test), frames, end;
+	struct piece *piece = &compound->piece;
+
+	skip_unless_arm64(test);
+	if (!IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) ||
+	    !is_power_of_2(sizeof(struct page)))
+		kunit_skip(test, "this kernel has a struct page for each tail page");
+	set_sections(piece, compound, 0, 2);
+	piece->order = PFN_SECTION_SHIFT;
+	KUNIT_ASSERT_EQ(test, piece_add(piece), 0);
+	end = max(max_pfn, compound->dev->pfn + compound->dev->nr);
+	if (memmap_check(test, piece, "added", seen, &frames))
+		KUNIT_EXPECT_EQ(test, bitmap_weight(seen, end), 2 * UNSHARED);
+}
+
+static int add_short_of(struct kunit *test, struct piece *piece, unsigned int nth, bool *failed)
+{
+	int err;
+
+	alloc_fault_begin(test, nth);
+	err = piece_add(piece);
+	*failed = alloc_fault_end(test);
+	return err;
+}
+
+/* Return false if something was wrong. */
+static bool fail_each_allocation(struct kunit *test, struct piece *piece)
+{
+	unsigned int nth;
+	bool failed;
+	int err = 0;
+
+	for (nth = 0; ; nth++) {
+		KUNIT_EXPECT_NO_WARN(test, err = add_short_of(test, piece, nth, &failed));
+		if (err && (!failed || err != -ENOMEM)) {
+			KUNIT_FAIL(test, "order %u, step %u, %s allocation failed: error %d",
+				   piece->order, nth, failed ? "an" : "no", err);
+			return false;
+		}
+		if (!err && !piece_check(test, piece, "added"))
+			return false;
+		KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
+		expect_absent(test, piece->pfn, piece->nr);
+		if (!failed)
+			return nth;
+	}
+}
+
+/* L5: each allocation fails once, and costs nothing. */
+static void each_allocation_of_compound_pages_can_fail(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	struct piece *piece = &compound->piece;
+	long lost = 0, lost_now;
+	int try;
+
+	skip_unless_arm64(test);
+	set_sections(piece, compound, 0, 2);
+	for (piece->order = LARGE_ORDER; piece->order >= PFN_SECTION_SHIFT - 1; piece->order--) {
+		for (try = 0; try < 8; try++) {
+			lost_now = free_ram_pages();
+			if (!fail_each_allocation(test, piece))
+				return;
+			lost_now -= free_ram_pages();
+			if (!lost_now || !free_ram_is_exact())
+				break;
+			if (try)
+				lost += lost_now;
+		}
+		KUNIT_EXPECT_LT_MSG(test, lost, 7, "order %u: pages of system RAM that were lost",
+				    piece->order);
+	}
+}
+
+static bool overlaps(const struct compound_test *compound, const struct piece *piece)
+{
+	int i;
+
+	for (i = 0; i < NR_PIECES; i++) {
+		const struct piece *other = &compound->more[i];
+
+		if (other->present && piece->pfn < other->pfn + other->nr &&
+		    other->pfn < piece->pfn + piece->nr)
+			return true;
+	}
+	return false;
+}
+
+/* Compound pages of some order, anywhere. Neighbours share no page of the memmap. */
+static void random_piece(const struct compound_test *compound, struct piece *piece,
+			 struct rnd_state *rnd)
+{
+	const unsigned int orders[] = {
+		0, PMD_SHIFT - PAGE_SHIFT, PFN_SECTION_SHIFT - 2, PFN_SECTION_SHIFT, LARGE_ORDER,
+	};
+	unsigned int order = orders[prandom_u32_state(rnd) % ARRAY_SIZE(orders)];
+	unsigned long unit = max3(1UL << order, PAGES_PER_SUBSECTION,
+				  PAGE_SIZE / sizeof(struct page));
+	unsigned long units = 4 * PAGES_PER_SECTION / unit;
+	unsigned long nr = 1 + prandom_u32_state(rnd) % min(units, 12UL);
+	unsigned long first = prandom_u32_state(rnd) % (units - nr + 1);
+
+	piece->order = order;
+	piece->nr = nr * unit;
+	piece->pfn = compound->even_pfn + first * unit;
+	/* Enough for its memmap, with a block of it aligned. */
+	piece->offset = ALIGN(2 * piece->nr * sizeof(struct page) / PAGE_SIZE +
+			      PMD_SIZE / PAGE_SIZE + 1, 1UL << order);
+	if (prandom_u32_state(rnd) % 4 || piece->offset >= piece->nr)
+		piece->offset = 0;
+}
+
+static bool pieces_check(struct kunit *test, unsigned long *seen, unsigned int step)
+{
+	struct compound_test *compound = test->priv;
+	unsigned long frames;
+	int i;
+
+	bitmap_zero(seen, max(max_pfn, compound->dev->pfn + compound->dev->nr));
+	for (i = 0; i < NR_PIECES; i++)
+		if (compound->more[i].present &&
+		    (!piece_check(test, &compound->more[i], "random") ||
+		     !memmap_check(test, &compound->more[i], "random", seen, &frames))) {
+			kunit_info(test, "seed %u, step %u, piece %d", SEED, step, i);
+			return false;
+		}
+	return true;
+}
+
+/* L1 to L5, E2, E6: after each step of any sequence. */
+static void random_sequence_of_orders(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	unsigned long *seen = seen_alloc(test);
+	struct rnd_state rnd;
+	unsigned int step;
+	int err = 0;
+
+	skip_unless_arm64(test);
+	prandom_seed_state(&rnd, SEED);
+	for (step = 0; step < STEPS; step++) {
+		struct piece *piece = &compound->more[prandom_u32_state(&rnd) % NR_PIECES];
+
+		if (piece->present) {
+			KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
+			expect_absent(test, piece->pfn, piece->nr);
+		} else {
+			random_piece(compound, piece, &rnd);
+			if (overlaps(compound, piece))
+				continue;
+			KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
+			KUNIT_ASSERT_EQ_MSG(test, err, 0, "seed %u, step %u: adding order %u",
+					    SEED, step, piece->order);
+		}
+		if (!pieces_check(test, seen, step))
+			return;
+	}
+	remove_pieces(compound);
+	expect_absent(test, compound->even_pfn, 4 * PAGES_PER_SECTION);
+}
+
 static struct kunit_case memremap_compound_cases[] = {
 	KUNIT_CASE_PARAM(memremap_pages_initialises_compound_pages, memory_gen_params),
 	KUNIT_CASE_PARAM(memremap_pages_refuses_part_of_compound_page, part_gen_params),
 	KUNIT_CASE(memremap_pages_refuses_second_range),
 	KUNIT_CASE(memremap_pages_accepts_whole_compound_page_behind_memmap),
+	KUNIT_CASE(compound_page_has_its_tails_once),
+	KUNIT_CASE(section_has_two_pages_of_memmap),
+	KUNIT_CASE(each_allocation_of_compound_pages_can_fail),
+	KUNIT_CASE_SLOW(random_sequence_of_orders),
 	{}
 };
 

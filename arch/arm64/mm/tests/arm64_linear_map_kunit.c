@@ -13,6 +13,7 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
 #include <linux/set_memory.h>
@@ -29,7 +30,7 @@
  * these cases do not depend on how a kernel deals with pages that devices share.
  */
 #define PAGE_STRUCTS	(PAGE_SIZE / sizeof(struct page))
-#define UNIT_PAGES	(PAGE_STRUCTS > PAGES_PER_SUBSECTION ? PAGE_STRUCTS : PAGES_PER_SUBSECTION)
+#define UNIT_PAGES	MAX(PAGE_STRUCTS, PAGES_PER_SUBSECTION)
 #define SECTION		(PAGES_PER_SECTION / UNIT_PAGES)
 
 #define SEED		20261128
@@ -170,14 +171,17 @@ static bool has_pages_only(const struct linear_test *linear, const struct slot *
 	return slot->is_ram ? can_set_direct_map() : linear->pages_only;
 }
 
-/* The largest leaf that fits. With larger pages than 4K, there is no PUD block. */
+/* The largest block there is. With larger pages than 4K, there is no PUD block. */
+#define LARGEST		(IS_ENABLED(CONFIG_ARM64_4K_PAGES) ? PUD_SIZE : PMD_SIZE)
+
+/* The largest leaf that fits. */
 static unsigned long leaf_size(const struct linear_test *linear, const struct slot *slot,
 			       unsigned long pfn)
 {
 	if (has_pages_only(linear, slot))
 		return PAGE_SIZE;
-	if (PAGE_SIZE == SZ_4K && block_fits(linear, slot, pfn, PUD_SIZE))
-		return PUD_SIZE;
+	if (block_fits(linear, slot, pfn, LARGEST))
+		return LARGEST;
 	return block_fits(linear, slot, pfn, PMD_SIZE) ? PMD_SIZE : PAGE_SIZE;
 }
 
@@ -283,16 +287,16 @@ static void device_is_mapped_by_largest_leaves(struct kunit *test)
 	if (!add(test, 0, slot))
 		return;
 	/* The model may err, but not here. */
-	pfn = ALIGN(unit_pfn(linear, slot->start), PHYS_PFN(PAGE_SIZE == SZ_4K ? PUD_SIZE : PMD_SIZE));
+	pfn = ALIGN(unit_pfn(linear, slot->start), PHYS_PFN(LARGEST));
 	linear_walk(pfn, &walk);
-	KUNIT_EXPECT_EQ_MSG(test, walk.size, PAGE_SIZE == SZ_4K ? PUD_SIZE : PMD_SIZE,
+	KUNIT_EXPECT_EQ_MSG(test, walk.size, LARGEST,
 			    "size of the leaf of the first page frame with the largest alignment");
 	KUNIT_EXPECT_EQ(test, walk.pfn, pfn);
 	remove(test, 1, slot);
 }
 
 /* Units of half a PMD block. */
-#define HALF		(PMD_SIZE / PAGE_SIZE > UNIT_PAGES ? PMD_SIZE / PAGE_SIZE / UNIT_PAGES / 2 : 1)
+#define HALF		MAX(PMD_SIZE / PAGE_SIZE / UNIT_PAGES / 2, 1UL)
 
 /*
  * Neighbours in units, before and behind the third section. With 4K pages, all of them are
