@@ -14,7 +14,7 @@
  * are then the same page frame.
  *
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as E2, L1 and so on.
+ * cases cite its rules as E2, N1 and so on.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -420,7 +420,7 @@ static void memremap_pages_accepts_whole_compound_page_behind_memmap(struct kuni
 #define UNSHARED	2
 
 /*
- * L1, L4: does the kernel keep the struct pages of tail pages once? It takes more pages of
+ * N1, N4: does the kernel keep the struct pages of tail pages once? It takes more pages of
  * memmap for a compound page than have to differ, and that they are system RAM.
  */
 static bool is_shared(const struct piece *piece)
@@ -463,7 +463,7 @@ static const char *wrong_memmap_page(const struct piece *piece, unsigned long ad
 }
 
 /*
- * L1, L2: check which page frames the memmap lies in, up to the first page that is wrong.
+ * N1, N2: check which page frames the memmap lies in, up to the first page that is wrong.
  * Count them. @seen has those of other pieces.
  */
 static bool memmap_check(struct kunit *test, const struct piece *piece, const char *when,
@@ -531,7 +531,7 @@ static unsigned long tables_of(const struct piece *piece)
 }
 
 /*
- * L1 to L3: from single pages to compound pages of two sections. Each round costs the
+ * N1 to N3: from single pages to compound pages of two sections. Each round costs the
  * same system RAM, but for others that allocate and free meanwhile.
  */
 static void compound_page_has_its_tails_once(struct kunit *test)
@@ -574,7 +574,7 @@ static void compound_page_has_its_tails_once(struct kunit *test)
 	}
 }
 
-/* L1: and a kernel that can do so does: two pages for a section. */
+/* N1: and a kernel that can do so does: two pages for a section. */
 static void section_has_two_pages_of_memmap(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
@@ -626,7 +626,7 @@ static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 	}
 }
 
-/* L5: each allocation fails once, and costs nothing. */
+/* N5: each allocation fails once, and costs nothing. */
 static void each_allocation_of_compound_pages_can_fail(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
@@ -707,7 +707,7 @@ static bool pieces_check(struct kunit *test, unsigned long *seen, unsigned int s
 	return true;
 }
 
-/* L1 to L5, E2, E6: after each step of any sequence. */
+/* N1 to N5, E2, E6: after each step of any sequence. */
 static void random_sequence_of_orders(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
