@@ -198,7 +198,7 @@ class Trial:
         for boot in BOOTS:
             there = [s for (at, _), s in self._suites.items() if at == boot and number in s.seen]
             there = [suite for suite in there if suite.name != _ALL]
-            there.sort(key=lambda s: (catches[s.name] + 1) / s.seconds, reverse=True)
+            there.sort(key=lambda s: (catches[s.name] + 1) / max(s.seconds, 0.1), reverse=True)
             whole = self._suites[boot, _ALL]
             is_quicker = sum(suite.seconds for suite in there[_ONE_BY_ONE:]) > whole.seconds
             found += [*there[:_ONE_BY_ONE], whole] if is_quicker else there
