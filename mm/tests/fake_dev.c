@@ -359,6 +359,8 @@ struct fake_dev *fake_dev_get_across(struct kunit *test, unsigned long nr_sectio
 
 	if (!range.start)
 		kunit_skip(test, "no memory to write to: see vmemmap_kunit.memory=");
+	/* A device consists of sections, which begin at multiples of their size. */
+	size = max(size, PFN_PHYS(PAGES_PER_SECTION));
 	middle = virt_to_phys(PTR_ALIGN(__va(range.start + half), size));
 	if (middle + half - 1 > range.end ||
 	    !IS_ALIGNED(middle, PFN_PHYS(PAGES_PER_SECTION)))
