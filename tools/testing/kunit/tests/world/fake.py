@@ -60,7 +60,7 @@ DEBIAN_GITIGNORE = ".*\n*.o\n/vmlinux\n/*\n!/debian/\n"
 KERNEL: dict[str, str] = {
     "Makefile": "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\n"
     "Image:\n\t@python3 tools/testing/kunit/fake_image.py $(O)\n"
-    "mm/%.o: FORCE\n\t@python3 tools/testing/kunit/fake_image.py $(O) $@\nFORCE:\n",
+    "mm/%.o: FORCE\n\t@python3 tools/testing/kunit/fake_image.py $(O) $@\nFORCE: ;\n",
     "Kbuild": "# Kbuild\n",
     ".gitignore": DEBIAN_GITIGNORE,
     "mm/Makefile": "obj-y := memory.o\n",

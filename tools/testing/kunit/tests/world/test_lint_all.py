@@ -15,7 +15,7 @@ esac"""
 CLANG = 'echo "Debian clang version {version}"'
 
 # Says what the compiler, or sparse, would: on line 21 the series has changed something.
-MAKEFILE = KERNEL["Makefile"] + (
+MAKEFILE = KERNEL["Makefile"].partition("mm/%.o")[0] + (
     "%.o:\n"
     "\t@if [ 'C=$(C)$(LLVM)' = '$(FAKE_C)' ]; then echo '../$(FAKE_AT): warning: $(FAKE_C)'; fi\n"
 )
