@@ -37,6 +37,7 @@ _OURS = re.compile(r"(?!arch/)|arch/arm64/")
 _NOT_KNOWN_TO_CHECKPATCH: dict[str, str] = {
     "UNKNOWN_COMMIT_ID": "a prepared tree does not have the kernel's history",
     "NO_AUTHOR_SIGN_OFF": "the exporting user signs off; another author still has to",
+    "EMAIL_SUBJECT": "a subject about mm/sparse-vmemmap.c does not name the tool sparse",
     "FILE_PATH_CHANGES": "another patch of the series adds the entry to MAINTAINERS",
 }
 
