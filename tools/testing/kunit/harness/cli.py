@@ -28,7 +28,7 @@ examples:
   altmap revision v4.mbx               judge a patch series, patch by patch
   altmap check                         every test of this repository
 
-"make COMMAND VARIABLE=value" does the same as "altmap COMMAND --variable value".
+"make COMMAND VARIABLE=value" calls altmap, where most variables are options.
 """
 
 
