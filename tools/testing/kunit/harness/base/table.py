@@ -33,4 +33,10 @@ def cut(line: str, width: int = WIDTH) -> str:
 
 def printable(text: str) -> str:
     """Replace control characters, which XML does not allow."""
-    return "".join(c if c in "\n\t" or c.isprintable() else "?" for c in text)
+    return "\n".join(map(_printable, text.split("\n")))
+
+
+def _printable(line: str) -> str:
+    if line.replace("\t", "").isprintable():
+        return line
+    return "".join(c if c == "\t" or c.isprintable() else "?" for c in line)

@@ -79,7 +79,9 @@ def _main(environ: Mapping[str, str]) -> int:
         with _replacing(out) as part:
             history = History(out.with_name("revisions"))
             report = Judge(wanted, series, kept, history, plan).verdict(older)
-            files.write(report, kept, part)
+            figure = files.origin_figure(report)
+            history.record(report, figure)
+            files.write(report, kept, part, figure)
     if is_alone and report.is_good and not wanted.ksrc:
         green = [{c: len(s.green.get(c, ())) for c in configs} for s in report.new.states[1:]]
         alone.write(Path(given), green, wanted.base)
@@ -137,17 +139,16 @@ class Judge:
         self._history = history
         self._watch = Stopwatch()
         self._told = ""
+        self._shown: float | None = None
         self._run = SeriesRun(wanted, series, kept, self._tell)
 
     def verdict(self, older: Series | None) -> Report:
         """Return the verdict. Raises KunitError."""
         try:
-            report = self._judge(older)
+            return self._judge(older)
         except BaseException:
             self._history.record(self._report(Word.STOPPED))
             raise
-        self._history.record(report, files.origin_figure(report))
-        return report
 
     def _judge(self, older: Series | None) -> Report:
         new, plan = self._run, self._plan
@@ -196,7 +197,10 @@ class Judge:
             say(f"[{self._watch.seconds:4.0f} s] {told}")
             for line in revision_text.first_words(report):
                 say(f"    {line}")
-        self._history.record(report)
+        # Results of an earlier run come too quickly for a page each.
+        if self._shown is None or self._watch.seconds - self._shown > 1:
+            self._history.record(report)
+            self._shown = self._watch.seconds
 
 
 def _judge_older(wanted: Settings, older: Series, kept: Archive, new: Judged, plan: Plan) -> Judged:

@@ -17,12 +17,12 @@ from harness.revision.report import Report
 from harness.verdict import results
 
 
-def write(report: Report, kept: Archive, out: Path) -> None:
-    """Write the reports, and copy the logs of all runs."""
+def write(report: Report, kept: Archive, out: Path, figure: str) -> None:
+    """Write the reports, one of them with a figure, and copy the logs of all runs."""
     document = json.dumps(revision_document.document(report), indent=1) + "\n"
     (out / "results.json").write_text(document, encoding="utf-8")
     results.write_junit(revision_document.junit_runs(report), out / "results.xml")
-    page = html.page(report, origin_figure(report))
+    page = html.page(report, figure)
     (out / "report.html").write_text(page, encoding="utf-8")
     (out / "summary.txt").write_text(revision_text.full(report) + "\n", encoding="utf-8")
     (out / "short.txt").write_text(revision_text.short(report) + "\n", encoding="utf-8")
