@@ -377,6 +377,24 @@ static void expect_announced(struct kunit *test, const struct watch *watch, unsi
 	}
 }
 
+/* The kernel has announced @action so many times for block 1, which was refused. */
+static void expect_cancelled(struct kunit *test, const struct watch *watch,
+			     unsigned long action, unsigned int expected)
+{
+	unsigned long first = block_pfn(watch->blocks, 1);
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < min(watch->nr, ARRAY_SIZE(watch->seen)); i++) {
+		unsigned long pfn = watch->seen[i].arg.start_pfn;
+
+		if (watch->seen[i].action == action && pfn >= first &&
+		    pfn < first + BLOCK_PAGES)
+			nr++;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, nr, expected, "announcements of action %lu for the refused block",
+			    action);
+}
+
 /* G10: the kernel announces each step for each block, with the range that it concerns. */
 static void each_step_is_announced(struct kunit *test)
 {
@@ -421,9 +439,11 @@ static void expect_counts(struct kunit *test, const unsigned long before[4], con
 static const struct veto_param {
 	const char *name;
 	unsigned long action;
+	/* Whether anything was prepared, which the kernel then has to undo. */
+	bool is_prepared;
 } veto_params[] = {
-	{ "prepare online", MEM_PREPARE_ONLINE },
-	{ "going online", MEM_GOING_ONLINE },
+	{ "prepare online", MEM_PREPARE_ONLINE, false },
+	{ "going online", MEM_GOING_ONLINE, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(veto, veto_params, name);
@@ -445,6 +465,8 @@ static void refused_block_stays_offline(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	count_pages(before);
 	KUNIT_EXPECT_EQ(test, blocks_online(blocks), -EPERM);
+	expect_cancelled(test, watch, MEM_CANCEL_ONLINE, param->is_prepared);
+	expect_cancelled(test, watch, MEM_FINISH_OFFLINE, param->is_prepared);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	expect_counts(test, before, "after the first block was online alone");
 	expect_nothing_left(blocks, "removal");
@@ -481,6 +503,7 @@ static void refused_block_stays_online(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
 	count_pages(before);
 	KUNIT_EXPECT_EQ(test, offline_and_remove_memory(start, size), -EPERM);
+	expect_cancelled(test, watch, MEM_CANCEL_OFFLINE, 1);
 	expect_counts(test, before, "after the refusal");
 	walk_memory_blocks(start, size, test, expect_online);
 
