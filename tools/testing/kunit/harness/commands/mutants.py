@@ -24,7 +24,7 @@ from harness.request.settings import Settings
 from harness.request.variables import KERNEL, Command
 from harness.revision import onto
 from harness.revision import series as revision_series
-from harness.trees import debian
+from harness.trees import debian, worktree
 from harness.trees.stack import Patch
 from harness.verdict import results
 
@@ -58,10 +58,11 @@ def main(environ: Mapping[str, str]) -> int:
     wish = settings.read(environ)
     configs = [settings.check_config(c) for c in environ.get("CONFIGS", "").split()]
     patches: Sequence[Patch] = ()
+    start = ""
     if environ.get("SERIES"):
         series = revision_series.read(environ["SERIES"], wish.ksrc)
         wish = replace(wish, flavour=onto.choose(environ, wish, series))
-        patches = series.patches(len(series.members))
+        patches, start = series.patches(len(series.members)), series.start
     elif wish.ksrc:
         raise UsageError(
             "make mutants has to know which patches of KSRC it shall mutate",
@@ -69,6 +70,8 @@ def main(environ: Mapping[str, str]) -> int:
         )
     wanted = debian.resolve(wish)
     machine.ensure_tools(wanted)
+    # Below the commits of a range, or there would be nothing to add.
+    wanted = worktree.fix_start(wanted, start) if start else wanted
     report = Report([])
     flavour = _flavour(environ)
     if not patches:

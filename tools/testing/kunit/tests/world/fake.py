@@ -449,6 +449,13 @@ class World(unittest.TestCase):
         full.write_text(text)
         return full
 
+    def _tools(self) -> dict[str, str]:
+        """What builds and boots a kernel, in its tree."""
+        return {
+            "tools/testing/kunit/kunit.py": self.kernel_tool,
+            "tools/testing/kunit/fake_image.py": _KERNEL_IMAGE,
+        }
+
     def pack_kernel(
         self, files: Mapping[str, str], mtime: int = 1, directory: str = "src", base: str = "6.12"
     ) -> Path:
@@ -456,11 +463,7 @@ class World(unittest.TestCase):
         path = self.top / directory / f"linux-source-{base}.tar.xz"
         path.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(path, "w:xz") as tar:
-            tool = {
-                "tools/testing/kunit/kunit.py": self.kernel_tool,
-                "tools/testing/kunit/fake_image.py": _KERNEL_IMAGE,
-            }
-            for name, text in {**files, **tool}.items():
+            for name, text in {**files, **self._tools()}.items():
                 member = tarfile.TarInfo(f"linux-source-{base}/{name}")
                 data = text.encode()
                 member.size = len(data)
@@ -475,8 +478,7 @@ class World(unittest.TestCase):
     def unpack_kernel(self, name: str = "linux") -> Path:
         """A kernel tree of the user's."""
         tree = self.top / name
-        tool = {"tools/testing/kunit/kunit.py": self.kernel_tool}
-        for path, text in {**self.kernel, **tool}.items():
+        for path, text in {**self.kernel, **self._tools()}.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(text)
         return tree

@@ -7,6 +7,7 @@ import subprocess
 import unittest
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from harness.base.errors import UsageError
@@ -351,6 +352,24 @@ class Series(MutantWorld):
         self.assertEqual({"missed"}, set(found.values()))
         [suite] = ElementTree.parse(self.build / "results/mutants.xml").getroot()
         self.assertEqual("mutants 16k", suite.get("name"))
+
+    def test_a_range_of_commits(self) -> None:
+        """The commits are in KSRC already, so the mutants are made of what is below them."""
+        path = Path(self.series("\treturn x;"))
+        tree = self.unpack_kernel()
+        env = {**self.env, "GIT_CONFIG_GLOBAL": "/dev/null"}
+        who = ["-c", "user.name=Me", "-c", "user.email=me@x"]
+        for words in (
+            ["init", "-q"],
+            ["add", "-f", "."],
+            ["commit", "-qm", "base"],
+            ["tag", "start"],
+            ["am", "-q", str(path)],
+        ):
+            subprocess.run(["git", *who, *words], cwd=tree, env=env, check=True)
+        ran = self.program("mutants", SERIES="start..HEAD", KSRC=str(tree), CONFIGS="4k")
+        self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
+        self.assertEqual({"missed"}, set(self.verdicts().values()))
 
     def test_what_a_series_fails_by_itself(self) -> None:
         path = self.series("\treturn x;")

@@ -360,9 +360,6 @@ class Inputs(Revision):
 
     def test_a_range_of_commits(self) -> None:
         tree = self.unpack_kernel()
-        for path, text in self.kernel.items():
-            (tree / path).parent.mkdir(exist_ok=True, parents=True)
-            (tree / path).write_text(text)
         env = {**self.env, "GIT_CONFIG_GLOBAL": "/dev/null"}
         who = ["-c", "user.name=Me", "-c", "user.email=me@x"]
 
