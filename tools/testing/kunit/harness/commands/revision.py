@@ -14,14 +14,21 @@ from harness.base.console import Stopwatch, conclude, say, short
 from harness.base.errors import ExitStatus, KunitError, UsageError
 from harness.kernel import machine
 from harness.matrix import rows
+from harness.mutation import generated
+from harness.mutation.generated import Generated
+from harness.mutation.generated_run import try_generated
+from harness.mutation.outcomes import CATCHES, MISSES
+from harness.mutation.outcomes import Report as Tried
+from harness.mutation.tree import MutatedTree
 from harness.request import settings
 from harness.request.settings import Settings, Wish
 from harness.request.variables import KERNEL, Command
-from harness.revision import against, files, onto
+from harness.revision import against, files, noticed, onto
 from harness.revision import series as revision_series
 from harness.revision import text as revision_text
 from harness.revision.history import History
 from harness.revision.judged import Judged
+from harness.revision.noticed import Change, Noticed
 from harness.revision.report import Report, Word
 from harness.revision.series import Series
 from harness.revision.series_run import SeriesRun
@@ -35,7 +42,9 @@ ALONE_CONFIGS = ("4k", "64k", "riscv")
 
 COMMAND = Command(
     "make revision",
-    KERNEL | {"ALONE", "CONFIGS", "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT"},
+    KERNEL
+    | {"ALONE", "CONFIGS", "SERIES", "AGAINST", "ONTO", "TIP_CONFIGS", "TIP_ONLY", "SHORT"}
+    | {"WITH_MUTANTS"},
     "judge a revision of a series, patch by patch",
     "altmap revision MESSAGE-ID",
     "SERIES",
@@ -61,6 +70,9 @@ def _main(environ: Mapping[str, str]) -> int:
             "make revision SERIES=MESSAGE-ID, a directory, an mbox, or FROM..TO with KSRC=DIR",
         )
     is_alone = bool(environ.get("ALONE"))
+    if is_alone and environ.get("WITH_MUTANTS"):
+        what = "mutants are made of the complete series, and ALONE tests each patch by itself"
+        raise UsageError(what, "leave ALONE or WITH_MUTANTS out")
     configs = _configs(environ, "CONFIGS", ALONE_CONFIGS if is_alone else PATCH_CONFIGS)
     tips = _configs(
         environ, "TIP_CONFIGS", rows.most_telling_first([*configs, *rows.default_configs()])
@@ -79,6 +91,8 @@ def _main(environ: Mapping[str, str]) -> int:
         with _replacing(out) as part:
             history = History(out.with_name("revisions"))
             report = Judge(wanted, series, kept, history, plan).verdict(older)
+            if environ.get("WITH_MUTANTS"):
+                report = replace(report, noticed=_mutants(wanted, report))
             figure = files.origin_figure(report)
             history.record(report, figure)
             files.write(report, kept, part, figure)
@@ -214,6 +228,37 @@ def _judge_older(wanted: Settings, older: Series, kept: Archive, new: Judged, pl
     old.try_tip(tuple(new.tip))
     against.blame(new, old.judged)
     return old.judged
+
+
+def _mutants(wanted: Settings, report: Report) -> Noticed | None:
+    """Change each line of the series; None if its kernel does not run. Raises KunitError."""
+    config = report.tip_configs[0] if report.tip_configs else report.patch_configs[0]
+    outcome = report.new.tip.get(config)
+    if outcome is None or not outcome.lives:
+        say(f"no mutants: the kernel of the tip does not run with {config}")
+        return None
+    series = report.new.series
+    patches = series.patches(len(series.members))
+    tree = MutatedTree(worktree.fix_start(wanted, series.start), patches)
+    tried = Tried([])
+    with tree.opened():
+        every = generated.of_series(tree, patches)
+        one = [replace(m, mutant=replace(m.mutant, configs=(config,))) for m in every]
+        try_generated(tree, every, one, (config,), tried)
+        files = []
+        for path in dict.fromkeys(m.path for m in every):
+            before, after = tree.versions(path, len(patches))
+            changes = [_change(m, after, tried) for m in every if m.path == path]
+            files.append(noticed.of_file(path, after, generated.added(before, after), changes))
+    return Noticed(config, tuple(files))
+
+
+def _change(one: Generated, source: str, tried: Tried) -> Change:
+    verdict = tried.verdict(one.mutant)
+    is_noticed = None if verdict not in CATCHES + MISSES else verdict in CATCHES
+    by = next(iter(tried.found[one.mutant.name].values())).by
+    line = source.count("\n", 0, one.change.start) + 1
+    return Change(line, one.mutant.title, verdict.value, is_noticed, by)
 
 
 def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:

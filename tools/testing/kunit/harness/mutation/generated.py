@@ -76,13 +76,13 @@ def of_series(tree: MutatedTree, patches: Sequence[Patch]) -> list[Generated]:
     found: list[Generated] = []
     for path in sorted(path for path in touched if "/tests/" not in path):
         before, after = tree.versions(path, len(patches))
-        found += of_lines(path, after, _added(before.splitlines(), after.splitlines()))
+        found += of_lines(path, after, added(before, after))
     return found
 
 
-def _added(before: Sequence[str], after: Sequence[str]) -> set[int]:
+def added(before: str, after: str) -> set[int]:
     """The lines of after that are not from before, from 1 on."""
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
     return {
         number + 1
         for tag, _, _, start, end in matcher.get_opcodes()

@@ -115,6 +115,13 @@ VARIABLES = (
         option_name="shell",
     ),
     Variable("MUTANTS", "GLOBS", "the mutants to try", ".*", is_list=True),
+    Variable(
+        "WITH_MUTANTS",
+        "1",
+        "also change each line of the series, and see which changes the suites notice",
+        is_flag=True,
+        option_name="mutants",
+    ),
     Variable("SAMPLE", "N", "try so many generated mutants, or all", r"\d+|all"),
     Variable(
         "SOAK_SECONDS", "N", "how long to run random sequences", r"\d+", option_name="seconds"

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from harness.kernel.finding import Kind, Status, of_case
+from harness.revision import noticed
 from harness.revision.blame import Fault, Shown, State
 from harness.revision.causes import Cause
 from harness.revision.judged import Judged
@@ -41,6 +42,7 @@ def document(report: Report) -> dict[str, Any]:
         "states": [_state(state) for state in new.states],
         "tip": {config: _outcome(outcome) for config, outcome in new.tip.items()},
         "against": _against(report),
+        "mutants": noticed.document(report.noticed) if report.noticed else None,
     }
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 from harness.base.table import printable
 from harness.kernel.finding import Status
-from harness.revision import style, tables
+from harness.revision import noticed, style, tables
 from harness.revision import text as revision_text
 from harness.revision.blame import Fault
 from harness.revision.outcomes import Case, Outcome
@@ -36,6 +36,8 @@ def page(report: Report, figure: str = "") -> str:
         "whole log.</p>",
         *_grid(report, columns),
     ]
+    if report.noticed:
+        parts += noticed.section(report.noticed)
     if figure:
         parts += ["<h2>What the memmap is backed by</h2>", f'<div class="wide">{figure}</div>']
     parts += _folded("Tables", revision_text.full(report))

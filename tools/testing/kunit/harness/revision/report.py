@@ -10,6 +10,7 @@ from harness.revision.against import Changes
 from harness.revision.blame import Fault
 from harness.revision.causes import Cause, causes
 from harness.revision.judged import Judged
+from harness.revision.noticed import Noticed
 
 
 class Word(enum.Enum):
@@ -35,6 +36,7 @@ class Report:
     changes: Mapping[str, Changes] | None = None
     range_diff: str = ""
     unfinished: Word | None = None
+    noticed: Noticed | None = None
 
     @property
     def faults(self) -> list[Fault]:

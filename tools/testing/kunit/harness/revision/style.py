@@ -29,6 +29,7 @@ thead th { position: sticky; top: 0; background: var(--bg); border-bottom: 1px s
 tbody th { position: sticky; left: 0; background: var(--bg) }
 td { text-align: center; border: 1px solid var(--bg); padding: 0 }
 td a { display: block; padding: .1em .6em; text-decoration: none }
+.mutants .caught { background: var(--passed) } .mutants .missed { background: var(--failed) }
 .passed { background: var(--passed) } .failed { background: var(--failed) }
 .skipped { background: var(--skipped) } .missing, .flaky { background: var(--shaky) }
 .none { background: var(--box); color: var(--soft) }

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from harness.base.table import WIDTH, cut
-from harness.revision import tables
+from harness.revision import noticed, tables
 from harness.revision.causes import Cause, deed
 from harness.revision.judged import Judged
 from harness.revision.report import Report
@@ -55,6 +55,8 @@ def short(report: Report) -> str:
     said = "" if report.tip_only else f" {_bisectable(report.new)}."
     tail = [""] if report.causes else []
     tail.append(f"Linux {report.new.version}, {report.new.onto}.{said}")
+    if report.noticed:
+        tail += noticed.text(report.noticed, 0)[:1]
     shown = 0
     for cause in report.causes:
         entry = _entry(report, cause, 3 if len(report.causes) == 1 else 2, _SHORT_WIDTH)
@@ -125,6 +127,8 @@ def full(report: Report) -> str:
         lines += _green(report)
     lines += [*tables.tip(report), *_kept(report), ""]
     lines += _changes(report)
+    if report.noticed:
+        lines += [*noticed.text(report.noticed, _FEW), ""]
     lines.append(headline(report))
     return "\n".join(map(cut, lines))
 

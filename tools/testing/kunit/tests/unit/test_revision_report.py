@@ -16,10 +16,11 @@ from harness.base.errors import ExitStatus
 from harness.commands import revision
 from harness.kernel.finding import DEATHS, Finding, Kind, Status, of_case
 from harness.revision import document as revision_document
-from harness.revision import files, html, outcomes, tables
+from harness.revision import files, html, noticed, outcomes, tables
 from harness.revision import text as revision_text
 from harness.revision.blame import Fault, Shown
 from harness.revision.ending import Ending
+from harness.revision.noticed import Change, Noticed
 from harness.revision.outcomes import Outcome
 from harness.revision.report import Report, Word
 from harness.verdict import results
@@ -122,6 +123,36 @@ class Told(unittest.TestCase):
         self.assertLessEqual(max(map(len, lines)), 75)
         self.assertEqual("Verdict: patch 1/2 breaks 40 cases (4k)", lines[0])
         self.assertIn("  and 38 more", lines)
+
+    def test_mutants_are_shown_beside_their_lines(self) -> None:
+        source = "int f(int x)\n{\n\tif (x > 1)\n\t\treturn 2;\n}\n"
+        changes = [
+            Change(3, "x > 1 => x >= 1", "missed", False),
+            Change(3, "x > 1 => !(x > 1)", "caught", True, (A,)),
+            Change(4, "return 2 => (dropped)", "caught", True, (B,)),
+            Change(1, "int => long", "same code", None),
+        ]
+        file = noticed.of_file("mm/x.c", source, {1, 3, 4}, changes)
+        report = replace(self.report(), noticed=Noticed("64k", (file,)))
+        score = "2 of 3 changes to its lines are noticed (64k)"
+        self.assertIn(f"\nMutants: {score}\n", revision_text.short(report) + "\n")
+        whole = revision_text.full(report)
+        self.assertIn(f"Mutants: {score}\n  mm/x.c:3: x > 1 => x >= 1\n", whole)
+        page = html.page(report)
+        pre = page[page.index('<pre class="mutants">') :].partition("</pre>")[0]
+        self.assertEqual(
+            [
+                '<span class="">    1   int f(int x)</span>',
+                "      ...",
+                '<span class="missed">    3 !         if (x &gt; 1)</span>',
+                '<span class="missed">        x &gt; 1 =&gt; x &gt;= 1 (missed)</span>',
+                '<span class="caught">    4 +                 return 2;</span>',
+            ],
+            pre.removeprefix('<pre class="mutants">').splitlines(),
+        )
+        found = revision_document.document(report)["mutants"]
+        self.assertEqual("64k", found["config"])
+        self.assertEqual([False, True, True, None], [c["noticed"] for c in found["changes"]])
 
     def test_how_a_kernel_ended_has_a_word_for_each(self) -> None:
         kinds = [*DEATHS, Kind.SPLAT, Kind.KTAP, Kind.DUPLICATE, Kind.FLAKY]
