@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make check-pipelines: run .gitlab-ci.yml in the small world, check the GitHub workflows.
+"""make check-pipelines: run .gitlab-ci.yml in the small world, check the GitHub workflows,
+and build the image of Containerfile.
 
-Not a part of make check: it needs npm and fetches gitlab-ci-local with it. The
-jobs are the real ones, on a clone whose kernel and kernel tool are the tests' own.
+Not a part of make check: it needs npm and fetches gitlab-ci-local with it, and the image takes
+2 GB. The jobs are the real ones, on a clone whose kernel and kernel tool are the tests' own.
 """
 
 import os
@@ -27,6 +28,9 @@ GITLAB_CI_LOCAL = "gitlab-ci-local@4.61.1"
 ACTION_VALIDATOR = ("@action-validator/cli@0.6.0", "@action-validator/core@0.6.0")
 NPM = packages.Requirement("npm", "npm")
 RSYNC = packages.Requirement("rsync", "rsync")
+# podman uses the same library to build, and needs more rights to run.
+BUILDAH = packages.Requirement("buildah", "buildah")
+MMDEBSTRAP = packages.Requirement("mmdebstrap", "mmdebstrap")
 
 
 def program_of(name: str) -> Path:
@@ -42,7 +46,7 @@ def runner() -> Path:
 def main(_argv: list[str]) -> int:
     """Install gitlab-ci-local below BUILD, then run the tests of this file."""
     Command("make check-pipelines", frozenset({"BUILD"})).given(os.environ)
-    packages.ensure([packages.GIT, packages.MAKE, NPM, RSYNC])
+    packages.ensure([packages.GIT, packages.MAKE, NPM, RSYNC, BUILDAH, MMDEBSTRAP])
     wanted = settings.read()
     builddir.mark(wanted.build)
     if not (runner().exists() and program_of("action-validator").exists()):
@@ -52,7 +56,8 @@ def main(_argv: list[str]) -> int:
         directory.mkdir(exist_ok=True)
         process.run(["npm", "install", "--no-audit", "--no-fund", *names], cwd=str(directory))
     suite = unittest.TestSuite(
-        unittest.defaultTestLoader.loadTestsFromTestCase(case) for case in (Workflows, Pipelines)
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in (Workflows, Pipelines, Container)
     )
     return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
 
@@ -145,6 +150,51 @@ class Pipelines(World):
         self.assertNotEqual(0, ran.status)
         self.assertIn("make report", ran.stdout)
         self.assertIn(" 32 passed, 8 failed", ran.stdout)
+
+
+class Container(unittest.TestCase):
+    """The image of Containerfile, on a Debian that was made here: no registry is asked."""
+
+    def setUp(self) -> None:
+        self.top = Path(tempfile.mkdtemp(dir=settings.read().build))
+        self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
+
+    def buildah(self, *words: str) -> str:
+        """Run buildah with a store of its own, and without namespaces, which CI may lack."""
+        store = [f"--root={self.top}/store", f"--runroot={self.top}/run", "--storage-driver=vfs"]
+        env = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
+        done = subprocess.run(
+            ["buildah", *store, *words],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=1800,
+        )
+        self.assertEqual(0, done.returncode, "\n".join(done.stdout.splitlines()[-40:]))
+        return done.stdout.strip()
+
+    def test_the_image_has_all_that_altmap_needs(self) -> None:
+        base = self.top / "base.tar"
+        subprocess.run(
+            ["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(base)], check=True
+        )
+        scratch = self.buildah("from", "scratch")
+        self.buildah("add", "--quiet", scratch, str(base), "/")
+        self.buildah("commit", "--quiet", "--rm", scratch, "localhost/debian:12")
+        base.unlink()
+        image = "--from=localhost/debian:12"
+        self.buildah(
+            "build", "--pull=never", "--layers=false", image, "--tag=localhost/altmap", str(REPO)
+        )
+        inside = self.buildah("from", "--pull=never", "localhost/altmap")
+        for words in (
+            ["tools/testing/kunit/altmap", "--help"],
+            ["aarch64-linux-gnu-gcc", "--version"],
+            ["sh", "-c", "cd tools/testing/kunit && pytest-3 -q -p no:cacheprovider tests/unit"],
+        ):
+            with self.subTest(" ".join(words)):
+                self.buildah("run", f"--volume={REPO}:/src:ro", inside, "--", *words)
 
 
 if __name__ == "__main__":
