@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Plain values for the judging of a series: runs, outcomes, findings, consoles."""
+"""Builders of runs, outcomes, findings and console logs, for tests that judge a series."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def outcome(
     flaky: str = "",
     config: str = "4k",
 ) -> Outcome:
-    """An outcome in which the cases of suite s, a letter each, ended so."""
+    """An outcome of suite s. Each letter is a case, and the argument says how it ended."""
     cases: dict[str, Case] = {}
     for letters, status in (
         (good, Status.PASSED),
@@ -70,7 +70,7 @@ def judged(*titles: str) -> Judged:
 
 
 def ktap_of(cases: Collection[str], failing: Collection[str], skips: Collection[str]) -> str:
-    """What a kernel's console says in which the cases end so."""
+    """The console log of a kernel that ran these cases. failing and skips are subsets of them."""
     suites: dict[str, list[str]] = {}
     for name in sorted(cases):
         suites.setdefault(of_case(name).suite, []).append(name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which kept results of make revision are used again, on plain values."""
+"""When make revision uses a stored result again, and when it builds and boots."""
 
 import shutil
 import tempfile
@@ -30,7 +30,7 @@ class Kept(unittest.TestCase):
         self.top = Path(tempfile.mkdtemp(prefix="kunit-test-"))
         self.addCleanup(shutil.rmtree, self.top)
         self.done: list[str] = []
-        # What the kernel and its tools do: how long a boot takes, what a build says.
+        # How the fake kernel behaves: boot time, build log, whether it hangs or prints nothing.
         self.boot_seconds, self.build_log, self.hangs, self.is_silent = 0.0, "", False, False
         self.stacked = Stacked(Git(self.top), "commit", "tree")
         patches = ExitStack()
@@ -84,7 +84,7 @@ class Kept(unittest.TestCase):
         self.assertEqual([], self.calls(60))
         self.assertEqual([], self.calls(50))
         self.assertEqual(["boot 90"], self.calls(90))
-        # This time it ended by itself, and no limit matters.
+        # The guest ended within 90 s, so a larger limit would change nothing.
         self.assertEqual([], self.calls(500))
 
     def test_another_tree_is_another_kernel(self) -> None:
@@ -102,7 +102,7 @@ class Kept(unittest.TestCase):
         self.assertEqual(("a warning",), self.builds().warnings((), "4k", ["mm/x.c"], Limits()))
 
     def test_a_build_that_hangs_is_not_kept(self) -> None:
-        """A busy machine is no property of a tree."""
+        """A hang may be due to a busy machine, so it says nothing about the tree."""
         self.hangs = True
         self.assertIs(Ending.BUILD_HUNG, self.builds().begin((), "4k", Limits())().ending)
         self.hangs = False
@@ -133,7 +133,7 @@ class Kept(unittest.TestCase):
         builds = self.builds()
         run = builds.begin((), "4k", Limits(), anew=True)()
         self.assertEqual(("console of boot 3", None, False), (run.console, run.again, run.is_kept))
-        # From now on it is what is kept, also for those who share the archive.
+        # The new result replaces the stored one.
         self.assertEqual("console of boot 3", builds.begin((), "4k", Limits())().console)
 
     def test_a_second_boot_makes_a_result_one_of_this_run(self) -> None:
@@ -175,7 +175,7 @@ class Kept(unittest.TestCase):
             self.assertTrue(asks())
             self.assertFalse(asks())
             self.assertEqual("--max-line-length=80\n", remarks.checkpatch_settings())
-        # It looks up names and maintainers in the tree.
+        # checkpatch looks up names and maintainers in the tree.
         self.stacked = Stacked(Git(self.top), "commit", "another tree")
         self.assertTrue(asks())
 

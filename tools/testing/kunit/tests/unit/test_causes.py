@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One bug is one cause, however many cases notice it."""
+"""make revision reports one cause for one bug, however many cases fail because of it."""
 
 import unittest
 
@@ -12,13 +12,13 @@ WARN = "WARNING: CPU: 0 PID: 7 at mm/memremap.c:143 memunmap_pages+0x1f4/0x218"
 
 
 def failed(case: str, *log: str, patch: int | None = 3, config: str = "4k") -> Fault:
-    """That a case fails, with what the kernel said."""
+    """A failed case. log is what the kernel printed."""
     shown = Shown.PATCH if patch else Shown.TIP
     return Fault(Finding(Kind.FAILED, f"{case} failed", log, of_case(case)), shown, patch, config)
 
 
 def message(number: int) -> tuple[str, str, str]:
-    """What KUnit prints, with other addresses and numbers each time."""
+    """A message of KUnit. Its addresses and numbers depend on number, the rest does not."""
     return (
         f"# case_{number}: EXPECTATION FAILED at mm/tests/fake_dev.c:{number}",
         f"page {number} of the memmap, at 0xfffffdffc{number}000000, is in RAM",
@@ -28,7 +28,7 @@ def message(number: int) -> tuple[str, str, str]:
 
 class Causes(unittest.TestCase):
     def found(self, *faults: Fault) -> list[tuple[int | None, int]]:
-        """The patch of each cause, and how many cases it has."""
+        """The patch of each cause, and its number of cases."""
         return [(cause.patch, len(cause.cases)) for cause in causes(faults)]
 
     def test_the_same_message(self) -> None:
@@ -50,7 +50,7 @@ class Causes(unittest.TestCase):
         self.assertEqual([(3, 1), (3, 1)], self.found(failed("s.a", "x"), failed("s.b", "x")))
 
     def test_the_same_warn(self) -> None:
-        """In a case, and in the boot as a whole; an address more or less."""
+        """The same WARN in two cases and in the log of another boot is one cause."""
         boot = Fault(splat(WARN.replace("PID: 7", "PID: 9")), Shown.PATCH, 3, "64k")
         (cause,) = causes([failed("s.a", WARN, *message(1)), failed("s.b", WARN), boot])
         self.assertEqual(
@@ -61,11 +61,11 @@ class Causes(unittest.TestCase):
     def test_what_nobody_is_blamed_for_goes_to_the_patch_with_the_same_message(self) -> None:
         tip = [failed(f"s.t{n}", *message(n), patch=None) for n in range(5)]
         self.assertEqual([(2, 6)], self.found(*tip, failed("s.a", *message(9), patch=2)))
-        # And to nobody, if no patch is blamed for it.
+        # If no patch is blamed for that message, the cause has no patch.
         self.assertEqual([(None, 5)], self.found(*tip))
 
     def test_the_same_error_of_the_compiler(self) -> None:
-        """On another line, for a patch above it moves that."""
+        """The line number may differ, because a later patch moves the line."""
         log = "../mm/x.c:{}:57: error: 'altmap' undeclared (first use in this function)"
         first, tip = (Finding(Kind.BUILD, "it", (log.format(n),)) for n in (319, 341))
         faults = Fault(first, Shown.PATCH, 1, "4k"), Fault(tip, Shown.TIP, None, "64k")

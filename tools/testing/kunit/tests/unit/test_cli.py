@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Options say what variables say; completion knows both."""
+"""The command line of altmap: options, variables, --help, --list and completion."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ from tests.world.fake import TOOLS
 
 class Options(unittest.TestCase):
     def given(self, module: object, *argv: str, **environ: str) -> Mapping[str, str]:
-        """What a command's main function is given."""
+        """Run a command with these arguments. Return what its main function receives."""
         with mock.patch.object(module, "main", return_value=7) as main:
             self.assertEqual(7, cli.main(list(argv), environ))
         found: Mapping[str, str] = main.call_args[0][0]
@@ -47,7 +47,7 @@ class Options(unittest.TestCase):
         )
 
     def test_gdb_has_a_kernel_of_its_own_in_the_tree(self) -> None:
-        """Not below the directory that the user is in."""
+        """The build directory is in the prepared tree, not in the current directory."""
         with mock.patch("harness.kernel.frontend.main", return_value=0) as main:
             with contextlib.redirect_stderr(io.StringIO()) as said:
                 cli.main(["run", "--gdb", "--config=64k", "--build=/b", "arm64_*"], {})
@@ -89,7 +89,7 @@ class Options(unittest.TestCase):
 
 class Completion(unittest.TestCase):
     def complete(self, line: str) -> set[str]:
-        """What the Tab key offers behind a line, as argcomplete asks for it."""
+        """The completions of a line, requested in the way argcomplete does it."""
         with tempfile.NamedTemporaryFile() as answer:
             env = {
                 **os.environ,

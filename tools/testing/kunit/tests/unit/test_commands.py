@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The commands that the documents name are there, and do what is said of them."""
+"""Every program and make target that the documentation names exists."""
 
 import os
 import re
@@ -13,19 +13,19 @@ from tests.world.fake import TOOLS
 REPO = TOOLS.parents[2]
 MAKEFILE = (REPO / "Makefile").read_text(encoding="utf-8")
 
-# A call in a code block or between backquotes, with the variables before and behind it.
+# The start of a command in a code block or between backquotes, and the variables before it.
 _CALL = r"(?:^[ \t]+|`|\"\$\(|\| )((?:[A-Z_]+=\S+ +)*)"
 PROGRAM = re.compile(_CALL + r"(\./(?:tools|\.ci)/[\w./-]+)", re.MULTILINE)
 MAKE = re.compile(_CALL + r"make ([a-z][a-z0-9-]*)\b((?: +[A-Z_]+=\S+)*)", re.MULTILINE)
 
 
 def documents() -> list[Path]:
-    """What people read: README and all pages."""
+    """README.md and all pages of Documentation/."""
     return [REPO / "README.md", *sorted((REPO / "Documentation").rglob("*.rst"))]
 
 
 def found(pattern: "re.Pattern[str]") -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Where a document has the pattern, and the pattern's groups."""
+    """Each match in the documents: its file and line, and its groups."""
     for path in documents():
         text = path.read_text(encoding="utf-8")
         for match in pattern.finditer(text):
@@ -71,7 +71,7 @@ class Documented(unittest.TestCase):
                 self.assertTrue(re.search(r"`make`+\s+turns 125 into 2", text))
 
     def test_each_page_is_in_the_index(self) -> None:
-        # Sphinx does not complain: in a kernel tree the pages are orphans, and say so.
+        # Each page has ":orphan:", for kernel trees, so Sphinx does not report a missing entry.
         top = REPO / "Documentation"
         pages = {str(path.relative_to(top).with_suffix("")) for path in top.rglob("*.rst")}
         index = (top / "index.rst").read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the user sees on a terminal while something runs, and what a log file gets."""
+"""Messages and progress: what a terminal shows, and what a log file gets."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from harness.base import console, progress
 
 
 class Stream(io.StringIO):
-    """Standard error, as a terminal or as a file."""
+    """Standard error that is a terminal or a file."""
 
     def __init__(self, is_terminal: bool) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Stream(io.StringIO):
 
 @contextlib.contextmanager
 def stderr(is_terminal: bool, **env: str) -> Iterator[Stream]:
-    """Look at what goes to standard error."""
+    """Record what is written to standard error."""
     stream = Stream(is_terminal)
     environ = mock.patch.dict("os.environ", {"TERM": "xterm", **env})
     with environ, mock.patch("sys.stderr", stream):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The Containerfile installs what the commands would install, so that nothing is left to do."""
+"""The Containerfile installs every package that the commands would otherwise install."""
 
 import re
 import unittest
@@ -19,7 +19,7 @@ class Containerfile(unittest.TestCase):
         text = (REPO / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
         found = re.search(r"apt-get install -y --no-install-recommends ([^&]+)", text)
         assert found
-        # What any Debian has, and what git and the scripts need beyond that.
+        # util-linux is part of every Debian. git needs ca-certificates, the scripts python3.
         wanted = {need.package for need in needed} - {"util-linux"} | {"ca-certificates", "python3"}
         self.assertEqual(sorted(wanted), found[1].split())
 

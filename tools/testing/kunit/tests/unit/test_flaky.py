@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Boots that are repeated, and what becomes of those that disagree."""
+"""A boot with an unexpected result is repeated. Results that differ are flaky."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ FAILS = "vmemmap_basepages.maps_altmap_pages"
 
 
 class FakeKernel:
-    """Stands for a kernel: each boot says what the next of some logs says."""
+    """A fake kernel. The n-th boot prints the n-th of the given logs."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -65,7 +65,7 @@ class Repeated(unittest.TestCase):
         self.assertIn("EXPECTATION FAILED", "".join(case.finding.log))
 
     def test_a_death_that_does_not_come_again(self) -> None:
-        """The cases behind it are as the boot says that came to them."""
+        """Only the second boot reaches the cases after the panic, so its results count."""
         verdict, _ = self.judged("panic", "pass")
         self.assertEqual([(Kind.FLAKY, "vmem_altmap"), (Kind.FLAKY, "")], self.kinds(verdict))
         self.assertEqual(5, verdict.count(Status.PASSED))
@@ -81,7 +81,7 @@ class Repeated(unittest.TestCase):
         self.assertIn((Kind.MISSING, "vmem_altmap.follows_model"), self.kinds(verdict))
 
     def test_two_deaths(self) -> None:
-        """A kernel that never lives to the end is at fault, whichever way it dies."""
+        """A kernel that dies in both boots is at fault, even if it dies in different ways."""
         verdict, _ = self.judged("panic", "hang")
         self.assertTrue(verdict.has_died)
         (death,) = (finding for finding in verdict.findings if finding.is_death)
@@ -90,7 +90,7 @@ class Repeated(unittest.TestCase):
         self.assertIn("        ok 1 single pages", death.log)
 
     def test_a_case_that_only_one_boot_has(self) -> None:
-        """It is in no list of what is expected, so that it is missing from no boot."""
+        """No list expects this case, so it does not count as missing from the other boot."""
         extra = CaseResult("s.extra", Status.PASSED, Finding(Kind.UNKNOWN, "words"), "s")
         found, nothing = Verdict((extra,), ()), Verdict((), ())
         for merged in (merge(found, nothing), merge(nothing, found)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is made of pytest's results."""
+"""How make check reads the results of pytest."""
 
 import tempfile
 import unittest
@@ -11,7 +11,7 @@ from harness.verdict import host_tests
 
 class Reading(unittest.TestCase):
     def read(self, xml: str, status: int = 0) -> tuple[int, list[Kind]]:
-        """How many results there are, and what is wrong."""
+        """The number of results, and the kinds of the findings."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "x.xml"
             if xml:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a build and a boot depend on, in a directory of tools that say what they are told."""
+"""What the result of a build or a boot depends on: tools, environment, options, files.
+
+The tools are shell scripts that print a version.
+"""
 
 import shutil
 import tempfile
@@ -67,7 +70,7 @@ class Identity(unittest.TestCase):
         return identity.of_boot(line, self.top, {**self.environ, **env}, cpu)
 
     def assert_read(self, name: str, is_read: bool, *words: str, **env: str) -> None:
-        """Whether a build depends on a program: on its words, and on the file itself."""
+        """Check whether a build depends on the version that a program prints and on its file."""
         with self.subTest(name, words=words, env=env):
             before = self.build(*words, **env)
             path = self.bin / name
@@ -177,7 +180,7 @@ class Environment(Identity):
             "CCACHE_DIR",
             "PWD",
             "SSH_TTY",
-            # Ours, or those of a make above us, which no kernel build is given.
+            # Variables of this repository or of a calling make. No kernel build gets them.
             "CONFIG",
             "CONFIGS",
             "JOBS",

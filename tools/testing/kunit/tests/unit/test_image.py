@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which objects have to be made again, as far as can be told."""
+"""Which objects a changed file affects. None means that a full build must find out."""
 
 import shutil
 import tempfile
@@ -11,7 +11,7 @@ from harness.kernel import image
 
 
 def keep_record(build_dir: Path, made: str, source: str, headers: Sequence[str]) -> None:
-    """What Kbuild keeps of how something was made, and of what."""
+    """Write the .cmd file in which Kbuild records how a file was built, and from which files."""
     path = build_dir / made
     path.parent.mkdir(parents=True, exist_ok=True)
     listing = "".join(f"  ../{header} \\\n" for header in headers)
@@ -22,7 +22,7 @@ def keep_record(build_dir: Path, made: str, source: str, headers: Sequence[str])
 
 
 class Objects(unittest.TestCase):
-    """What the records of an earlier build say of a change."""
+    """Look up changed files in the .cmd files of an earlier build."""
 
     def setUp(self) -> None:
         self.tree = Path(tempfile.mkdtemp(prefix="kunit-test-"))

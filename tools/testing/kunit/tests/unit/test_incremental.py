@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A run soon after another: what is made, what is not, and when that is left to the tool."""
+"""A repeated run: what it rebuilds, and when it leaves the build to the kernel's kunit.py."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ OURS = f"--qemu_config={options.ARM64_QEMU_CONFIG}"
 
 
 class Again(unittest.TestCase):
-    """A tree with an image that has just been made."""
+    """A tree whose image is up to date."""
 
     def setUp(self) -> None:
         self.status = 0
@@ -31,7 +31,7 @@ class Again(unittest.TestCase):
         self.start()
 
     def start(self) -> None:
-        """Make the tree and the image."""
+        """Create the tree and the image."""
         self.tree = Path(tempfile.mkdtemp(prefix="kunit-test-"))
         self.addCleanup(shutil.rmtree, self.tree)
         self.bin = self.tree / ".bin"
@@ -164,12 +164,12 @@ class Again(unittest.TestCase):
         self.write("mm/rmap.c", "no C\n")
         self.status = 2
         self.assertFalse(self.is_up_to_date())
-        # What is on the disk now is unknown.
+        # A failed make may have written anything, so the image is not used again.
         self.write("mm/rmap.c", "int rmap;\n")
         self.assertFalse(self.is_up_to_date())
 
     def test_what_is_left_to_the_tool(self) -> None:
-        """Whatever may decide what is built, or is not what it was."""
+        """Any change whose effect on the build is not known leads to a full build."""
         changes: dict[str, Callable[[], None]] = {
             "another file": lambda: self.write_and_commit("mm/new.c", "int n;\n"),
             "a file that git does not know": lambda: self.write("mm/new.h", "int n;\n"),
@@ -211,7 +211,7 @@ class Again(unittest.TestCase):
 
 
 class JustBoot(unittest.TestCase):
-    """The command line without the build."""
+    """The command line that only boots the kernel, without a build."""
 
     def test_it(self) -> None:
         line = options.take_apart(["run", "--jobs=2", "--timeout", "9", "--", "run"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The strict verdict, on captured and crafted console logs."""
+"""The strict verdict on a console log. Some logs are captured, some are made up."""
 
 import shutil
 import tempfile
@@ -45,7 +45,7 @@ class Logs(unittest.TestCase):
         return [*verdict.findings, *(c.finding for c in verdict.cases if c.finding)]
 
     def assert_finds(self, verdict: Verdict, kind: Kind, place: str = "") -> Finding:
-        """The first finding of a kind must be of that place; return it."""
+        """Check where the first finding of this kind is, and return it."""
         self.assertGreater(verdict.wrong, 0)
         found = [f for f in self.findings(verdict) if f.kind is kind]
         self.assertTrue(found, self.findings(verdict))
@@ -140,7 +140,7 @@ class Logs(unittest.TestCase):
         self.assertIn("mmu.c:912", splat.log[1])
 
     def test_each_warn_is_a_finding_of_its_own(self) -> None:
-        """They begin alike, and one may follow right behind another."""
+        """All WARNs begin with the same line, and one may directly follow another."""
         cut = "------------[ cut here ]------------"
         message = "a message of the caller"
         old = "WARNING: CPU: 0 PID: 33 at mm/memory.c:912 unmap+0x2c/0x4d0"
@@ -151,7 +151,7 @@ class Logs(unittest.TestCase):
         self.assertEqual(4, len({f.identity for f in splats.find(lines)}))
 
     def test_a_call_trace_belongs_to_its_warning(self) -> None:
-        """However many registers stand between them; the log leaves those out."""
+        """There may be many register dumps between them. The finding leaves those out."""
         registers = [f"x{n}: 0000000000000000 x{n - 1}: 0000000000000000" for n in range(29, 0, -2)]
         trace = ["Call trace:", " f+0x8/0x20", " g+0x4/0x10"]
         warning = "WARNING: CPU: 0 PID: 7 at mm/memory.c:9 f+0x8/0x20"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who installs what, and who is only told."""
+"""Missing packages: root installs them, a user is asked or gets the command to type."""
 
 import io
 import shutil
@@ -19,7 +19,7 @@ NICE = Requirement("no-such-nicety", "nicety", optional=True)
 
 
 class Apt:
-    """Stands for apt-get: takes down what it is asked for."""
+    """A fake apt-get that records its calls."""
 
     def __init__(self, *statuses: int) -> None:
         self.calls: list[list[str]] = []
@@ -31,7 +31,7 @@ class Apt:
 
 
 class Terminal(io.StringIO):
-    """Standard input or output that says it is a terminal."""
+    """Standard input or output that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How programs are started, and how what goes wrong reaches the user."""
+"""How programs are started, and what the user sees when one fails."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ from tests.world.fake import TOOLS
 
 
 def every_error() -> list[type[KunitError]]:
-    """KunitError and each class below it, in whatever module."""
+    """KunitError and all its subclasses, in any module."""
     for path in sorted(TOOLS.glob("harness/*/*.py")):
         importlib.import_module(".".join(path.relative_to(TOOLS).with_suffix("").parts))
     found = [KunitError]
@@ -33,7 +33,7 @@ def guarded(error: BaseException) -> tuple[int, str]:
     def main(_argv: list[str]) -> int:
         raise error
 
-    # The tests keep their own ways with signals.
+    # Do not replace the signal handlers of the test runner.
     held = mock.patch.object(signals, "catch_signals")
     with held, contextlib.redirect_stderr(io.StringIO()) as said:
         return program.main_guard(main, []), said.getvalue()
@@ -41,7 +41,7 @@ def guarded(error: BaseException) -> tuple[int, str]:
 
 class Messages(unittest.TestCase):
     def assert_message(self, error: BaseException, *words: str) -> int:
-        """A cause and a next step come out, no traceback; return the status."""
+        """The message must have a cause and a next step, and no traceback. Return the status."""
         status, said = guarded(error)
         first, *_, last = said.splitlines()
         self.assertRegex(first, r"^error: \S")

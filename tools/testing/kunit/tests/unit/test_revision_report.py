@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What make revision reports, on plain values."""
+"""The reports of make revision, made from hand-written outcomes."""
 
 import contextlib
 import io
@@ -159,7 +159,7 @@ class Told(unittest.TestCase):
         words = [tables.endings(outcome("a", "", death(kind)))[1] for kind in kinds]
         self.assertEqual(len(words), len(set(words)), words)
         self.assertTrue(all(len(word) <= 5 for word in words), words)
-        # The worst of several counts.
+        # The table shows the worst ending.
         shaky = death(Kind.FLAKY)
         for worse, found in (
             ("FLAKY", outcome("a", flaky="b")),
@@ -196,18 +196,18 @@ class Told(unittest.TestCase):
         self.assertGreater(sum(len(run.wrong) for run in runs), 0)
 
     def row(self, report: Report) -> list[str]:
-        """What the table of the tip says of its cases."""
+        """The columns of the tip's table that count cases."""
         return tables.tip(report)[1].split()[3:]
 
     def test_the_table_of_the_tip(self) -> None:
-        """passed, failed, skipped, missing, flaky, known, fault."""
+        """The columns are: passed, failed, skipped, missing, flaky, known, fault."""
         fault = Fault(Finding(Kind.FAILED, "x", place=of_case(B)), Shown.TIP, None, "4k")
         hang = Fault(death(Kind.HANG, B), Shown.TIP, None, "4k")
         dead = outcome("a", "", death(Kind.HANG, B), missing="bc")
         for report, row in (
             (self.report(tip=outcome("a", "b")), "1 1 0 0 0 1 0"),
             (self.report(fault, tip=outcome("a", "b")), "1 1 0 0 0 0 1"),
-            # What is flaky is no known bug, and what did not run is none either.
+            # A case that is flaky or did not run does not count as a known bug.
             (self.report(tip=outcome("a", flaky="b")), "1 0 0 0 1 0 0"),
             (self.report(fault, tip=outcome("a", flaky="b")), "1 0 0 0 1 0 0"),
             (self.report(hang, tip=dead), "1 0 0 2 0 0 1"),
@@ -219,7 +219,7 @@ class Told(unittest.TestCase):
         return {run.name: run for run in revision_document.junit_runs(report)}
 
     def test_a_flaky_death_or_splat_is_in_the_results_too(self) -> None:
-        """Not every flaky thing is a case."""
+        """A death or a splat that does not repeat belongs to no case, but is flaky all the same."""
         shaky = replace(splat(), kind=Kind.FLAKY)
         report = self.report(tip=outcome("ab", "", shaky))
         self.assertIs(Word.FLAKY, report.word)
@@ -235,12 +235,12 @@ class Told(unittest.TestCase):
             self.assertEqual(
                 (1, 0), (len(runs["patch 1 4k: one"].wrong), len(runs["tip 4k"].wrong))
             )
-        # One that is still there is.
+        # A splat that the tip still prints counts as its failure.
         report = self.report(Fault(splat(), Shown.PATCH, 1, "4k"), tip=outcome("ab", "", splat()))
         self.assertEqual(1, len(self.junit(report)["tip 4k"].wrong))
 
     def test_what_did_not_run_has_not_passed(self) -> None:
-        """Neither behind a death, nor where an earlier patch broke the build."""
+        """Cases after a death count as skipped, and so does a patch after a broken build."""
         dead = outcome("a", "", death(Kind.HANG, B), missing="bc")
         tip = self.junit(self.report(Fault(death(Kind.HANG, B), Shown.PATCH, 1, "4k"), tip=dead))[
             "tip 4k"

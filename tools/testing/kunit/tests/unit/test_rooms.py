@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The house: each room imports from those below it, and nobody imports a command."""
+"""The packages of harness are in layers: each imports only from the layers below it."""
 
 import ast
 import unittest
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.world.fake import TOOLS
 
-# From the ground up. Rooms on one floor do not know each other.
+# The layers, lowest first. Packages of one layer do not import each other.
 FLOORS = (
     {"base"},
     {"request"},
@@ -24,12 +24,12 @@ LONGEST = 300
 
 
 def floor(room: str) -> int:
-    """On which floor a room is."""
+    """The number of a package's layer."""
     return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules of harness that a file names, as room/module."""
+    """The modules of harness that a file imports, as package.module."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
             words = (node.module or "").split(".")[1:]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""From base to tip: what is booted, and how often. No word of any text decides."""
+"""How make revision walks from the base to the tip: what it boots, how often, and the verdict."""
 
 import contextlib
 import functools
@@ -32,15 +32,15 @@ from tests.world.fake import DATA
 
 
 class FakeBuilds:
-    """Stands for the kernels: what one boot of each state shows, and both of them."""
+    """Fake kernels. A state is the outcome of one boot, and optionally that of two boots."""
 
     def __init__(
         self, *states: tuple[Outcome, ...], kept: Sequence[int] = (), tip: tuple[Outcome, ...] = ()
     ) -> None:
-        # With any other config than 4k, only the tip is booted.
+        # Only the tip is booted with a config other than 4k.
         self._states = (*states, tip)
         self._kept = kept
-        # The states that were booted, the second boots included.
+        # The states that were booted. A repeated boot is listed again.
         self.boots: list[int] = []
 
     def begin(
@@ -75,7 +75,7 @@ class FakeBuilds:
 
 
 class Boots(unittest.TestCase):
-    """A state that would speak against the series is booted once more."""
+    """A boot that would count against the series is repeated once."""
 
     def walk(
         self,
@@ -118,7 +118,7 @@ class Boots(unittest.TestCase):
         self.assertEqual([("patch 1 4k", B)], [(w, f.place.name) for w, f in done.judged.flaky])
 
     def test_what_the_last_patch_should_have_turned_green(self) -> None:
-        """It passed at no patch, so that only the tip would be blamed. That counts as well."""
+        """The case never passed, so it fails only at the tip. That boot is repeated as well."""
         base, last = outcome("a", "b"), (outcome("a", "b"), outcome("a", flaky="b"))
         done = self.walk((base,), (base,), last)
         self.assertEqual(([0, 1, 2, 2], []), (self.builds.boots, done.judged.faults))
@@ -141,7 +141,7 @@ class Boots(unittest.TestCase):
         with self.assertRaises(BaseError):
             self.walk((dead, dead), (good,), (good,))
         self.assertEqual([0, 0], self.builds.boots)
-        # If it lives in the second boot, the series can be judged, but there is no verdict.
+        # If the base survives the second boot, the series is tested, but gets no verdict.
         shaky = outcome("ab", "", Finding(Kind.FLAKY, "words"))
         done = self.walk((dead, shaky), (good,), (good,))
         self.assertEqual(([0, 0, 1, 2], []), (self.builds.boots, done.judged.faults))
@@ -157,7 +157,7 @@ class Boots(unittest.TestCase):
         self.assertIn("the base itself (baseline, 4k): build failed", str(caught.exception))
 
     def test_what_two_boots_disagreed_on_is_not_kept(self) -> None:
-        """The next run boots that state again. Else "run it again" would be no advice."""
+        """The next run boots that state again, as the advice "run it again" promises."""
         good, shaky = outcome("ab"), outcome("a", flaky="b")
         self.walk((good,), (outcome("a", "b"), shaky), (good,), kept=(0, 1, 2))
         self.assertEqual([1, 1], self.builds.boots)
@@ -169,7 +169,7 @@ class Boots(unittest.TestCase):
 
 
 class Read(unittest.TestCase):
-    """From one console or two to an outcome."""
+    """How the console logs of one or two boots become an outcome."""
 
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp())
@@ -195,12 +195,12 @@ class Read(unittest.TestCase):
         self.assertTrue(self.read("panic", "panic").death)
 
     def test_a_second_boot_that_says_nothing(self) -> None:
-        """It speaks against the machine, not against the patch that failed in the first."""
+        """A silent boot is a problem of the machine, so the patch is not blamed."""
         found = self.read("splat", "")
         self.assertEqual({Kind.FLAKY}, {finding.kind for finding in found.findings})
 
     def test_cases_of_the_series_itself(self) -> None:
-        """What is not in expected/cases is well if it passes in both boots."""
+        """A case that expected/cases does not list is good if it passes in each boot."""
         name = "vmemmap_basepages.maps_altmap_pages"
         (self.directory / "cases").write_text("\n".join(sorted(CASES - {name})))
         self.assertIn(name, self.read("pass").good)
@@ -213,7 +213,7 @@ class Read(unittest.TestCase):
             self.assertNotIn(name, self.read(*names).good)
 
     def verdict(self, *names: tuple[str, ...]) -> tuple[Any, list[str], ExitStatus]:
-        """What a program learns of a series whose states said that: the base, then two patches."""
+        """The document, tables and status for these console logs of the base and two patches."""
         new, old = judged(), judged()
         base, *outcomes = (self.read(*pair) for pair in names)
         new.states[0].outcomes["4k"] = base
@@ -237,7 +237,7 @@ class Read(unittest.TestCase):
         )
 
     def test_no_word_of_a_text_decides(self) -> None:
-        """With the text of every finding replaced, all that a program reads stays the same."""
+        """The text of a finding is for people only. Replacing it does not change the verdict."""
         original = Finding.__init__
 
         def reworded(self: Finding, kind: Kind, text: str, *rest: Any, **more: Any) -> None:
@@ -262,7 +262,7 @@ class Read(unittest.TestCase):
 
 
 def _without_text(document: Any) -> Any:
-    """A document without what it says is for people only."""
+    """A document without the members that are for people only."""
     if isinstance(document, dict):
         return {key: _without_text(value) for key, value in document.items() if key != "what"}
     return [_without_text(one) for one in document] if isinstance(document, list) else document

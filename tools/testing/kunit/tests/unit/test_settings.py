@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the user says through variables: what it means, and what is refused."""
+"""The values of variables: how they are read, and which are refused."""
 
 import contextlib
 import io
@@ -36,7 +36,7 @@ class Flavours(unittest.TestCase):
 
 
 class NoWork(unittest.TestCase):
-    """What comes to nothing or asks for help touches neither disk nor network."""
+    """A command that fails early or prints help does not use the disk or the network."""
 
     def setUp(self) -> None:
         top = tempfile.TemporaryDirectory()

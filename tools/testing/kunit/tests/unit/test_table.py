@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Text in columns."""
+"""Plain-text tables."""
 
 import unittest
 

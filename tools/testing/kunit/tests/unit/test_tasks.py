@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Functions in threads: what they return, raise and start."""
+"""Functions that run in threads: results, exceptions, order, and the processes they start."""
 
 import functools
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Variables that mean nothing where they are given are refused, and nobody else's are."""
+"""Misspelled and unknown variables are refused. Variables of other programs are not."""
 
 import importlib
 import os
@@ -22,7 +22,7 @@ COMMANDS: dict[str, Command] = {
 CALLED = {command.name: command for command in COMMANDS.values()}
 CALLED["make run"] = CALLED["kunit.py"]
 
-# What is set in pipelines and shells. None of it is about us.
+# Variables of CI systems, shells and other programs. None of them is meant for altmap.
 STRANGERS: dict[str, str] = {
     # GitHub, GitLab, Jenkins, Travis, CircleCI, Buildkite, Azure, Debian's builders
     **{
@@ -65,7 +65,7 @@ STRANGERS: dict[str, str] = {
             "SOURCE_DATE_EPOCH",
         )
     },
-    # a shell, and a kernel developer's
+    # shells and kernel builds
     "HOME": "/root",
     "PATH": "/bin",
     "SHELL": "/bin/sh",
@@ -83,7 +83,7 @@ STRANGERS: dict[str, str] = {
     "PYTHON": "python3",
     "PYTHONPATH": "/x",
     "CCACHE_DIR": "/x",
-    # names that are near ours, for other things
+    # names that resemble those of altmap, but mean something else
     "FLAVOR": "m1.small",
     "FLAVORS": "debug release",
     "flavor": "vanilla",
@@ -112,7 +112,7 @@ STRANGERS: dict[str, str] = {
 
 
 def refusal(command: Command, typed: str = "", **environ: str) -> UsageError | None:
-    """What a program says to an environment. typed: names given on make's command line."""
+    """The error for an environment, or None. typed: the names on make's command line."""
     try:
         command.given({TYPED: typed, **environ})
     except UsageError as error:
@@ -122,13 +122,16 @@ def refusal(command: Command, typed: str = "", **environ: str) -> UsageError | N
 
 class Refusals(unittest.TestCase):
     def assert_meant(self, name: str, typed: str, value: str, meant: str, in_shell: bool) -> None:
-        """With that typed behind make X, the message says what was meant; and in a shell?"""
+        """Check that the error for a typed variable names the right one.
+
+        in_shell: whether the variable is also refused in the environment.
+        """
         error = refusal(CALLED[name], typed, **{typed: value})
         assert error, f"{name} {typed}={value} is not refused"
         self.assertIn(f"takes {meant}, not {typed}", error.cause)
         self.assertIn(f'{meant}="{value}"', error.next_step)
         self.assertEqual(in_shell, bool(refusal(CALLED[name], "", **{typed: value})))
-        # Whoever has set the right one as well knows both.
+        # If the right variable is set as well, the other one is not a mistake.
         both = {typed: value, meant: value}
         self.assertIsNone(refusal(CALLED[name], "", **both))
 
@@ -162,7 +165,7 @@ class Refusals(unittest.TestCase):
         self.assert_meant("make e2e", "SCENARIOES", "ram-*", "SCENARIOS", True)
         self.assert_meant("make revision", "TIP_CONFIG", "4k", "TIP_CONFIGS", True)
         self.assert_meant("make revision", "AGIANST", "v3.mbx", "AGAINST", True)
-        # Short names are near too many others.
+        # A short name resembles too many other names.
         for name in ("BASES", "BSE", "KSCR", "SHORTER"):
             self.assertIsNone(refusal(CALLED["make run"], "", **{name: "x"}))
 
@@ -257,10 +260,10 @@ class Declarations(unittest.TestCase):
 
 
 class Make(unittest.TestCase):
-    """The Makefile says what was typed on its own command line."""
+    """The Makefile tells altmap which variables are on its own command line."""
 
     def make(self, *args: str, **env: str) -> str:
-        """What make says to a call that must fail before it does anything."""
+        """Run make, which must fail before it creates a file. Return its error message."""
         with tempfile.TemporaryDirectory() as top:
             done = subprocess.run(
                 ["make", *args],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who is to blame: the judging of a series on plain values."""
+"""Which patch of a series is blamed for what, on hand-written outcomes."""
 
 import dataclasses
 import shutil
@@ -22,7 +22,7 @@ from tests.world.fake import DATA
 
 
 class Steps(unittest.TestCase):
-    """One patch after another: what each is at fault for."""
+    """Compare each patch with the state before it."""
 
     def steps(self, base: Outcome, *outcomes: Outcome) -> list[Fault]:
         progress, found = Progress(base), []
@@ -41,14 +41,14 @@ class Steps(unittest.TestCase):
         self.assertEqual((B,), self.states[1].broken["4k"])
 
     def test_what_is_mended_and_broken_again(self) -> None:
-        """Either patch is at fault for what it breaks, also if the base failed."""
+        """Each patch that breaks the case is at fault, even if the case failed on the base."""
         faults = self.steps(
             outcome("", "a"), outcome("a"), outcome("", "a"), outcome("a"), outcome("", "a")
         )
         self.assertEqual([2, 4], [f.patch for f in faults])
 
     def test_a_case_that_is_new_and_fails(self) -> None:
-        """It never passed, so that no patch has broken it; the tip tells."""
+        """The case never passed, so no patch broke it. It is reported at the tip."""
         self.assertEqual([], self.steps(outcome("a"), outcome("a", "b")))
 
     def test_a_case_that_a_patch_removes(self) -> None:
@@ -93,7 +93,7 @@ class Steps(unittest.TestCase):
             self.assertEqual([(1, Shown.PATCH, kind, "")], brief(faults))
 
     def test_what_does_not_build_is_told_once(self) -> None:
-        """The next patch is not to blame for it, but for an error of its own."""
+        """A later patch is not blamed for the same error, only for a new one."""
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
         other = Outcome(run(ending=Ending.BUILD_FAILED, said="y.c:1: error: no"))
         good = outcome("a")
@@ -102,24 +102,24 @@ class Steps(unittest.TestCase):
         self.assertEqual([1, 3], [f.patch for f in self.steps(good, unbuilt, good, unbuilt)])
 
     def test_a_case_that_the_kernel_died_in(self) -> None:
-        """The patch that made it die broke it; no later one did, and one may mend it."""
+        """Only the patch that made the kernel die is blamed. A later patch can repair the case."""
         dead = outcome("a", "", death(Kind.HANG, B), missing="bc")
         faults = self.steps(outcome("abc"), dead, outcome("ac", "b"), outcome("abc"))
         self.assertEqual([(1, Kind.HANG)], [(f.patch, f.finding.kind) for f in faults])
         self.assertEqual([(), (), (B,)], [state.green["4k"] for state in self.states])
 
     def test_a_death_hides_the_splats_behind_it(self) -> None:
-        """Who lets the kernel live again is not to blame for what it always said."""
+        """A patch that repairs the kernel is not blamed for a splat that the base had."""
         base, dead = outcome("abc", "", splat()), outcome("a", "", death(Kind.HANG), missing="bc")
         faults = self.steps(base, dead, dead, outcome("abc", "", splat()))
         self.assertEqual([(1, Kind.HANG)], [(f.patch, f.finding.kind) for f in faults])
 
     def test_a_splat_that_was_flaky_before(self) -> None:
-        """As with a case: whose it is cannot be told."""
+        """As with a case: nobody knows which patch caused it."""
         shaky = replace(splat(), kind=Kind.FLAKY, text="only in the first boot")
         found, dead = outcome("a", "", splat()), outcome("", "", death(Kind.HANG), missing="a")
         self.assertEqual([], self.steps(outcome("a"), outcome("a", "", shaky), found))
-        # A death hides it meanwhile.
+        # The same if a death hides the splat in between.
         faults = self.steps(outcome("a"), outcome("a", "", shaky), dead, found)
         self.assertEqual([Kind.HANG], [f.finding.kind for f in faults])
         faults = self.steps(
@@ -128,7 +128,7 @@ class Steps(unittest.TestCase):
         self.assertEqual([3], [f.patch for f in faults])
 
     def test_flaky_is_no_fault_and_forgotten(self) -> None:
-        """Nobody is at fault, neither now nor when it fails for good."""
+        """No patch is blamed, not even a later one at which the case fails in both boots."""
         shaky = Finding(Kind.FLAKY, "words", subject="BUG: x")
         self.assertEqual(
             [], self.steps(outcome("ab"), outcome("a", "", shaky, flaky="b"), outcome("a", "b"))
@@ -152,7 +152,7 @@ class Tip(unittest.TestCase):
     def test_what_a_patch_was_found_guilty_of(self) -> None:
         fault = Fault(Finding(Kind.FAILED, "x", place=of_case(B)), Shown.PATCH, 2, "4k")
         self.assertEqual([], self.judge(outcome("a", "b"), known=[fault]))
-        # With another config it is told, and whose it is.
+        # With another config, it is reported again and names the patch.
         faults = self.judge(outcome("a", "b", config="64k"), known=[fault])
         self.assertEqual([(2, Shown.TIP, Kind.FAILED, B)], brief(faults))
 
@@ -188,7 +188,7 @@ class Tip(unittest.TestCase):
         self.assertEqual(
             [Kind.HANG, Kind.SPLAT], [f.finding.kind for f in self.judge(found, ["s.a"])]
         )
-        # What the kernel complained of before that case is another matter.
+        # A WARN before that case still counts.
         early = splat("WARNING: early")
         console = text.replace(
             "    ok 1 takes_from_altmap", "WARNING: early\n    ok 1 takes_from_altmap"
@@ -201,7 +201,7 @@ class Tip(unittest.TestCase):
         self.assertEqual({A}, set(blame.tolerated("stock", None, expected)))
         base = outcome("c", "ab")
         self.assertEqual({A, B}, set(blame.tolerated("stock", base, expected)))
-        # On the baseline most fail for want of the feature.
+        # On the baseline, most cases fail because the feature is missing.
         self.assertEqual({A}, set(blame.tolerated("baseline", base, expected)))
 
     def test_two_revisions(self) -> None:
@@ -223,7 +223,7 @@ class Tip(unittest.TestCase):
 
 
 class Expected(unittest.TestCase):
-    """What is expected is what the version of the base can do."""
+    """The expected results depend on the version of the base."""
 
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp())
@@ -244,7 +244,7 @@ class Expected(unittest.TestCase):
         self.assertEqual(5, self.good((7, 3)))
 
     def test_a_walk_asks_by_the_version_of_its_base(self) -> None:
-        """Whatever BASE says: KSRC may be any kernel."""
+        """The version comes from the tree and not from BASE, because KSRC may be any kernel."""
         told = series_run.SeriesRun.__new__(series_run.SeriesRun)
         told.judged = judged()
         for words, version in (("6.12.117", (6, 12)), ("7.2.0-rc3", (7, 2)), ("7.3-rc7", (7, 3))):
@@ -258,7 +258,7 @@ class Expected(unittest.TestCase):
         self.assertEqual((7, 2), told._release)
 
     def test_a_perfect_series_on_a_newer_kernel(self) -> None:
-        """There it skips what it cannot do, and fails what stock fails."""
+        """The newer kernel skips what it does not support, and fails what stock fails."""
 
         def faults(version: tuple[int, int]) -> list[Fault]:
             found = outcomes.read_outcome(run(console=console), judge.EXPECTED, version)
@@ -311,14 +311,14 @@ class Blame(unittest.TestCase):
     def test_a_patch_that_did_not_change_is_not_to_blame(self) -> None:
         self.change_patch_one()
         self.assertEqual(1, self.patch())
-        # The same for one that breaks what passed before. To bisect, what was seen counts.
+        # The same if a patch breaks a case that passed. Bisecting still stops at that patch.
         self.new.faults = [replace(self.new.faults[0], shown=Shown.PATCH, patch=2)]
         self.assertEqual(1, self.patch())
         self.assertEqual((2,), self.new.not_bisectable)
         self.assertIn("seen at patch 2", self.new.faults[0].text)
 
     def test_the_only_patch_that_changed(self) -> None:
-        """Whatever else differs at the tip from the older revision, it comes from that patch."""
+        """Any difference between the tips of the two revisions comes from that patch."""
         self.change_patch_one()
         self.new.faults = [Fault(splat(), Shown.TIP, None, "4k")]
         self.assertEqual(1, self.patch())
@@ -361,7 +361,7 @@ class Blame(unittest.TestCase):
             self.assertEqual((2,) if stops else (), self.new.not_bisectable, kind)
 
     def test_a_patch_does_not_mend_what_the_one_before_it_broke(self) -> None:
-        """It is not to blame, but git bisect cannot stop there either."""
+        """The second patch is not blamed, but git bisect cannot use its commit either."""
         self.new.faults = [Fault(death(Kind.HANG), Shown.PATCH, 1, "4k")]
         for tree in (outcome("a", "", death(Kind.HANG)), Outcome(run(ending=Ending.BUILD_FAILED))):
             self.new.states[1].outcomes["4k"] = self.new.states[2].outcomes["4k"] = tree

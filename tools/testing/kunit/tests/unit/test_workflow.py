@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The GitHub workflows: what can be seen of them without GitHub."""
+"""The GitHub workflows, as far as they can be checked without GitHub."""
 
 import re
 import unittest
@@ -19,7 +19,7 @@ def jobs(text: str) -> dict[str, str]:
 
 
 def steps(job: str) -> list[str]:
-    """What a job runs and uses, in order."""
+    """The commands and actions of a job, in order."""
     return re.findall(r"^      - (?:run|uses): (.*)$", job, re.MULTILINE)
 
 
