@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests that run whole programs on a kernel of a dozen files."""
+"""Tests that run whole programs, with a kernel of a dozen files and fake tools."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a kept result depends on, changed one by one in the small world."""
+"""Changes to a fake world. After each of them, a stored result must not be used again."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ COMPILER, LINKER = "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ld"
 
 @contextlib.contextmanager
 def rewritten(path: Path, text: str) -> Iterator[None]:
-    """Another file at that path for the block; then the same one as before, times included."""
+    """Replace a file during the block. Then restore it, its times included."""
     before = path.with_name(path.name + ".before")
     path.rename(before)
     path.write_text(text)
@@ -25,7 +25,7 @@ def rewritten(path: Path, text: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def touched(path: Path) -> Iterator[None]:
-    """A file with a later time for the block."""
+    """Give a file a later time during the block."""
     before = path.stat()
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     yield
@@ -34,14 +34,14 @@ def touched(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def exported(world: World, name: str, value: str) -> Iterator[None]:
-    """A variable in the environment for the block."""
+    """Set an environment variable during the block."""
     world.env[name] = value
     yield
     del world.env[name]
 
 
 def relevant(world: World) -> dict[str, Callable[[], ContextManager[None]]]:
-    """Changes after which nothing that was kept may be used. LINKER must be there."""
+    """Changes after which no stored result may be used. The fake LINKER must exist."""
     tools = world.repo / "tools/testing/kunit"
     qemu = tools / "qemu_configs/arm64.py"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A mailing list's archive as public-inbox serves it, as far as b4 asks it for something."""
+"""A fake mail archive. It answers the requests that b4 sends to public-inbox."""
 
 import gzip
 import http.server
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 
 class MailArchive:
-    """Serves mails on the loopback device until it is closed."""
+    """Serve mails on the loopback device until close() is called."""
 
     def __init__(self, mails: Sequence[str]) -> None:
         self.asked: list[str] = []
@@ -41,23 +41,23 @@ class MailArchive:
 
     @property
     def config(self) -> str:
-        """What tells b4 to ask this archive, in a user's configuration of git."""
+        """The lines of a .gitconfig that make b4 use this archive."""
         return f"[b4]\n\tmidmask = {self.url}%s\n\tsearchmask = {self.url}?x=m&t=1&q=%s\n"
 
     def find(self, path: str) -> list[str]:
-        """The mails of the thread, or of the search, that a path asks for."""
+        """The mails of the thread or search that a URL path requests."""
         parts = urllib.parse.urlsplit(path)
         subject = re.search(r's:"([^"]*)"', urllib.parse.parse_qs(parts.query).get("q", [""])[0])
         wanted = subject[1] if subject else f"<{urllib.parse.unquote(parts.path).split('/')[2]}>"
         found = [mail for mail in self.mails if wanted in mail.partition("\n\n")[0]]
-        # Of a mail that is found, its whole thread is sent.
+        # Send the whole thread of each mail that matches.
         roots = {
             (_REPLY.search(mail) or _IDENT.search(mail) or [""])[0].split()[-1] for mail in found
         }
         return [mail for mail in self.mails if any(root in mail for root in roots)]
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -67,6 +67,6 @@ _IDENT = re.compile(r"^Message-ID: <\S+>$", re.MULTILINE)
 
 
 def threaded(ident: str, root: str, mail: str) -> str:
-    """A mail with a message-id, that answers the first one of its thread."""
+    """A mail with this message-id, as a reply to root if that is not empty."""
     head = f"Message-ID: <{ident}>\n" + (f"In-Reply-To: <{root}>\n" if root else "")
     return mail.replace("\nSubject:", f"\n{head}Subject:", 1)

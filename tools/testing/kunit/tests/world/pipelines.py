@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make check-pipelines: run .gitlab-ci.yml in the small world, check the GitHub workflows,
-and build the image of Containerfile.
+"""make check-pipelines: run .gitlab-ci.yml in a fake world, check the GitHub workflows, and build
+the image of Containerfile.
 
-Not a part of make check: it needs npm and fetches gitlab-ci-local with it, and the image takes
-2 GB. The jobs are the real ones, on a clone whose kernel and kernel tool are the tests' own.
+It is not a part of make check, because it needs npm to fetch gitlab-ci-local, and the image takes
+2 GB. The jobs are the real ones. They run in a clone with a fake kernel and a fake kunit.py.
 """
 
 import os
@@ -22,9 +22,9 @@ from harness.request.variables import Command
 from tests.unit.test_judge import CASES
 from tests.world.fake import DATA, Ran, World
 
-# The last one that Node 20 can run.
+# The newest version that runs on Node 20.
 GITLAB_CI_LOCAL = "gitlab-ci-local@4.61.1"
-# Knows the grammar of GitHub's workflows.
+# Checks the grammar of GitHub workflows.
 ACTION_VALIDATOR = ("@action-validator/cli@0.6.0", "@action-validator/core@0.6.0")
 NPM = packages.Requirement("npm", "npm")
 RSYNC = packages.Requirement("rsync", "rsync")
@@ -34,12 +34,12 @@ MMDEBSTRAP = packages.Requirement("mmdebstrap", "mmdebstrap")
 
 
 def program_of(name: str) -> Path:
-    """Where a program of npm's is, or is to be."""
+    """The path of a program that npm installs."""
     return settings.read().build / "npm/node_modules/.bin" / name
 
 
 def runner() -> Path:
-    """Where gitlab-ci-local is, or is to be."""
+    """The path of gitlab-ci-local."""
     return program_of("gitlab-ci-local")
 
 
@@ -85,7 +85,7 @@ class Workflows(unittest.TestCase):
 
 
 class Pipelines(World):
-    """The GitLab pipeline. FAKE_CONSOLE is what each guest says."""
+    """The GitLab pipeline. Each guest prints FAKE_CONSOLE."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -115,7 +115,7 @@ class Pipelines(World):
             self.git(self.repo, *argv)
 
     def pipeline(self, log: str) -> Ran:
-        """Run all jobs, each in a copy of the clone with what artifacts brought it."""
+        """Run all jobs. Each runs in a copy of the clone, with the artifacts of earlier jobs."""
         argv = [
             str(runner()),
             "--force-shell-executor",
@@ -141,7 +141,7 @@ class Pipelines(World):
             "make report",
         ):
             self.assertIn(command, ran.stdout)
-        # Five cases, a kernel in each of four shards, two boots of each.
+        # Four shards with one kernel each. Each kernel boots twice and runs five cases.
         self.assertEqual(4, ran.stdout.count(" 10 passed, 0 failed"), ran.stdout)
         self.assertEqual(1, ran.stdout.count(" 40 passed, 0 failed"), ran.stdout)
 

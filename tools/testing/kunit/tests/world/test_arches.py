@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make arches: what is compiled, and what counts as a failure."""
+"""make arches: what it compiles, and what counts as a failure."""
 
 import re
 import unittest
@@ -9,7 +9,7 @@ from harness.commands import arches
 from harness.request.settings import REPO
 from tests.world.fake import Ran, World
 
-# Stands for make: allnoconfig does as it is told, anything else says what FAKE_CC is.
+# A fake make. allnoconfig writes the config that it gets. Any other target evaluates FAKE_CC.
 _MAKE = """\
 echo "$*" >>"$FAKE_CALLS"
 for word in "$@"; do case $word in
@@ -91,7 +91,7 @@ class Data(unittest.TestCase):
         for path in (REPO / "patches/series").glob("*.patch"):
             touched |= set(re.findall(r"^\+\+\+ b/(\S+)\.c$", path.read_text(), re.MULTILINE))
         compiled = {name[: -len(".o")] for arch in arches.ARCHES for name in arch.objects}
-        # arm64's are what all the rest is about.
+        # make check and make matrix compile the files of arm64.
         self.assertEqual(set(), {x for x in touched if not x.startswith("arch/arm64")} - compiled)
 
     def test_choosing(self) -> None:

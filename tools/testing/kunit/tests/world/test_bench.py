@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make bench: measurements read, compared, told; from end to end in the small world."""
+"""make bench: reading, comparing, printing and drawing measurements, and whole runs."""
 
 import json
 import unittest
@@ -28,7 +28,7 @@ from tests.world.test_origin_map import SVG
 GIB = 1 << 30
 FACTS = "bench: kernel page=4096 section=134217728 subsection=2097152 struct_page=64 block=2097152"
 
-# What memremap_pages() of a GiB takes, in thousands of instructions.
+# The instructions, in thousands, that each call takes for 1 GiB.
 COSTS: dict[tuple[str, str], int] = {
     ("memremap_pages", "device"): 13000,
     ("memunmap_pages", "device"): 9000,
@@ -63,7 +63,7 @@ def lines() -> list[str]:
 
 
 def log(rows: Iterable[str]) -> str:
-    """A console that tells these rows, in the suite's last case."""
+    """A console log with these rows in the last case of the suite."""
     expected = judge.read_expectation(bench.EXPECTED, "stock", "4k", (6, 12))
     cases = sorted(name.split(".")[1] for name in expected.cases)
     text = [
@@ -168,7 +168,7 @@ class Compare(unittest.TestCase):
             (33000, 0, 1 << 24, 0),
             (34000, 0, 1 << 24, 1),
             (33000, 1, 1 << 24, 1),
-            # 64 KiB of struct pages, which need not share a page with others.
+            # 64 KiB of struct pages fill a page, so they do not share it.
             (33000, 0, 1 << 26, 1),
         ):
             stock = small(30000, 1, count)
@@ -220,7 +220,7 @@ class Compare(unittest.TestCase):
         costs = self.costs()
         added = bench_costs.adding(costs, "device", GIB)
         self.assertEqual(costs.work("memremap_pages", "device", "device", GIB), sum(added.values()))
-        # The parts sleep nowhere and are taken by all instructions, hence 14 more.
+        # The parts do not sleep, so all instructions count: 7 more for each of two parts.
         self.assertEqual(10200014, added["struct pages"])
         self.assertEqual(2000000, added["linear mapping"])
         removed = bench_costs.removing(costs, "ram", GIB)
@@ -281,7 +281,7 @@ class Draw(unittest.TestCase):
         text = [element.text for element in root.iter(f"{SVG}text")]
         for flavour in flavours:
             self.assertIn(f"all of it, {flavour}", text)
-        # In each of four panels a mark for each of two sizes, and one in the legend.
+        # Each flavour has a mark for two sizes in each of four panels, and one in the legend.
         marks = [use.get("{http://www.w3.org/1999/xlink}href") for use in root.iter(f"{SVG}use")]
         shapes = {path.get("id"): path.get("d") for path in root.iter(f"{SVG}path")}
         drawn = Counter(shapes.get(str(mark)[1:]) for mark in marks)
@@ -293,7 +293,7 @@ class Draw(unittest.TestCase):
         self.assertGreater(min(marks), picture.HEAD + 40)
 
     def test_a_part_below_nothing(self) -> None:
-        """The calls are measured one by one; what is cheap may come out so."""
+        """Each call is measured by itself, so a cheap part can come out negative."""
         key = Key("vmemmap_populate", "device", "ram", GIB)
         rows = dict(self.costs.rows)
         rows[key] = replace(rows[key], insns=10**9)
@@ -345,7 +345,7 @@ class Trace(unittest.TestCase):
         return executed(0x7F02, self.END)
 
     def test_which_functions_are_told_of(self) -> None:
-        """Those of the objects that have such an instruction; of the marks, the first one."""
+        """Functions that contain a barrier, and the first instruction of each mark."""
         self.assertEqual(["set_table", "cost_begin", "cost_end"], [f.name for f in self.found])
         said = bench_barriers.arguments(self.found, Path("/tmp/a log"))
         self.assertIn("-D '/tmp/a log' -dfilter 0xffff800080000010..0xffff80008000001f,", said)
@@ -384,7 +384,7 @@ class Trace(unittest.TestCase):
         self.assertEqual([{}], found)
 
     def test_a_block_of_another_length(self) -> None:
-        """When QEMU's budget of instructions ends, it makes a shorter one of the same address."""
+        """When its instruction budget ends, QEMU translates a shorter block of the same address."""
         whole, part = executed(0x7F03, self.TABLE), executed(0x7F04, self.TABLE)
         found = self.count(
             translated(self.TABLE, *self.BODY),
@@ -417,7 +417,7 @@ class Choose(unittest.TestCase):
 
 
 class Make(World):
-    """The console is a file of the kernel, so that each flavour has its own."""
+    """Whole runs. The console log is a file in the kernel tree, so each flavour has its own."""
 
     is_prepared = False
 
@@ -452,7 +452,7 @@ class Make(World):
         ran = self.bench()
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         self.assertRegex(ran.stdout, r"4K pages: instructions +stock +series +fixed +fast")
-        # Six cases in each of four runs; 28 measurements compared in three of them.
+        # Four runs of six cases. Three of them compare 28 measurements with stock.
         self.assertEqual("108 passed, 0 failed", ran.stdout.splitlines()[-1])
 
     def test_the_guest_counts_instructions(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make check and make clean, from end to end in the small world."""
+"""make check, make soak and make clean, end to end in a fake world."""
 
 import json
 import unittest
@@ -32,7 +32,7 @@ class Check(World):
     def test_all_is_well(self) -> None:
         ran = self.check(FLAVOURS="fixed stock")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        # Two host tests, mypy, five cases in each of four runs.
+        # Two host tests, mypy, and four runs of five cases.
         self.assertEqual("23 passed, 0 failed", self.last_line(ran))
         self.assertTrue(all(len(line) <= 78 for line in ran.stdout.splitlines()), ran.stdout)
 
@@ -74,7 +74,7 @@ class Check(World):
         self.assertIn("0001-baseline.patch does not look like", ran.stdout)
 
     def test_host_tests(self) -> None:
-        """With the real pytest: one passes, one fails, one is skipped."""
+        """The real pytest runs three tests: one passes, one fails, one is skipped."""
         self.write("tools/testing/kunit/tests/__init__.py", "")
         self.write(
             "tools/testing/kunit/tests/test_it.py",
@@ -88,7 +88,7 @@ class Check(World):
         self.assertIn("AssertionError: 1 != 2", ran.stdout)
 
     def test_what_did_not_run_is_no_pass(self) -> None:
-        """There is neither a mutant that is fast nor a scenario."""
+        """The clone has no fast mutant and no scenario, so both rows are empty."""
         ran = self.check(CONFIGS="4k", FLAVOURS="series")
         self.assertEqual(1, ran.status)
         self.assertEqual("8 passed, 2 failed", self.last_line(ran))

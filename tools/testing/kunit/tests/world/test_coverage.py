@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make coverage: from what guests print to what ran, and what is told of it."""
+"""make coverage: reading gcov counters from console logs, and reporting lines that never ran."""
 
 import base64
 import re
@@ -26,7 +26,7 @@ OBJECT = "/build/.kunit-4k-e2e-coverage/mm/sparse"
 
 
 def printed(data: bytes, name: str = OBJECT) -> str:
-    """What the guest's counters() says."""
+    """The output of counters() in the guest."""
     lines = base64.encodebytes(data).decode().splitlines()
     head = f"# counters {len(data)} /sys/kernel/debug/gcov{name}.gcda\n"
     return head + "".join(f"#   {line}\n" for line in lines)
@@ -153,7 +153,7 @@ class Machine(unittest.TestCase):
 
 
 class Running(GuestWorld):
-    """The whole of it, with tools that obey."""
+    """Whole runs with fake tools."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -168,7 +168,7 @@ class Running(GuestWorld):
         self.counts("DA:21,$n")
 
     def counts(self, lines: str) -> None:
-        """What lcov finds out about the line that each of our two patches adds."""
+        """Let lcov report this for the line that each of the two patches adds."""
         self.tool(
             "lcov",
             'while [ "$1" != --output-file ]; do shift; done; tree=$PWD/build/linux-6.12/series\n'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a patch changes, compared with what git says."""
+"""The parser of patches, compared with git."""
 
 import re
 import unittest

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make docs: when pages are made, and when the old ones stay."""
+"""make docs: when it replaces the HTML pages, and when the old ones stay."""
 
 import unittest
 
 from tests.world.fake import World
 
-# Writes what it was given where the pages go, which is its last argument.
+# Writes its arguments to index.html in the output directory, which is the last argument.
 SPHINX = 'for last; do :; done\nmkdir -p "$last"\necho "$srctree $*" >"$last/index.html"\n'
 WARNS = SPHINX + 'echo "/x/page.rst:3: WARNING: Title underline too short." >&2\nexit 1'
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Scenarios: how they are read, run and judged."""
+"""make e2e: reading, choosing, running and judging scenarios."""
 
 import json
 import os
@@ -187,7 +187,7 @@ class Judging(unittest.TestCase):
         return [(outcome.name, outcome.status) for outcome in self.seen.outcomes]
 
     def finding(self, kind: Kind) -> Finding:
-        """The one finding of a kind in the cases."""
+        """The only finding of this kind in the cases."""
         (found,) = (o.finding for o in self.seen.outcomes if o.finding and o.finding.kind is kind)
         return found
 
@@ -266,7 +266,7 @@ class Host(unittest.TestCase):
 
 
 class Plugging(unittest.TestCase):
-    """The host's part of it, with a QEMU that says what it is told to."""
+    """The host plugs and unplugs a DIMM. A fake QEMU gives the answers of the test."""
 
     def setUp(self) -> None:
         directory = Path(tempfile.mkdtemp())
@@ -275,7 +275,7 @@ class Plugging(unittest.TestCase):
         self.commands: list[str] = []
 
     def qemu(self, *answers: str) -> None:
-        """Listen; answer each command with a line, or with several."""
+        """Start a fake QEMU that answers each command with one or more lines."""
         server = socket.socket(socket.AF_UNIX)
         self.addCleanup(server.close)
         server.bind(str(self.memory.control))
@@ -357,7 +357,7 @@ class Choosing(unittest.TestCase):
     def test_scenarios_that_must_fail_are_run_where_they_must(self) -> None:
         scenarios = e2e_reader.load()
         for flavour, _, globs in choice.RUNS:
-            # What needs firmware needs a larger kernel, too.
+            # Scenarios with firmware need a larger kernel, so only some kernels run them.
             must = {s.name for s in scenarios if flavour in s.failing and not s.has_firmware}
             self.assertLessEqual(must, {s.name for s in choice.matching(scenarios, globs)})
 
@@ -430,7 +430,7 @@ class Archives(unittest.TestCase):
 
 
 class GuestWorld(World):
-    """A world with what makes a guest, and one that says what it is told to."""
+    """A fake world with the tools that build a guest, and a QEMU that prints given logs."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -457,7 +457,7 @@ class GuestWorld(World):
         self.write("tools/testing/kunit/data/scenarios/two-devices.scenario", text)
 
     def console(self, *texts: str) -> None:
-        """What the guest says in one boot after another, and then from the first one again."""
+        """Set the console logs of successive boots. After the last one, the first follows again."""
         path = self.top / "console"
         for number, text in enumerate(texts, 1):
             path.with_suffix(f".{number}").write_text(text)
@@ -471,7 +471,7 @@ class GuestWorld(World):
 
 
 class Running(GuestWorld):
-    """The whole of it, with tools that obey."""
+    """Whole runs of make e2e with fake tools."""
 
     choice = {"FLAVOURS": "series", "CONFIGS": "4k", "FAKE_APT": "", "FAKE_GUEST": ""}
 
@@ -553,7 +553,7 @@ class Running(GuestWorld):
 
     def test_variants_run_side_by_side(self) -> None:
         self.scenario(GOOD)
-        # Each guest waits until there are two of them.
+        # Each guest waits until two of them run.
         both = 'while [ "$(/usr/bin/wc -l <"$FAKE_MARK.qemu")" -lt 2 ]; do sleep 0.1; done'
         self.tool("both", both)
         ran = self.e2e(FAKE_GUEST="both", JOBS="2")

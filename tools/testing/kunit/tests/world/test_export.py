@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make export: what the mails say, and that they do what their readers expect."""
+"""make export: the content of the mails, and what git am makes of them."""
 
 import tempfile
 import unittest
@@ -13,7 +13,7 @@ from tests.world.fake import KERNEL, World, patch
 
 LETTER = "Subject: [PATCH v3] mm: a title\nBase: {base}\n{more}\nWhy, and who is affected.\n"
 
-# Stands for perl, which is only called for get_maintainer.pl.
+# A fake perl. make export calls it for get_maintainer.pl only.
 MAINTAINERS = """\
 case "$*" in
 *--nom*) echo linux-mm@kvack.org;;
@@ -92,13 +92,13 @@ class Exporting(World):
         return sorted((self.out / name).glob("*.patch"))
 
     def add_fixes(self, second: int = 30) -> None:
-        """Two fixes, in lines that are far from each other or not."""
+        """Add two fixes. The second one changes the given line."""
         self.write("patches/fixes/series", "0001-a.patch\n0002-b.patch\n")
         self.write("patches/fixes/0001-a.patch", patch("mm/memory.c", "memory", 20, "int a;"))
         self.write("patches/fixes/0002-b.patch", patch("mm/memory.c", "memory", second, "int b;"))
 
     def seen_alone(self) -> None:
-        """Say that both fixes were tried alone, as they are now."""
+        """Record that both fixes, in their current form, were tested alone."""
         alone.write(self.repo / "patches/fixes", [{"4k": 1}, {"4k": 0}], "6.12")
 
 
@@ -240,7 +240,7 @@ class Plans(Exporting):
         self.write("Documentation/mm/altmap.rst", ".. SPDX\n\n:orphan:\n\nA page\n")
 
     def applied(self, count: int) -> Path:
-        """A kernel of the user's with the first mails applied."""
+        """A kernel tree with the first mails applied by git am."""
         linux = self.unpack_kernel(f"linux-{count}")
         self.git(linux, "init", "--quiet")
         self.git(linux, "add", "--force", ".")

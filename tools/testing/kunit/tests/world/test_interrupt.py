@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Ctrl-C in each phase: nothing is left running, and the next run succeeds."""
+"""Ctrl-C in each phase ends all processes, and the next run succeeds."""
 
 import os
 import signal
@@ -82,7 +82,7 @@ class CtrlC(World):
         self.interrupt(first)
 
     def test_a_guest_that_outlives_its_tool(self) -> None:
-        """Even when the kernel's tool is killed, what it started ends."""
+        """If the kernel's kunit.py is killed, its guest ends as well."""
         child = self.start("kunit.py", "run", env={"FAKE_TOOL": "guest hangs"})
         tool, guest = self.wait_for_hang(child)
         os.kill(tool, signal.SIGKILL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a run that was ended in the middle leaves to the next one."""
+"""An interrupted run saves its results, and the next run continues from there."""
 
 import contextlib
 import io
@@ -50,7 +50,7 @@ class Units(unittest.TestCase):
                 yield found
 
     def ended(self, *names: str, key: str = "same") -> None:
-        """A run that is ended after some results."""
+        """Interrupt a run after these results."""
         with self.assertRaises(KeyboardInterrupt), self.opened(key) as kept:
             for name in names:
                 kept.run(name, lambda name=name: run(name))  # type: ignore[misc]
@@ -151,7 +151,7 @@ class Units(unittest.TestCase):
 
 
 class Killed(World):
-    """Programs that are killed at random moments until they come to their end."""
+    """Programs that are killed at random moments and started again until they finish."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -161,7 +161,7 @@ class Killed(World):
         self.results = self.build / "results"
 
     def kill_after(self, child: "subprocess.Popen[str]", lines: int) -> None:
-        """Kill a program after so many lines of progress."""
+        """Kill a program after it has printed this many lines of progress."""
         assert child.stderr
         for _ in range(lines):
             child.stderr.readline()
@@ -173,14 +173,14 @@ class Killed(World):
         return len(list((self.results / partial).glob("*.unit.json")))
 
     def kill_until_done(self, name: str, stem: str, runs: str, choice: dict[str, str]) -> None:
-        """Run a program whole; then kill it again and again; the results must be the same."""
+        """Run a program once, then kill it repeatedly. The results must be the same."""
 
         def document() -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = json.loads(path.read_text())[runs]
             return found
 
         def outcome() -> list[Any]:
-            """What the results say, without times and without what is from an earlier run."""
+            """The results without times and without the marks of an earlier run."""
             return [(r["name"], [(c["name"], c["status"]) for c in r["cases"]]) for r in document()]
 
         path = self.results / f"{stem}.json"
@@ -191,9 +191,9 @@ class Killed(World):
         chance = random.Random(7)
         before = 0
         for attempt in range(6):
-            # What is there is told again, so a later run has more to say.
+            # A later run reports the saved results first, so it prints more lines.
             self.kill_after(self.start(name, env=choice), attempt + chance.randrange(1, 6))
-            # The older result is whole at every moment, and what is there stays.
+            # The older result file stays complete, and no saved result is lost.
             self.assertEqual(old, path.read_bytes())
             self.assertGreaterEqual(self.kept(f"{stem}.partial"), before)
             before = self.kept(f"{stem}.partial")
@@ -218,7 +218,7 @@ class Killed(World):
 
 class KilledInGuests(GuestWorld):
     def test_make_e2e(self) -> None:
-        """It is killed while the second kernel's guest hangs; the first is not booted again."""
+        """Kill make e2e while the second kernel hangs. The next run does not boot the first one."""
         hang = (
             'sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; /bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait'
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The front end: what it passes on, and what it tells."""
+"""The front end kunit.py: what it passes to the kernel's tool, and what it prints."""
 
 import shutil
 import unittest
@@ -8,7 +8,7 @@ from tests.world.fake import World, listing
 
 
 class PassThrough(World):
-    """What the kernel's tool is given."""
+    """The arguments and environment of the kernel's tool."""
 
     def given(self, *args: str, **env: str) -> list[str]:
         ran = self.front_end(*args, cwd=self.top, **env)
@@ -97,7 +97,7 @@ class PassThrough(World):
 
 
 class Paths(World):
-    """Relative paths mean what they mean where they are typed."""
+    """Relative paths are relative to the current directory, not to the prepared tree."""
 
     def setUp(self) -> None:
         super().setUp()

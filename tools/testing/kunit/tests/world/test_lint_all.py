@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make lint: every checker has its say, and none is heard for nothing."""
+"""make lint: it reports the findings of every checker, and nothing else."""
 
 import unittest
 
@@ -14,7 +14,7 @@ esac"""
 
 CLANG = 'echo "Debian clang version {version}"'
 
-# Says what the compiler, or sparse, would: on line 21 the series has changed something.
+# Prints warnings as a compiler or sparse would. The series changes line 21.
 MAKEFILE = KERNEL["Makefile"].partition("mm/%.o")[0] + (
     "%.o:\n"
     "\t@if [ 'C=$(C)$(LLVM)' = '$(FAKE_C)' ]; then echo '../$(FAKE_AT): warning: $(FAKE_C)'; fi\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make matrix and make report, from end to end in the small world."""
+"""make matrix and make report, end to end in a fake world."""
 
 import json
 import unittest
@@ -51,7 +51,7 @@ class Matrix(World):
     def test_boots_share_a_build(self) -> None:
         self.matrix(CONFIGS="4k-va52 4k")
         logs = sorted(path.name for path in self.results.glob("*.build.log"))
-        self.assertEqual([], logs)  # 4k-va52 is not there: nothing was begun.
+        self.assertEqual([], logs)  # No 4k-va52.config: nothing was started.
         self.write("lib/kunit-configs/va52.config", "")
         self.assertEqual(0, self.matrix(CONFIGS="4k-va52").status)
         self.assertEqual(1, len(list(self.results.glob("*.build.log"))))
@@ -59,7 +59,7 @@ class Matrix(World):
 
     def test_what_a_boot_is_given(self) -> None:
         self.write("lib/kunit-configs/va52.config", "")
-        self.matrix(CONFIGS="16k-va52")  # Its last boot: an older core, four of them.
+        self.matrix(CONFIGS="16k-va52")  # The last boot has four older cores.
         recorded = self.recorded()
         self.assertEqual("neoverse-n1", recorded["env"]["KUNIT_QEMU_CPU"])
         self.assertIn("--kernel_args=rodata=on", recorded["argv"])
@@ -94,7 +94,7 @@ class Matrix(World):
     def test_what_fails_on_another_architecture(self) -> None:
         known = "vmemmap_basepages.maps_altmap_pages"
         self.assertEqual(0, self.riscv("failure", known).status)
-        ran = self.riscv("failure", f"{known} stock")  # Not on series.
+        ran = self.riscv("failure", f"{known} stock")  # Expected on stock, not on series.
         self.assertEqual(1, ran.status)
         self.assertIn(f"{known} failed", ran.stdout)
         ran = self.riscv("failure", f"{known} stock", FLAVOURS="stock")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The page-origin map: read from a log, drawn."""
+"""make map: reading the map from a log, and drawing it."""
 
 import re
 import unittest
@@ -65,14 +65,14 @@ class Draw(unittest.TestCase):
         self.assertIn("offered, unused", text)
 
     def test_an_entry_is_a_box(self) -> None:
-        """Two blocks and 23 pages, each drawn among the addresses and in memory."""
+        """Two blocks and 23 pages are drawn twice: at their addresses and in memory."""
         root = ElementTree.fromstring(plot.figure([("x", self.map)]))
         edges = [g for g in root.iter(f"{SVG}g") if g.get("id", "").startswith("LineCollection")]
         boxes = [len(list(group.iter(f"{SVG}path"))) - 1 for group in edges]
         self.assertEqual([2, 2, 23, 23, 1], boxes)
 
     def test_it_suits_a_dark_page(self) -> None:
-        """Each colour that is there has another one, but for those that suit both."""
+        """Each colour has a dark variant, except for colours that suit both backgrounds."""
         drawn = plot.figure([("x", self.map)])
         both = {"#e69f00", "#5c3d00", "#8c959f", "#cf222e"}
         dark = re.search(r"<style>@media \(prefers-color-scheme:dark\)(.*?)</style>", drawn)

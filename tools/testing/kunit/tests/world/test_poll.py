@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-""".ci/poll, with a patchwork server and an altmap of the tests' own."""
+""".ci/poll, with a fake patchwork server and a fake altmap."""
 
 import http.server
 import json
@@ -69,7 +69,7 @@ class Poll(unittest.TestCase):
         return done.stdout
 
     def asked(self) -> list[str]:
-        """What was judged since the last time."""
+        """The series that were judged since the last call."""
         path = Path(f"{self.altmap}.asked")
         found = path.read_text().split() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -91,7 +91,7 @@ class Poll(unittest.TestCase):
         self.assertEqual(["part@b"], self.asked())
 
     def test_what_got_no_verdict_is_tried_again(self) -> None:
-        """That is said once, for cron mails all that is said."""
+        """The message is printed only once, because cron mails all output."""
         self.series(1, "broken@b")
         self.series(2, "good@b")
         said = self.poll()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""BASE=sid and the like: the newest kernel source of a Debian suite."""
+"""BASE=SUITE, such as sid: use the newest kernel source of a Debian suite."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ NEWER = {
     "Makefile": KERNEL["Makefile"].replace("6\nPATCHLEVEL = 12", "7\nPATCHLEVEL = 2"),
 }
 
-# Stands for apt-get, apt-cache and dpkg-deb of a machine; what they are given is kept.
+# A fake apt-get, apt-cache and dpkg-deb. It records its arguments in the file "calls".
 _APT = """\
 echo "$(basename "$0") $*" >>"$FAKE_APT/calls"
 [ ! -e "$FAKE_APT/offline" ] || { echo "E: no network" >&2; exit 100; }
@@ -57,7 +57,7 @@ class Suite(World):
         self.pack_kernel(NEWER, directory="apt/packages", base="7.2")
 
     def calls(self, word: str) -> list[str]:
-        """The calls of the machine's tools with that word."""
+        """The calls of the fake tools that have this word as an argument."""
         lines = (self.apt / "calls").read_text().splitlines()
         return [line for line in lines if f" {word} " in f"{line} "]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Preparing trees: layers, increments, repair, the user's work, KSRC."""
+"""make tree: layers, incremental updates, repair, changes of the user, KSRC."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from tests.world.fake import KERNEL, MAIL, PATIENCE, World, listing, patch
 
 
 def mtimes(tree: Path) -> dict[str, int]:
-    """When each file of a tree was written."""
+    """The modification time of each file in a tree."""
     return {
         str(p.relative_to(tree)): p.stat().st_mtime_ns
         for p in tree.rglob("*")
@@ -19,7 +19,7 @@ def mtimes(tree: Path) -> dict[str, int]:
     }
 
 
-# A mode, a file that comes, one that moves, a link that goes.
+# Changes a mode, adds a file, renames a file and removes a link.
 ALL_AT_ONCE = """\
 diff --git a/arch/arm64/mm/mmu.c b/arch/arm64/mm/mmu.c
 old mode 100644
@@ -207,7 +207,7 @@ class Increments(World):
 
 
 class Repair(World):
-    """Whatever moment a preparation is killed at, the next one succeeds."""
+    """make tree is killed at some moment. The next one succeeds."""
 
     is_prepared = False
 
@@ -258,7 +258,7 @@ class Repair(World):
             patch("arch/arm64/mm/mmu.c", "mmu", 20, "int two; int better;"),
         )
         self.write("mm/tests/more_kunit.c", "/* another */\n")
-        # What git leaves behind when it is killed: some files, some of them half.
+        # What git leaves behind when it is killed: incomplete files and a lock.
         index = self.git(tree, "rev-parse", "--path-format=absolute", "--git-path", "index")
         files = (f"{tree}/arch/arm64/mm/mmu.c", f"{tree}/mm/tests/more_kunit.c", f"{index}.lock")
         half = "; ".join(f"echo ha >{file}" for file in files)
@@ -286,7 +286,7 @@ class Repair(World):
 
 
 class UsersWork(World):
-    """What the user did in a prepared tree is never lost."""
+    """Changes that the user made in a prepared tree are never lost."""
 
     is_prepared = False
 
