@@ -78,7 +78,7 @@ class Kept(unittest.TestCase):
         self.builds().begin((), "4k", Limits(boot=limit))()
         return list(self.done)
 
-    def test_a_guest_that_reached_its_limit_may_get_more(self) -> None:
+    def test_a_guest_that_reached_its_limit_is_booted_with_a_higher_one(self) -> None:
         self.boot_seconds = 60.5
         self.assertEqual(["boot 60"], self.calls(60))
         self.assertEqual([], self.calls(60))
@@ -94,21 +94,21 @@ class Kept(unittest.TestCase):
         self.stacked = Stacked(Git(self.top), "commit", "another tree")
         self.assertEqual(["boot 60"], self.calls(60))
 
-    def test_a_machine_at_its_end_leaves_no_result(self) -> None:
+    def test_a_full_disk_leaves_no_result(self) -> None:
         self.build_log = "as: /tmp/x.s: No space left on device"
         with self.assertRaises(DiskSpaceError):
             self.builds().warnings((), "4k", ["mm/x.c"], Limits())
         self.build_log = ""
         self.assertEqual(("a warning",), self.builds().warnings((), "4k", ["mm/x.c"], Limits()))
 
-    def test_a_build_that_hangs_is_not_kept(self) -> None:
+    def test_a_build_that_hangs_is_not_stored(self) -> None:
         """A hang may be due to a busy machine, so it says nothing about the tree."""
         self.hangs = True
         self.assertIs(Ending.BUILD_HUNG, self.builds().begin((), "4k", Limits())().ending)
         self.hangs = False
         self.assertIs(Ending.RAN, self.builds().begin((), "4k", Limits())().ending)
 
-    def test_a_second_boot_is_kept_beside_the_first(self) -> None:
+    def test_a_second_boot_is_stored_beside_the_first(self) -> None:
         run = self.builds().begin((), "4k", Limits(boot=9))()
         self.assertIsNone(run.again)
         run = self.builds().repeat((), "4k", Limits(boot=9), run)
@@ -118,7 +118,7 @@ class Kept(unittest.TestCase):
         self.assertEqual(("console of boot 1", "console of boot 2"), (known.console, known.again))
         self.assertIs(known, self.builds().repeat((), "4k", Limits(boot=9), known))
 
-    def test_a_second_boot_that_says_nothing_is_one(self) -> None:
+    def test_a_second_boot_without_output_counts_as_a_boot(self) -> None:
         builds = self.builds()
         run = builds.begin((), "4k", Limits())()
         self.is_silent = True
@@ -127,7 +127,7 @@ class Kept(unittest.TestCase):
         self.assertEqual("", known.again)
         self.assertIs(known, self.builds().repeat((), "4k", Limits(), known))
 
-    def test_a_result_can_be_made_anew(self) -> None:
+    def test_a_stored_result_can_be_replaced(self) -> None:
         run = self.builds().begin((), "4k", Limits())()
         self.builds().repeat((), "4k", Limits(), run)
         builds = self.builds()
@@ -136,7 +136,7 @@ class Kept(unittest.TestCase):
         # The new result replaces the stored one.
         self.assertEqual("console of boot 3", builds.begin((), "4k", Limits())().console)
 
-    def test_a_second_boot_makes_a_result_one_of_this_run(self) -> None:
+    def test_a_result_that_is_booted_again_is_of_this_run(self) -> None:
         self.builds().begin((), "4k", Limits())()
         builds = self.builds()
         run = builds.begin((), "4k", Limits())()
@@ -159,7 +159,7 @@ class Kept(unittest.TestCase):
         ):
             self.assertIs(expected, ending.read_failure(log)[0], log)
 
-    def test_what_checkpatch_depends_on(self) -> None:
+    def test_checkpatch_runs_again_if_settings_or_tree_change(self) -> None:
         patch = Patch(Path("x.patch"), b"a patch")
 
         def asks() -> bool:

@@ -46,7 +46,7 @@ class Causes(unittest.TestCase):
             ),
         )
 
-    def test_a_case_that_says_nothing_stands_alone(self) -> None:
+    def test_a_case_without_a_message_is_a_cause_of_its_own(self) -> None:
         self.assertEqual([(3, 1), (3, 1)], self.found(failed("s.a", "x"), failed("s.b", "x")))
 
     def test_the_same_warn(self) -> None:
@@ -58,7 +58,7 @@ class Causes(unittest.TestCase):
         )
         self.assertIs(boot, cause.first)
 
-    def test_what_nobody_is_blamed_for_goes_to_the_patch_with_the_same_message(self) -> None:
+    def test_a_patch_is_blamed_for_failures_with_the_same_message(self) -> None:
         tip = [failed(f"s.t{n}", *message(n), patch=None) for n in range(5)]
         self.assertEqual([(2, 6)], self.found(*tip, failed("s.a", *message(9), patch=2)))
         # If no patch is blamed for that message, the cause has no patch.
@@ -90,7 +90,7 @@ class Causes(unittest.TestCase):
     def deed(self, *faults: Fault) -> str:
         return deed([Cause(3, (fault,)) for fault in faults])
 
-    def test_what_a_patch_did_in_words(self) -> None:
+    def test_the_headline_says_what_a_patch_did(self) -> None:
         panic = Fault(death(Kind.PANIC, "s.p"), Shown.PATCH, 3, "4k")
         style = Fault(Finding(Kind.CHECKPATCH, "an error"), Shown.PATCH, 3)
         self.assertEqual("breaks 1 case", self.deed(failed("s.a"), style))

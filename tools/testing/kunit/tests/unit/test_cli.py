@@ -31,7 +31,7 @@ class Options(unittest.TestCase):
         )
         self.assertEqual({"CONFIGS": "4k 64k", "FLAVOURS": "stock fixed", "JOBS": "3"}, found)
 
-    def test_an_option_goes_before_a_variable(self) -> None:
+    def test_an_option_overrides_a_variable(self) -> None:
         found = self.given(check, "check", "--configs=4k", CONFIGS="64k", FLAVOURS="stock")
         self.assertEqual({"CONFIGS": "4k", "FLAVOURS": "stock"}, found)
 
@@ -39,14 +39,14 @@ class Options(unittest.TestCase):
         found = self.given(revision, "revision", "v4.mbx", "--against", "v3.mbx", "--tip-only")
         self.assertEqual({"SERIES": "v4.mbx", "AGAINST": "v3.mbx", "TIP_ONLY": "1"}, found)
 
-    def test_run_hands_over_what_it_does_not_know(self) -> None:
+    def test_run_passes_on_unknown_options(self) -> None:
         with mock.patch.object(run, "main", return_value=0) as main:
             cli.main(["run", "--config=64k", "--raw_output", "arm64_*", "--qemu_args=-s"], {})
         self.assertEqual(
             ({"CONFIG": "64k"}, ["--raw_output", "arm64_*", "--qemu_args=-s"]), main.call_args[0]
         )
 
-    def test_gdb_has_a_kernel_of_its_own_in_the_tree(self) -> None:
+    def test_gdb_builds_its_own_kernel_in_the_tree(self) -> None:
         """The build directory is in the prepared tree, not in the current directory."""
         with mock.patch("harness.kernel.frontend.main", return_value=0) as main:
             with contextlib.redirect_stderr(io.StringIO()) as said:

@@ -89,11 +89,11 @@ class Progress(unittest.TestCase):
                 time.sleep(seconds)
         return seen.getvalue()
 
-    def test_the_second_time_it_says_how_long_it_may_take(self) -> None:
+    def test_the_second_run_shows_the_expected_duration(self) -> None:
         self.assertNotIn("of about", self.run_once(True))
         self.assertRegex(self.run_once(True), r"\r\x1b\[Kseries-4k.build: 0 of about 0 s")
 
-    def test_it_leaves_no_line_behind(self) -> None:
+    def test_the_status_line_is_cleared(self) -> None:
         self.assertTrue(self.run_once(True).endswith("\r\x1b[K"))
 
     def test_a_log_gets_whole_lines(self) -> None:
@@ -101,17 +101,17 @@ class Progress(unittest.TestCase):
         self.assertEqual({"kunit:   series-4k.build: 0 s so far"}, set(lines))
         self.assertLessEqual(len(lines), 2)
 
-    def test_what_is_short_is_not_remembered(self) -> None:
+    def test_a_short_duration_is_not_recorded(self) -> None:
         self.run_once(False, seconds=0.0)
         self.assertEqual([], list(self.top.iterdir()))
 
-    def test_what_fails_is_not_remembered(self) -> None:
+    def test_the_duration_of_a_failure_is_not_recorded(self) -> None:
         with self.assertRaises(ValueError), progress.activity("x"):
             time.sleep(0.1)
             raise ValueError
         self.assertEqual([], list(self.top.iterdir()))
 
-    def test_a_damaged_record_is_no_record(self) -> None:
+    def test_a_damaged_record_is_ignored(self) -> None:
         for text in ("", "[]", "{", '{"series-4k.build": "long"}'):
             (self.top / "durations.json").write_text(text)
             self.run_once(False, seconds=0.1)

@@ -51,12 +51,12 @@ class Repeated(unittest.TestCase):
         verdict, attempts = self.judged("pass")
         self.assertEqual(([1], 0), (attempts, verdict.wrong))
 
-    def test_what_fails_twice_has_failed(self) -> None:
+    def test_a_case_that_fails_twice_has_failed(self) -> None:
         verdict, attempts = self.judged("failure", "failure")
         self.assertEqual([1, 2], attempts)
         self.assertEqual([(Kind.FAILED, FAILS)], self.kinds(verdict))
 
-    def test_what_fails_once_is_flaky(self) -> None:
+    def test_a_case_that_fails_once_is_flaky(self) -> None:
         verdict, _ = self.judged("failure", "pass")
         self.assertEqual([(Kind.FLAKY, FAILS)], self.kinds(verdict))
         (case,) = (case for case in verdict.cases if case.finding)
@@ -64,23 +64,23 @@ class Repeated(unittest.TestCase):
         assert case.finding
         self.assertIn("EXPECTATION FAILED", "".join(case.finding.log))
 
-    def test_a_death_that_does_not_come_again(self) -> None:
+    def test_a_death_in_the_first_boot_only(self) -> None:
         """Only the second boot reaches the cases after the panic, so its results count."""
         verdict, _ = self.judged("panic", "pass")
         self.assertEqual([(Kind.FLAKY, "vmem_altmap"), (Kind.FLAKY, "")], self.kinds(verdict))
         self.assertEqual(5, verdict.count(Status.PASSED))
 
-    def test_a_death_that_comes_later(self) -> None:
+    def test_a_death_in_the_second_boot_only(self) -> None:
         verdict, _ = self.judged("failure", "panic")
         self.assertIn((Kind.FAILED, FAILS), self.kinds(verdict))
         self.assertIn((Kind.FLAKY, "vmem_altmap"), self.kinds(verdict))
 
-    def test_a_death_that_comes_again(self) -> None:
+    def test_a_death_in_both_boots(self) -> None:
         verdict, _ = self.judged("panic", "panic")
         self.assertIn((Kind.PANIC, "vmem_altmap"), self.kinds(verdict))
         self.assertIn((Kind.MISSING, "vmem_altmap.follows_model"), self.kinds(verdict))
 
-    def test_two_deaths(self) -> None:
+    def test_two_different_deaths(self) -> None:
         """A kernel that dies in both boots is at fault, even if it dies in different ways."""
         verdict, _ = self.judged("panic", "hang")
         self.assertTrue(verdict.has_died)
@@ -98,7 +98,7 @@ class Repeated(unittest.TestCase):
         dead = Verdict((), (Finding(Kind.HANG, "words"),))
         self.assertEqual((extra,), merge(found, dead).cases)
 
-    def test_a_splat_that_does_not_come_again(self) -> None:
+    def test_a_splat_in_the_first_boot_only(self) -> None:
         verdict, _ = self.judged("splat", "pass")
         self.assertEqual([(Kind.FLAKY, "")], self.kinds(verdict))
 
@@ -132,7 +132,7 @@ class Told(unittest.TestCase):
         self.assertIn("1 flaky", text)
         self.assertEqual("1 passed, 0 failed", text.splitlines()[-1])
 
-    def test_nothing_at_all_is_no_success(self) -> None:
+    def test_no_results_are_not_a_success(self) -> None:
         self.assertIs(ExitStatus.ERROR, results.status([]))
         empty = RunResult("series 4k", (), 1.0)
         self.assertEqual([Kind.EMPTY], [finding.kind for finding in empty.findings])

@@ -34,7 +34,7 @@ class Reading(unittest.TestCase):
         # pytest does not fail because of a skipped test.
         self.assertEqual((1, [Kind.SKIPPED]), self.read(self.suite("<skipped/>")))
 
-    def test_what_did_not_run_is_no_pass(self) -> None:
+    def test_no_results_are_not_a_pass(self) -> None:
         for xml in ("", "<", self.suite(), "<html/>"):
             self.assertEqual((1, [Kind.EMPTY]), self.read(xml), xml)
         self.assertEqual((2, [Kind.EMPTY]), self.read(self.suite(""), 3))

@@ -88,7 +88,7 @@ class Programs(Identity):
         for name in ("ld", "objcopy", "clang", "ld.lld", "qemu-system-aarch64"):
             self.assert_read(name, False)
 
-    def test_whatever_names_them(self) -> None:
+    def test_every_way_to_select_a_compiler(self) -> None:
         native = options.take_apart(["run"])
         before = identity.of_build(native, self.top, self.environ)
         with touched(self.bin / "ld"):
@@ -109,7 +109,7 @@ class Programs(Identity):
             self.assert_read(name, True, LLVM=value)
             self.assert_read("clang", False, LLVM=value)
 
-    def test_what_a_compiler_calls(self) -> None:
+    def test_the_programs_that_a_compiler_calls(self) -> None:
         hidden = self.tool("lib/cc1", "exit 1")
         self.tool("cross-gcc", f'[ "$1" != -print-prog-name=cc1 ] || echo {hidden}')
         self.assert_read("lib/cc1", True)
@@ -123,7 +123,7 @@ class Programs(Identity):
         (self.bin / "front/cross-gcc").symlink_to("../ccache")
         self.assertEqual(before, self.build(PATH=f"{self.bin}/front:{self.bin}"))
 
-    def test_path_matters_for_what_is_found_there(self) -> None:
+    def test_path_counts_only_for_the_programs_it_selects(self) -> None:
         before = self.build()
         self.tool("other/unrelated", "exit 1")
         self.assertEqual(before, self.build(PATH=f"{self.bin}/other:{self.bin}"))
@@ -135,7 +135,7 @@ class Programs(Identity):
 
 
 class Environment(Identity):
-    def test_what_a_build_reads(self) -> None:
+    def test_variables_that_a_build_reads(self) -> None:
         for name in (
             "KCFLAGS",
             "KAFLAGS",
@@ -171,7 +171,7 @@ class Environment(Identity):
                 self.assertNotEqual(self.build(), self.build(**{name: "x"}))
                 self.assertNotEqual(self.build(**{name: "x"}), self.build(**{name: "y"}))
 
-    def test_what_it_does_not_read(self) -> None:
+    def test_variables_that_a_build_does_not_read(self) -> None:
         for name in (
             "HOME",
             "TERM",
@@ -194,7 +194,7 @@ class Environment(Identity):
 
 
 class Options(Identity):
-    def test_what_a_build_depends_on(self) -> None:
+    def test_options_that_a_build_depends_on(self) -> None:
         for word in (
             "--kconfig_add=CONFIG_X=y",
             "--alltests",
@@ -206,7 +206,7 @@ class Options(Identity):
             with self.subTest(word):
                 self.assertNotEqual(self.build(), self.build(word))
 
-    def test_files_count_by_what_is_in_them(self) -> None:
+    def test_files_count_by_their_content(self) -> None:
         for path in (self.mine, self.qemu):
             before = self.build()
             with touched(path):
@@ -222,7 +222,7 @@ class Options(Identity):
         with self.assertRaises(OSError):
             self.build("--kunitconfig=nowhere")
 
-    def test_what_no_build_depends_on(self) -> None:
+    def test_options_that_no_build_depends_on(self) -> None:
         words = "--timeout=5", "--kernel_args=quiet", "--jobs=7", "--qemu_args=-smp 2", "suite"
         self.assertEqual(self.build(), self.build(*words))
 
@@ -253,7 +253,7 @@ class Boots(Identity):
             with self.subTest(word):
                 self.assertNotEqual(self.boot(), self.boot(word))
 
-    def test_what_no_boot_depends_on(self) -> None:
+    def test_options_that_no_boot_depends_on(self) -> None:
         self.assertEqual(self.boot(), self.boot("--jobs=7", "--timeout=5", KCFLAGS="-Os"))
 
 

@@ -67,17 +67,17 @@ class Objects(unittest.TestCase):
             ["arch/arm64/mm/mmu.o", "mm/rmap.o"], self.objects("mm/rmap.c", "arch/arm64/mm/mmu.c")
         )
 
-    def test_a_file_that_nothing_is_made_of(self) -> None:
+    def test_a_file_that_no_object_depends_on(self) -> None:
         self.assertEqual([], self.objects("arch/x86/mm/init.c"))
 
-    def test_a_name_that_another_begins_or_ends_with(self) -> None:
+    def test_similar_file_names(self) -> None:
         self.assertEqual([], self.objects("mm/rmap.cc"))
         self.assertEqual([], self.objects("rmap.c"))
 
     def test_part_of_a_library(self) -> None:
         self.assertIsNone(self.objects("lib/ctype.c"))
 
-    def test_a_header_that_more_than_objects_is_made_of(self) -> None:
+    def test_a_header_of_a_file_that_is_not_an_object(self) -> None:
         self.assertIsNone(self.objects("include/linux/mm.h"))
 
     def test_no_earlier_build(self) -> None:

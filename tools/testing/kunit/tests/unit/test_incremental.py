@@ -93,7 +93,7 @@ class Again(unittest.TestCase):
         self.assertTrue(self.is_up_to_date())
         self.assertEqual([], self.made)
 
-    def test_a_kernel_that_is_judged_is_built_anew_unless_nothing_has_changed(self) -> None:
+    def test_an_image_is_up_to_date_only_if_nothing_has_changed(self) -> None:
         def is_known(*words: str) -> bool:
             build = self.build(*words)
             return build.is_up_to_date(build.look())
@@ -115,7 +115,7 @@ class Again(unittest.TestCase):
         self.assertFalse(is_known())
         self.assertEqual([], self.made)
 
-    def test_kernel_build_asks_for_it(self) -> None:
+    def test_kernel_build_skips_an_image_that_is_up_to_date(self) -> None:
         told: list[str] = []
         one = kernel.Kernel(self.tree, Settings("series", "4k", "6.12", self.tree), self.tree, "x")
         no = Finding(Kind.BUILD, "no")
@@ -145,7 +145,7 @@ class Again(unittest.TestCase):
         self.assertTrue(self.is_up_to_date())
         self.assertEqual([["mm/rmap.o"]], self.made)
 
-    def test_an_edit_taken_back(self) -> None:
+    def test_an_edit_that_is_undone(self) -> None:
         self.write("mm/rmap.c", "int edited;\n")
         self.is_up_to_date()
         self.write("mm/rmap.c", "int rmap;\n")
@@ -168,7 +168,7 @@ class Again(unittest.TestCase):
         self.write("mm/rmap.c", "int rmap;\n")
         self.assertFalse(self.is_up_to_date())
 
-    def test_what_is_left_to_the_tool(self) -> None:
+    def test_changes_that_need_a_full_build(self) -> None:
         """Any change whose effect on the build is not known leads to a full build."""
         changes: dict[str, Callable[[], None]] = {
             "another file": lambda: self.write_and_commit("mm/new.c", "int n;\n"),
@@ -203,7 +203,7 @@ class Again(unittest.TestCase):
         self.environ.update(PATH=f"/elsewhere:{self.bin}", MAKEFLAGS="w", TERM="xterm")
         self.assertTrue(self.is_up_to_date())
 
-    def test_which_builds_are_ours(self) -> None:
+    def test_builds_that_can_be_incremental(self) -> None:
         self.assertTrue(self.build().is_ours())
         self.assertFalse(self.build("--arch=riscv").is_ours())
         self.assertFalse(self.build("--qemu_config=mine.py").is_ours())

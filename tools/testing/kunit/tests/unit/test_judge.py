@@ -121,7 +121,7 @@ class Logs(unittest.TestCase):
         self.assertIn("no memory is hidden", finding.text)
         self.assertEqual(1, verdict.count(Status.SKIPPED))
 
-    def test_a_skip_with_leave(self) -> None:
+    def test_an_allowed_skip(self) -> None:
         skips = {"vmem_altmap.takes_from_altmap": "the guest is too small"}
         self.assertEqual([], self.findings(self.judge("skipped", skips=skips)))
 
@@ -160,7 +160,7 @@ class Logs(unittest.TestCase):
         self.assertEqual([warning, warning], [f.subject for f in found])
         self.assertEqual((CUT, warning, *trace, END), found[0].log)
 
-    def test_offences_against_the_format(self) -> None:
+    def test_violations_of_the_format(self) -> None:
         for name, offence, where in (
             ("misnumbered", Offence.NUMBER, "gives_pages_back"),
             ("plan_too_long", Offence.WRONG_PLAN, "vmem_altmap"),
@@ -176,11 +176,11 @@ class Logs(unittest.TestCase):
     def test_garbage(self) -> None:
         self.assertGreater(self.judge("garbage").wrong, len(CASES))
 
-    def test_a_case_too_many(self) -> None:
+    def test_an_unknown_case_in_the_log(self) -> None:
         name = "vmem_altmap.gives_pages_back"
         self.assert_finds(self.judge("pass", cases=CASES - {name}), Kind.UNKNOWN, name)
 
-    def test_a_case_too_few(self) -> None:
+    def test_a_missing_case_in_the_log(self) -> None:
         cases = CASES | {"vmem_altmap.more"}
         self.assert_finds(self.judge("pass", cases=cases), Kind.MISSING, "vmem_altmap.more")
 
@@ -195,7 +195,7 @@ class Logs(unittest.TestCase):
 
 
 class Splats(unittest.TestCase):
-    def test_what_a_kernel_says_when_it_is_unwell(self) -> None:
+    def test_lines_that_are_splats(self) -> None:
         for line in (
             "WARNING: CPU: 0 PID: 1 at mm/memory.c:1 f+0x0/0x10",
             "WARNING: possible circular locking dependency detected",
@@ -213,7 +213,7 @@ class Splats(unittest.TestCase):
         ):
             self.assertTrue(splats.SPLAT.search(line), line)
 
-    def test_what_a_healthy_kernel_says(self) -> None:
+    def test_lines_that_are_no_splats(self) -> None:
         for name in ("pass", "failure", "param_failure", "no_kunit"):
             for line in log(name).splitlines():
                 self.assertFalse(splats.SPLAT.search(line), line)
@@ -275,7 +275,7 @@ class Files(unittest.TestCase):
         self.assertEqual(frozenset({"s.one"}), self.read().cases)
         self.assertEqual(frozenset({"s.one", "s.two"}), self.read(config="64k-kmemleak").cases)
 
-    def test_what_goes_for_a_fragment(self) -> None:
+    def test_an_entry_applies_to_configs_with_more_fragments(self) -> None:
         (self.dir / "stock").write_text("s.one 64k-va42\n")
         (self.dir / "skips").write_text("s.two 64k too little memory\n")
         self.assertEqual(frozenset(), self.read("stock", "64k").failing)

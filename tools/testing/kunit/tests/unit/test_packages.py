@@ -94,13 +94,13 @@ class Ensure(unittest.TestCase):
         with self.assertRaisesRegex(MissingToolError, "could not install no-such-package"):
             self.ensure(Apt(100, 0, 100), 0)
 
-    def test_what_else_there_is_to_do(self) -> None:
+    def test_an_error_names_the_alternative(self) -> None:
         kernel = Requirement("/no/such/archive", "linux-source-9.9", otherwise="or wait")
         with self.assertRaises(MissingToolError) as caught:
             self.ensure(Apt(100, 0, 100), 0, kernel)
         self.assertTrue(str(caught.exception).endswith("linux-source-9.9, or wait"))
 
-    def test_a_user_without_a_terminal_is_told(self) -> None:
+    def test_a_user_without_a_terminal_gets_the_command(self) -> None:
         with mock.patch.object(sys, "stdin", io.StringIO()):
             with self.assertRaises(MissingToolError) as caught:
                 self.ensure(Apt(), 1000)

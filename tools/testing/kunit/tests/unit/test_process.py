@@ -50,7 +50,7 @@ class Messages(unittest.TestCase):
             self.assertIn(word, said)
         return status
 
-    def test_every_error_of_ours(self) -> None:
+    def test_every_subclass_of_KunitError(self) -> None:
         for kind in every_error():
             with self.subTest(kind.__name__):
                 error = kind.__new__(kind)
@@ -75,7 +75,7 @@ class Messages(unittest.TestCase):
                 process.run_logged(["sleep", "60"], str(log), timeout=0.01)
         self.assertEqual(2, self.assert_message(caught.exception, "sleep 60", str(log)))
 
-    def test_what_the_system_refuses(self) -> None:
+    def test_errors_of_the_operating_system(self) -> None:
         for number, advice in (
             (errno.ENOSPC, "free some space"),
             (errno.EDQUOT, "free some space"),
@@ -91,7 +91,7 @@ class Messages(unittest.TestCase):
                 said = self.assert_message(error, "/some/file: the system's words", advice)
                 self.assertEqual(2, said)
 
-    def test_a_refusal_that_names_nothing(self) -> None:
+    def test_an_operating_system_error_without_a_file(self) -> None:
         self.assert_message(OSError("odd"), "odd")
         self.assert_message(OSError(errno.ENOSPC, "No space left on device"), "No space left")
 

@@ -71,7 +71,7 @@ class Told(unittest.TestCase):
                 self.assertEqual("", files.origin_figure(report))
         self.assertIn("python3-matplotlib is not installed", said.getvalue())
 
-    def test_what_is_not_finished_is_no_verdict(self) -> None:
+    def test_an_unfinished_run_has_no_verdict(self) -> None:
         for word, said in ((Word.RUNNING, "are done"), (Word.STOPPED, "stopped after")):
             report = replace(self.broken(), unfinished=word)
             self.assertTrue(revision_text.headline(report).startswith("So far: patch 1/2 makes"))
@@ -154,7 +154,7 @@ class Told(unittest.TestCase):
         self.assertEqual("64k", found["config"])
         self.assertEqual([False, True, True, None], [c["noticed"] for c in found["changes"]])
 
-    def test_how_a_kernel_ended_has_a_word_for_each(self) -> None:
+    def test_each_ending_of_a_kernel_has_its_own_word(self) -> None:
         kinds = [*DEATHS, Kind.SPLAT, Kind.KTAP, Kind.DUPLICATE, Kind.FLAKY]
         words = [tables.endings(outcome("a", "", death(kind)))[1] for kind in kinds]
         self.assertEqual(len(words), len(set(words)), words)
@@ -170,7 +170,7 @@ class Told(unittest.TestCase):
         self.assertEqual(("ok", "ok"), tables.endings(outcome("a")))
         self.assertEqual(("-", "-"), tables.endings(None))
 
-    def test_flaky_is_told_with_both_logs_and_is_no_failure(self) -> None:
+    def test_a_flaky_case_is_reported_and_is_no_failure(self) -> None:
         report = self.report(tip=outcome("a", flaky="b"))
         self.assertIn("FLAKY", revision_text.short(report))
         (first, *_) = revision_document.document(report)["flaky"]
@@ -227,7 +227,7 @@ class Told(unittest.TestCase):
             run = self.junit(report)[name]
             self.assertEqual(([], 1), (run.wrong, len(run.flaky)), name)
 
-    def test_what_was_mended_is_no_failure_of_the_tip(self) -> None:
+    def test_a_repaired_fault_is_no_failure_of_the_tip(self) -> None:
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
         for finding in (outcomes.not_built(unbuilt.run), splat(), death(Kind.HANG, B)):
             report = self.report(Fault(finding, Shown.PATCH, 1, "4k"))
@@ -239,7 +239,7 @@ class Told(unittest.TestCase):
         report = self.report(Fault(splat(), Shown.PATCH, 1, "4k"), tip=outcome("ab", "", splat()))
         self.assertEqual(1, len(self.junit(report)["tip 4k"].wrong))
 
-    def test_what_did_not_run_has_not_passed(self) -> None:
+    def test_cases_that_did_not_run_have_not_passed(self) -> None:
         """Cases after a death count as skipped, and so does a patch after a broken build."""
         dead = outcome("a", "", death(Kind.HANG, B), missing="bc")
         tip = self.junit(self.report(Fault(death(Kind.HANG, B), Shown.PATCH, 1, "4k"), tip=dead))[
@@ -265,7 +265,7 @@ class Told(unittest.TestCase):
         self.assertIn("&lt;red&gt; &amp;", page)
         self.assertNotIn("<red>", page)
 
-    def test_both_logs_of_what_is_flaky(self) -> None:
+    def test_the_report_has_both_logs_of_a_flaky_case(self) -> None:
         tip = replace(
             outcome("a", flaky="b"), run=run(console="the first said", again="the second said")
         )
@@ -277,7 +277,7 @@ class Told(unittest.TestCase):
         self.assertIn(".console-2.log", text)
         self.assertIn("run it again", text.splitlines()[0])
 
-    def test_whether_one_can_bisect_what_is_flaky(self) -> None:
+    def test_bisectable_with_a_flaky_case(self) -> None:
         report = self.report(tip=outcome("a", flaky="b"))
         self.assertIsNone(revision_document.document(report)["bisectable"])
         self.assertIn("Bisectable: not known", revision_text.full(report))
@@ -285,7 +285,7 @@ class Told(unittest.TestCase):
         alone = replace(self.report(), tip_only=True)
         self.assertIsNone(revision_document.document(alone)["bisectable"])
 
-    def test_what_is_from_an_earlier_run(self) -> None:
+    def test_results_of_an_earlier_run_are_marked(self) -> None:
         report = self.report()
         self.assertNotIn("earlier run", revision_text.full(report))
         for number, key in enumerate(("base", "one", "two")):

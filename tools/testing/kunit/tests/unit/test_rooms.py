@@ -37,7 +37,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 class Rooms(unittest.TestCase):
-    def test_each_room_has_a_floor_and_a_sentence(self) -> None:
+    def test_each_package_has_a_layer_and_a_docstring(self) -> None:
         there = {path.parent.name for path in HARNESS.glob("*/*.py")}
         self.assertEqual(set().union(*FLOORS), there)
         for room in there:
@@ -45,7 +45,7 @@ class Rooms(unittest.TestCase):
                 text = (HARNESS / room / "__init__.py").read_text(encoding="utf-8")
                 self.assertRegex(text, r'(?s)^# SPDX-License-Identifier: GPL-2.0\n"""[^"]+\."""\n$')
 
-    def test_a_room_imports_from_below(self) -> None:
+    def test_a_package_imports_only_lower_layers(self) -> None:
         seen = 0
         for path in HARNESS.glob("*/*.py"):
             room = path.parent.name

@@ -100,11 +100,11 @@ class Boots(unittest.TestCase):
             done.judged = done.so_far()
         return done
 
-    def test_what_is_expected_to_fail_costs_no_second_boot(self) -> None:
+    def test_an_expected_failure_is_not_booted_again(self) -> None:
         done = self.walk((outcome("", "ab"),), (outcome("a", "b"),), (outcome("ab"),))
         self.assertEqual(([0, 1, 2], []), (self.builds.boots, done.judged.faults))
 
-    def test_what_a_patch_would_be_blamed_for_does(self) -> None:
+    def test_a_fault_is_booted_again_before_blame(self) -> None:
         bad = outcome("a", "b")
         done = self.walk((outcome("ab"),), (bad, bad), (bad, bad))
         self.assertEqual([(1, B)], [(f.patch, f.case) for f in done.judged.faults])
@@ -117,7 +117,7 @@ class Boots(unittest.TestCase):
         self.assertEqual(([0, 1, 1, 2], []), (self.builds.boots, done.judged.faults))
         self.assertEqual([("patch 1 4k", B)], [(w, f.place.name) for w, f in done.judged.flaky])
 
-    def test_what_the_last_patch_should_have_turned_green(self) -> None:
+    def test_a_case_that_the_last_patch_should_have_turned_green(self) -> None:
         """The case never passed, so it fails only at the tip. That boot is repeated as well."""
         base, last = outcome("a", "b"), (outcome("a", "b"), outcome("a", flaky="b"))
         done = self.walk((base,), (base,), last)
@@ -156,13 +156,13 @@ class Boots(unittest.TestCase):
             self.walk((Outcome(run(ending=Ending.BUILD_FAILED)),))
         self.assertIn("the base itself (baseline, 4k): build failed", str(caught.exception))
 
-    def test_what_two_boots_disagreed_on_is_not_kept(self) -> None:
+    def test_a_result_on_which_two_boots_disagree_is_not_reused(self) -> None:
         """The next run boots that state again, as the advice "run it again" promises."""
         good, shaky = outcome("ab"), outcome("a", flaky="b")
         self.walk((good,), (outcome("a", "b"), shaky), (good,), kept=(0, 1, 2))
         self.assertEqual([1, 1], self.builds.boots)
 
-    def test_what_two_boots_agreed_on_is_kept(self) -> None:
+    def test_a_result_on_which_two_boots_agree_is_reused(self) -> None:
         good, bad = outcome("ab"), outcome("a", "b")
         done = self.walk((good,), (bad, bad), (good,), kept=(0, 1, 2))
         self.assertEqual(([], 1), (self.builds.boots, len(done.judged.faults)))
@@ -182,19 +182,19 @@ class Read(unittest.TestCase):
         )
         return outcomes.read_outcome(run(console=one or "", again=other), self.directory, (6, 12))
 
-    def test_what_both_boots_say(self) -> None:
+    def test_a_failure_in_both_boots(self) -> None:
         both = self.read("failure", "failure")
         self.assertEqual([], both.flaky)
         self.assertEqual(1, both.count(Status.FAILED))
 
-    def test_what_one_of_them_says(self) -> None:
+    def test_a_failure_in_one_of_two_boots(self) -> None:
         one = self.read("failure", "pass")
         self.assertEqual(1, one.count(Status.FLAKY))
         self.assertEqual(1, len(one.flaky))
         self.assertIsNone(self.read("panic", "pass").death)
         self.assertTrue(self.read("panic", "panic").death)
 
-    def test_a_second_boot_that_says_nothing(self) -> None:
+    def test_a_second_boot_without_output(self) -> None:
         """A silent boot is a problem of the machine, so the patch is not blamed."""
         found = self.read("splat", "")
         self.assertEqual({Kind.FLAKY}, {finding.kind for finding in found.findings})
@@ -236,7 +236,7 @@ class Read(unittest.TestCase):
             revision._STATUS[report.word],
         )
 
-    def test_no_word_of_a_text_decides(self) -> None:
+    def test_the_text_of_a_finding_decides_nothing(self) -> None:
         """The text of a finding is for people only. Replacing it does not change the verdict."""
         original = Finding.__init__
 

@@ -74,7 +74,7 @@ class NoWork(unittest.TestCase):
         self.assertEqual(0, self.run_main("clean", (), {}))
         self.assert_untouched()
 
-    def test_options_that_are_not_there(self) -> None:
+    def test_unknown_options(self) -> None:
         for name in cli.NAMES:
             if name != "run":
                 with self.subTest(name), self.assertRaises(UsageError) as caught:
@@ -118,7 +118,7 @@ class NoWork(unittest.TestCase):
                 self.assertIn("error: ", said.getvalue())
                 self.assert_untouched()
 
-    def test_reading_is_all_words(self) -> None:
+    def test_reading_settings_does_no_work(self) -> None:
         wish = settings.read({"BASE": "sid", "BUILD": str(self.build)})
         self.assertEqual(("sid", "", ""), (wish.suite, wish.base, wish.flavour))
         self.assert_untouched()

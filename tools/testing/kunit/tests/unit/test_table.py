@@ -7,7 +7,7 @@ from harness.base.table import table
 
 
 class Table(unittest.TestCase):
-    def test_columns_are_as_wide_as_what_is_in_them(self) -> None:
+    def test_columns_are_as_wide_as_their_content(self) -> None:
         rows = [("", "passed", "s"), ("series 4k", 140, "7"), ("x", "-", "100")]
         self.assertEqual(
             ["           passed    s", "series 4k     140    7", "x               -  100"],

@@ -20,7 +20,7 @@ class Pools(unittest.TestCase):
             with self.assertRaises(UsageError):
                 pool.submit(fails).result()
 
-    def test_what_it_started_ends_with_the_block(self) -> None:
+    def test_processes_end_with_the_block(self) -> None:
         began = time.monotonic()
         with tasks.Pool(2) as pool:
             sleepers = [pool.submit(lambda: process.run(["sleep", "1000"])) for _ in range(2)]
@@ -32,7 +32,7 @@ class Pools(unittest.TestCase):
             with self.assertRaises((process.CommandFailed, process.Abandoned)):
                 future.result()
 
-    def test_nothing_is_started_when_it_is_too_late(self) -> None:
+    def test_no_process_starts_after_the_block(self) -> None:
         def late() -> None:
             time.sleep(0.3)
             process.run([sys.executable, "-c", ""])
@@ -44,7 +44,7 @@ class Pools(unittest.TestCase):
         with self.assertRaises(process.Abandoned):
             future.result()
 
-    def test_in_turn(self) -> None:
+    def test_results_come_in_order(self) -> None:
         def slow(number: int) -> int:
             time.sleep(0.1 / (number + 1))
             return number
@@ -52,7 +52,7 @@ class Pools(unittest.TestCase):
         found = list(tasks.in_turn([functools.partial(slow, n) for n in range(5)], 3))
         self.assertEqual([0, 1, 2, 3, 4], found)
 
-    def test_one_ahead_and_no_more(self) -> None:
+    def test_one_function_runs_ahead(self) -> None:
         begun: list[int] = []
 
         def begin(number: int) -> int:

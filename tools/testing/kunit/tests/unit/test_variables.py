@@ -176,7 +176,7 @@ class Refusals(unittest.TestCase):
         self.assertIn("takes BASE, BUILD, CONFIGS, FLAVOURS, JOBS, SOURCES", error.next_step)
         self.assertIsNone(refusal(CALLED["make check"], "", SHARD="1/4"))
 
-    def test_a_variable_that_nobody_knows(self) -> None:
+    def test_an_unknown_variable(self) -> None:
         error = refusal(CALLED["make clean"], "BUILD FOO", FOO="1", BUILD="/x")
         assert error
         self.assertEqual("make clean has no variable FOO", error.cause)
@@ -189,7 +189,7 @@ class Refusals(unittest.TestCase):
                     refused = refusal(command, variable.name, **{variable.name: "1"})
                     self.assertEqual(variable.name not in command.reads, bool(refused))
 
-    def test_what_make_and_the_kernel_read(self) -> None:
+    def test_variables_of_make_and_kbuild_are_accepted(self) -> None:
         names = (
             "KCFLAGS",
             "LLVM",
@@ -210,10 +210,10 @@ class Refusals(unittest.TestCase):
         for command in CALLED.values():
             self.assertIsNone(refusal(command, " ".join(names), **{name: "1" for name in names}))
 
-    def test_an_empty_one_counts_as_unset(self) -> None:
+    def test_an_empty_variable_counts_as_unset(self) -> None:
         self.assertIsNone(refusal(CALLED["make check"], "CONFIG FOO", CONFIG="", FOO="", FLAVOR=""))
 
-    def test_nobody_elses_variable_is_refused(self) -> None:
+    def test_variables_of_other_programs_are_not_refused(self) -> None:
         for name, command in CALLED.items():
             strangers = {n: v for n, v in STRANGERS.items() if n not in command.reads}
             with self.subTest(name):
@@ -238,7 +238,7 @@ class Declarations(unittest.TestCase):
         read = {name for command in COMMANDS.values() for name in command.reads}
         self.assertEqual({variable.name for variable in variables.VARIABLES}, read)
 
-    def test_nothing_of_ours_reaches_the_kernel(self) -> None:
+    def test_no_variable_of_altmap_reaches_the_kernel_build(self) -> None:
         for variable in variables.VARIABLES:
             self.assertIn(variable.name, variables.PRIVATE_VARIABLES)
             self.assertFalse(variables.BUILD_VARIABLES.fullmatch(variable.name))
@@ -277,15 +277,15 @@ class Make(unittest.TestCase):
             self.assertEqual([], os.listdir(top))
         return done.stderr
 
-    def test_what_is_typed_is_refused(self) -> None:
+    def test_variables_on_the_command_line_are_refused(self) -> None:
         self.assertIn("takes CONFIGS, not CONFIG", self.make("check", "CONFIG=64k"))
         self.assertIn("takes FLAVOUR, not FLAVOR", self.make("-j2", "run", "FLAVOR=vanilla"))
         self.assertIn("has no variable NAME", self.make("tree", "NAME=a b", "FLAVOUR=vanilla"))
 
-    def test_what_is_in_the_environment_is_not(self) -> None:
+    def test_variables_in_the_environment_are_not_refused(self) -> None:
         self.assertIn("SHARD=0", self.make("matrix", "SHARD=0", FOO="1", SHARDS="4"))
 
-    def test_a_make_above_is_none_of_our_business(self) -> None:
+    def test_variables_of_a_calling_make_are_not_refused(self) -> None:
         self.assertIn("SHARD=0", self.make("matrix", "FOO=1", "SHARD=0", MAKELEVEL="1"))
 
 

@@ -31,16 +31,16 @@ class Steps(unittest.TestCase):
             found += progress.step(state, one)
         return found
 
-    def test_a_feature_comes_step_by_step(self) -> None:
+    def test_patches_turn_cases_green_one_by_one(self) -> None:
         self.assertEqual([], self.steps(outcome("c", "ab"), outcome("ac", "b"), outcome("abc")))
         self.assertEqual([(A,), (B,)], [state.green["4k"] for state in self.states])
 
-    def test_a_patch_breaks_what_passed(self) -> None:
+    def test_a_patch_breaks_a_case(self) -> None:
         faults = self.steps(outcome("ab"), outcome("ab"), outcome("a", "b"), outcome("a", "b"))
         self.assertEqual([(2, Shown.PATCH, Kind.FAILED, B)], brief(faults))
         self.assertEqual((B,), self.states[1].broken["4k"])
 
-    def test_what_is_mended_and_broken_again(self) -> None:
+    def test_a_case_that_is_repaired_and_broken_again(self) -> None:
         """Each patch that breaks the case is at fault, even if the case failed on the base."""
         faults = self.steps(
             outcome("", "a"), outcome("a"), outcome("", "a"), outcome("a"), outcome("", "a")
@@ -55,12 +55,12 @@ class Steps(unittest.TestCase):
         faults = self.steps(outcome("ab"), outcome("a", missing="b"))
         self.assertEqual([(1, Shown.PATCH, Kind.MISSING, B)], brief(faults))
 
-    def test_a_death_hides_the_cases_behind_it(self) -> None:
+    def test_a_death_hides_the_cases_after_it(self) -> None:
         hang = death(Kind.HANG, B)
         faults = self.steps(outcome("abc"), outcome("a", "", hang, missing="bc"), outcome("abc"))
         self.assertEqual([(1, Shown.PATCH, Kind.HANG, B)], brief(faults))
 
-    def test_what_passed_before_a_death_counts_after_it(self) -> None:
+    def test_a_case_that_passed_before_a_death_can_be_broken_after_it(self) -> None:
         hang = death(Kind.HANG, B)
         faults = self.steps(
             outcome("abc"), outcome("a", "", hang, missing="bc"), outcome("ab", "c")
@@ -69,7 +69,7 @@ class Steps(unittest.TestCase):
             [(1, Kind.HANG), (2, Kind.FAILED)], [(f.patch, f.finding.kind) for f in faults]
         )
 
-    def test_a_splat_is_told_once_whatever_its_numbers(self) -> None:
+    def test_a_splat_with_other_numbers_is_reported_once(self) -> None:
         one, other = splat("WARNING: CPU: 0 at mm/memory.c:7 0xff"), splat(
             "WARNING: CPU: 1 at mm/memory.c:9 0xfe"
         )
@@ -83,7 +83,7 @@ class Steps(unittest.TestCase):
         )
         self.assertEqual(["BUG: y"], [f.finding.subject for f in faults])
 
-    def test_what_does_not_build(self) -> None:
+    def test_a_patch_that_does_not_build(self) -> None:
         for ending, kind in (
             (Ending.BUILD_FAILED, Kind.BUILD),
             (Ending.BUILD_HUNG, Kind.BUILD_HUNG),
@@ -92,7 +92,7 @@ class Steps(unittest.TestCase):
             faults = self.steps(outcome("a"), Outcome(run(ending=ending)), outcome("a"))
             self.assertEqual([(1, Shown.PATCH, kind, "")], brief(faults))
 
-    def test_what_does_not_build_is_told_once(self) -> None:
+    def test_a_broken_build_is_reported_once(self) -> None:
         """A later patch is not blamed for the same error, only for a new one."""
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
         other = Outcome(run(ending=Ending.BUILD_FAILED, said="y.c:1: error: no"))
@@ -108,7 +108,7 @@ class Steps(unittest.TestCase):
         self.assertEqual([(1, Kind.HANG)], [(f.patch, f.finding.kind) for f in faults])
         self.assertEqual([(), (), (B,)], [state.green["4k"] for state in self.states])
 
-    def test_a_death_hides_the_splats_behind_it(self) -> None:
+    def test_a_death_hides_the_splats_after_it(self) -> None:
         """A patch that repairs the kernel is not blamed for a splat that the base had."""
         base, dead = outcome("abc", "", splat()), outcome("a", "", death(Kind.HANG), missing="bc")
         faults = self.steps(base, dead, dead, outcome("abc", "", splat()))
@@ -127,7 +127,7 @@ class Steps(unittest.TestCase):
         )
         self.assertEqual([3], [f.patch for f in faults])
 
-    def test_flaky_is_no_fault_and_forgotten(self) -> None:
+    def test_flaky_results_are_no_fault_at_later_patches_either(self) -> None:
         """No patch is blamed, not even a later one at which the case fails in both boots."""
         shaky = Finding(Kind.FLAKY, "words", subject="BUG: x")
         self.assertEqual(
@@ -145,27 +145,27 @@ class Tip(unittest.TestCase):
     ) -> list[Fault]:
         return blame.judge_tip(found, may_fail, base, known)
 
-    def test_what_fails_there(self) -> None:
+    def test_a_failure_at_the_tip(self) -> None:
         self.assertEqual([(None, Shown.TIP, Kind.FAILED, B)], brief(self.judge(outcome("a", "b"))))
         self.assertEqual([], self.judge(outcome("a", "b"), [B]))
 
-    def test_what_a_patch_was_found_guilty_of(self) -> None:
+    def test_a_failure_that_a_patch_is_blamed_for(self) -> None:
         fault = Fault(Finding(Kind.FAILED, "x", place=of_case(B)), Shown.PATCH, 2, "4k")
         self.assertEqual([], self.judge(outcome("a", "b"), known=[fault]))
         # With another config, it is reported again and names the patch.
         faults = self.judge(outcome("a", "b", config="64k"), known=[fault])
         self.assertEqual([(2, Shown.TIP, Kind.FAILED, B)], brief(faults))
 
-    def test_however_a_case_ends_it_is_the_same_one(self) -> None:
+    def test_a_case_that_ends_differently_is_the_same_fault(self) -> None:
         fault = Fault(Finding(Kind.FAILED, "x", place=of_case(B)), Shown.PATCH, 2, "4k")
         self.assertEqual([], self.judge(outcome("a", missing="b"), known=[fault]))
 
-    def test_splats_that_the_base_has(self) -> None:
+    def test_splats_of_the_base(self) -> None:
         base = outcome("a", "", splat())
         self.assertEqual([], self.judge(outcome("a", "", splat()), base=base))
         self.assertEqual(1, len(self.judge(outcome("a", "", splat("BUG: x")), base=base)))
 
-    def test_a_death_hides_the_cases_behind_it(self) -> None:
+    def test_a_death_hides_the_cases_after_it(self) -> None:
         faults = self.judge(outcome("a", "", death(Kind.PANIC), missing="bc"))
         self.assertEqual([Kind.PANIC], [f.finding.kind for f in faults])
 
@@ -196,7 +196,7 @@ class Tip(unittest.TestCase):
         found = Outcome(run(console=console), {}, (hang, early))
         self.assertEqual([Kind.SPLAT], [f.finding.kind for f in self.judge(found, [name])])
 
-    def test_what_may_fail(self) -> None:
+    def test_cases_that_may_fail(self) -> None:
         expected = judge.Expectation(frozenset({A, B, C}), frozenset({A}))
         self.assertEqual({A}, set(blame.tolerated("stock", None, expected)))
         base = outcome("c", "ab")
@@ -204,13 +204,13 @@ class Tip(unittest.TestCase):
         # On the baseline, most cases fail because the feature is missing.
         self.assertEqual({A}, set(blame.tolerated("baseline", base, expected)))
 
-    def test_two_revisions(self) -> None:
+    def test_differences_of_two_revisions(self) -> None:
         changes = against.compare(outcome("ab", "c"), outcome("bc", "a", missing=""))
         self.assertEqual(((C,), (A,)), (changes.fixed, changes.broken))
         changes = against.compare(outcome("a", missing="b"), outcome("b", missing="a"))
         self.assertEqual(((B,), (A,)), (changes.new, changes.gone))
 
-    def test_nothing_is_said_of_what_is_not_known(self) -> None:
+    def test_unknown_results_are_not_compared(self) -> None:
         none = ((), (), (), ())
         good = outcome("abc")
         for other in (
@@ -243,7 +243,7 @@ class Expected(unittest.TestCase):
         self.assertEqual(5, self.good((7, 2)))
         self.assertEqual(5, self.good((7, 3)))
 
-    def test_a_walk_asks_by_the_version_of_its_base(self) -> None:
+    def test_the_version_of_the_base_counts(self) -> None:
         """The version comes from the tree and not from BASE, because KSRC may be any kernel."""
         told = series_run.SeriesRun.__new__(series_run.SeriesRun)
         told.judged = judged()
@@ -251,7 +251,7 @@ class Expected(unittest.TestCase):
             told.judged.version = words
             self.assertEqual(version, told._release)
 
-    def test_a_tree_that_does_not_say_its_version(self) -> None:
+    def test_a_tree_without_a_version(self) -> None:
         told = series_run.SeriesRun.__new__(series_run.SeriesRun)
         told.judged, told._wanted = judged(), Settings("stock", "4k", "7.2", self.directory)
         told.judged.version = "of.unknown.version"
@@ -294,11 +294,11 @@ class Blame(unittest.TestCase):
         self.old.tip["4k"] = outcome("ab")
         self.assertEqual(2, self.patch())
 
-    def test_one_that_is_gone(self) -> None:
+    def test_a_patch_that_this_revision_does_not_have(self) -> None:
         self.new = replace(judged("one"), faults=self.new.faults)
         self.assertIsNone(self.patch())
 
-    def test_what_a_patch_is_blamed_for_already(self) -> None:
+    def test_a_patch_that_is_already_blamed(self) -> None:
         self.new.faults = [replace(self.new.faults[0], patch=1)]
         self.assertEqual(1, self.patch())
 
@@ -339,14 +339,14 @@ class Blame(unittest.TestCase):
         self.old.tip["64k"] = outcome("ab")
         self.assertEqual(2, self.patch())
 
-    def test_whether_one_can_bisect_is_the_same_with_an_older_revision(self) -> None:
+    def test_bisectable_does_not_depend_on_the_older_revision(self) -> None:
         """A fault that shows at the tip says nothing about the states before it."""
         self.assertEqual((), self.new.not_bisectable)
         self.patch()
         self.assertEqual(2, self.new.faults[0].patch)
         self.assertEqual((), self.new.not_bisectable)
 
-    def test_what_keeps_one_from_bisecting(self) -> None:
+    def test_faults_that_prevent_bisecting(self) -> None:
         for kind, stops in (
             (Kind.APPLY, True),
             (Kind.BUILD, True),
@@ -360,7 +360,7 @@ class Blame(unittest.TestCase):
             self.new.faults = [Fault(Finding(kind, "x"), Shown.PATCH, 2)]
             self.assertEqual((2,) if stops else (), self.new.not_bisectable, kind)
 
-    def test_a_patch_does_not_mend_what_the_one_before_it_broke(self) -> None:
+    def test_a_patch_that_does_not_repair_the_one_before_it(self) -> None:
         """The second patch is not blamed, but git bisect cannot use its commit either."""
         self.new.faults = [Fault(death(Kind.HANG), Shown.PATCH, 1, "4k")]
         for tree in (outcome("a", "", death(Kind.HANG)), Outcome(run(ending=Ending.BUILD_FAILED))):
@@ -368,7 +368,7 @@ class Blame(unittest.TestCase):
             self.assertEqual((1, 2), self.new.not_bisectable)
         self.assertIs(False, self.new.is_bisectable)
 
-    def test_whether_one_can_bisect_what_is_flaky(self) -> None:
+    def test_bisectable_with_a_flaky_case(self) -> None:
         self.new.states[1].outcomes["4k"] = outcome("a")
         self.assertIs(True, self.new.is_bisectable)
         self.new.states[1].outcomes["4k"] = outcome("a", flaky="b")

@@ -24,11 +24,11 @@ def steps(job: str) -> list[str]:
 
 
 class Workflows(unittest.TestCase):
-    def test_what_there_is(self) -> None:
+    def test_names_of_workflows_and_jobs(self) -> None:
         found = {name: list(jobs(text)) for name, text in WORKFLOWS.items()}
         self.assertEqual({"kunit": ["check", "matrix", "report"], "revision": ["revision"]}, found)
 
-    def test_git_is_there_before_the_checkout(self) -> None:
+    def test_git_is_installed_before_the_checkout(self) -> None:
         for name, text in WORKFLOWS.items():
             for job in jobs(text).values():
                 with self.subTest(name):
@@ -47,13 +47,13 @@ class Workflows(unittest.TestCase):
             self.assertIn("\npermissions:\n  contents: read\n", text)
             self.assertNotIn("write", text)
 
-    def test_no_job_runs_for_ever(self) -> None:
+    def test_each_job_has_a_timeout(self) -> None:
         for name, text in WORKFLOWS.items():
             for job in jobs(text).values():
                 with self.subTest(name):
                     self.assertRegex(job, r"\n    timeout-minutes: \d+\n")
 
-    def test_what_compiles_keeps_its_objects(self) -> None:
+    def test_jobs_that_compile_keep_ccache(self) -> None:
         for name, text in WORKFLOWS.items():
             for job in jobs(text).values():
                 if re.search(r"make (check|matrix|revision)", job):

@@ -132,7 +132,7 @@ class Pipelines(World):
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
-    def test_all_is_well(self) -> None:
+    def test_everything_passes(self) -> None:
         ran = self.pipeline("pass")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         for command in (

@@ -47,19 +47,19 @@ class Arches(World):
             self.assertIn("ARCH=s390 CROSS_COMPILE=s390x-linux-gnu-", line)
             self.assertIn("mm/sparse-vmemmap.o arch/s390/mm/vmem.o", line)
 
-    def test_a_new_warning_is_laid_at_its_patch(self) -> None:
+    def test_a_new_warning_names_its_patch(self) -> None:
         ran = self.arches(FAKE_CC='echo "../arch/s390/mm/vmem.c:7:3: warning: unused [-Wunused]"')
         self.assertEqual(1, ran.status, ran.stderr)
         self.assertIn("patch 2: 0002-two: 1 new warnings", ran.stdout)
         self.assertNotIn("patch 1", ran.stdout)
 
-    def test_what_does_not_compile(self) -> None:
+    def test_a_patch_that_does_not_compile(self) -> None:
         ran = self.arches(FAKE_CC='echo "../mm/sparse-vmemmap.c:1:1: error: no"; exit 2')
         self.assertEqual(1, ran.status, ran.stderr)
         self.assertIn("patch 2: 0002-two: does not compile", ran.stdout)
         self.assertIn("mm/sparse-vmemmap.c:1:1: error: no", ran.stdout)
 
-    def test_a_make_that_fails_by_itself(self) -> None:
+    def test_a_make_that_fails_without_a_compiler_error(self) -> None:
         self.assert_error(self.arches(FAKE_CC="echo no rule; exit 2"), 2, "no rule")
 
     def test_a_base_that_does_not_compile(self) -> None:
@@ -67,16 +67,16 @@ class Arches(World):
         ran = self.arches(FAKE_CC='echo "elf.h:1:1: error: gelf.h: No such file"; exit 2')
         self.assert_error(ran, 2, "s390x: baseline itself does not compile", "gelf.h")
 
-    def test_a_fragment_that_cannot_be_had(self) -> None:
+    def test_a_config_option_that_kconfig_ignores(self) -> None:
         self.tool("make", _MAKE.replace('cat "$config"', "echo CONFIG_OTHER=y"))
         self.assert_error(self.arches(), 2, "cannot have CONFIG_ZONE_DEVICE=y")
 
-    def test_a_compiler_that_debian_has_not(self) -> None:
+    def test_a_compiler_that_debian_does_not_have(self) -> None:
         ran = self.arches("loongarch64")
         self.assertEqual(0, ran.status, ran.stderr)
         self.assertRegex(ran.stdout, r"loongarch64 +0 +0 +1 ")
 
-    def test_unknown(self) -> None:
+    def test_arguments_that_are_refused(self) -> None:
         self.assert_error(self.arches("vax"), 2, "'vax'", "x86_64")
         self.assert_error(self.arches(KSRC=str(self.top)), 2, "KSRC")
 
@@ -86,7 +86,7 @@ class Data(unittest.TestCase):
         for arch in arches.ARCHES:
             self.assertTrue(arch.config.exists(), arch.config)
 
-    def test_no_file_of_the_series_is_forgotten(self) -> None:
+    def test_each_file_of_the_series_is_compiled(self) -> None:
         touched = set()
         for path in (REPO / "patches/series").glob("*.patch"):
             touched |= set(re.findall(r"^\+\+\+ b/(\S+)\.c$", path.read_text(), re.MULTILINE))

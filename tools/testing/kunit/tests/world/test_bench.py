@@ -88,7 +88,7 @@ class Read(unittest.TestCase):
         self.assertEqual((13000000, 13000000, 5000), (got.own, got.work, got.waiting))
         self.assertEqual(4099, got.ram)
 
-    def test_what_does_not_sleep_is_known_to_the_instruction(self) -> None:
+    def test_a_call_that_does_not_sleep_counts_all_instructions(self) -> None:
         self.assertEqual(
             271, bench_costs.read(log(lines())).work("vmemmap_populate", "page", "device", 4096)
         )
@@ -101,7 +101,7 @@ class Read(unittest.TestCase):
             bench_costs.read(log([FACTS, line])).work("remove_memory", "dimm", "device", GIB),
         )
 
-    def test_lines_that_mean_nothing(self) -> None:
+    def test_malformed_lines(self) -> None:
         good = row("add_memory", "dimm", "ram", GIB, 5)
         for bad in (
             good.replace("bytes=1073741824", ""),
@@ -113,7 +113,7 @@ class Read(unittest.TestCase):
             with self.assertRaises(BenchError, msg=bad):
                 bench_costs.read(f"{FACTS}\n{bad}\n" if bad is not FACTS else bad)
 
-    def test_a_log_without_any(self) -> None:
+    def test_a_log_without_measurements(self) -> None:
         for text in ("", FACTS, row("add_memory", "dimm", "ram", GIB, 5)):
             with self.assertRaisesRegex(BenchError, "no measurements"):
                 bench_costs.read(text)
@@ -143,7 +143,7 @@ class Compare(unittest.TestCase):
         self.assertEqual([], self.faults(("insns=271", "insns=298")))
         self.assertEqual(2, len(self.faults(("insns=271", "insns=299"))))
 
-    def test_any_other_part_may_as_long_as_the_whole_does_not(self) -> None:
+    def test_any_other_part_may_grow_if_the_whole_does_not(self) -> None:
         self.assertEqual(
             [], self.faults(("own=2500000 insns=2500007", "own=9000000 insns=9000007"))
         )
@@ -153,7 +153,7 @@ class Compare(unittest.TestCase):
             (change,) = bench_costs.compare_barriers({key: {"tlbi": before}}, {key: {"tlbi": now}})
             self.assertEqual("", change.fault)
 
-    def test_a_memmap_smaller_than_a_page_is_held_against_one_in_ram(self) -> None:
+    def test_a_memmap_smaller_than_a_page_is_compared_with_one_in_ram(self) -> None:
         facts = FACTS.replace("page=4096", "page=65536", 1)
 
         def small(work: int, device: int, count: int = 1 << 24) -> Costs:
@@ -180,10 +180,10 @@ class Compare(unittest.TestCase):
             "34,000 instructions for 33,000 in stock, memmap in system RAM", change.numbers
         )
 
-    def test_what_is_cheaper_is_well(self) -> None:
+    def test_a_lower_count_is_no_fault(self) -> None:
         self.assertEqual([], self.faults(("own=13000000", "own=10")))
 
-    def test_what_is_not_measured_any_more(self) -> None:
+    def test_a_missing_measurement_is_a_fault(self) -> None:
         stock = self.costs()
         rows = dict(stock.rows)
         gone = rows.popitem()[0]
@@ -195,7 +195,7 @@ class Compare(unittest.TestCase):
         self.assertEqual([gone], [c.key for c in new])
         self.assertEqual("", new[0].fault)
 
-    def test_barriers_are_held_against_those_of_stock(self) -> None:
+    def test_barriers_are_compared_with_stock(self) -> None:
         key = Key("vmemmap_free", "page", "ram", 4096)
         stock = {key: {"dsb": 20, "isb": 10, "tlbi": 0}}
         for now, fault in (
@@ -250,7 +250,7 @@ class Tell(unittest.TestCase):
         self.assertRegex(text, r"free page, device +4/2/2 += += +=")
         self.assertRegex(text, r"memmap in RAM +series +16 MiB +0 bytes")
 
-    def test_a_kernel_that_told_nothing_has_no_column(self) -> None:
+    def test_a_kernel_without_measurements_has_no_column(self) -> None:
         none = bench_text.Measured("series", "4k", RunResult("series", (), 1.0), Costs.none())
         self.assertEqual([], bench_text.tables([none]))
 
@@ -266,7 +266,7 @@ class Draw(unittest.TestCase):
         drawn = plot.figure("a < b", dict.fromkeys(flavours, self.costs), flavours[-1])
         return ElementTree.fromstring(drawn)
 
-    def test_the_picture_says_what_it_shows(self) -> None:
+    def test_the_picture_has_a_title_and_a_description(self) -> None:
         root = self.draw("stock", "series")
         self.assertEqual("a < b", root.findtext(f"{SVG}title"))
         self.assertIn("13,000,000 instructions for 1 GiB", str(root.findtext(f"{SVG}desc")))
@@ -274,7 +274,7 @@ class Draw(unittest.TestCase):
         for words in ("struct pages", "linear mapping", "The parts are those of series."):
             self.assertIn(words, text)
 
-    def test_each_kernel_has_marks_of_its_own(self) -> None:
+    def test_each_kernel_has_its_own_marks(self) -> None:
         flavours = tuple(FLAVOURS)
         self.assertGreater(len(flavours), 3)
         root = self.draw(*flavours)
@@ -287,12 +287,12 @@ class Draw(unittest.TestCase):
         drawn = Counter(shapes.get(str(mark)[1:]) for mark in marks)
         self.assertEqual(len(flavours), list(drawn.values()).count(9), drawn)
 
-    def test_the_axis_ends_above_all(self) -> None:
+    def test_the_axis_includes_the_highest_mark(self) -> None:
         root = self.draw("stock")
         marks = [float(use.get("y", "0")) for use in root.iter(f"{SVG}use") if use.get("y")]
         self.assertGreater(min(marks), picture.HEAD + 40)
 
-    def test_a_part_below_nothing(self) -> None:
+    def test_a_negative_part(self) -> None:
         """Each call is measured by itself, so a cheap part can come out negative."""
         key = Key("vmemmap_populate", "device", "ram", GIB)
         rows = dict(self.costs.rows)
@@ -344,7 +344,7 @@ class Trace(unittest.TestCase):
     def end(self) -> str:
         return executed(0x7F02, self.END)
 
-    def test_which_functions_are_told_of(self) -> None:
+    def test_functions_to_trace(self) -> None:
         """Functions that contain a barrier, and the first instruction of each mark."""
         self.assertEqual(["set_table", "cost_begin", "cost_end"], [f.name for f in self.found])
         said = bench_barriers.arguments(self.found, Path("/tmp/a log"))
@@ -357,7 +357,7 @@ class Trace(unittest.TestCase):
         with self.assertRaisesRegex(TraceError, "no cost_begin"):
             bench_barriers.watched("", b"", [])
 
-    def test_what_is_executed_between_the_marks(self) -> None:
+    def test_barriers_between_the_marks_are_counted(self) -> None:
         table = executed(0x7F03, self.TABLE)
         found = self.count(
             translated(self.TABLE, *self.BODY),
@@ -398,13 +398,13 @@ class Trace(unittest.TestCase):
         )
         self.assertEqual([{"dsb": 4, "isb": 4, "tlbi": 2}], found)
 
-    def test_a_trace_of_nothing(self) -> None:
+    def test_an_empty_trace(self) -> None:
         with self.assertRaisesRegex(TraceError, "no measurement"):
             self.count()
 
 
 class Choose(unittest.TestCase):
-    def test_stock_comes_first_always(self) -> None:
+    def test_stock_always_comes_first(self) -> None:
         self.assertEqual(
             (["stock", "series", "fixed", "fast"], ["4k", "16k", "64k"]), bench.choose("", "")
         )
@@ -448,7 +448,7 @@ class Make(World):
             "bench", FAKE_CONSOLE=self.CONSOLE, **{"CONFIGS": "4k", "BARRIERS": "0", **env}
         )
 
-    def test_all_is_well(self) -> None:
+    def test_everything_passes(self) -> None:
         ran = self.bench()
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         self.assertRegex(ran.stdout, r"4K pages: instructions +stock +series +fixed +fast")
@@ -470,7 +470,7 @@ class Make(World):
             self.assertIn(f"--kernel_args={word}", recorded["argv"])
         self.assertNotIn("KERNEL_ARGS", recorded["env"])
 
-    def test_a_series_that_is_dearer(self) -> None:
+    def test_a_series_that_is_more_expensive(self) -> None:
         self.series_says(row("memremap_pages", "device", "device", GIB, 14000000))
         ran = self.bench()
         self.assertEqual(1, ran.status, ran.stdout + ran.stderr)
@@ -500,7 +500,7 @@ class Make(World):
         self.assertIn("memremap_pages", (out / "bench.txt").read_text())
         ElementTree.parse(out / "bench-4k.svg")
 
-    def test_pictures_go_where_they_are_wanted(self) -> None:
+    def test_pictures_go_to_the_given_directory(self) -> None:
         shown = self.top / "docs/mm"
         ran = self.bench(FLAVOURS="stock", PLOTS=str(shown))
         self.assertEqual(0, ran.status, ran.stderr)
@@ -535,7 +535,7 @@ class Make(World):
         self.assertEqual(1, ran.status)
         self.assertIn("error: 'x' undeclared", ran.stdout)
 
-    def test_what_it_is_not_for(self) -> None:
+    def test_arguments_that_are_refused(self) -> None:
         self.assert_error(self.program("bench", "4k"), 2, "does not take 4k")
         self.assert_error(self.bench(KSRC="/nowhere"), 2, "not KSRC")
         self.assert_error(self.bench(CONFIGS="5k"), 2, "5k")

@@ -29,7 +29,7 @@ class Check(World):
     def last_line(self, ran: Ran) -> str:
         return ran.stdout.splitlines()[-1]
 
-    def test_all_is_well(self) -> None:
+    def test_everything_passes(self) -> None:
         ran = self.check(FLAVOURS="fixed stock")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         # Two host tests, mypy, and four runs of five cases.
@@ -47,7 +47,7 @@ class Check(World):
         self.assertIn("maps_altmap_pages passed, but should have failed", ran.stdout)
         self.assertEqual("11 passed, 2 failed", self.last_line(ran))
 
-    def test_every_run_is_told(self) -> None:
+    def test_every_run_is_reported(self) -> None:
         ran = self.check("panic", FLAVOURS="fixed")
         self.assertEqual(1, ran.status)
         runs = json.loads((self.build / "results/check.json").read_text())["runs"]
@@ -87,7 +87,7 @@ class Check(World):
         self.assertEqual("7 passed, 2 failed", self.last_line(ran), ran.stderr)
         self.assertIn("AssertionError: 1 != 2", ran.stdout)
 
-    def test_what_did_not_run_is_no_pass(self) -> None:
+    def test_no_results_are_not_a_pass(self) -> None:
         """The clone has no fast mutant and no scenario, so both rows are empty."""
         ran = self.check(CONFIGS="4k", FLAVOURS="series")
         self.assertEqual(1, ran.status)
@@ -145,31 +145,31 @@ class Soak(World):
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         self.assertRegex(ran.stdout, r"[1-9]\d* sequences of 10000 steps on series 4k, none failed")
 
-    def test_a_sequence_that_fails_is_told_with_its_seed(self) -> None:
+    def test_a_failed_sequence_is_reported_with_its_seed(self) -> None:
         ran = self.soak("panic")
         self.assertEqual(1, ran.status)
         self.assertRegex(ran.stdout, r"series 4k: seed \d+: the kernel panicked")
 
-    def test_no_number_of_seconds(self) -> None:
+    def test_seconds_is_not_a_number(self) -> None:
         self.assert_error(self.soak("soak", "soon"), 2, "SOAK_SECONDS=soon")
 
 
 class Clean(World):
-    def test_it_removes_what_was_made(self) -> None:
+    def test_clean_removes_the_build_directory(self) -> None:
         self.make_tree()
         self.make_tree(FLAVOUR="stock")
         self.assertEqual(0, self.program("clean").status)
         self.assertFalse(self.build.exists())
         self.assertEqual(0, self.program("clean").status)
 
-    def test_it_spares_what_is_not_ours(self) -> None:
+    def test_clean_refuses_a_foreign_directory(self) -> None:
         home = self.top / "home"
         home.mkdir()
         (home / "thesis.tex").write_text("years of work\n")
         self.assert_error(self.program("clean", BUILD=str(home)), 2, "was not created here")
         self.assertTrue((home / "thesis.tex").exists())
 
-    def test_it_spares_work_of_the_users(self) -> None:
+    def test_clean_refuses_if_the_user_changed_a_tree(self) -> None:
         tree = self.make_tree()
         (tree / "mm/memory.c").write_text("mine\n")
         self.assert_error(self.program("clean"), 2, "changes or commits of yours")
@@ -194,7 +194,7 @@ class Summary(unittest.TestCase):
         )
         self.assertEqual(("noise",), kernel.compiler_messages("noise\n"))
 
-    def test_a_machine_at_its_end_is_no_failed_build(self) -> None:
+    def test_a_lack_of_memory_or_disk_is_not_a_failed_build(self) -> None:
         for log, error in (
             ("gcc: fatal error: Killed signal terminated program cc1", CommandError),
             ("/tmp/x.s: No space left on device", DiskSpaceError),
@@ -203,11 +203,11 @@ class Summary(unittest.TestCase):
                 kernel.require_healthy_machine(f"CC a\n{log}\nmake: *** [x] Error 1\n")
         kernel.require_healthy_machine("../mm/x.c:1:2: error: no\n")
 
-    def test_unknown_phases(self) -> None:
+    def test_an_unknown_config(self) -> None:
         with self.assertRaises(UsageError):
             check.choose_runs({"CONFIGS": "4k nonsense"})
 
-    def test_expected_lists_are_there(self) -> None:
+    def test_the_list_of_cases_exists(self) -> None:
         self.assertTrue((Path(judge.EXPECTED) / "cases").exists())
 
 

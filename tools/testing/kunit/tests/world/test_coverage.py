@@ -44,22 +44,22 @@ class Directory(unittest.TestCase):
 
 
 class Counters(Directory):
-    def test_they_are_found_among_all_else(self) -> None:
+    def test_counters_are_found_between_other_lines(self) -> None:
         data, more = bytes(range(200)), b"x"
         log = self.file(f"    ok 1 first\n{printed(data)}{printed(more, OBJECT + '2')}ok 1 suite\n")
         self.assertEqual({OBJECT: data, f"{OBJECT}2": more}, gcov.counters(log))
         self.assertEqual("    ok 1 first\nok 1 suite\n", gcov.without_counters(log))
 
-    def test_none(self) -> None:
+    def test_a_log_without_counters(self) -> None:
         self.assertEqual({}, gcov.counters(self.file(CONSOLE)))
 
-    def test_what_is_lost_is_noticed(self) -> None:
+    def test_incomplete_counters_are_an_error(self) -> None:
         text = printed(bytes(200))
         for broken in (text[:-40], text.replace("\n#   ", "\n[    1.0] random: crng\n", 1)):
             with self.assertRaisesRegex(CommandError, "sparse are incomplete"):
                 gcov.counters(self.file(broken))
 
-    def test_no_guest_counted(self) -> None:
+    def test_no_counters_in_any_log(self) -> None:
         with self.assertRaisesRegex(CommandError, "no guest printed counters"):
             gcov.capture([self.file(CONSOLE)], Path("/t"), Path("/b"), self.directory / "w")
 
@@ -107,26 +107,26 @@ class Report(Directory):
         self.assertEqual([], report.result.wrong)
         self.assertRegex(report.lines[-1], r"mm/sparse.c +2/2 +2/2 +2/2 +2/2")
 
-    def test_what_did_not_run_must_be_explained(self) -> None:
+    def test_a_line_that_did_not_run_needs_a_reason(self) -> None:
         report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}))
         (finding,) = report.result.findings
         self.assertIs(Kind.UNCOVERED, finding.kind)
         self.assertIn("mm/sparse.c:7: 1 of 2 branches taken", finding.log)
         self.assertIn("mm/sparse.c:8: did not run", finding.log)
 
-    def test_what_is_explained(self) -> None:
+    def test_a_line_with_a_reason(self) -> None:
         excuses = "mm/sparse.c\n\tif (altmap)\n\t\tAlways.\n\treturn;\n\t\tNever,\n\t\tas said.\n"
         report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}), excuses)
         self.assertEqual([], report.result.wrong)
         self.assertIn("    # Never, as said.", report.lines)
 
-    def test_excuses_in_vain(self) -> None:
+    def test_a_reason_for_a_line_that_ran(self) -> None:
         report = self.look(Ran({7: 2, 8: 1}, {}), "mm/sparse.c\n\treturn;\n\t\tNever.\n")
         (finding,) = report.result.findings
         self.assertIs(Kind.EXCUSE, finding.kind)
         self.assertIn("return;", finding.text)
 
-    def test_excuses_that_make_no_sense(self) -> None:
+    def test_malformed_reasons(self) -> None:
         for text, words in (
             ("mm/sparse.c\n\t\tNever.\n", "uncovered:2: a reason without a line"),
             ("\t\tNever.\n", "uncovered:1: a reason without a line"),
@@ -135,12 +135,12 @@ class Report(Directory):
             with self.assertRaisesRegex(UsageError, words):
                 self.look(Ran(), text)
 
-    def test_ours_can_be_read(self) -> None:
+    def test_the_files_of_this_repository_can_be_read(self) -> None:
         coverage_text.read_excuses()
 
 
 class Machine(unittest.TestCase):
-    def test_the_suites_have_the_machine_that_kunit_py_gives_them(self) -> None:
+    def test_the_machine_is_that_of_kunit_py(self) -> None:
         text = (settings.REPO / "tools/testing/kunit/qemu_configs/arm64.py").read_text()
         for word in coverage.SUITES_ARGUMENTS.split()[1:]:
             self.assertIn(word, text)
@@ -185,7 +185,7 @@ class Running(GuestWorld):
         )
         return self.program("coverage", CONFIGS="4k", FAKE_APT="", FAKE_GUEST="", **env)
 
-    def test_what_is_left_unexplained(self) -> None:
+    def test_a_line_without_a_reason_fails(self) -> None:
         ran = self.coverage()
         self.assertEqual(1, ran.status, ran.stderr)
         self.assertIn("arch/arm64/mm/mmu.c: 1 lines or branches are not explained", ran.stdout)

@@ -25,7 +25,7 @@ class Docs(World):
         self.assertIn("-W", argv)
         self.assertIn(str(self.repo / "Documentation"), argv)
 
-    def test_a_warning_is_a_fault_and_the_old_pages_stay(self) -> None:
+    def test_a_warning_is_a_failure_and_the_old_pages_stay(self) -> None:
         self.program("docs")
         before = self.page.read_text()
         self.tool("sphinx-build", WARNS)
@@ -34,14 +34,14 @@ class Docs(World):
         self.assertEqual("/x/page.rst:3: WARNING: Title underline too short.\n", ran.stdout)
         self.assertEqual(before, self.page.read_text())
 
-    def test_pages_that_are_gone_leave_nothing(self) -> None:
+    def test_removed_pages_leave_no_html(self) -> None:
         self.program("docs")
         gone = self.page.with_name("gone.html")
         gone.write_text("")
         self.program("docs")
         self.assertFalse(gone.exists())
 
-    def test_sphinx_that_breaks_is_no_fault_of_the_pages(self) -> None:
+    def test_a_broken_sphinx_is_an_error(self) -> None:
         self.tool("sphinx-build", 'echo "Extension error: no module kerneldoc" >&2; exit 2')
         ran = self.program("docs")
         self.assert_error(ran, 2, "sphinx-build failed", "kerneldoc")

@@ -145,7 +145,7 @@ class Reading(unittest.TestCase):
         self.assertTrue(found)
         self.assertTrue(all(e2e_run.SMOKE_PAGE in s.pages for s in found))
 
-    def test_ours_can_be_read(self) -> None:
+    def test_the_files_of_this_repository_can_be_read(self) -> None:
         ours = e2e_reader.load()
         names = [scenario.variant for scenario in ours]
         self.assertEqual(len(names), len(set(names)))
@@ -237,7 +237,7 @@ class Judging(unittest.TestCase):
             self.assertIs(kind, self.seen.trouble[0].kind)
             self.assertIs(Stage.BOOT, self.seen.trouble[0].place.stage)
 
-    def test_another_case_than_was_asked_for(self) -> None:
+    def test_a_case_with_another_name(self) -> None:
         self.assertEqual(FAILED, self.look(CONSOLE.replace("ok 1 first", "ok 1 other"))[0][1])
 
 
@@ -251,7 +251,7 @@ class Host(unittest.TestCase):
         self.assertEqual(5, host.struct_pages(text[:64] + pages + text[:64] + b"rest"))
         self.assertEqual(0, host.struct_pages(bytes(6400)))
 
-    def test_wishes(self) -> None:
+    def test_requests_to_the_host(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "two-devices.scenario"
             path.write_text(GOOD)
@@ -311,7 +311,7 @@ class Plugging(unittest.TestCase):
         self.assertEqual("plugged", self.ask("plug 0"))
         self.assertEqual(["qmp_capabilities", "object-add", "device_add"], self.commands[:3])
 
-    def test_no_room(self) -> None:
+    def test_not_enough_disk_space(self) -> None:
         self.qemu('{"return": {}}', '{"error": {"desc": "no slots left"}}')
         self.assertEqual("error: QEMU: device_add: no slots left", self.ask("plug 0"))
 
@@ -321,7 +321,7 @@ class Plugging(unittest.TestCase):
         self.qemu(f'{other}\n{{"return": {{}}}}\n{gone}', '{"return": {}}')
         self.assertEqual("unplugged", self.ask("unplug 0"))
 
-    def test_a_guest_that_keeps_it(self) -> None:
+    def test_a_guest_that_does_not_release_a_dimm(self) -> None:
         kept = '{"event": "DEVICE_UNPLUG_GUEST_ERROR", "data": {"device": "dimm0"}}'
         self.qemu('{"return": {}}\n' + kept)
         self.assertEqual("error: the guest does not release dimm0", self.ask("unplug 0"))
@@ -335,7 +335,7 @@ class Choosing(unittest.TestCase):
     def plans(self, **environ: str) -> list[str]:
         return [plan.name for plan in choice.choose(e2e_reader.load(), environ)]
 
-    def test_what_is_run(self) -> None:
+    def test_default_choice(self) -> None:
         self.assertEqual([f"{f} {p}" for f, p, _ in choice.RUNS], self.plans())
         self.assertEqual(
             ["series 4k", "series 64k", "baseline 4k"], self.plans(SCENARIOS="ram-spent")
@@ -361,7 +361,7 @@ class Choosing(unittest.TestCase):
             must = {s.name for s in scenarios if flavour in s.failing and not s.has_firmware}
             self.assertLessEqual(must, {s.name for s in choice.matching(scenarios, globs)})
 
-    def test_what_is_not_wanted(self) -> None:
+    def test_excluded_scenarios(self) -> None:
         scenarios = e2e_reader.load()
         found = {s.name for s in choice.matching(scenarios, ("!geometry-*", "!ram-spent"))}
         self.assertIn("system-ram", found)
@@ -488,7 +488,7 @@ class Running(GuestWorld):
         self.assertEqual(1, document["failed"])
         self.assertIn("second", (self.build / "results/e2e.xml").read_text())
 
-    def test_what_must_fail(self) -> None:
+    def test_a_case_that_must_fail(self) -> None:
         ran = self.e2e(FLAVOURS="baseline")
         self.assertEqual(0, ran.status, ran.stdout)
         self.console(CONSOLE.replace("not ok", "ok"))
@@ -496,12 +496,12 @@ class Running(GuestWorld):
         self.assertEqual(1, ran.status)
         self.assertIn("second passed, but should have failed", ran.stdout)
 
-    def test_what_is_only_recorded(self) -> None:
+    def test_a_case_that_is_only_recorded(self) -> None:
         ran = self.e2e(FLAVOURS="stock")
         self.assertEqual(0, ran.status, ran.stdout)
         self.assertIn('"status": "failed"', (self.build / "results/e2e.json").read_text())
 
-    def test_what_took_the_guest_down_hides_nothing(self) -> None:
+    def test_cases_after_a_death_run_in_another_boot(self) -> None:
         died = CONSOLE[: CONSOLE.index("    ok 1")] + "Kernel panic - not syncing: Oops\n"
         rest = CONSOLE.replace(
             CONSOLE[CONSOLE.index("    1..2") : CONSOLE.index("    # second")], "    1..1\n"
@@ -527,14 +527,14 @@ class Running(GuestWorld):
         self.assertEqual(ram, [word for word in boots[1].split() if "mem-path=" in word])
         self.assertEqual(1, len(ram))
 
-    def test_a_hang_is_ended_with_all_that_it_started(self) -> None:
+    def test_a_guest_that_hangs_is_killed_with_its_processes(self) -> None:
         self.scenario(GOOD.replace("each    size 2M 16M\n", "seconds 1\n").replace("$size", "2M"))
         self.console(CONSOLE[: CONSOLE.index("    ok 1")])
         ran = self.e2e(FAKE_GUEST="sleep 1000")
         self.assertEqual(1, ran.status)
         self.assertIn("the guest hung and was ended", ran.stdout)
 
-    def test_the_guest_is_made_once_and_without_the_system(self) -> None:
+    def test_the_guest_is_built_once_and_leaves_the_system_alone(self) -> None:
         self.e2e()
         self.e2e()
         calls = Path(f"{self.mark}.mmdebstrap").read_text().splitlines()
@@ -610,7 +610,7 @@ class Running(GuestWorld):
         self.assertEqual(1, ran.status)
         self.assertIn("the build failed", ran.stdout)
 
-    def test_mutants_of_scenarios_that_are_not_there(self) -> None:
+    def test_mutants_that_name_an_unknown_scenario(self) -> None:
         self.mutant("three-devices")
         self.assert_error(self.e2e(MUTANTS="memory-*"), 2, "no scenario 'three-devices' for 4k")
         self.mutant("two-devices")

@@ -115,7 +115,7 @@ class Mails(Exporting):
         self.assertNotIn("***", text)
         self.assertEqual(2, len(patches))
 
-    def test_base_is_the_package_and_what_lies_between_is_told(self) -> None:
+    def test_base_commit_and_prerequisite_patches(self) -> None:
         tree = self.make_tree()
         base = self.git(tree, "rev-list", "--max-parents=0", "HEAD")
         self.export()
@@ -123,14 +123,14 @@ class Mails(Exporting):
         self.assertIn(f"\nbase-commit: {base}\n", text)
         self.assertEqual(1, text.count("\nprerequisite-patch-id: "))
 
-    def test_each_mail_knows_where_it_goes(self) -> None:
+    def test_each_mail_has_recipients(self) -> None:
         self.export()
         for mail in self.mails("series"):
             text = mail.read_text()
             self.assertIn("\nTo: A. Maintainer <am@example.org>\n", text)
             self.assertIn("\nCc: linux-mm@kvack.org\n", text)
 
-    def test_sender_signs_off_and_the_author_stays(self) -> None:
+    def test_the_sender_signs_off_and_the_author_stays(self) -> None:
         self.export()
         for mail in self.mails("series")[1:]:
             text = mail.read_text()
@@ -145,7 +145,7 @@ class Mails(Exporting):
             self.assert_error(self.program("export"), 2, word, "git config --global")
         self.assertEqual(before, [mail.read_text() for mail in self.mails("series")])
 
-    def test_git_am_makes_of_it_what_the_patches_say(self) -> None:
+    def test_git_am_applies_the_mails_in_any_order(self) -> None:
         self.add_fixes()
         self.seen_alone()
         self.letter("fixes", "stock", "Order: any\n")
@@ -161,7 +161,7 @@ class Mails(Exporting):
             text.replace("int memory_30;", "int b;"), (linux / "mm/memory.c").read_text()
         )
 
-    def test_a_promise_about_the_order_is_checked(self) -> None:
+    def test_order_any_is_checked(self) -> None:
         self.add_fixes(second=21)
         after = patch("mm/memory.c", "memory", 21, "int b;").replace(" int memory_20;", " int a;")
         self.write("patches/fixes/0002-b.patch", after)
@@ -172,7 +172,7 @@ class Mails(Exporting):
         self.assert_error(ran, 2, "0002-change-memory.patch does not apply by itself", "Order: any")
         self.assertEqual(3, len(self.mails("fixes")))
 
-    def test_a_patch_that_was_not_tried_alone_stays_here(self) -> None:
+    def test_a_patch_that_was_not_tested_alone_is_not_exported(self) -> None:
         self.add_fixes()
         self.letter("fixes", "stock", "Order: any\n")
         words = ("0001-a.patch was not tried alone on stock", "altmap revision", "--alone")
@@ -196,7 +196,7 @@ class Mails(Exporting):
         (self.repo / "patches/fixes/cover-letter-mm").unlink()
         self.assert_error(self.program("export"), 2, "fixes/0001-a.patch is in 0 cover letters")
 
-    def test_bad_letters_are_told(self) -> None:
+    def test_malformed_cover_letters(self) -> None:
         for text, words in (
             ("Base: stock\n\nText\n", "no subject"),
             ("Subject: [PATCH] a\n\nText\n", "does not name its base"),
@@ -206,7 +206,7 @@ class Mails(Exporting):
             self.write("patches/series/cover-letter", text)
             self.assert_error(self.program("export"), 2, words)
 
-    def test_a_series_that_nobody_would_get_is_told(self) -> None:
+    def test_a_series_without_recipients_is_an_error(self) -> None:
         self.tool("perl", "exit 0")
         self.assert_error(self.program("export"), 2, "finds no maintainer")
 
@@ -262,7 +262,7 @@ class Plans(Exporting):
         self.assertIn("int hook;", (linux / "mm/memory.c").read_text())
         self.assertFalse((linux / "mm/tests/notes.private").exists())
 
-    def test_each_state_names_only_what_it_has(self) -> None:
+    def test_each_commit_names_only_existing_files(self) -> None:
         self.export()
         linux = self.applied(2)
         makefile = (linux / "mm/tests/Makefile").read_text()
@@ -270,7 +270,7 @@ class Plans(Exporting):
         kconfig = (linux / "mm/tests/Kconfig").read_text()
         self.assertEqual("# SPDX\n\n# Shared.\nconfig LIB\n\tdef_bool TEST\n", kconfig)
 
-    def test_author_is_the_plans_and_sender_signs_off(self) -> None:
+    def test_the_author_comes_from_the_plan_and_the_sender_signs_off(self) -> None:
         self.export()
         said = self.git(self.applied(3), "log", "-1", "--format=%an|%ae|%b")
         self.assertIn("A. Developer|dev@example.org|It was not tested.\n", said)
@@ -281,12 +281,12 @@ class Plans(Exporting):
         text = (self.applied(2) / "mm/memory.c").read_text()
         self.assertIn("/* M: S. Ender <sender@example.org> */", text)
 
-    def test_a_page_is_no_orphan_in_the_kernel(self) -> None:
+    def test_an_exported_page_has_no_orphan_line(self) -> None:
         self.export()
         page = self.applied(3) / "Documentation/mm/altmap.rst"
         self.assertEqual(".. SPDX\n\nA page\n", page.read_text())
 
-    def test_what_a_plan_leaves_out_is_told(self) -> None:
+    def test_a_file_that_no_plan_names_is_an_error(self) -> None:
         self.write("mm/tests/more_kunit.c", "/* another */\n")
         ran = self.program("export")
         self.assert_error(ran, 2, "no patch has the file mm/tests/more_kunit.c")
@@ -294,7 +294,7 @@ class Plans(Exporting):
         self.write("patches/suites/plan", PLAN.replace("Patch: hooks/0001-hook.patch\n%%\n", ""))
         self.assert_error(self.program("export"), 2, "no patch has the hook hooks/0001-hook.patch")
 
-    def test_nonsense_in_a_plan_is_told(self) -> None:
+    def test_malformed_plans(self) -> None:
         for old, new, words in (
             ("mm/tests/lib.c", "mm/tests/lib.c mm/tests/vmemmap_kunit.c", "is in it twice"),
             ("mm/tests/lib.c", "mm/tests/lib.c mm/tests/none.c", "no file mm/tests/none.c"),
@@ -306,7 +306,7 @@ class Plans(Exporting):
             self.write("patches/suites/plan", PLAN.replace(old, new, 1))
             self.assert_error(self.program("export"), 2, words)
 
-    def test_a_patch_that_comes_too_early_is_told(self) -> None:
+    def test_a_patch_that_comes_too_early_is_an_error(self) -> None:
         self.write(
             "patches/suites/0001-entry.patch", patch("mm/tests/lib.c", "lib", 2, "int early;")
         )
@@ -314,7 +314,7 @@ class Plans(Exporting):
 
 
 class Ours(unittest.TestCase):
-    def test_every_new_file_and_every_hook_goes_out_or_stays(self) -> None:
+    def test_the_plan_names_every_new_file_and_hook(self) -> None:
         with tempfile.TemporaryDirectory() as top:
             git = Git(Path(top))
             git.run("init", "--quiet", "--bare", top)

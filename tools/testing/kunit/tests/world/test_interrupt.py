@@ -81,7 +81,7 @@ class CtrlC(World):
         self.assertEqual(130, self.interrupt(second).status)
         self.interrupt(first)
 
-    def test_a_guest_that_outlives_its_tool(self) -> None:
+    def test_a_guest_ends_if_the_kernels_tool_is_killed(self) -> None:
         """If the kernel's kunit.py is killed, its guest ends as well."""
         child = self.start("kunit.py", "run", env={"FAKE_TOOL": "guest hangs"})
         tool, guest = self.wait_for_hang(child)

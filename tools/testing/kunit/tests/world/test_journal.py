@@ -59,7 +59,7 @@ class Units(unittest.TestCase):
     def never(self) -> RunResult:
         self.fail("it is there already")
 
-    def test_the_next_run_carries_on(self) -> None:
+    def test_the_next_run_continues(self) -> None:
         self.ended("one", "two")
         with self.opened() as kept:
             self.assertEqual(2, kept.count())
@@ -68,14 +68,14 @@ class Units(unittest.TestCase):
             self.assertEqual(0, kept.run("three", lambda: run("three")).kept)
         self.assertIn("results kept: 2\n", self.said.getvalue())
 
-    def test_a_run_that_ended_well_leaves_nothing(self) -> None:
+    def test_a_complete_run_leaves_nothing_to_continue(self) -> None:
         with self.opened() as kept:
             kept.run("one", lambda: run("one"))
         self.assertFalse((self.top / "check.partial").exists())
         with self.opened() as kept:
             self.assertEqual(0, kept.count())
 
-    def test_another_thing_does_not_carry_on(self) -> None:
+    def test_a_run_with_another_key_starts_over(self) -> None:
         self.ended("one")
         with self.opened("other") as kept:
             self.assertIsNone(kept.known("one"))
@@ -88,14 +88,14 @@ class Units(unittest.TestCase):
             assert found
             self.assertEqual(run("one", finding).cases, found.cases)
 
-    def test_what_says_nothing_about_the_kernel_is_done_again(self) -> None:
+    def test_findings_about_the_machine_are_not_stored(self) -> None:
         for kind in (Kind.PREPARATION, Kind.BUILD, Kind.FLAKY):
             finding = Finding(kind, "words", place=Place(Stage.BUILD))
             with self.opened() as kept:
                 kept.run("one", lambda finding=finding: run("one", finding))  # type: ignore[misc]
                 self.assertIsNone(kept.known("one"), kind)
 
-    def test_torn_and_foreign_files(self) -> None:
+    def test_damaged_result_files_are_ignored(self) -> None:
         self.ended("one", "two")
         units = sorted((self.top / "check.partial").glob("*.unit.json"))
         whole = units[0].read_text()
@@ -115,7 +115,7 @@ class Units(unittest.TestCase):
                 self.assertIsNone(kept.known("two"), text)
                 raise KeyboardInterrupt
 
-    def test_a_torn_key(self) -> None:
+    def test_a_damaged_key_is_ignored(self) -> None:
         for text in ("", "[]", '{"key"'):
             self.ended("one")
             (self.top / "check.partial/key.json").write_text(text)
@@ -134,7 +134,7 @@ class Units(unittest.TestCase):
         self.assertEqual("old", path.read_text())
         self.assertEqual([path], list(self.top.iterdir()))
 
-    def test_a_directory_that_takes_the_place_of_another(self) -> None:
+    def test_a_directory_replaces_another(self) -> None:
         for text in ("one", "two"):
             (self.top / "part").mkdir()
             (self.top / "part/file").write_text(text)

@@ -64,12 +64,12 @@ class PassThrough(World):
         self.assertEqual(["base.config", "arm64.config", "64k.config", "kasan.config"], configs)
         self.assertIn("--build_dir=.kunit-64k-kasan", argv)
 
-    def test_options_go_only_to_those_that_know_them(self) -> None:
+    def test_options_go_only_to_subcommands_that_have_them(self) -> None:
         self.assertIn("--jobs=3", self.given("build", JOBS="3"))
         self.assertNotIn("--jobs=3", self.given("exec", JOBS="3"))
         self.assertEqual(["parse", "--json"], self.given("parse", "--json"))
 
-    def test_variables_of_ours_stay_here(self) -> None:
+    def test_variables_of_altmap_are_not_passed_on(self) -> None:
         self.given("run", CONFIG="16k", JOBS="2", MAKEFLAGS="-j9", ARCH_ENV="kept")
         env = self.recorded()["env"]
         self.assertEqual("kept", env["ARCH_ENV"])
@@ -83,7 +83,7 @@ class PassThrough(World):
         argv = self.given("run", "--arch=um")
         self.assertEqual(["run", "--kunitconfig=mm/tests", "--arch=um"], argv)
 
-    def test_llvm_of_the_users(self) -> None:
+    def test_llvm_needs_no_gcc_options(self) -> None:
         argv = self.given("run", "--make_options", "LLVM=1")
         self.assertFalse([a for a in argv if "gcc" in a or "cross_compile" in a], argv)
 
@@ -112,7 +112,7 @@ class Paths(World):
         argv: list[str] = self.recorded()["argv"]
         return argv
 
-    def test_a_kunitconfig_that_is_there(self) -> None:
+    def test_a_kunitconfig_in_the_current_directory(self) -> None:
         spellings = (
             ["--kunitconfig=my.config"],
             ["--kunitconfig", "my.config"],
@@ -124,10 +124,10 @@ class Paths(World):
             self.assertEqual([f"--kunitconfig={self.cwd}/my.config"], configs)
             self.assertIn("--build_dir=.kunit-custom", argv)
 
-    def test_a_kunitconfig_of_the_kernels(self) -> None:
+    def test_a_kunitconfig_of_the_kernel_tree(self) -> None:
         self.assertIn("--kunitconfig=mm/tests", self.given("run", "--kunitconfig=mm/tests"))
 
-    def test_a_kunitconfig_that_is_nowhere(self) -> None:
+    def test_a_missing_kunitconfig(self) -> None:
         ran = self.front_end("run", "--kunitconfig=no.config", cwd=self.cwd)
         self.assert_error(ran, 2, "no.config", str(self.cwd))
 
@@ -220,7 +220,7 @@ class Help(World):
         self.assertIn("FLAVOUR=NAME", ran.stdout)
         self.assertIn("[the kernel's]", ran.stdout)
 
-    def test_with_a_tree_of_the_users(self) -> None:
+    def test_with_ksrc(self) -> None:
         linux = self.unpack_kernel()
         before = sorted(linux.rglob("*"))
         self.assertIn("[the kernel's]", self.front_end("--help", KSRC=str(linux)).stdout)
@@ -236,7 +236,7 @@ class Packages(World):
         self.assert_error(ran, 2, "missing: bison", "no apt-get")
         self.assertFalse(self.build.exists())
 
-    def test_only_what_is_needed(self) -> None:
+    def test_only_needed_packages_are_required(self) -> None:
         for name in ("bison", "gcc", "qemu-system-aarch64", "aarch64-linux-gnu-gcc", "make"):
             (self.bin / name).unlink()
         self.assertEqual(0, self.front_end("parse").status)
@@ -246,7 +246,7 @@ class Packages(World):
         (self.bin / "aarch64-linux-gnu-gcc").unlink()
         self.assertEqual(0, self.front_end("build", "--make_options=LLVM=1").status)
 
-    def test_ccache_is_not_vital(self) -> None:
+    def test_ccache_is_optional(self) -> None:
         (self.bin / "ccache").unlink()
         self.assertEqual(0, self.front_end("run").status)
 

@@ -66,7 +66,7 @@ class Lint(World):
         self.assertEqual(1 if ran.stdout else 0, ran.status, ran.stderr)
         return ran.stdout
 
-    def test_silent_when_all_is_well(self) -> None:
+    def test_no_output_without_findings(self) -> None:
         ran = self.program("lint")
         self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
         for name in ("checkpatch", "sparse", "clang", "coccinelle", "no findings"):
@@ -95,11 +95,11 @@ class Lint(World):
             said = self.findings(FAKE_C=variables, FAKE_AT=OURS)
             self.assertEqual(f"{name}: {OURS}: warning: {variables}\n", said)
 
-    def test_what_the_kernel_itself_is_told_is_no_finding(self) -> None:
+    def test_warnings_of_unchanged_lines_are_no_finding(self) -> None:
         self.assertEqual("", self.findings(FAKE_C="C=2", FAKE_AT="mm/sparse-vmemmap.c:3:1"))
         self.assertEqual("", self.findings(FAKE_C="C=", FAKE_AT="mm/memory.h:3:1"))
 
-    def test_semantic_patches_that_can_report_do(self) -> None:
+    def test_semantic_patches_with_a_report_mode_run(self) -> None:
         theirs = "echo mm/sparse-vmemmap.c:7:1-2: WARNING: not ours"
         self.tool("spatch", f'echo "{OURS}-2: WARNING: $*"\n{theirs}')
         said = self.findings()
@@ -114,11 +114,11 @@ class Lint(World):
         self.assertEqual((0, ""), (ran.status, ran.stdout), ran.stderr)
         self.assertIn("needs a newer clang", ran.stderr)
 
-    def test_what_checkpatch_cannot_know_is_no_finding(self) -> None:
+    def test_remarks_of_checkpatch_that_are_ignored(self) -> None:
         self.perl(REMARK.format(kind="UNKNOWN_COMMIT_ID"))
         self.assertEqual("", self.findings())
 
-    def test_a_new_file_wants_an_entry_in_the_same_series(self) -> None:
+    def test_a_new_file_needs_a_maintainers_entry_in_the_series(self) -> None:
         self.perl(REMARK.format(kind="FILE_PATH_CHANGES"))
         self.assertIn("(FILE_PATH_CHANGES, line 9)", self.findings())
 

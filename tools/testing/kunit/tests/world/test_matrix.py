@@ -40,7 +40,7 @@ class Matrix(World):
         found: dict[str, Any] = json.loads((self.results / "matrix.json").read_text())
         return found
 
-    def test_all_is_well(self) -> None:
+    def test_everything_passes(self) -> None:
         ran = self.matrix()
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         self.assertEqual("20 passed, 0 failed", ran.stdout.splitlines()[-1])
@@ -57,7 +57,7 @@ class Matrix(World):
         self.assertEqual(1, len(list(self.results.glob("*.build.log"))))
         self.assertEqual(6, len(list(self.results.glob("*.console.log"))))
 
-    def test_what_a_boot_is_given(self) -> None:
+    def test_arguments_of_a_boot(self) -> None:
         self.write("lib/kunit-configs/va52.config", "")
         self.matrix(CONFIGS="16k-va52")  # The last boot has four older cores.
         recorded = self.recorded()
@@ -67,7 +67,7 @@ class Matrix(World):
         for name in ("CONFIGS", "FLAVOURS", "SHARD"):
             self.assertNotIn(name, recorded["env"])
 
-    def test_what_is_said_of_a_page_size_goes_for_its_regimes(self) -> None:
+    def test_an_entry_for_a_page_size_applies_to_its_address_sizes(self) -> None:
         self.write(
             "tools/testing/kunit/data/expected/skips",
             "vmem_altmap.takes_from_altmap 4k it does not fit\n",
@@ -91,7 +91,7 @@ class Matrix(World):
         [row] = self.document()["rows"]
         self.assertEqual(("riscv", ""), (row["config"], row["cpu"]))
 
-    def test_what_fails_on_another_architecture(self) -> None:
+    def test_expected_failures_on_another_architecture(self) -> None:
         known = "vmemmap_basepages.maps_altmap_pages"
         self.assertEqual(0, self.riscv("failure", known).status)
         ran = self.riscv("failure", f"{known} stock")  # Expected on stock, not on series.
@@ -100,12 +100,12 @@ class Matrix(World):
         ran = self.riscv("failure", f"{known} stock", FLAVOURS="stock")
         self.assertEqual(0, ran.status, ran.stdout)
 
-    def test_every_row_is_told(self) -> None:
+    def test_every_row_is_reported(self) -> None:
         ran = self.matrix("panic")
         self.assertEqual(1, ran.status)
         self.assertEqual(4, ran.stdout.count("the kernel panicked in vmem_altmap"))
 
-    def test_a_build_that_fails_is_in_each_of_its_rows(self) -> None:
+    def test_a_failed_build_is_reported_in_each_row(self) -> None:
         ran = self.matrix(FAKE_TOOL="build fails")
         self.assertEqual(1, ran.status)
         self.assertEqual("0 passed, 4 failed", ran.stdout.splitlines()[-1])
@@ -140,7 +140,7 @@ class Matrix(World):
         for number in numbers:
             self.matrix(log, SHARD=f"{number}/2")
 
-    def test_shards_merge_to_the_whole(self) -> None:
+    def test_shards_merge_to_the_whole_matrix(self) -> None:
         self.matrix()
         whole = self.document()
         (self.results / "matrix.json").unlink()
@@ -156,7 +156,7 @@ class Matrix(World):
         suites = ElementTree.parse(self.results / "matrix.xml").getroot()
         self.assertEqual(4, len(suites))
 
-    def test_parts_from_elsewhere(self) -> None:
+    def test_shards_in_another_directory(self) -> None:
         self.shards(1, 2)
         for number in (1, 2):
             part = self.top / f"parts/{number}"
@@ -220,7 +220,7 @@ class Matrix(World):
         self.shards(2)
         self.assert_error(self.report(), 2, "different revisions")
 
-    def test_files_that_are_no_results(self) -> None:
+    def test_files_that_are_not_results(self) -> None:
         self.assert_error(self.report(), 2, "has no results of make matrix")
         self.shards(1, 2)
         path = self.results / "matrix-2-of-2.json"
@@ -231,7 +231,7 @@ class Matrix(World):
 
 
 class Data(unittest.TestCase):
-    def test_each_regime_is_there(self) -> None:
+    def test_the_matrix_has_each_address_size(self) -> None:
         configs = {config for _, config, _ in MATRIX}
         regimes = {"4k": (39, 48, 52), "16k": (36, 47, 48, 52), "64k": (42, 48, 52)}
         for page, sizes in regimes.items():
@@ -246,7 +246,7 @@ class Data(unittest.TestCase):
         names = [row.name for row in rows.choose({})]
         self.assertEqual(len(names), len(set(names)))
 
-    def test_shards_share_the_builds_out(self) -> None:
+    def test_shards_have_equal_numbers_of_builds(self) -> None:
         matrix = rows.choose({})
         for of in (1, 2, 3, 7, 29):
             shards = [Shard(n + 1, of).take(matrix) for n in range(of)]
@@ -257,7 +257,7 @@ class Data(unittest.TestCase):
             self.assertLessEqual(max(builds) - min(builds), 1)
             self.assertEqual(sum(builds), len(rows.groups(matrix)))
 
-    def test_a_flavour_goes_through_the_whole_matrix(self) -> None:
+    def test_a_flavour_runs_in_the_whole_matrix(self) -> None:
         self.assertEqual({"stock"}, {r.flavour for r in rows.choose({"FLAVOURS": "stock"})})
         self.assertIn("64k-va42", {r.config for r in rows.choose({"FLAVOURS": "stock"})})
         self.assertEqual({"series"}, {r.flavour for r in rows.choose({"CONFIGS": "4k"})})
@@ -288,7 +288,7 @@ class Fragments(unittest.TestCase):
         wanted = debian.resolve(settings.read({"CONFIG": config}))
         return [path.stem for path in wanted.kunitconfigs]
 
-    def test_what_is_off_unless_named(self) -> None:
+    def test_fragments_that_apply_unless_named(self) -> None:
         self.assertEqual(
             ["base", "arm64", "no-kaslr", "no-page80", "no-slots", "64k", "va42"],
             self.fragments("64k-va42"),

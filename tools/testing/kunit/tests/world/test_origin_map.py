@@ -31,14 +31,14 @@ class Read(unittest.TestCase):
         self.assertEqual(1024 * 4096, found.bytes_from(DEVICE))
         self.assertEqual("2 blocks of 2 MiB and 23 pages of 4 KiB", draw.leaves(found))
 
-    def test_none_and_one_cut_short(self) -> None:
+    def test_no_map_and_an_incomplete_map(self) -> None:
         self.assertEqual([], draw.read("nothing\n"))
         self.assertEqual([], draw.read("\n".join(BLOCKS.splitlines()[:3])))
 
     def test_several(self) -> None:
         self.assertEqual(2, len(draw.read(BLOCKS + BLOCKS)))
 
-    def test_lines_that_mean_nothing(self) -> None:
+    def test_malformed_lines(self) -> None:
         for old, new in (("from=ram", "from=mars"), ("pages=23 ", ""), ("leaf=4096", "leaf=x")):
             with self.assertRaises(MapError):
                 draw.read(BLOCKS.replace(old, new))
@@ -55,7 +55,7 @@ class Draw(unittest.TestCase):
         self.assertTrue(all(len(line) <= 78 for line in lines), lines)
         self.assertIn("0x4a000 to 0x4a016", "\n".join(lines))
 
-    def test_the_picture_says_what_it_shows(self) -> None:
+    def test_the_picture_has_a_title_and_a_description(self) -> None:
         root = ElementTree.fromstring(plot.figure([("a < b & c", self.map)] * 3))
         self.assertEqual(f"{SVG}svg", root.tag)
         self.assertEqual("Where a device's struct pages lie", root.findtext(f"{SVG}title"))
@@ -71,7 +71,7 @@ class Draw(unittest.TestCase):
         boxes = [len(list(group.iter(f"{SVG}path"))) - 1 for group in edges]
         self.assertEqual([2, 2, 23, 23, 1], boxes)
 
-    def test_it_suits_a_dark_page(self) -> None:
+    def test_colours_for_a_dark_page(self) -> None:
         """Each colour has a dark variant, except for colours that suit both backgrounds."""
         drawn = plot.figure([("x", self.map)])
         both = {"#e69f00", "#5c3d00", "#8c959f", "#cf222e"}

@@ -90,7 +90,7 @@ class Poll(unittest.TestCase):
         self.poll()
         self.assertEqual(["part@b"], self.asked())
 
-    def test_what_got_no_verdict_is_tried_again(self) -> None:
+    def test_a_series_without_a_verdict_is_tried_again(self) -> None:
         """The message is printed only once, because cron mails all output."""
         self.series(1, "broken@b")
         self.series(2, "good@b")

@@ -87,7 +87,7 @@ class Suite(World):
         self.assertEqual(2, len(self.calls("update")))
         self.assertEqual(1, len(self.calls("download")))
 
-    def test_a_newer_package_takes_the_place_of_the_old_one(self) -> None:
+    def test_a_newer_package_replaces_the_old_one(self) -> None:
         self.tree()
         (self.build / "suites/sid/newest").unlink()
         (self.apt / "version").write_text("7.2.14-1\n")
@@ -102,7 +102,7 @@ class Suite(World):
         archives = list((self.build / "suites/sid").glob("*/*.tar.xz"))
         self.assertEqual(["7.2.14-1"], [path.parent.name for path in archives])
 
-    def test_without_network_the_last_one_known_will_do(self) -> None:
+    def test_without_network_the_last_known_package_is_used(self) -> None:
         self.tree()
         yesterday = time.time() - 25 * 3600
         os.utime(self.build / "suites/sid/newest", (yesterday, yesterday))
@@ -115,7 +115,7 @@ class Suite(World):
         (self.apt / "offline").touch()
         self.assert_error(self.tree(), 2, "indextargets", "no network")
 
-    def test_a_suite_that_there_is_not(self) -> None:
+    def test_an_unknown_suite(self) -> None:
         self.tool(
             "apt-get", 'case " $* " in *" update "*) echo "E: 404" >&2; exit 100;; esac\n' + _APT
         )
@@ -151,7 +151,7 @@ class Suite(World):
         self.assertIn("int x;", (self.make_tree(BASE="sid") / "mm/memory.c").read_text())
         self.assertNotIn("int x;", (self.make_tree() / "mm/memory.c").read_text())
 
-    def test_clean_takes_it_all_away(self) -> None:
+    def test_clean_removes_the_suite(self) -> None:
         self.tree()
         self.assertEqual(0, self.program("clean").status)
         self.assertFalse(self.build.exists())
@@ -160,7 +160,7 @@ class Suite(World):
 class Rebased(World):
     is_prepared = False
 
-    def test_the_nearest_one_below_is_taken(self) -> None:
+    def test_the_nearest_older_version_is_used(self) -> None:
         for place in (".", "7.2", "7.10", "notes"):
             self.write(f"expected/{place}/stock", "")
         directory = self.repo / "expected"
@@ -177,7 +177,7 @@ class Rebased(World):
 
 
 class Matrix(unittest.TestCase):
-    def test_another_base_has_the_flavours_that_it_has(self) -> None:
+    def test_another_base_has_only_its_own_flavours(self) -> None:
         flavours = {row.flavour for row in rows.choose({}, "7.2")}
         self.assertEqual({"stock", "fixed", "fast"}, flavours)
         found = rows.choose({"CONFIGS": "4k-debug"}, "7.2")
@@ -185,7 +185,7 @@ class Matrix(unittest.TestCase):
         with self.assertRaises(UsageError):
             rows.choose({"FLAVOURS": "series"}, "7.2")
 
-    def test_the_flavour_that_is_meant(self) -> None:
+    def test_the_default_flavour(self) -> None:
         self.assertEqual("series", settings.read({}).flavour)
         self.assertEqual("stock", settings.read({"BASE": "7.2"}).flavour)
 

@@ -77,12 +77,12 @@ class Flavours(World):
         other = self.git(self.make_tree(BUILD=str(self.top / "elsewhere")), "rev-parse", "HEAD")
         self.assertEqual(first, other)
 
-    def test_author_and_message_of_a_patch_are_kept(self) -> None:
+    def test_a_commit_has_author_and_message_of_its_patch(self) -> None:
         tree = self.make_tree()
         said = self.git(tree, "log", "-1", "--format=%an|%ae|%at|%B")
         self.assertEqual("A. Developer|dev@example.org|1704067200|change mmu\n\nBecause.", said)
 
-    def test_whatever_a_patch_does_to_files(self) -> None:
+    def test_all_kinds_of_changes_to_files(self) -> None:
         self.write(
             "patches/series/0002-two.patch",
             MAIL.format(author="A. Developer", subject="all at once", diff=ALL_AT_ONCE),
@@ -103,14 +103,14 @@ class Flavours(World):
         )
         self.assertEqual("int x;\n", (tree / "mm/a new one.c").read_text())
 
-    def test_suites_and_pages_are_laid_over(self) -> None:
+    def test_suites_and_pages_are_added_to_the_tree(self) -> None:
         tree = self.make_tree()
         self.assertEqual("/* a suite */\n", (tree / "mm/tests/vmemmap_kunit.c").read_text())
         self.assertTrue((tree / "mm/tests/.kunitconfig").exists())
         self.assertTrue((tree / "Documentation/mm/altmap.rst").exists())
         self.assertFalse((tree / "Documentation/index.rst").exists())
 
-    def test_ignored_files_are_not_laid_over(self) -> None:
+    def test_ignored_files_are_not_added_to_the_tree(self) -> None:
         self.write("mm/tests/vmemmap_kunit.c~", "an editor's\n")
         self.assertFalse((self.make_tree() / "mm/tests/vmemmap_kunit.c~").exists())
 
@@ -119,13 +119,13 @@ class Flavours(World):
         (tree / "mm/new.c").write_text("")
         self.assertEqual("?? mm/new.c", self.git(tree, "status", "--short"))
 
-    def test_the_tree_is_what_the_package_has(self) -> None:
+    def test_the_tree_equals_the_package(self) -> None:
         tree = self.make_tree(FLAVOUR="stock")
         self.assertEqual(KERNEL["mm/sparse-vmemmap.c"], (tree / "mm/sparse-vmemmap.c").read_text())
         self.assertEqual("memory.c", os.readlink(tree / "mm/link"))
         self.assertTrue(os.access(tree / "tools/testing/kunit/kunit.py", os.X_OK))
 
-    def test_git_config_of_the_user_has_no_say(self) -> None:
+    def test_the_users_git_config_has_no_effect(self) -> None:
         (self.top / ".gitconfig").write_text(
             "[core]\nautocrlf = true\nhooksPath = /nonexistent\n"
             "[commit]\ngpgSign = true\n[am]\nkeepcr = true\n"
@@ -133,7 +133,7 @@ class Flavours(World):
         tree = self.make_tree()
         self.assertNotIn(b"\r", (tree / "mm/memory.c").read_bytes())
 
-    def test_variables_of_git_have_no_say(self) -> None:
+    def test_git_environment_variables_have_no_effect(self) -> None:
         tree = self.make_tree(GIT_DIR="/nonexistent", GIT_INDEX_FILE="/nonexistent/index")
         self.assertTrue((tree / "Makefile").exists())
 
@@ -148,7 +148,7 @@ class Increments(World):
         self.assertEqual("", ran.stderr)
         self.assertEqual(before, mtimes(tree))
 
-    def test_a_changed_patch_redoes_only_what_is_above_it(self) -> None:
+    def test_only_patches_from_the_changed_one_are_applied_again(self) -> None:
         tree = self.make_tree()
         before = mtimes(tree)
         self.write(
@@ -172,7 +172,7 @@ class Increments(World):
         changed = {path for path in after if after[path] != before.get(path)}
         self.assertEqual({"mm/tests/vmemmap_kunit.c", "mm/tests/more_kunit.c"}, changed)
 
-    def test_a_suite_that_is_gone_goes(self) -> None:
+    def test_a_removed_suite_is_removed_from_the_tree(self) -> None:
         extra = self.write("mm/tests/more_kunit.c", "/* another */\n")
         tree = self.make_tree()
         self.assertTrue((tree / "mm/tests/more_kunit.c").exists())
@@ -270,7 +270,7 @@ class Repair(World):
         self.assertEqual("the user's\n", (tree / "mm/memory.c").read_text())
         self.assertEqual("M mm/memory.c", self.git(tree, "status", "--short"))
 
-    def test_what_was_left_running_is_waited_for(self) -> None:
+    def test_the_next_run_waits_for_leftover_processes(self) -> None:
         self.hanging("git", "*worktree\\ add*")
         child = self.start("tree")
         pids = self.wait_for_hang(child)
@@ -303,7 +303,7 @@ class UsersWork(World):
         self.assertIn("uncommitted changes", ran.stderr)
         self.assertEqual("mine\n", (tree / "mm/memory.c").read_text())
 
-    def test_changes_elsewhere_survive_a_new_stack(self) -> None:
+    def test_changes_to_other_files_survive_new_patches(self) -> None:
         tree = self.make_tree()
         (tree / "mm/memory.c").write_text("mine\n")
         self.better_patch()
@@ -311,7 +311,7 @@ class UsersWork(World):
         self.assertEqual("mine\n", (tree / "mm/memory.c").read_text())
         self.assertIn("int better;", (tree / "arch/arm64/mm/mmu.c").read_text())
 
-    def test_changes_in_the_way_stop_a_new_stack(self) -> None:
+    def test_conflicting_changes_stop_new_patches(self) -> None:
         tree = self.make_tree()
         (tree / "arch/arm64/mm/mmu.c").write_text("mine\n")
         self.better_patch()
@@ -321,7 +321,7 @@ class UsersWork(World):
         self.git(tree, "stash")
         self.assertIn("int better;", (self.make_tree() / "arch/arm64/mm/mmu.c").read_text())
 
-    def test_a_git_command_of_the_users_in_the_way(self) -> None:
+    def test_a_running_git_command_stops_new_patches(self) -> None:
         tree = self.make_tree()
         lock = Path(self.git(tree, "rev-parse", "--absolute-git-dir")) / "index.lock"
         lock.touch()
@@ -330,7 +330,7 @@ class UsersWork(World):
         lock.unlink()
         self.make_tree()
 
-    def test_new_files_in_the_way_stop_a_new_stack(self) -> None:
+    def test_conflicting_new_files_stop_new_patches(self) -> None:
         tree = self.make_tree()
         (tree / "mm/tests/more_kunit.c").write_text("mine\n")
         self.write("mm/tests/more_kunit.c", "ours\n")
@@ -342,13 +342,13 @@ class UsersWork(World):
         self.git(tree, "-c", "user.name=Me", "-c", "user.email=me@x", "commit", "-qam", "mine")
         return self.git(tree, "rev-parse", "HEAD")
 
-    def test_own_commits_are_used_as_they_stand(self) -> None:
+    def test_the_users_commits_are_tested(self) -> None:
         tree = self.make_tree()
         mine = self.commit(tree)
         self.make_tree()
         self.assertEqual(mine, self.git(tree, "rev-parse", "HEAD"))
 
-    def test_own_commits_stop_a_new_stack_until_they_are_rebased(self) -> None:
+    def test_the_users_commits_stop_new_patches_until_rebased(self) -> None:
         tree = self.make_tree()
         self.commit(tree)
         self.better_patch()
@@ -361,7 +361,7 @@ class UsersWork(World):
         self.assertEqual("mine\n", (tree / "mm/memory.c").read_text())
         self.assertIn("int better;", (tree / "arch/arm64/mm/mmu.c").read_text())
 
-    def test_a_tree_in_a_bisection_is_used_as_it_stands(self) -> None:
+    def test_a_tree_in_a_bisection_is_tested_as_it_is(self) -> None:
         tree = self.make_tree()
         self.git(tree, "checkout", "-q", "HEAD~2")
         ran = self.program("tree")
@@ -369,7 +369,7 @@ class UsersWork(World):
         self.assertIn("used as it is", ran.stderr)
         self.assertNotIn("int two;", (tree / "arch/arm64/mm/mmu.c").read_text())
 
-    def test_a_stranger_in_its_place_is_left_alone(self) -> None:
+    def test_a_foreign_directory_is_left_alone(self) -> None:
         stranger = self.build / "linux-6.12/series/thesis.tex"
         stranger.parent.mkdir(parents=True)
         stranger.write_text("years of work\n")
@@ -402,7 +402,7 @@ class BadPatches(World):
         self.write("patches/series/0002-two.patch", "TODO\n")
         self.assert_error(self.program("tree"), 125, "0002-two.patch does not look like")
 
-    def test_a_patch_that_is_not_there(self) -> None:
+    def test_a_missing_patch(self) -> None:
         self.write("patches/series/series", "0003-three.patch\n")
         self.assert_error(self.program("tree"), 125, "0003-three.patch")
 
@@ -429,7 +429,7 @@ class Package(World):
         (self.top / "src/linux-source-6.12.tar.xz").write_text("not at all\n")
         self.assert_error(self.program("tree"), 125, "is damaged")
 
-    def test_no_room(self) -> None:
+    def test_not_enough_disk_space(self) -> None:
         with open(self.top / "src/linux-source-6.12.tar.xz", "ab") as file:
             file.truncate(1 << 43)
         ran = self.program("tree")
@@ -466,7 +466,7 @@ class Ksrc(World):
     def prepare(self, **env: str) -> Path:
         return self.make_tree(KSRC=str(self.linux), **env)
 
-    def test_it_is_taken_as_it_stands_and_not_touched(self) -> None:
+    def test_ksrc_is_tested_as_it_is_and_not_written(self) -> None:
         self.as_git()
         (self.linux / "mm/memory.c").write_text(KERNEL["mm/memory.c"] + "int uncommitted;\n")
         (self.linux / "mm/new.c").write_text("int untracked;\n")
@@ -482,7 +482,7 @@ class Ksrc(World):
         self.assertTrue((tree / "mm/tests/vmemmap_kunit.c").exists())
         self.assertEqual(before, listing(self.linux))
 
-    def test_an_unpacked_package_will_do(self) -> None:
+    def test_ksrc_can_be_an_unpacked_package(self) -> None:
         (self.linux / "mm/memory.o").write_text("an object\n")
         (self.linux / "mm/.kunitconfig").write_text("CONFIG_KUNIT=y\n")
         before = listing(self.linux)
@@ -515,7 +515,7 @@ class Ksrc(World):
         self.assertIn("int two;", (tree / "arch/arm64/mm/mmu.c").read_text())
         self.assertEqual("series", tree.name)
 
-    def test_a_prepared_tree_of_ours_will_do(self) -> None:
+    def test_ksrc_can_be_a_prepared_tree(self) -> None:
         self.linux = self.make_tree()
         (self.linux / "mm/tests/vmemmap_kunit.c").write_text("/* mine */\n")
         tree = self.prepare()
@@ -527,16 +527,16 @@ class Ksrc(World):
             self.program("tree", KSRC="/nowhere"), 125, "/nowhere", "no such directory"
         )
 
-    def test_no_kernel_tree(self) -> None:
+    def test_ksrc_is_not_a_kernel_tree(self) -> None:
         self.assert_error(self.program("tree", KSRC=str(self.repo)), 125, "is not a Linux tree")
 
-    def test_too_old_a_tree(self) -> None:
+    def test_ksrc_is_too_old(self) -> None:
         makefile = KERNEL["Makefile"].replace("12", "1", 1)
         (self.linux / "Makefile").write_text(makefile)
         ran = self.program("tree", KSRC=str(self.linux))
         self.assert_error(ran, 125, "is Linux 6.1.117: too old", "6.6 or later")
 
-    def test_an_incomplete_tree(self) -> None:
+    def test_ksrc_is_incomplete(self) -> None:
         (self.linux / "include/kunit/static_stub.h").unlink()
         ran = self.program("tree", KSRC=str(self.linux))
         self.assert_error(ran, 125, "has no include/kunit/static_stub.h")
@@ -550,10 +550,10 @@ class Variables(World):
             self.program("tree", FLAVOUR="vanilla"), 2, "vanilla", "series baseline stock"
         )
 
-    def test_jobs_that_are_no_number(self) -> None:
+    def test_jobs_is_not_a_number(self) -> None:
         self.assert_error(self.front_end("build", JOBS="many"), 2, "JOBS=many")
 
-    def test_base_that_is_no_version(self) -> None:
+    def test_base_is_not_a_version(self) -> None:
         self.assert_error(self.program("tree", BASE="/usr/src/linux"), 2, "KSRC=DIR")
 
 
