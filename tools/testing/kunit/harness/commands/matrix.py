@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make matrix: run the suites over translation regimes, CPUs and debug options."""
+"""make matrix: run the suites with all page and address sizes, CPUs and debug options."""
 
 import contextlib
 import functools
@@ -29,7 +29,7 @@ GUEST_TIME = 300
 COMMAND = Command(
     "make matrix",
     OWN_TREES | {"FLAVOURS", "CONFIGS", "SHARD"},
-    "run the suites over translation regimes, CPUs and debug options",
+    "run the suites with all page and address sizes, CPUs and debug options",
     "altmap matrix --shard 1/4",
     own_trees="unset KSRC; CONFIG=64k-va42 kunit.py run tests your own tree",
 )

@@ -122,7 +122,7 @@ VARIABLES = (
         is_flag=True,
         option_name="mutants",
     ),
-    Variable("SAMPLE", "N", "try so many generated mutants, or all", r"\d+|all"),
+    Variable("SAMPLE", "N", "try N generated mutants, or all", r"\d+|all"),
     Variable(
         "SOAK_SECONDS", "N", "how long to run random sequences", r"\d+", option_name="seconds"
     ),
