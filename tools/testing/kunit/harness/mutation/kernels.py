@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""MutatedTree and boots mutants, one at a time, in a tree of their own.
+"""Build and boot handwritten mutants, one at a time, in a tree of their own.
 
-While one boots, the next one is built. An outcome is kept under all that it depends on,
-so that an interrupted run carries on and nothing is done twice.
+While one boots, the next one is built. Each outcome is kept with a key of all that it depends on,
+so that an interrupted run continues and nothing is done twice.
 """
 
 import enum

@@ -205,7 +205,7 @@ class Killed(World):
         self.assertEqual(before, sum(r["kept"] > 0 for r in document()))
         self.assertEqual([], list(self.results.glob("*.partial")))
         again = self.program(name, **choice)
-        self.assertNotIn("carrying on", again.stderr)
+        self.assertNotIn("continuing the interrupted run", again.stderr)
         self.assertEqual(0, sum(r["kept"] for r in document()))
 
     def test_make_check(self) -> None:
