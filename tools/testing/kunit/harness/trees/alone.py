@@ -2,7 +2,7 @@
 """Patches that are said to stand alone: what "altmap revision DIR --alone" has seen of them.
 
 A directory of patches keeps that in its file "alone", a line for each patch: its file, a
-hash of what is in it, the base, and per config how many cases the patch turns green by itself.
+hash of its change, the base, and per config how many cases the patch turns green by itself.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ NAME = "alone"
 _HEAD = """\
 # SPDX-License-Identifier: GPL-2.0
 # Written by "altmap revision {directory} --alone", when no patch did any harm alone on its base.
-# Patch, hash of it, base, and how many cases it turns green there, by config.
+# Patch, hash of its change, base, and how many cases it turns green there, by config.
 """
 _DIGITS = 16
 
@@ -62,4 +62,6 @@ def _read(directory: Path) -> dict[_Key, list[str]]:
 
 
 def _key(patch: Patch, base: str) -> _Key:
-    return patch.path.name, hashlib.sha256(patch.data).hexdigest()[:_DIGITS], base
+    # The message may change.
+    change = patch.data[patch.data.find(b"\ndiff --git ") :]
+    return patch.path.name, hashlib.sha256(change).hexdigest()[:_DIGITS], base
