@@ -42,14 +42,14 @@ static void private_memory_has_memmap(struct kunit *test)
 
 	if (!IS_ENABLED(CONFIG_DEVICE_PRIVATE))
 		kunit_skip(test, "no CONFIG_DEVICE_PRIVATE");
-	/* FIXME: with 64K pages, sparse_add_section() of Linux 6.12 oopses. */
-	if (PAGE_SIZE != SZ_4K)
-		kunit_skip(test, "sparse_add_section() oopses for the highest page frames");
 	KUNIT_ASSERT_NOT_NULL(test, pgmap);
 	res = request_free_mem_region(&iomem_resource, PFN_PHYS(PAGES_PER_SECTION),
 				      "vmemmap_kunit");
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(res), "no region: %pe", res);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_region, res));
+	/* There are no sections beyond, and sparse_add_section() would oops. */
+	KUNIT_ASSERT_LT_MSG(test, res->end, BIT_ULL(MAX_PHYSMEM_BITS),
+			    "%pR does not lie in the physical address space", res);
 
 	pgmap->type = MEMORY_DEVICE_PRIVATE;
 	pgmap->ops = &memremap_no_ops;
@@ -65,6 +65,18 @@ static void private_memory_has_memmap(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, first.leaf && last.leaf,
 			      "%pR has struct pages that are not mapped", res);
 	KUNIT_EXPECT_NO_WARN(test, memunmap_pages(pgmap));
+}
+
+/* M4: where memory may be added, there are sections for it, and entries of the linear map. */
+static void pluggable_range_is_addressable(struct kunit *test)
+{
+	struct range range = mhp_get_pluggable_range(true);
+
+	KUNIT_EXPECT_LT_MSG(test, range.start, range.end, "no memory may be added");
+	KUNIT_EXPECT_LT_MSG(test, range.end, BIT_ULL(MAX_PHYSMEM_BITS),
+			    "%#llx is not in the physical address space", range.end);
+	KUNIT_EXPECT_TRUE_MSG(test, __is_lm_address((u64)__va(range.end)),
+			      "%#llx is not in the linear map", range.end);
 }
 
 static int online_movable(struct memory_block *mem, void *nr)
@@ -150,6 +162,7 @@ static void inaccessible_memory_is_not_written(struct kunit *test)
 }
 
 static struct kunit_case arm64_hotplug_cases[] = {
+	KUNIT_CASE(pluggable_range_is_addressable),
 	KUNIT_CASE(private_memory_has_memmap),
 	KUNIT_CASE(inaccessible_memory_is_not_written),
 	/* Last: memory that cannot be removed stays. */
