@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-# The front door. "make" or "make help" says what there is.
+# "make" or "make help" lists the commands.
 
 # FLAVOUR, CONFIG and so on reach the program below through the environment,
 # whether given as "make tree FLAVOUR=stock" or as "FLAVOUR=stock make tree".
 
-# What is installed from packages is for this one.
+# Debian's packages install their modules for this one.
 PYTHON ?= /usr/bin/python3
 TOOLS := tools/testing/kunit
 COMMANDS := run check revision tree matrix report mutants soak e2e coverage \
 	bench map arches lint export docs clean
 
-# The program refuses a variable that was typed here and means nothing to it. What a
-# make above this one was given is none of our business.
+# The program refuses a variable that was typed here and that it does not know. It ignores
+# those that were given to a make above this one.
 ifeq ($(MAKELEVEL),0)
 export KUNIT_TYPED := $(strip $(foreach name,$(.VARIABLES),$(if \
 	$(filter command,$(firstword $(origin $(name)))),$(name))))
