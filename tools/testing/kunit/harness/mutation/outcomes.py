@@ -196,11 +196,7 @@ class _Trial:
         if not self._is_ours:
             self._expected = as_it_was(original.console)
         verdict = judge.judge(original.console, self._expected)
-        self._order = [
-            f"{suite.name}.{case.name}"
-            for suite in ktap.read(original.console.splitlines()).suites
-            for case in suite.children
-        ]
+        self._order = [name for name, _ in ktap.read(original.console.splitlines()).cases]
         self._report.cases[self._lab.config] = self._order
         wrong = [f.text for f in verdict.findings]
         wrong += [case.finding.text for case in verdict.cases if case.finding]
@@ -230,8 +226,7 @@ class _Trial:
 
 def as_it_was(console: str) -> judge.Expectation:
     """What a kernel showed, as what it must show again."""
-    suites = ktap.read(console.splitlines()).suites
-    names = frozenset(f"{suite.name}.{case.name}" for suite in suites for case in suite.children)
+    names = frozenset(name for name, _ in ktap.read(console.splitlines()).cases)
     cases = judge.judge(console, judge.Expectation(names)).cases
     failing = frozenset(c.name for c in cases if c.status is Status.FAILED)
     return judge.Expectation(
@@ -266,7 +261,7 @@ def _died_in(console: str, order: Sequence[str]) -> str | None:
     report = ktap.read(console.splitlines())
     if not report.is_cut_short:
         return None
-    seen = {f"{suite.name}.{case.name}" for suite in report.suites for case in suite.children}
+    seen = dict(report.cases)
     return next((name for name in order if name not in seen), None)
 
 

@@ -119,14 +119,13 @@ def read_outcome(run: Run, expected_dir: Path, version: versions.Version) -> Out
 def _logs(console: str) -> dict[str, tuple[str, ...]]:
     """The log of each case, including its parameters."""
     found: dict[str, tuple[str, ...]] = {}
-    for suite in ktap.read(console.splitlines()).suites:
-        for case in suite.children:
-            lines = list(case.log)
-            for child in case.children:
-                lines += [*child.log, f"{child.status.value}: {child.name}"]
-            if case.reason:
-                lines.append(f"skipped: {case.reason}")
-            found[f"{suite.name}.{case.name}"] = tuple(lines)
+    for name, case in ktap.read(console.splitlines()).cases:
+        lines = list(case.log)
+        for child in case.children:
+            lines += [*child.log, f"{child.status.value}: {child.name}"]
+        if case.reason:
+            lines.append(f"skipped: {case.reason}")
+        found[name] = tuple(lines)
     return found
 
 

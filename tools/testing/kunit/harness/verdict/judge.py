@@ -78,22 +78,16 @@ def judge(log: str, expected: Expectation) -> Verdict:
     lines = log.splitlines()
     report = ktap.read(lines)
     findings = [*_death(log, report), *malformed(report), *splats.find(lines)]
-    ran = _cases(report)
-    for name in sorted({n for n, _ in ran if [m for m, _ in ran].count(n) > 1}):
+    ran = [name for name, _ in report.cases]
+    for name in sorted({name for name in ran if ran.count(name) > 1}):
         findings.append(
             Finding(Kind.DUPLICATE, f"{name} reports more than once", (), of_case(name))
         )
-    by_name = dict(ran)
+    by_name = dict(report.cases)
     names = sorted(expected.cases | set(by_name))
     return Verdict(
         tuple(_judge_case(name, by_name.get(name), expected) for name in names), tuple(findings)
     )
-
-
-def _cases(report: Report) -> list[tuple[str, Test]]:
-    return [
-        (f"{suite.name}.{case.name}", case) for suite in report.suites for case in suite.children
-    ]
 
 
 def _judge_case(name: str, case: Test | None, expected: Expectation) -> CaseResult:

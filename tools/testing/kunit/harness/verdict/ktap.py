@@ -73,6 +73,13 @@ class Report:
     open_tests: tuple[str, ...]
     is_cut_short: bool = False
 
+    @property
+    def cases(self) -> list[tuple[str, Test]]:
+        """Each case, with its name as "suite.case"."""
+        return [
+            (f"{suite.name}.{case.name}", case) for suite in self.suites for case in suite.children
+        ]
+
 
 @dataclass
 class _Level:
