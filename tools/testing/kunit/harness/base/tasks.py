@@ -2,7 +2,7 @@
 """Run functions in threads that end with the block that uses them."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import TypeVar
 
 from harness.base.process import Children
@@ -37,6 +37,21 @@ def in_turn(functions: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
     with Pool(at_once) as pool:
         for future in [pool.submit(function) for function in functions]:
             yield future.result()
+
+
+def as_they_end(functions: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
+    """Call functions in at_once threads. Yield each result as soon as possible, in any order.
+
+    A function is taken from the iterable only when a thread is free.
+    """
+    with Pool(at_once) as pool:
+        running: set[Future[T]] = set()
+        for function in functions:
+            running.add(pool.submit(function))
+            timeout = None if len(running) == at_once else 0
+            ended, running = wait(running, timeout, FIRST_COMPLETED)
+            yield from (one.result() for one in ended)
+        yield from (one.result() for one in as_completed(running))
 
 
 def ahead(functions: Iterable[Callable[[], T]]) -> Generator[T, None, None]:

@@ -10,16 +10,14 @@ import functools
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness.base import archive, process
+from harness.base import archive, process, tasks
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError
-from harness.base.tasks import Pool
 from harness.kernel import defaults, identity
 from harness.kernel import image as kernel_image
 from harness.kernel import options
@@ -102,6 +100,7 @@ class MutantBuilds:
                 self._base_image = _digest(self._kernel.build_dir / IMAGE)
                 say(f"{self.config}: booting the original ...")
                 kernel = self._boot_kernel(0)
+                shutil.copyfile(self._kernel.build_dir / IMAGE, kernel.build_dir / IMAGE)
                 outcome = boot(kernel, GUEST_EXTRA + 100)
                 self._guest_time = int(GUEST_FACTOR * outcome.seconds + GUEST_EXTRA)
                 self._save(None, outcome)
@@ -118,32 +117,25 @@ class MutantBuilds:
         original() comes first.
         """
         # With one more than can be busy, a guest that hangs holds nobody up.
-        slots = list(range((self.wanted.jobs or os.cpu_count() or 1) + 1))
-        running: list[tuple[int, Mutant, "Future[Outcome]"]] = []
+        free = [
+            self._boot_kernel(slot) for slot in range((self.wanted.jobs or os.cpu_count() or 1) + 1)
+        ]
 
-        def finish(most: int) -> None:
-            """Pass on what is done, and wait until no more than most are running."""
-            while True:
-                for entry in [e for e in running if e[2].done()]:
-                    slot, mutant, ended = entry
-                    running.remove(entry)
-                    slots.append(slot)
-                    self._keep(mutant, ended.result(), done)
-                if len(running) <= most:
-                    return
-                wait([ended for _, _, ended in running], return_when=FIRST_COMPLETED)
-
-        with Pool(len(slots)) as pool:
+        def boots() -> Iterator[Callable[[], tuple[Mutant, Kernel, Outcome]]]:
+            """Build each mutant for a kernel that does not run."""
             for mutant in mutants:
-                finish(len(slots) + len(running) - 1)
-                kernel = self._boot_kernel(slots[0])
-                outcome = self._build(mutant, kernel)
+                outcome = self._build(mutant, free[0])
                 if outcome:
                     self._keep(mutant, outcome, done)
-                    continue
-                ended = pool.submit(functools.partial(boot, kernel, self._guest_time))
-                running.append((slots.pop(0), mutant, ended))
-            finish(0)
+                else:
+                    yield functools.partial(self._boot, mutant, free.pop(0))
+
+        for mutant, kernel, outcome in tasks.as_they_end(boots(), len(free)):
+            free.append(kernel)
+            self._keep(mutant, outcome, done)
+
+    def _boot(self, mutant: Mutant, kernel: Kernel) -> tuple[Mutant, Kernel, Outcome]:
+        return mutant, kernel, boot(kernel, self._guest_time)
 
     def _keep(
         self, mutant: Mutant, outcome: Outcome, done: Callable[[Mutant, Outcome], None]
@@ -212,11 +204,10 @@ class MutantBuilds:
         return process.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
 
     def _boot_kernel(self, slot: int) -> Kernel:
-        """A directory with an image and nothing else, which is enough for kunit.py exec."""
+        """A directory for an image and nothing else, which is enough for kunit.py exec."""
         directory = self._out / f"boot-{self.config}-{slot}"
         (directory / IMAGE).parent.mkdir(parents=True, exist_ok=True)
-        if slot == 0 and not self._guest_time:
-            shutil.copyfile(self._kernel.build_dir / IMAGE, directory / IMAGE)
+
         return Kernel(self._tree.path, self.wanted, directory, f"{NAME}-{slot}", directory)
 
 

@@ -9,15 +9,13 @@ import functools
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from harness.base import archive
+from harness.base import archive, tasks
 from harness.base.archive import Archive
 from harness.base.console import say
 from harness.base.errors import CommandError
-from harness.base.tasks import Pool, in_turn
 from harness.kernel import qemu
 from harness.kernel.finding import Stage, Status
 from harness.matrix import rows
@@ -80,20 +78,10 @@ class Trial:
         """Try mutants; call done with each outcome, in any order. Raises CommandError."""
         self._trace()
         slots = self._kernel.wanted.jobs or os.cpu_count() or 1
-        running: dict["Future[Tried]", Generated] = {}
-
-        def finish(most: int) -> None:
-            while len(running) > most:
-                for ended in wait(running, return_when=FIRST_COMPLETED).done:
-                    one = running.pop(ended)
-                    self._keep(one, ended.result())
-                    done(one, ended.result())
-
-        with Pool(slots) as pool:
-            for one in mutants:
-                finish(slots - 1)
-                running[pool.submit(functools.partial(self._try, one))] = one
-            finish(0)
+        trials = (functools.partial(self._try, one) for one in mutants)
+        for one, tried in tasks.as_they_end(trials, slots):
+            self._keep(one, tried)
+            done(one, tried)
 
     def _key(self, one: Generated) -> str:
         return archive.key(one.mutant.identity, *self._basis)
@@ -159,7 +147,7 @@ class Trial:
         boots = [
             functools.partial(self._boot, schemata.TRACE, boot, name, _FIRST_TIME) for name in names
         ]
-        for name, ran in zip(names, in_turn(boots, slots)):
+        for name, ran in zip(names, tasks.in_turn(boots, slots)):
             verdict = judge.judge(ran.console, self._only(name))
             wrong = [f.text for f in verdict.findings]
             wrong += [case.finding.text for case in verdict.cases if case.finding]
@@ -206,20 +194,20 @@ class Trial:
 
     # --- One mutant ---
 
-    def _try(self, one: Generated) -> Tried:
+    def _try(self, one: Generated) -> tuple[Generated, Tried]:
         number = self._built.numbers[one.mutant.name]
         suites = self._concerned(one, number)
         if not suites:
-            return Tried(Verdict.UNREACHED)
+            return one, Tried(Verdict.UNREACHED)
         seconds = 0.0
         for suite in suites:
             ran = self._boot(number, suite.boot, suite.name, _FACTOR * suite.seconds + _EXTRA)
             seconds += ran.seconds
             tried = self._judge(ran, suite.name)
             if tried:
-                return tried
+                return one, tried
         log = " ".join(dict.fromkeys(suite.name for suite in suites))
-        return Tried(Verdict.MISSED, (), (f"suites: {log}",), seconds)
+        return one, Tried(Verdict.MISSED, (), (f"suites: {log}",), seconds)
 
     def _boot(self, number: int, boot: Boot, suites: str, timeout: float) -> qemu.Ran:
         is_enough: Callable[[str], bool] = nothing

@@ -3,8 +3,10 @@
 
 import functools
 import sys
+import threading
 import time
 import unittest
+from collections.abc import Callable, Iterator
 
 from harness.base import process, tasks
 from harness.base.errors import UsageError
@@ -51,6 +53,26 @@ class Pools(unittest.TestCase):
 
         found = list(tasks.in_turn([functools.partial(slow, n) for n in range(5)], 3))
         self.assertEqual([0, 1, 2, 3, 4], found)
+
+    def test_results_come_as_functions_end(self) -> None:
+        """The third function is not even taken before one of the first two has ended."""
+        is_over, taken = threading.Event(), []
+
+        def functions() -> Iterator[Callable[[], int]]:
+            for number in range(4):
+                taken.append(number)
+                yield functools.partial(self.wait_if_first, number, is_over)
+
+        found = tasks.as_they_end(functions(), 2)
+        self.assertEqual((1, [0, 1]), (next(found), taken))
+        is_over.set()
+        self.assertEqual([0, 2, 3], sorted(found))
+
+    @staticmethod
+    def wait_if_first(number: int, is_over: threading.Event) -> int:
+        if number == 0:
+            is_over.wait(60)
+        return number
 
     def test_one_function_runs_ahead(self) -> None:
         begun: list[int] = []
