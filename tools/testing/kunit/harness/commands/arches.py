@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """make arches: compile each patch for the other architectures that the series touches."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -173,7 +172,7 @@ def build(wanted: Settings, tree: Path, arch: Arch, log: Path) -> tuple[tuple[st
     variables = [f"ARCH={arch.arch}", f"CROSS_COMPILE={arch.prefix}"]
     if shutil.which("ccache"):
         variables += [f"CC=ccache {arch.prefix}gcc", "HOSTCC=ccache gcc"]
-    variables.append(f"--jobs={wanted.jobs or os.cpu_count() or 1}")
+    variables.append(f"--jobs={wanted.at_once}")
     _configure(tree, directory, variables, arch, log)
     return remarks.compile_objects(tree, directory, [*variables, "W=1"], arch.objects, log, TIME)
 

@@ -4,7 +4,6 @@
 import contextlib
 import functools
 import itertools
-import os
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -145,7 +144,7 @@ def _boot(
         trial = Trial(guest, scenario, plan, built.mapped, logs)
         steps.append(functools.partial(kept.run, _unit(plan, scenario), trial.run))
     # A guest keeps one CPU busy.
-    runs = tasks.in_turn(steps, wanted.jobs or os.cpu_count() or 1)
+    runs = tasks.in_turn(steps, wanted.at_once)
     told = zip(plan.scenarios, runs)
     for title, variants in itertools.groupby(told, key=lambda entry: entry[0].name):
         cases: list[CaseResult] = []

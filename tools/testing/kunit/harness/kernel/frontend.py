@@ -53,7 +53,7 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     _ensure_packages(line, wanted)
     tree = worktree.prepare(wanted, note_changes=False)
     line = defaults.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
-    return _call(line, tree, wanted)
+    return _call(line, tree)
 
 
 def _parse(line: CommandLine, wish: Wish) -> int:
@@ -96,14 +96,14 @@ def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
         packages.check_qemu()
 
 
-def _call(line: CommandLine, tree: Path, wanted: Settings) -> int:
+def _call(line: CommandLine, tree: Path) -> int:
     """Run the tree's kunit.py. Return its status, or 125 for a failed build."""
     build = incremental.Build(line, tree)
     if line.subcommand not in options.BUILDING or not build.is_ours():
         checkout.report_changes(tree)
         return _hand_over(line, tree)[0]
     made = build.look()
-    if line.subcommand == "run" and build.bring_up_to_date(made, wanted.jobs):
+    if line.subcommand == "run" and build.bring_up_to_date(made):
         return _hand_over(incremental.just_boot(line), tree)[0]
     build.forget()
     status, built = _hand_over(line, tree)

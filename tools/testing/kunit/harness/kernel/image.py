@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.base import process
 from harness.kernel.options import CommandLine
+from harness.request.settings import USUAL_JOBS
 from harness.request.variables import PRIVATE_VARIABLES
 
 IMAGE = "arch/arm64/boot/Image"
@@ -43,17 +44,16 @@ def make_variables(line: CommandLine) -> list[str]:
     """The arguments of make for a kunit.py command line with defaults."""
     found = [f"ARCH={line.arch}"]
     found += [f"CROSS_COMPILE={prefix}" for prefix in line.values("--cross_compile")]
-    jobs = (line.values("--jobs") or [str(os.cpu_count() or 1)])[-1]
+    jobs = (line.values("--jobs") or [str(USUAL_JOBS)])[-1]
     return [*found, *line.values("--make_options"), f"--jobs={jobs}"]
 
 
-def make_argv(line: CommandLine, build_dir: Path, jobs: int | None) -> list[str]:
+def make_argv(line: CommandLine, build_dir: Path) -> list[str]:
     """The make command that brings the image in build_dir up to date.
 
     line is a command line of kunit.py with defaults.
     """
-    more = [f"--jobs={jobs}"] if jobs else []
-    return ["make", f"O={build_dir.name}", *make_variables(line), *more, "Image"]
+    return ["make", f"O={build_dir.name}", *make_variables(line), "Image"]
 
 
 def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> list[str] | None:

@@ -99,7 +99,7 @@ class Build:
         """Whether nothing changed since the image was made."""
         return self._changes(now) == []
 
-    def bring_up_to_date(self, now: Made | None, jobs: int | None) -> bool:
+    def bring_up_to_date(self, now: Made | None) -> bool:
         """Make the objects of changed files. Return whether the image is up to date then."""
         changed = self._changes(now)
         if now is None or changed is None:
@@ -112,7 +112,7 @@ class Build:
             return False
         say(f"making {objects[0] if len(objects) == 1 else f'{len(objects)} objects'} ...")
         self.forget()
-        if not self._make(objects, jobs):
+        if not self._make(objects):
             return False
         self.remember(now)
         return True
@@ -140,9 +140,9 @@ class Build:
             changed |= set(words[1::2])
         return sorted(changed) if all(name.endswith(_SOURCES) for name in changed) else None
 
-    def _make(self, objects: list[str], jobs: int | None) -> bool:
+    def _make(self, objects: list[str]) -> bool:
         log = self._directory / "kunit-make.log"
-        argv = image.make_argv(self._line, self._directory, jobs)
+        argv = image.make_argv(self._line, self._directory)
         env = image.build_env()
         done = image.make_objects(self._tree, argv, self._directory, log, env, None, objects)
         warnings = [x for x in log.read_text(errors="replace").splitlines() if "warning: " in x]

@@ -8,7 +8,6 @@ so that an interrupted run continues and nothing is done twice.
 import enum
 import functools
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -117,9 +116,7 @@ class MutantBuilds:
         original() comes first.
         """
         # With one more than can be busy, a guest that hangs holds nobody up.
-        free = [
-            self._boot_kernel(slot) for slot in range((self.wanted.jobs or os.cpu_count() or 1) + 1)
-        ]
+        free = [self._boot_kernel(slot) for slot in range(self.wanted.at_once + 1)]
 
         def boots() -> Iterator[Callable[[], tuple[Mutant, Kernel, Outcome]]]:
             """Build each mutant for a kernel that does not run."""
@@ -193,7 +190,7 @@ class MutantBuilds:
         """
         tree, build_dir = self._tree.path, self._kernel.build_dir
         line = defaults.with_defaults(options.take_apart(["build", "--arch=arm64"]), self.wanted)
-        argv = kernel_image.make_argv(line, build_dir, self.wanted.jobs)
+        argv = kernel_image.make_argv(line, build_dir)
         env = kernel_image.build_env()
         log = self._make_log
         objects = kernel_image.objects_of(tree, build_dir, changed) if changed else None

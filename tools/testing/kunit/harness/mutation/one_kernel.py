@@ -152,7 +152,7 @@ class OneKernel:
 
     def _make(self, *objects: str) -> int:
         build_dir = self._kernel.build_dir
-        argv = kernel_image.make_argv(self._line, build_dir, self.wanted.jobs)
+        argv = kernel_image.make_argv(self._line, build_dir)
         argv = [*argv[:-1], *objects] if objects else argv
         env = kernel_image.build_env()
         return process.run_logged(

@@ -6,7 +6,6 @@ failure ends a guest, so a mutant that is caught costs little more than the boot
 """
 
 import functools
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -77,9 +76,8 @@ class Trial:
     def run(self, mutants: Sequence[Generated], done: Callable[[Generated, Tried], None]) -> None:
         """Try mutants; call done with each outcome, in any order. Raises CommandError."""
         self._trace()
-        slots = self._kernel.wanted.jobs or os.cpu_count() or 1
         trials = (functools.partial(self._try, one) for one in mutants)
-        for one, tried in tasks.as_they_end(trials, slots):
+        for one, tried in tasks.as_they_end(trials, self._kernel.wanted.at_once):
             self._keep(one, tried)
             done(one, tried)
 
@@ -143,11 +141,10 @@ class Trial:
         config = self._kernel.wanted.config
         found: dict[str, tuple[object, ...]] = {}
         say(f"{config}: finding out what each of {len(names)} suites runs ...")
-        slots = self._kernel.wanted.jobs or os.cpu_count() or 1
         boots = [
             functools.partial(self._boot, schemata.TRACE, boot, name, _FIRST_TIME) for name in names
         ]
-        for name, ran in zip(names, tasks.in_turn(boots, slots)):
+        for name, ran in zip(names, tasks.in_turn(boots, self._kernel.wanted.at_once)):
             verdict = judge.judge(ran.console, self._only(name))
             wrong = [f.text for f in verdict.findings]
             wrong += [case.finding.text for case in verdict.cases if case.finding]

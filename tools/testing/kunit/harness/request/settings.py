@@ -36,6 +36,8 @@ _HOME_LAYER = "patches/baseline"
 # The layers that only test kernels have.
 TESTS = (SUITES, "patches/hooks")
 
+# The number of programs to run at the same time, unless JOBS says otherwise.
+USUAL_JOBS = os.cpu_count() or 1
 DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
@@ -75,6 +77,11 @@ class Settings(Wish):
 
     # A commit made from ksrc. It replaces the present state of that directory.
     start: str = ""
+
+    @property
+    def at_once(self) -> int:
+        """The number of programs to run at the same time."""
+        return self.jobs or USUAL_JOBS
 
     @property
     def arch(self) -> str:

@@ -87,7 +87,7 @@ class Again(unittest.TestCase):
 
     def is_up_to_date(self, *words: str) -> bool:
         build = self.build(*words)
-        return build.bring_up_to_date(build.look(), jobs=2)
+        return build.bring_up_to_date(build.look())
 
     def test_nothing_has_changed(self) -> None:
         self.assertTrue(self.is_up_to_date())
