@@ -198,14 +198,8 @@ class _Trial:
         verdict = judge.judge(original.console, self._expected)
         self._order = [name for name, _ in ktap.read(original.console.splitlines()).cases]
         self._report.cases[self._lab.config] = self._order
-        wrong = [f.text for f in verdict.findings]
-        wrong += [case.finding.text for case in verdict.cases if case.finding]
-        if wrong:
-            raise CommandError(
-                f"{self._lab.wanted.flavour} {self._lab.config} is not green without a mutant",
-                f"see to it first: CONFIG={self._lab.config} make run",
-                "\n".join(wrong[:5]),
-            )
+        if verdict.wrong:
+            raise not_green(self._lab.wanted, verdict.complaints)
 
     def _take(self, mutant: Mutant, outcome: Outcome) -> None:
         finding = self._judge(outcome)
@@ -222,6 +216,16 @@ class _Trial:
 
     def _judge(self, outcome: Outcome) -> Tried:
         return judge_outcome(outcome, self._expected, self._order)
+
+
+def not_green(wanted: Settings, complaints: Sequence[str], suite: str = "") -> CommandError:
+    """The error for a kernel that fails without a mutant. suite: the one that was run, if one."""
+    what = f": suite {suite}" if suite else ""
+    return CommandError(
+        f"{wanted.flavour} {wanted.config} is not green without a mutant{what}",
+        f"see to it first: CONFIG={wanted.config} make run",
+        "\n".join(complaints[:5]),
+    )
 
 
 def as_it_was(console: str) -> judge.Expectation:

@@ -14,7 +14,6 @@ from typing import Any
 from harness.base import archive, tasks
 from harness.base.archive import Archive
 from harness.base.console import say
-from harness.base.errors import CommandError
 from harness.kernel import qemu
 from harness.kernel.finding import Stage, Status
 from harness.matrix import rows
@@ -23,7 +22,7 @@ from harness.mutation import generated, schemata
 from harness.mutation.generated import Generated
 from harness.mutation.notice import FirstFailure, noisy, nothing
 from harness.mutation.one_kernel import Built, OneKernel
-from harness.mutation.outcomes import Tried, Verdict, as_it_was
+from harness.mutation.outcomes import Tried, Verdict, as_it_was, not_green
 from harness.verdict import judge, kernelrun, ktap
 from harness.verdict.judge import Expectation
 
@@ -123,18 +122,10 @@ class Trial:
             return kernelrun.expectation(self._kernel.wanted)
         ran = self._boot(schemata.TRACE, BOOTS[0], _ALL, _FIRST_TIME)
         expected = as_it_was(ran.console)
-        wrong = judge.judge(ran.console, expected).findings
-        if wrong or ran.is_late:
-            raise self._not_green(_ALL, [finding.text for finding in wrong])
+        verdict = judge.judge(ran.console, expected)
+        if verdict.findings or ran.is_late:
+            raise not_green(self._kernel.wanted, verdict.complaints)
         return expected
-
-    def _not_green(self, suite: str, wrong: Sequence[str]) -> CommandError:
-        wanted = self._kernel.wanted
-        return CommandError(
-            f"{wanted.flavour} {wanted.config} is not green without a mutant: suite {suite}",
-            f"see to it first: CONFIG={wanted.config} make run",
-            "\n".join(wrong[:5]),
-        )
 
     def _boot_each(self, boot: Boot, names: Sequence[str]) -> dict[str, tuple[object, ...]]:
         """Boot each suite without a mutant. Raises CommandError if one is not green."""
@@ -146,10 +137,8 @@ class Trial:
         ]
         for name, ran in zip(names, tasks.in_turn(boots, self._kernel.wanted.at_once)):
             verdict = judge.judge(ran.console, self._only(name))
-            wrong = [f.text for f in verdict.findings]
-            wrong += [case.finding.text for case in verdict.cases if case.finding]
-            if wrong or ran.is_late:
-                raise self._not_green(name, wrong)
+            if verdict.wrong or ran.is_late:
+                raise not_green(self._kernel.wanted, verdict.complaints, name)
             at_boot, later = (schemata.seen(ran.console, when) for when in ("at boot", "later"))
             cases = [case.name for case in ktap.read(ran.console.splitlines()).suites[0].children]
             found[name] = (round(ran.seconds, 1), cases, sorted(at_boot), sorted(later))

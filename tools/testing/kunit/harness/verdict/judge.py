@@ -64,9 +64,15 @@ class Verdict:
         return sum(case.finding is None for case in self.cases)
 
     @property
+    def complaints(self) -> tuple[str, ...]:
+        """What is unexpected: the findings about the run, then those about cases."""
+        of_cases = (case.finding.text for case in self.cases if case.finding)
+        return (*(finding.text for finding in self.findings), *of_cases)
+
+    @property
     def wrong(self) -> int:
         """The number of unexpected cases, plus the findings about the run."""
-        return len(self.cases) - self.as_expected + len(self.findings)
+        return len(self.complaints)
 
     def count(self, status: Status) -> int:
         """The number of cases with this status."""
