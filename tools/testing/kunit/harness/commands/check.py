@@ -9,7 +9,7 @@ from harness.base.console import Stopwatch, say
 from harness.base.errors import UsageError
 from harness.e2e import run as e2e_run
 from harness.kernel import machine
-from harness.mutation import outcomes
+from harness.mutation import written_run
 from harness.request import settings
 from harness.request.settings import HOME_BASE, flavours_of
 from harness.request.variables import OWN_TREES, Command
@@ -69,8 +69,8 @@ def main(environ: Mapping[str, str]) -> int:
     for flavour, config in runs:
         one = KernelRun(replace(wanted, flavour=flavour, config=config), out)
         phases.append(Phase(one.name, one.run))
-    if ("series", outcomes.FAST_CONFIG) in runs:
-        phases.append(Phase(outcomes.FAST_NAME, lambda: outcomes.fast(wanted)))
+    if ("series", written_run.FAST_CONFIG) in runs:
+        phases.append(Phase(written_run.FAST_NAME, lambda: written_run.fast(wanted)))
     if ("series", e2e_run.SMOKE_PAGE) in runs:
         phases.append(Phase(e2e_run.SMOKE, lambda: e2e_run.smoke(wanted)))
     key = journal.key(wanted, "make check", environ)

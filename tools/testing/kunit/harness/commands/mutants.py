@@ -17,8 +17,9 @@ from harness.mutation import score
 from harness.mutation.generated import Generated
 from harness.mutation.generated_run import try_generated
 from harness.mutation.mutant import ALL_CONFIGS, CONFIGS, Mutant
-from harness.mutation.outcomes import Report, Verdict, as_results, try_mutants
+from harness.mutation.outcomes import Report, Verdict, as_results
 from harness.mutation.tree import MutatedTree
+from harness.mutation.written_run import try_mutants
 from harness.request import settings
 from harness.request.settings import Settings
 from harness.request.variables import KERNEL, Command

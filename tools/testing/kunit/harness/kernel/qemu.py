@@ -22,11 +22,13 @@ _LAST_WORDS = 2.0
 
 @dataclass(frozen=True)
 class Ran:
-    """What a guest's console said, for how long, and whether its time was over."""
+    """What a guest's console said, for how long, whether its time was over, and whether
+    is_enough() ended it."""
 
     console: str
     seconds: float
     is_late: bool = False
+    is_stopped: bool = False
 
 
 def argv(
@@ -70,7 +72,7 @@ def boot(
     A guest that says nothing for silence seconds has hung, too. One that panicked may be too
     young to reboot.
     """
-    said, line, watch, is_late = b"", b"", Stopwatch(), False
+    said, line, watch, is_late, is_stopped = b"", b"", Stopwatch(), False, False
     heard = Stopwatch()
     with process.started(
         call, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -92,7 +94,8 @@ def boot(
                 said += data
                 *lines, line = (line + data).split(b"\n")
                 if any(is_enough(one.decode(errors="replace").rstrip()) for one in lines):
+                    is_stopped = True
                     break
         child.kill()
     text = said.replace(b"\r", b"").decode("utf-8", "backslashreplace")
-    return Ran(text, watch.seconds, is_late)
+    return Ran(text, watch.seconds, is_late, is_stopped)

@@ -4,10 +4,10 @@
 from collections.abc import Sequence
 
 from harness.base.archive import Archive
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch
 from harness.mutation.generated import Generated
 from harness.mutation.one_kernel import OneKernel
-from harness.mutation.outcomes import Report, Tried, Verdict
+from harness.mutation.outcomes import Countdown, Report, Tried, Verdict
 from harness.mutation.tree import MutatedTree
 from harness.mutation.trial import Trial
 
@@ -27,7 +27,7 @@ def try_generated(
     for config in configs:
         wanted = [one for one in chosen if report.wants(one.mutant, config)]
         if wanted:
-            _try_config(tree, every, wanted, config, report)
+            _try_config(tree, every, wanted, config, report, watch)
     report.seconds += watch.seconds
 
 
@@ -37,6 +37,7 @@ def _try_config(
     wanted: Sequence[Generated],
     config: str,
     report: Report,
+    watch: Stopwatch,
 ) -> None:
     kernel = OneKernel(tree, config, every)
     built = kernel.build()
@@ -52,18 +53,5 @@ def _try_config(
             report.add(one.mutant, config, known)
         else:
             rest.append(one)
-    say(f"{config}: {len(wanted)} generated mutants, {len(wanted) - len(rest)} known already")
-    watch, count = Stopwatch(), len(rest)
-
-    def take(one: Generated, tried: Tried) -> None:
-        report.add(one.mutant, config, tried)
-        report.runs += 1
-        rest.pop()
-        minutes = watch.seconds / (count - len(rest)) * len(rest) / 60
-        by = f" by {tried.by[0]}" if tried.by else ""
-        say(
-            f"[{watch.seconds:4.0f} s] {config} {count - len(rest)}/{count}, {minutes:.0f} min left: "
-            f"{one.mutant.name}: {tried.verdict.value}{by}"
-        )
-
-    trial.run(list(rest), take)
+    countdown = Countdown(report, config, "generated mutants", len(wanted), len(rest), watch)
+    trial.run(rest, lambda one, tried: countdown.take(one.mutant, tried))

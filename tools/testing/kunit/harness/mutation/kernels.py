@@ -62,7 +62,6 @@ class MutantBuilds:
 
     def __init__(self, tree: MutatedTree, config: str) -> None:
         self._tree = tree
-        self.is_ours = tree.is_ours
         self.wanted = replace(tree.wanted, config=config)
         self._out = tree.out
         self._kernel = Kernel(tree.path, self.wanted, self._out, f"{NAME}-{config}")

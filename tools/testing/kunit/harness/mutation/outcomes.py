@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tries mutants and judges what came out: who noticed which, and what nobody did."""
+"""What came of mutants: who noticed which, and what nobody did."""
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from harness.base.console import Stopwatch, say
-from harness.base.errors import CommandError, KunitError, UsageError
-from harness.kernel.finding import Finding, Kind, Status
-from harness.mutation import mutant as mutation_mutant
-from harness.mutation.kernels import Fate, MutantBuilds, Outcome
+from harness.base.errors import CommandError
+from harness.kernel.finding import Finding, Kind, Stage, Status
+from harness.kernel.qemu import Ran
 from harness.mutation.mutant import Mutant
-from harness.mutation.tree import MutatedTree
+from harness.mutation.notice import noisy
 from harness.request.settings import Settings
-from harness.verdict import judge, kernelrun, ktap, results
+from harness.verdict import judge, ktap, results
 from harness.verdict.results import CaseResult, RunResult
-
-FAST_CONFIG = "4k"
-FAST_NAME = "mutants, the fast ones"
 
 
 class Verdict(enum.Enum):
@@ -84,8 +80,8 @@ class Report:
         known = [f.verdict for f in self.found.get(mutant.name, {}).values()]
         caught = [v for v in known if v in CATCHES]
         if mutant.everywhere and not mutant.equivalent:
-            order = (Verdict.UNVIABLE, Verdict.MISSED, Verdict.SAME, Verdict.CAUGHT)
-            return next((v for v in order if v in known), Verdict.TIMED_OUT)
+            order = (Verdict.UNVIABLE, Verdict.MISSED, Verdict.SAME, *CATCHES)
+            return next(v for v in order if v in known)
         if caught:
             return next(v for v in CATCHES if v in caught)
         if mutant.equivalent:
@@ -126,96 +122,31 @@ class Report:
         return sorted({name for names in self.cases.values() for name in names} - caught)
 
 
-def fast(wanted: Settings) -> RunResult:
-    """A few mutants, for make check. Whatever goes wrong is in the result."""
-    watch = Stopwatch()
-    try:
-        chosen = [m for m in mutation_mutant.written(wanted.flavour) if m.fast]
-        if not chosen:
-            raise UsageError("no mutant is marked Fast:", f"mark some in {mutation_mutant.PATCHES}")
-        tree = MutatedTree(wanted)
-        with tree.opened():
-            report = Report([])
-            try_mutants(tree, chosen, [FAST_CONFIG], report)
-        [ran] = as_results(report)
-    except KunitError as error:
-        ran = RunResult(FAST_NAME, (results.preparation(error),), 0.0)
-    return replace(ran, name=FAST_NAME, seconds=watch.seconds)
+class Countdown:
+    """Adds what mutants came to with one config to a report, and says how many are left."""
 
-
-def try_mutants(
-    tree: MutatedTree, mutants: Sequence[Mutant], configs: Sequence[str], report: Report
-) -> None:
-    """Try mutants, config after config: what one has caught another need not always try."""
-    watch = Stopwatch()
-    for config in configs:
-        wanted = [m for m in mutants if report.wants(m, config)]
-        if wanted:
-            _Trial(MutantBuilds(tree, config), report, watch).run(wanted)
-    report.seconds += watch.seconds
-
-
-class _Trial:
-    """The part of a report that is about one config."""
-
-    def __init__(self, lab: MutantBuilds, report: Report, watch: Stopwatch) -> None:
-        self._lab = lab
+    def __init__(
+        self, report: Report, config: str, what: str, wanted: int, left: int, watch: Stopwatch
+    ) -> None:
+        say(f"{config}: {wanted} {what}, {wanted - left} known already")
         self._report = report
+        self._config = config
         self._watch = watch
-        self._is_ours = lab.is_ours
-        # That of another's kernel is read from what it does without a mutant.
-        self._expected = judge.Expectation(frozenset())
-        if self._is_ours:
-            self._expected = kernelrun.expectation(lab.wanted)
-        self._order: list[str] = []
-        self._left = 0
-        self._began, self._done = 0.0, 0
+        self._began = watch.seconds
+        self._done, self._all = 0, left
 
-    def run(self, wanted: Sequence[Mutant]) -> None:
-        """Look up what is known, and try the rest. Raises CommandError if even the
-        original is not green."""
-        known = {m.name: self._lab.known(m) for m in wanted}
-        original = self._lab.known(None)
-        rest = [m for m in wanted if known[m.name] is None]
-        if rest or original is None:
-            original = self._lab.original()
-        self._require_green(original)
-        for mutant in wanted:
-            outcome = known[mutant.name]
-            if outcome:
-                kept = replace(self._judge(outcome), is_kept=True)
-                self._report.add(mutant, self._lab.config, kept)
-        say(f"{self._lab.config}: {len(wanted)} mutants, {len(wanted) - len(rest)} known already")
-        self._left = len(rest)
-        self._began = self._watch.seconds
-        # Those in the same file one after the other: less is built.
-        rest.sort(key=lambda m: (len(m.files), m.files))
-        self._lab.run(rest, self._take)
-
-    def _require_green(self, original: Outcome) -> None:
-        if not self._is_ours:
-            self._expected = as_it_was(original.console)
-        verdict = judge.judge(original.console, self._expected)
-        self._order = [name for name, _ in ktap.read(original.console.splitlines()).cases]
-        self._report.cases[self._lab.config] = self._order
-        if verdict.wrong:
-            raise not_green(self._lab.wanted, verdict.complaints)
-
-    def _take(self, mutant: Mutant, outcome: Outcome) -> None:
-        finding = self._judge(outcome)
-        self._report.add(mutant, self._lab.config, finding)
+    def take(self, mutant: Mutant, tried: Tried) -> None:
+        """Add what the next mutant came to."""
+        self._report.add(mutant, self._config, tried)
         self._report.runs += 1
         self._done += 1
         spent = self._watch.seconds - self._began
-        minutes = spent / self._done * (self._left - self._done) / 60
-        by = f" by {len(finding.by)}: {finding.by[0]}" if finding.by else ""
+        minutes = spent / self._done * (self._all - self._done) / 60
+        by = f" by {len(tried.by)}: {tried.by[0]}" if tried.by else ""
         say(
-            f"[{self._watch.seconds:4.0f} s] {self._lab.config} {self._done}/{self._left}, "
-            f"{minutes:.0f} min left: {mutant.name}: {finding.verdict.value}{by}"
+            f"[{self._watch.seconds:4.0f} s] {self._config} {self._done}/{self._all}, "
+            f"{minutes:.0f} min left: {mutant.name}: {tried.verdict.value}{by}"
         )
-
-    def _judge(self, outcome: Outcome) -> Tried:
-        return judge_outcome(outcome, self._expected, self._order)
 
 
 def not_green(wanted: Settings, complaints: Sequence[str], suite: str = "") -> CommandError:
@@ -240,33 +171,33 @@ def as_it_was(console: str) -> judge.Expectation:
     )
 
 
-def judge_outcome(outcome: Outcome, expected: judge.Expectation, order: Sequence[str]) -> Tried:
-    """What an outcome means. order: the cases as the original runs them."""
-    if outcome.fate in (Fate.UNVIABLE, Fate.NOT_BUILT):
-        return Tried(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
-    if outcome.fate is Fate.SAME:
-        return Tried(Verdict.SAME, (), (), outcome.seconds)
-    verdict = judge.judge(outcome.console, expected)
-    if not verdict.wrong:
-        return Tried(Verdict.MISSED, (), (), outcome.seconds)
-    failed = [c.name for c in verdict.cases if c.finding and c.status is not Status.MISSING]
-    last = _died_in(outcome.console, order)
-    late = outcome.fate is Fate.TIMED_OUT
-    return Tried(
-        Verdict.TIMED_OUT if late and not failed else Verdict.CAUGHT,
-        tuple([*failed, *([last] if last else [])]) or ("the console",),
-        tuple(f.text for f in verdict.findings[:5]),
-        outcome.seconds,
-    )
+def judge_boot(ran: Ran, expected: judge.Expectation, order: Sequence[str]) -> Tried:
+    """What the boot of a mutant means. order: the cases as the original runs them."""
+    found = judge.judge(ran.console, expected)
+    # The end of a guest that was stopped says nothing about the kernel.
+    findings = [f for f in found.findings if not (f.is_death and ran.is_stopped)]
+    death = next((f for f in findings if f.is_death), None)
+    by = [c.name for c in found.cases if c.finding and c.status is not Status.MISSING]
+    verdict = Verdict.CAUGHT if found.wrong else Verdict.MISSED
+    if death and not by:
+        verdict = Verdict.TIMED_OUT if ran.is_late else Verdict.DIED
+    if death and death.place.stage is Stage.BOOT:
+        verdict = Verdict.DIED_AT_BOOT
+    elif death:
+        by.append(_died_in(ran.console, [name for name in order if name in expected.cases]))
+    elif verdict is Verdict.CAUGHT and not by:
+        by.append(noisy(ran.console) or "the console")
+    return Tried(verdict, tuple(by), tuple(f.text for f in findings[:5]), ran.seconds)
 
 
-def _died_in(console: str, order: Sequence[str]) -> str | None:
-    """The case that a run which did not end was in: the first without a result."""
+def _died_in(console: str, order: Sequence[str]) -> str:
+    """The case that a kernel died in: the first one of its suite without a result."""
     report = ktap.read(console.splitlines())
-    if not report.is_cut_short:
-        return None
-    seen = dict(report.cases)
-    return next((name for name in order if name not in seen), None)
+    suite = report.suites[-1].name if report.suites else ""
+    left = [name for name in order if name not in dict(report.cases)]
+    if report.open_tests:
+        left = [name for name in left if name.startswith(f"{suite}.")]
+    return left[0] if left else f"{suite}.its exit"
 
 
 def as_results(report: Report) -> list[RunResult]:

@@ -15,14 +15,13 @@ from harness.base import archive, tasks
 from harness.base.archive import Archive
 from harness.base.console import say
 from harness.kernel import qemu
-from harness.kernel.finding import Stage, Status
 from harness.matrix import rows
 from harness.matrix.rows import Boot
 from harness.mutation import generated, schemata
 from harness.mutation.generated import Generated
-from harness.mutation.notice import FirstFailure, noisy, nothing
+from harness.mutation.notice import FirstFailure, nothing
 from harness.mutation.one_kernel import Built, OneKernel
-from harness.mutation.outcomes import Tried, Verdict, as_it_was, not_green
+from harness.mutation.outcomes import Tried, Verdict, as_it_was, judge_boot, not_green
 from harness.verdict import judge, kernelrun, ktap
 from harness.verdict.judge import Expectation
 
@@ -61,6 +60,7 @@ class Trial:
         self._basis = kernel.basis()
         self._of_rules = generated.read_suites()
         self._suites: dict[tuple[Boot, str], Suite] = {}
+        self._order: list[str] = []
         self._at_boot: frozenset[int] = frozenset()
         self._catches: dict[str, Counter[str]] = {}
 
@@ -99,6 +99,8 @@ class Trial:
         names = sorted({name.partition(".")[0] for name in self._expected.cases})
         for boot in BOOTS:
             self._trace_boot(boot, names)
+        every = [suite for (boot, _), suite in self._suites.items() if boot == BOOTS[0]]
+        self._order = [f"{suite.name}.{case}" for suite in every for case in suite.cases]
 
     def _trace_boot(self, boot: Boot, names: Sequence[str]) -> None:
         key = archive.key("trace", str(boot), self._built.image.parent.name, *self._basis)
@@ -189,8 +191,8 @@ class Trial:
         for suite in suites:
             ran = self._boot(number, suite.boot, suite.name, _FACTOR * suite.seconds + _EXTRA)
             seconds += ran.seconds
-            tried = self._judge(ran, suite.name)
-            if tried:
+            tried = judge_boot(ran, self._only(suite.name), self._order)
+            if tried.verdict is not Verdict.MISSED:
                 return one, tried
         log = " ".join(dict.fromkeys(suite.name for suite in suites))
         return one, Tried(Verdict.MISSED, (), (f"suites: {log}",), seconds)
@@ -206,38 +208,3 @@ class Trial:
             parameter = schemata.PARAMETER if is_late else schemata.AT_BOOT
         call = self._kernel.call(self._built, number, suites, parameter, boot)
         return qemu.boot(call, timeout, _SILENCE, is_enough)
-
-    def _judge(self, ran: qemu.Ran, suites: str) -> Tried | None:
-        """What a boot came to; None if nobody noticed anything."""
-        failed = FirstFailure(self._expected.failing)
-        for line in ran.console.splitlines():
-            if failed(ktap.strip_timestamp(line)):
-                return Tried(Verdict.CAUGHT, (failed.case,), (), ran.seconds)
-        verdict = judge.judge(ran.console, self._only(suites))
-        if not verdict.wrong:
-            return None
-        log = tuple(finding.text for finding in verdict.findings[:5])
-        deaths = [finding for finding in verdict.findings if finding.is_death]
-        if deaths and deaths[0].place and deaths[0].place.stage is Stage.BOOT:
-            return Tried(Verdict.DIED_AT_BOOT, (), log, ran.seconds)
-        if deaths:
-            where = self._where(ran.console, suites)
-            kind = Verdict.TIMED_OUT if ran.is_late else Verdict.DIED
-            return Tried(kind, (where,), log, ran.seconds)
-        said = noisy(ran.console)
-        by = [
-            case.name
-            for case in verdict.cases
-            if case.finding and case.status is not Status.MISSING
-        ]
-        return Tried(Verdict.CAUGHT, tuple(by) or (said or "the console",), log, ran.seconds)
-
-    def _where(self, console: str, suites: str) -> str:
-        """The case that a kernel died in: the first one that did not report."""
-        report = ktap.read(console.splitlines())
-        last = report.suites[-1] if report.suites and report.open_tests else None
-        suite = last.name if last else suites
-        done = {case.name for case in last.children} if last else set()
-        known = self._suites.get((BOOTS[0], suite))
-        cases = known.cases if known else ()
-        return f"{suite}.{next((name for name in cases if name not in done), 'its exit')}"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.base.errors import UsageError
+from harness.kernel import qemu
 from harness.kernel.kernel import Kernel
-from harness.mutation import generated, mutant, outcomes, schemata, syntax
+from harness.mutation import generated, mutant, outcomes, schemata, syntax, written_run
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
@@ -99,7 +100,9 @@ class Mutants(MutantWorld):
         self.mutant("b-panics", "int console_panic;", "Configs: 64k\n")
         ran = self.mutants()
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        self.assertTrue(ran.stdout.splitlines()[-1].startswith("2 mutants: 2 caught, "))
+        self.assertTrue(
+            ran.stdout.splitlines()[-1].startswith("2 mutants: 1 caught, 1 died in a case, ")
+        )
         [panics] = [m for m in self.document()["mutants"] if m["name"] == "b-panics"]
         self.assertEqual(["64k"], list(panics["configs"]))
 
@@ -208,7 +211,7 @@ class Mutants(MutantWorld):
         env = {"FLAVOURS": "series", "CONFIGS": "4k"}
         ran = self.program("check", **env)
         document = json.loads((self.build / "results/check.json").read_text())
-        (fast,) = (run for run in document["runs"] if run["name"] == outcomes.FAST_NAME)
+        (fast,) = (run for run in document["runs"] if run["name"] == written_run.FAST_NAME)
         self.assertEqual([("a-fast", None)], [(c["name"], c["finding"]) for c in fast["cases"]])
         self.mutant("a-fast", "int console_pass;", "Fast: yes\n")
         ran = self.program("check", **env)
@@ -528,16 +531,30 @@ class Verdicts(unittest.TestCase):
             "vmemmap_basepages.short_altmap",
         ]
         outcome = Outcome(fate, (DATA / f"{name}.log").read_text())
-        return outcomes.judge_outcome(outcome, expected, order)
+        return written_run.judge_outcome(outcome, expected, order)
 
-    def test_a_hang_is_told_apart(self) -> None:
+    def test_hangs_and_deaths_are_told_apart(self) -> None:
         found = self.judged("hang", Fate.TIMED_OUT)
         self.assertIs(Verdict.TIMED_OUT, found.verdict)
         self.assertEqual(1, len(found.by))
         found = self.judged("panic", Fate.BOOTED)
-        self.assertIs(Verdict.CAUGHT, found.verdict)
+        self.assertIs(Verdict.DIED, found.verdict)
         self.assertEqual(("vmem_altmap.follows_model",), found.by)
+        self.assertIs(Verdict.DIED_AT_BOOT, self.judged("no_kunit", Fate.BOOTED).verdict)
         self.assertIs(Verdict.MISSED, self.judged("pass", Fate.BOOTED).verdict)
+
+    def test_a_guest_that_was_stopped_did_not_die(self) -> None:
+        """A guest is stopped as soon as a case fails."""
+        lines = (DATA / "failure.log").read_text().splitlines(keepends=True)
+        end = next(n for n, line in enumerate(lines) if "    not ok" in line) + 1
+        ran = qemu.Ran("".join(lines[:end]), 1.0, is_stopped=True)
+        found = outcomes.judge_boot(ran, Expectation(CASES), sorted(CASES))
+        self.assertEqual(
+            Tried(Verdict.CAUGHT, ("vmemmap_basepages.maps_altmap_pages",), (), 1.0), found
+        )
+        ran = qemu.Ran(ran.console, 1.0)
+        found = outcomes.judge_boot(ran, Expectation(CASES), sorted(CASES))
+        self.assertEqual("vmemmap_basepages.short_altmap", found.by[1])
 
 
 class Guest:

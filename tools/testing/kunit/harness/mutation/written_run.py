@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tries handwritten mutants, config after config."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.base.console import Stopwatch
+from harness.base.errors import KunitError, UsageError
+from harness.kernel.qemu import Ran
+from harness.mutation import mutant as mutation_mutant
+from harness.mutation.kernels import Fate, MutantBuilds, Outcome
+from harness.mutation.mutant import Mutant
+from harness.mutation.outcomes import (
+    Countdown,
+    Report,
+    Tried,
+    Verdict,
+    as_results,
+    judge_boot,
+    not_green,
+)
+from harness.mutation.tree import MutatedTree
+from harness.request.settings import Settings
+from harness.verdict import judge, kernelrun, ktap, results
+from harness.verdict.results import RunResult
+
+FAST_CONFIG = "4k"
+FAST_NAME = "mutants, the fast ones"
+
+
+def fast(wanted: Settings) -> RunResult:
+    """A few mutants, for make check. Whatever goes wrong is in the result."""
+    watch = Stopwatch()
+    try:
+        chosen = [m for m in mutation_mutant.written(wanted.flavour) if m.fast]
+        if not chosen:
+            raise UsageError("no mutant is marked Fast:", f"mark some in {mutation_mutant.PATCHES}")
+        tree = MutatedTree(wanted)
+        with tree.opened():
+            report = Report([])
+            try_mutants(tree, chosen, [FAST_CONFIG], report)
+        [ran] = as_results(report)
+    except KunitError as error:
+        ran = RunResult(FAST_NAME, (results.preparation(error),), 0.0)
+    return replace(ran, name=FAST_NAME, seconds=watch.seconds)
+
+
+def try_mutants(
+    tree: MutatedTree, mutants: Sequence[Mutant], configs: Sequence[str], report: Report
+) -> None:
+    """Try mutants, config after config: what one has caught another need not always try."""
+    watch = Stopwatch()
+    for config in configs:
+        wanted = [m for m in mutants if report.wants(m, config)]
+        if wanted:
+            _try_config(MutantBuilds(tree, config), wanted, report, watch)
+    report.seconds += watch.seconds
+
+
+def _try_config(
+    builds: MutantBuilds, wanted: Sequence[Mutant], report: Report, watch: Stopwatch
+) -> None:
+    """Look up what is known, and try the rest. Raises CommandError if even the original is not
+    green."""
+    expected = kernelrun.expectation(builds.wanted)
+    known = {m.name: builds.known(m) for m in wanted}
+    rest = [m for m in wanted if known[m.name] is None]
+    original = builds.known(None)
+    if rest or original is None:
+        original = builds.original()
+    verdict = judge.judge(original.console, expected)
+    if verdict.wrong:
+        raise not_green(builds.wanted, verdict.complaints)
+    order = [name for name, _ in ktap.read(original.console.splitlines()).cases]
+    report.cases[builds.config] = order
+    for mutant in wanted:
+        outcome = known[mutant.name]
+        if outcome:
+            kept = replace(judge_outcome(outcome, expected, order), is_kept=True)
+            report.add(mutant, builds.config, kept)
+    countdown = Countdown(report, builds.config, "mutants", len(wanted), len(rest), watch)
+    # Those in the same file one after the other: less is built.
+    rest.sort(key=lambda m: (len(m.files), m.files))
+    builds.run(rest, lambda m, outcome: countdown.take(m, judge_outcome(outcome, expected, order)))
+
+
+def judge_outcome(outcome: Outcome, expected: judge.Expectation, order: Sequence[str]) -> Tried:
+    """What an outcome means. order: the cases as the original runs them."""
+    if outcome.fate in (Fate.UNVIABLE, Fate.NOT_BUILT):
+        return Tried(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
+    if outcome.fate is Fate.SAME:
+        return Tried(Verdict.SAME, (), (), outcome.seconds)
+    ran = Ran(outcome.console, outcome.seconds, outcome.fate is Fate.TIMED_OUT)
+    return judge_boot(ran, expected, order)
