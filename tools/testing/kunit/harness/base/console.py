@@ -90,3 +90,7 @@ class Stopwatch:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._start
+
+    def say(self, message: str) -> None:
+        """Print a progress message with the seconds."""
+        say(f"[{self.seconds:4.0f} s] {message}")

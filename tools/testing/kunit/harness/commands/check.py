@@ -100,9 +100,9 @@ def run_phases(phases: Sequence[Phase], kept: Journal) -> list[RunResult]:
     found: list[RunResult] = []
     watch = Stopwatch()
     for number, phase in enumerate(phases, 1):
-        say(f"[{watch.seconds:4.0f} s] {number}/{len(phases)}: {phase.name} ...")
+        watch.say(f"{number}/{len(phases)}: {phase.name} ...")
         found.append(kept.run(phase.name, phase.do))
         for finding in found[-1].findings:
             say(f"  {finding.text}")
-    say(f"[{watch.seconds:4.0f} s] done")
+    watch.say("done")
     return found

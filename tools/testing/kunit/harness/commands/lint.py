@@ -109,11 +109,11 @@ def main(environ: Mapping[str, str]) -> int:
     found = 0
     watch = Stopwatch()
     for number, one in enumerate(CHECKS, 1):
-        say(f"[{watch.seconds:4.0f} s] {number}/{len(CHECKS)}: {one.name} ...")
+        watch.say(f"{number}/{len(CHECKS)}: {one.name} ...")
         for line in one.do(scene):
             print(f"{one.name}: {line}", flush=True)
             found += 1
-    say(f"[{watch.seconds:4.0f} s] {found or 'no'} findings")
+    watch.say(f"{found or 'no'} findings")
     return int(ExitStatus.FAILED if found else ExitStatus.OK)
 
 

@@ -89,12 +89,12 @@ def run_all(kernels: Sequence["Build"]) -> list[RunResult]:
     watch = Stopwatch()
 
     def report(result: RunResult) -> None:
-        say(f"[{watch.seconds:5.0f} s]   {result.name}: {len(result.wrong)} unexpected")
+        watch.say(f"  {result.name}: {len(result.wrong)} unexpected")
         for finding in result.findings:
             say(f"    {finding.text}")
 
     def build(number: int, kernel: "Build") -> "Build":
-        say(f"[{watch.seconds:5.0f} s] {number}/{len(kernels)}: {kernel.name} ...")
+        watch.say(f"{number}/{len(kernels)}: {kernel.name} ...")
         kernel.build()
         return kernel
 

@@ -207,7 +207,7 @@ class Judge:
         told = revision_text.headline(report)
         if report.new.faults and told != self._told:
             self._told = told
-            say(f"[{self._watch.seconds:4.0f} s] {told}")
+            self._watch.say(told)
             for line in revision_text.first_words(report):
                 say(f"    {line}")
         # Results of an earlier run come too quickly for a page each.

@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping
 
 from harness.base import builddir
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch
 from harness.base.errors import ExitStatus, UsageError
 from harness.kernel import machine
 from harness.request import settings
@@ -50,7 +50,7 @@ def main(environ: Mapping[str, str]) -> int:
         )
         expected = judge.Expectation(frozenset({CASE}))
         one = KernelRun(wanted, out, expected, arguments, GUEST_TIME)
-        say(f"[{watch.seconds:5.0f} s] {one.name}: seed {seed}, {STEPS} steps ...")
+        watch.say(f"{one.name}: seed {seed}, {STEPS} steps ...")
         result = one.run()
         for finding in result.findings:
             print("\n".join([f"{one.name}: seed {seed}: {finding.text}", *finding.log]))

@@ -154,7 +154,7 @@ def _boot(
             seconds += ran.seconds
             old += ran.kept
         result = RunResult(f"{plan.name} {title}", tuple(cases), seconds, old)
-        say(f"[{watch.seconds:4.0f} s] {result.name}: {_in_short(cases)}")
+        watch.say(f"{result.name}: {_in_short(cases)}")
         for finding in result.findings:
             say(f"    {finding.text}")
         yield result

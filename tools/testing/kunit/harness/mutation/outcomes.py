@@ -143,10 +143,9 @@ class Countdown:
         spent = self._watch.seconds - self._began
         minutes = spent / self._done * (self._all - self._done) / 60
         by = f" by {len(tried.by)}: {tried.by[0]}" if tried.by else ""
-        say(
-            f"[{self._watch.seconds:4.0f} s] {self._config} {self._done}/{self._all}, "
-            f"{minutes:.0f} min left: {mutant.name}: {tried.verdict.value}{by}"
-        )
+        found = f"{mutant.name}: {tried.verdict.value}{by}"
+        place = f"{self._config} {self._done}/{self._all}"
+        self._watch.say(f"{place}, {minutes:.0f} min left: {found}")
 
 
 def not_green(wanted: Settings, complaints: Sequence[str], suite: str = "") -> CommandError:

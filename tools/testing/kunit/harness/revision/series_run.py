@@ -262,4 +262,4 @@ class SeriesRun:
     def _tell(self, state: State, config: str) -> None:
         total = len(self._series.members)
         what = f"patch {state.number}/{total}: {state.title}" if state.number else "the base"
-        say(f"[{self._watch.seconds:4.0f} s] {config}: {what} ...")
+        self._watch.say(f"{config}: {what} ...")
