@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import archive, asjson, builddir, picture
-from harness.base.console import Stopwatch, conclude, say
+from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError
 from harness.bench import barriers as bench_barriers
 from harness.bench import costs as bench_costs
@@ -60,8 +60,7 @@ def main(environ: Mapping[str, str]) -> int:
     how = How(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
     machine.ensure_tools(wanted, *picture.needs())
     out = builddir.results(wanted.build, "bench")
-    key = journal.key(wanted, "make bench", environ)
-    with journal.opened(out.with_name("bench.partial"), "make bench", key) as kept:
+    with journal.of_command("make bench", wanted, environ) as kept:
         found = [
             kept_or_measured(
                 replace(wanted, flavour=flavour, config=f"{config}-{FRAGMENT}"), how, out, kept
@@ -85,9 +84,8 @@ def publish(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, 
     archive.write_whole(shown / "bench.txt", "\n".join(table) + "\n")
     for config in dict.fromkeys(m.config for m in found):
         draw(config, [m for m in found if m.config == config], shown)
-    status = results.status(judged)
-    conclude(results.in_words(judged, heading, table), not status, out / "bench.json", shown)
-    return int(status)
+    words = results.in_words(judged, heading, table)
+    return results.conclude(judged, words, out / "bench.json", shown)
 
 
 def choose(flavours: str, configs: str) -> tuple[list[str], list[str]]:

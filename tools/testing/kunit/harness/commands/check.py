@@ -73,8 +73,7 @@ def main(environ: Mapping[str, str]) -> int:
         phases.append(Phase(written_run.FAST_NAME, lambda: written_run.fast(wanted)))
     if ("series", e2e_run.SMOKE_PAGE) in runs:
         phases.append(Phase(e2e_run.SMOKE, lambda: e2e_run.smoke(wanted)))
-    key = journal.key(wanted, "make check", environ)
-    with journal.opened(out / "check.partial", "make check", key) as kept:
+    with journal.of_command("make check", wanted, environ) as kept:
         found = run_phases(phases, kept)
         text = results.summary(found, f"make check on {machine.description()}")
         return results.publish(found, text, out / "check")

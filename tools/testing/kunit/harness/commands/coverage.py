@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.base import archive, builddir, packages
-from harness.base.console import Stopwatch, conclude, say
+from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError, UsageError
 from harness.coverage import gcov, text
 from harness.coverage.text import Touched
@@ -64,8 +64,8 @@ def main(environ: Mapping[str, str]) -> int:
     guest = packages.for_guest(any(s.has_firmware for s in chosen))
     machine.ensure_tools(wanted, *guest, packages.LCOV)
     out = builddir.results(wanted.build) / "coverage"
-    key = journal.key(wanted, "make coverage", environ, *(tool.proof for tool in guest))
-    with journal.opened(out.with_name("coverage.partial"), "make coverage", key) as kept:
+    tools = [tool.proof for tool in guest]
+    with journal.of_command("make coverage", wanted, environ, *tools) as kept:
         return measure(wanted, plans, out, kept)
 
 
@@ -105,9 +105,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     results.write(found, out / "coverage")
     archive.replace_directory(out, shown)
     words = results.in_words(found, f"make coverage on {machine.description()}", lines)
-    status = results.status(found)
-    conclude(words, not status, shown / "coverage.json", shown / "html/index.html")
-    return int(status)
+    return results.conclude(found, words, shown / "coverage.json", shown / "html/index.html")
 
 
 def choose(environ: Mapping[str, str]) -> list[Plan]:

@@ -52,8 +52,7 @@ def main(environ: Mapping[str, str]) -> int:
     if environ.get("GUEST_SHELL"):
         return e2e_run.shell(wanted, plans[0], out)
     tools = [tool.proof for tool in packages.for_guest(True)]
-    key = journal.key(wanted, "make e2e", environ, *tools)
-    with journal.opened(out.with_name("e2e.partial"), "make e2e", key) as kept:
+    with journal.of_command("make e2e", wanted, environ, *tools) as kept:
         found = list(e2e_run.run(wanted, plans, out, kept))
         parts = (text.figures(found), text.grids(found))
         found += mutation_scenarios.run(wanted, mutants, scenarios, out, kept)

@@ -53,13 +53,12 @@ def main(environ: Mapping[str, str]) -> int:
     say(_part(shard, ours, matrix))
     out = builddir.results(wanted.build)
     revision = tested.revision(wanted)
-    path = out / shards.part_name(shard)
+    name = Path(shards.part_name(shard)).stem
     others = [tool.proof for tool in other_tools(ours)]
-    key = journal.key(wanted, "make matrix", environ, *others)
-    with journal.opened(path.with_suffix(".partial"), "make matrix", key) as kept:
+    with journal.of_command("make matrix", wanted, environ, *others, name=name) as kept:
         kernels = [Build(wanted, group, out, kept) for group in rows.groups(ours)]
         part = Part(shard, revision, machine.description(), tuple(matrix), tuple(run_all(kernels)))
-        return shards.publish([part], out / path.stem)
+        return shards.publish([part], out / name)
 
 
 def _part(shard: Shard, ours: Sequence[Row], matrix: Sequence[Row]) -> str:

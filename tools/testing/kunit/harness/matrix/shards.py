@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.base import archive, asjson
-from harness.base.console import conclude
 from harness.base.errors import KunitError
 from harness.base.table import table as columns
 from harness.kernel.finding import Status
@@ -136,10 +135,8 @@ def publish(parts: Sequence[Part], path: Path) -> int:
     what = f"make matrix of {first.revision}"
     if shard.of > 1:
         what += f", shard {shard.number}/{shard.of}"
-    status = results.status(runs)
     words = results.in_words(runs, f"{what} on {first.host}", table(first.matrix, runs))
-    conclude(words, not status, path.with_suffix(".json"), path.with_suffix(".xml"))
-    return int(status)
+    return results.conclude(runs, words, path.with_suffix(".json"), path.with_suffix(".xml"))
 
 
 def _in_order(parts: Sequence[Part]) -> list[RunResult]:

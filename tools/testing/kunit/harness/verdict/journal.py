@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ContextManager
 
-from harness.base import archive, asjson, lock, signals
+from harness.base import archive, asjson, builddir, lock, signals
 from harness.base.console import say
 from harness.kernel import defaults, identity, options
 from harness.request.settings import REPO, Settings
@@ -97,7 +97,7 @@ def is_worth_keeping(result: RunResult) -> bool:
     return result.has_kernel and not result.flaky
 
 
-def key(wanted: Settings, command: str, given: Mapping[str, str], *programs: str) -> str:
+def key(command: str, wanted: Settings, given: Mapping[str, str], *programs: str) -> str:
     """A key that is equal for equal runs: command, choices, tested files and tools.
 
     given has the user's variables. programs are tools besides those for arm64. Raises
@@ -112,6 +112,18 @@ def key(wanted: Settings, command: str, given: Mapping[str, str], *programs: str
         *identity.of_boot(line, REPO),
         *map(identity.program, programs),
     )
+
+
+def of_command(
+    command: str, wanted: Settings, given: Mapping[str, str], *programs: str, name: str = ""
+) -> ContextManager[Journal]:
+    """The journal of a command with these choices, in BUILD/results.
+
+    See key() and opened(). name is that of the command's results.
+    """
+    name = name or command.removeprefix("make ")
+    directory = builddir.results(wanted.build) / f"{name}.partial"
+    return opened(directory, command, key(command, wanted, given, *programs))
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.base import archive, asjson
-from harness.base.console import Stopwatch, conclude
+from harness.base import archive, asjson, console
+from harness.base.console import Stopwatch
 from harness.base.errors import ExitStatus, KunitError
 from harness.base.table import cut, printable
 from harness.base.table import table as columns
@@ -118,8 +118,12 @@ def status(runs: Sequence[RunResult]) -> ExitStatus:
 
 def publish(runs: Sequence[RunResult], words: str, path: Path) -> int:
     """Write path with .json and .xml, print words, and return the exit status."""
-    files = write(runs, path)
-    conclude(words, not status(runs), *files)
+    return conclude(runs, words, *write(runs, path))
+
+
+def conclude(runs: Sequence[RunResult], words: str, *files: Path) -> int:
+    """Print where the results are, then words. Return the exit status."""
+    console.conclude(words, not status(runs), *files)
     return int(status(runs))
 
 
