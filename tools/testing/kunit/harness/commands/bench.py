@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """make bench: the cost of adding and removing memory, compared with stock."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.base import archive, asjson, builddir, picture
+from harness.base import archive, builddir, picture
 from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError
 from harness.bench import barriers as bench_barriers
@@ -106,14 +105,12 @@ class How:
 def kept_or_measured(wanted: Settings, how: How, out: Path, kept: Journal) -> Measured:
     """The measurements of the interrupted run, or new ones."""
     name = f"{wanted.flavour} {wanted.config}"
-    known = kept.find(name)
+    known = kept.find(name, Measured)
     if known:
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            found = asjson.decode(Measured, known)
-            return replace(found, run=replace(found.run, kept=len(found.run.cases)))
+        return replace(known, run=replace(known.run, kept=len(known.run.cases)))
     found = measure(wanted, how, out)
     if journal.is_worth_keeping(found.run):
-        kept.put(name, asjson.encode(found))
+        kept.put(name, found)
     return found
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ContextManager
+from typing import ContextManager, TypeVar
 
 from harness.base import archive, asjson, builddir, lock, signals
 from harness.base.console import say
@@ -21,6 +21,8 @@ from harness.kernel import defaults, identity, options
 from harness.request.settings import REPO, Settings
 from harness.trees import tested
 from harness.verdict.results import RunResult
+
+T = TypeVar("T")
 
 _KEY = "key.json"
 _UNIT = ".unit.json"
@@ -34,20 +36,18 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def find(self, name: str) -> dict[str, Any] | None:
-        """The unit that put() stored under a name, or None."""
+    def find(self, name: str, kind: type[T]) -> T | None:
+        """The dataclass that put() stored under a name, or None."""
         try:
             found = json.loads(self._path(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return asjson.decode(kind, found["unit"]) if found["name"] == name else None
+        except (OSError, KeyError, TypeError, ValueError):
             return None
-        if not isinstance(found, dict) or found.get("name") != name:
-            return None
-        unit = found.get("unit")
-        return unit if isinstance(unit, dict) else None
 
-    def put(self, name: str, unit: Mapping[str, Any]) -> None:
-        """Store a JSON value under a name."""
-        archive.write_whole(self._path(name), json.dumps({"name": name, "unit": unit}))
+    def put(self, name: str, unit: object) -> None:
+        """Store a dataclass under a name."""
+        document = {"name": name, "unit": asjson.encode(unit)}
+        archive.write_whole(self._path(name), json.dumps(document))
 
     def run(self, name: str, do: Callable[[], RunResult]) -> RunResult:
         """A result of the interrupted run, or that of do().
@@ -60,19 +60,13 @@ class Journal:
             return known
         result = do()
         if is_worth_keeping(result):
-            self.put(name, asjson.encode(result))
+            self.put(name, result)
         return result
 
     def known(self, name: str) -> RunResult | None:
         """A result of the interrupted run, marked as such."""
-        found = self.find(name)
-        if found is None:
-            return None
-        try:
-            result = asjson.decode(RunResult, found)
-        except (KeyError, TypeError, ValueError):
-            return None
-        return replace(result, kept=len(result.cases))
+        found = self.find(name, RunResult)
+        return replace(found, kept=len(found.cases)) if found else None
 
     def count(self) -> int:
         """The number of results."""
@@ -88,7 +82,7 @@ class NoJournal(Journal):
     def __init__(self) -> None:
         super().__init__(Path(os.devnull))
 
-    def put(self, name: str, unit: Mapping[str, Any]) -> None:
+    def put(self, name: str, unit: object) -> None:
         """Do nothing."""
 
 
