@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.base import archive, builddir, packages
-from harness.base.console import Stopwatch, say
-from harness.base.errors import KunitError, UsageError
+from harness.base.console import say
+from harness.base.errors import UsageError
 from harness.coverage import gcov, text
 from harness.coverage.text import Touched
 from harness.e2e import choice, reader, rootfs
@@ -24,7 +24,7 @@ from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian, worktree
 from harness.verdict import journal, judge, kernelrun, results
 from harness.verdict.journal import Journal
-from harness.verdict.results import RunResult
+from harness.verdict.results import CaseResult, RunResult
 
 # The flavour with the patches, the one without them, and the page sizes.
 FLAVOUR, BELOW = "series", "baseline"
@@ -86,7 +86,8 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
         if not all(run.has_kernel for run in ran):
             continue
         suites = functools.partial(run_suites, wanted, run_with, out)
-        found.append(kept.run(f"{plan.name} suites", suites))
+        name = f"{plan.name} suites"
+        found.append(kept.run(name, functools.partial(results.guarded, name, suites)))
         for what, logs in logs_of(run_with, out).items():
             say(f"{plan.name}: reading the counters of the {what} ...")
             work = out / f"{plan.directory}-{what}"
@@ -124,25 +125,18 @@ def what_is_touched(wanted: Settings) -> Touched:
     return text.added(above.git, below.commit, above.commit)
 
 
-def run_suites(wanted: Settings, plan: Plan, out: Path) -> RunResult:
-    """Boot the kernel of a plan with its suites."""
-    watch = Stopwatch()
-    name = f"{plan.name} suites"
+def run_suites(wanted: Settings, plan: Plan, out: Path) -> tuple[CaseResult, ...]:
+    """Boot the kernel of a plan with its suites. Raises KunitError."""
     log = out / plan.directory / "suites.console.log"
-    say(f"{name} ...")
+    say(f"{plan.name} suites ...")
     built = replace(wanted, flavour=plan.flavour, config=plan.config)
-    try:
-        kernel = worktree.prepare(built) / f".kunit-{plan.config}" / image.IMAGE
-        guest = Guest(kernel, rootfs.base(wanted), suites_scenario(), wanted.build / "e2e")
-        with guest.memory() as memory:
-            overlay = rootfs.overlay(SUITES_SCRIPT, rootfs.compile_mapped(wanted))
-            guest.boot(overlay, memory, log, lambda wish, memory: "error: nobody answers")
-        expected = kernelrun.expectation(replace(wanted, flavour=plan.flavour, config=plan.page))
-        verdict = judge.judge(gcov.without_counters(log), expected)
-        cases = kernelrun.case_results(verdict)
-    except (KunitError, OSError) as error:
-        cases = (results.preparation(error),)
-    return RunResult(name, cases, watch.seconds)
+    kernel = worktree.prepare(built) / f".kunit-{plan.config}" / image.IMAGE
+    guest = Guest(kernel, rootfs.base(wanted), suites_scenario(), wanted.build / "e2e")
+    with guest.memory() as memory:
+        overlay = rootfs.overlay(SUITES_SCRIPT, rootfs.compile_mapped(wanted))
+        guest.boot(overlay, memory, log, lambda wish, memory: "error: nobody answers")
+    expected = kernelrun.expectation(replace(wanted, flavour=plan.flavour, config=plan.page))
+    return kernelrun.case_results(judge.judge(gcov.without_counters(log), expected))
 
 
 def suites_scenario() -> Scenario:
