@@ -6,8 +6,6 @@ persistent memory. Such a guest has no firmware. Guests with memory slots use UE
 """
 
 import contextlib
-import os
-import selectors
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,10 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from harness.base import packages, process
-from harness.base.console import Stopwatch
 from harness.base.errors import CommandError
 from harness.e2e.scenario import RAM_START, Device, Scenario
-from harness.kernel import identity
+from harness.kernel import identity, qemu
 
 # The guest prints this before a request to the host.
 CALL = "E2E-HOST "
@@ -224,18 +221,12 @@ class _Watch:
 
         It hangs if it prints nothing for this many seconds, or if it never ends.
         """
-        assert self._child.stdout
-        whole, watch = Stopwatch(), Stopwatch()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._child.stdout, selectors.EVENT_READ)
-            while watch.seconds < seconds and whole.seconds < _IN_ALL * seconds:
-                if not selector.select(timeout=1.0):
-                    continue
-                watch = Stopwatch()
-                data = os.read(self._child.stdout.fileno(), 65536)
-                if not data or not self._take(data):
-                    return True
-        return False
+        for data in qemu.output(self._child, _IN_ALL * seconds, seconds):
+            if not data:
+                return False
+            if not self._take(data):
+                break
+        return True
 
     def _take(self, data: bytes) -> bool:
         """Store console output. Return False if the guest must be ended."""

@@ -6,7 +6,7 @@ import os
 import selectors
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -17,7 +17,7 @@ from harness.base.console import Stopwatch
 
 _PACKAGE = "kunit_guest"
 # In seconds.
-_LAST_WORDS = 2.0
+_AFTER_PANIC = 2.0
 
 
 @dataclass(frozen=True)
@@ -64,38 +64,48 @@ def _load(config: Path) -> ModuleType:
     return module
 
 
+def output(child: "subprocess.Popen[bytes]", total: float, silence: float) -> Iterator[bytes]:
+    """Yield the output of a guest.
+
+    The last part is empty if the guest runs for longer than total or prints nothing for silence
+    seconds. A guest that panicked may be too young to reboot, so its output ends soon.
+    """
+    assert child.stdout
+    has_panicked = False
+    whole, heard = Stopwatch(), Stopwatch()
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while whole.seconds < total and heard.seconds < (_AFTER_PANIC if has_panicked else silence):
+            if not selector.select(timeout=0.5):
+                continue
+            data = os.read(child.stdout.fileno(), 65536)
+            if not data:
+                return
+            heard = Stopwatch()
+            has_panicked = has_panicked or b"Kernel panic" in data
+            yield data
+    if not has_panicked:
+        yield b""
+
+
 def boot(
     call: Sequence[str], timeout: float, silence: float, is_enough: Callable[[str], bool]
 ) -> Ran:
     """Run a guest until it ends, its time is over, or is_enough() says so of a line.
 
-    A guest that says nothing for silence seconds has hung, too. One that panicked may be too
-    young to reboot.
+    A guest that says nothing for silence seconds has hung, too.
     """
     said, line, watch, is_late, is_stopped = b"", b"", Stopwatch(), False, False
-    heard = Stopwatch()
     with process.started(
         call, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as child:
-        assert child.stdout
-        with selectors.DefaultSelector() as selector:
-            selector.register(child.stdout, selectors.EVENT_READ)
-            while True:
-                if watch.seconds > timeout or heard.seconds > silence:
-                    is_late = True
-                    break
-                if not selector.select(timeout=0.5):
-                    continue
-                data = os.read(child.stdout.fileno(), 65536)
-                if not data:
-                    break
-                heard = Stopwatch()
-                silence = min(silence, _LAST_WORDS) if b"Kernel panic" in data else silence
-                said += data
-                *lines, line = (line + data).split(b"\n")
-                if any(is_enough(one.decode(errors="replace").rstrip()) for one in lines):
-                    is_stopped = True
-                    break
+        for data in output(child, timeout, silence):
+            is_late = not data
+            said += data
+            *lines, line = (line + data).split(b"\n")
+            if any(is_enough(one.decode(errors="replace").rstrip()) for one in lines):
+                is_stopped = True
+                break
         child.kill()
     text = said.replace(b"\r", b"").decode("utf-8", "backslashreplace")
     return Ran(text, watch.seconds, is_late, is_stopped)
