@@ -20,8 +20,7 @@ from harness.outgoing.mails import Exported
 from harness.request import settings
 from harness.request.settings import REPO, TOOLS, Settings
 from harness.request.variables import OWN_TREES, Command
-from harness.trees import debian, diff, worktree
-from harness.trees.git import Git, environment
+from harness.trees import debian, diff, git, worktree
 from harness.verdict import host_tests, remarks
 
 # A config that compiles all touched code: fault injection, kmemleak and so on.
@@ -69,8 +68,8 @@ class Scene:
     def about_our_lines(self, said: Sequence[str]) -> list[str]:
         """The messages about lines that the series add."""
         names = self.touched(".c", ".h")
-        git = Git(self.tree / ".git", work_tree=self.tree)
-        ours = diff.added(git.out("diff", "-U0", "--no-renames", self.origin, "--", *names))
+        argv = ["diff", "-U0", "--no-renames", self.origin, "--", *names]
+        ours = diff.added(git.of_tree(self.tree).out(*argv))
         places = [(line, line.split(":")) for line in said]
         return [line for line, place in places if int(place[1]) in ours.get(place[0], {})]
 
@@ -175,7 +174,7 @@ def python(_: Scene) -> list[str]:
 def _tracked() -> list[str]:
     """The files of this repository, new ones included."""
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
-    names = process.run(argv, cwd=str(REPO), env=environment()).stdout.split("\0")
+    names = process.run(argv, cwd=str(REPO), env=git.environment()).stdout.split("\0")
     return [name for name in names if name and (REPO / name).is_file()]
 
 

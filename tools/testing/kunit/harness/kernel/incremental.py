@@ -18,8 +18,7 @@ from harness.base.console import say
 from harness.kernel import identity, image, options
 from harness.kernel.image import IMAGE
 from harness.kernel.options import CommandLine, Word
-from harness.trees import checkout
-from harness.trees.git import Git
+from harness.trees import checkout, git
 
 RECORD = ".kunit-image.json"
 
@@ -51,7 +50,7 @@ class Build:
         self._line = line
         self._tree = tree
         self._environ = environ
-        self._git = Git(tree / ".git", work_tree=tree)
+        self._git = git.of_tree(tree)
         self._directory = tree / (line.values("--build_dir") or [".kunit"])[-1]
         self._record = self._directory / RECORD
 

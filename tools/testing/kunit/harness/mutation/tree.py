@@ -8,11 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.base import builddir, lock, signals
-from harness.base.errors import WorkTreeError
 from harness.mutation.mutant import FLAVOUR, Mutant
 from harness.request.settings import Settings
-from harness.trees import worktree
-from harness.trees.git import Git
+from harness.trees import checkout, git, worktree
 from harness.trees.stack import Patch
 
 NAME = "mutants"
@@ -36,7 +34,7 @@ class MutatedTree:
         self._name = ours if self.is_ours else f"{NAME}-of-series"
         self._mutated = self.out / f"mutated.{self._name}"
         self.path = worktree.path(replace(self.wanted, flavour=self._name))
-        self._git = Git(self.path / ".git", work_tree=self.path)
+        self._git = git.of_tree(self.path)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -47,11 +45,7 @@ class MutatedTree:
             if self.path.exists():
                 self.repair()
             worktree.prepare(self.wanted, self._name, self._more)
-            if not self._git.succeeds("diff", "--quiet", "HEAD"):
-                raise WorkTreeError(
-                    f"{self.path} holds changes of yours, and mutants are made there",
-                    f"save them, then: git -C {self.path} checkout .",
-                )
+            checkout.require(self.path, "HEAD", "mutants are made there")
             yield
 
     def source(self) -> str:

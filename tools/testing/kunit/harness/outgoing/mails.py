@@ -15,7 +15,7 @@ from harness.outgoing.contents import Change, PlanError
 from harness.outgoing.letters import Letter
 from harness.request.settings import REPO, Settings
 from harness.trees import alone, diff, layers, worktree
-from harness.trees.git import Git, environment
+from harness.trees.git import Git, environment, of_tree
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay
 
@@ -212,7 +212,7 @@ def apply_mails(git: Git, base: str, mails: Sequence[Path], work: Path) -> str:
         ["git", "clone", "--quiet", "--shared", "--no-checkout", str(git.git_dir), str(work)],
         env=env,
     )
-    own = Git(work / ".git", work_tree=work, extra_env=IDENTITY)
+    own = of_tree(work, **IDENTITY)
     names = sorted({f"/{name}" for mail in mails for name in diff.files(mail.read_bytes())})
     own.run("update-ref", "--no-deref", "HEAD", base)
     own.run("sparse-checkout", "set", "--no-cone", *names)

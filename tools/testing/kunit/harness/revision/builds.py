@@ -14,13 +14,12 @@ from typing import Any
 from harness.base import archive, process
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch, say
-from harness.base.errors import CommandError, WorkTreeError
+from harness.base.errors import CommandError
 from harness.kernel import defaults, identity, options
 from harness.kernel.kernel import BUILD_TIME, GUEST_TIME, Kernel, slowness
 from harness.request.settings import Settings
 from harness.revision.ending import Ending, read_failure
-from harness.trees import worktree
-from harness.trees.git import Git
+from harness.trees import checkout, worktree
 from harness.trees.stack import Patch
 from harness.trees.worktree import Stacked
 from harness.verdict import remarks
@@ -184,13 +183,7 @@ class Builds:
     def _bring(self, stacked: Stacked) -> Path:
         """Check out a state in the work tree. Raises WorkTreeError if there are local changes."""
         tree = worktree.show(self._wanted, NAME, stacked)
-        own = Git(tree / ".git", work_tree=tree)
-        clean = own.succeeds("diff", "--quiet", "HEAD")
-        if not clean or own.out("rev-parse", "HEAD^{tree}") != stacked.tree:
-            raise WorkTreeError(
-                f"{tree} has changes of yours, and only patches are judged",
-                f"save them elsewhere; git -C {tree} reset --hard {stacked.commit[:12]} drops them",
-            )
+        checkout.require(tree, stacked.commit, "only patches are judged")
         return tree
 
     def _build(self, stacked: Stacked, config: str, name: str, limit: Limits) -> Callable[[], Run]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.base import process
 from harness.base.console import say
 from harness.base.errors import WorkTreeError
-from harness.trees import source
+from harness.trees import git, source
 from harness.trees.git import Git
 
 MAKING = "refs/kunit/making/"
@@ -20,20 +20,27 @@ PREPARED = "refs/kunit/prepared/"
 def report_changes(path: Path, there_are: bool | None = None) -> None:
     """Print a note if a tree has uncommitted changes. there_are is the answer, if known."""
     if there_are is None:
-        there_are = not Git(path / ".git", work_tree=path).succeeds("diff", "--quiet", "HEAD")
+        there_are = not git.of_tree(path).is_clean
     if there_are:
         say(f"note: {path} has uncommitted changes; they are part of this run")
 
 
 def has_own_work(path: Path) -> bool:
     """Whether a prepared tree has changes or commits of the user's."""
-    git = Git(path / ".git", work_tree=path)
-    if not git.succeeds("diff", "--quiet", "HEAD"):
-        return True
-    if git.out("ls-files", "--others", "--exclude-standard"):
+    own = git.of_tree(path)
+    if not own.is_clean or own.out("ls-files", "--others", "--exclude-standard"):
         return True
     ours = "--glob=refs/kunit/*"
-    return git.out("rev-list", "--max-count=1", "HEAD", "--branches", "--not", ours) != ""
+    return own.out("rev-list", "--max-count=1", "HEAD", "--branches", "--not", ours) != ""
+
+
+def require(path: Path, commit: str, why: str) -> None:
+    """Raise WorkTreeError unless the files of a work tree are those of a commit."""
+    if not git.of_tree(path).succeeds("diff", "--quiet", commit):
+        raise WorkTreeError(
+            f"{path} has changes of yours, and {why}",
+            f"save them elsewhere; git -C {path} reset --hard {commit[:12]} drops them",
+        )
 
 
 class WorkTree:
@@ -43,7 +50,7 @@ class WorkTree:
         self._shared = shared
         self.path = path
         self._name = name
-        self._git = Git(path / ".git", work_tree=path)
+        self._git = git.of_tree(path)
 
     def bring_to(self, commit: str) -> None:
         """Update the work tree to a commit and keep the user's changes.

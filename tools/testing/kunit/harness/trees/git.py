@@ -89,6 +89,11 @@ class Git:
         """Run a git command that answers yes (status 0) or no (status 1)."""
         return self.run(*args, data=data, expect=(0, 1)).status == 0
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether the work tree has no changes in files that git knows."""
+        return self.succeeds("diff", "--quiet", "HEAD")
+
     def lookup(self, *refs: str) -> dict[str, str]:
         """The commits of those references that exist.
 
@@ -105,3 +110,8 @@ class Git:
     def delete_ref(self, ref: str) -> None:
         """Delete a reference if it exists."""
         self.run("update-ref", "-d", ref)
+
+
+def of_tree(path: Path, **extra_env: str) -> Git:
+    """The repository of a work tree."""
+    return Git(path / ".git", work_tree=path, extra_env=extra_env)
