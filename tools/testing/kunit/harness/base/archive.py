@@ -22,6 +22,12 @@ def key(*parts: str | bytes) -> str:
     return digest.hexdigest()[:40]
 
 
+def stamp(path: Path) -> str:
+    """A file's size and time, which differ if it is another file. Raises OSError."""
+    stat = path.stat()
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
 class Archive:
     """A directory of results. Each result is a directory named after its key."""
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """make docs: build Documentation/ as HTML with Sphinx. Warnings are errors."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.base import packages, process
+from harness.base import archive, packages, process
 from harness.base.console import say, tail
 from harness.base.errors import CommandError, ExitStatus
 from harness.request import settings
@@ -51,8 +50,7 @@ def build(prepared: Path, out: Path) -> tuple[str, ...]:
     done = process.run(argv, env=env, expect=range(256))
     said = tuple(line for line in done.stderr.splitlines() if line.strip())
     if done.status == 0:
-        shutil.rmtree(out / "html", ignore_errors=True)
-        os.rename(new, out / "html")
+        archive.replace_directory(new, out / "html")
         return ()
     if done.status != 1 or not any("WARNING: " in line or "ERROR: " in line for line in said):
         raise CommandError(

@@ -85,10 +85,7 @@ class Build:
         if made is None or not (self._directory / IMAGE).exists():
             return
         now = {"config": self._config(), "image": _identity(self._directory / IMAGE)}
-        text = json.dumps({**asdict(made), **now})
-        half = self._record.with_suffix(f".{os.getpid()}")
-        half.write_text(text, encoding="utf-8")
-        os.replace(half, self._record)
+        archive.write_whole(self._record, json.dumps({**asdict(made), **now}))
 
     def forget(self) -> None:
         """Forget the record before a build that may fail."""
@@ -170,7 +167,6 @@ def just_boot(line: CommandLine) -> CommandLine:
 
 def _identity(path: Path) -> str:
     try:
-        stat = path.stat()
+        return f"{path} {archive.stamp(path)}"
     except FileNotFoundError:
         return ""
-    return f"{path} {stat.st_size} {stat.st_mtime_ns}"

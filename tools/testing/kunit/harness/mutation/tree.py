@@ -3,11 +3,10 @@
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.base import builddir, lock, signals
+from harness.base import archive, builddir, lock, signals
 from harness.mutation.mutant import FLAVOUR, Mutant
 from harness.request.settings import Settings
 from harness.trees import checkout, git, worktree
@@ -94,10 +93,9 @@ class MutatedTree:
             text = self._git.run("show", f"HEAD:{path}", expect=(0, 128))
             file = self.path / path
             if text.status == 0 and file.read_bytes() != text.stdout.encode():
-                half = file.with_name(file.name + ".whole")
-                half.write_bytes(text.stdout.encode())
-                half.chmod(file.stat().st_mode)
-                os.replace(half, file)
+                mode = file.stat().st_mode
+                archive.write_whole(file, text.stdout)
+                file.chmod(mode)
         # Or git takes the file that was written again for a change of the user's.
         self._git.run("add", "--refresh", "--", *paths, expect=(0, 1, 128))
         self._mutated.unlink()
