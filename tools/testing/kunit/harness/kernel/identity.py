@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.base import packages, process
+from harness.base import archive, packages, process
 from harness.kernel.options import CommandLine
 from harness.request.variables import BUILD_VARIABLES, PRIVATE_VARIABLES
 
@@ -89,11 +89,8 @@ def program(name: str, environ: Mapping[str, str] = os.environ) -> str:
 def _stamp(name: str, environ: Mapping[str, str]) -> str:
     """Identify a program's file. Another build of the same version differs in size or time."""
     found = _find(name, environ)
-    if not found:
-        return ""
     path = Path(found).resolve()
-    stat = path.stat()
-    return f"{path} {stat.st_size} {stat.st_mtime_ns}"
+    return f"{path} {archive.stamp(path)}" if found else ""
 
 
 def _find(name: str, environ: Mapping[str, str]) -> str:

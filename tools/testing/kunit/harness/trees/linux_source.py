@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from harness.base import process
+from harness.base import archive, process
 from harness.base.console import Stopwatch, say
 from harness.base.errors import SourceError
 from harness.trees import source
@@ -53,13 +53,13 @@ def extract(tarball: Path, directory: str, to: Path) -> None:
 
 def _package_id(tarball: Path) -> str:
     try:
-        stat = tarball.stat()
+        identity = f"{tarball.name} {archive.stamp(tarball)}"
     except OSError as error:
         raise SourceError(
             f"the kernel source {tarball} does not exist",
             "install the Debian package of that name, or set KSRC=DIR to a kernel tree",
         ) from error
-    identity = f"{tarball.name} {stat.st_size} {stat.st_mtime_ns}"
+
     return hashlib.sha256(identity.encode()).hexdigest()[:20]
 
 
