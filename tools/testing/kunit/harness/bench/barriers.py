@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from harness.base import process
 from harness.base.errors import KunitError
-from harness.kernel import defaults, options
+from harness.kernel import defaults
 
 DSB, ISB, TLBI = "dsb", "isb", "tlbi"
 KINDS = (DSB, ISB, TLBI)
@@ -72,7 +72,7 @@ def functions(system_map: str) -> list[Function]:
 
 def names(build_dir: Path) -> list[str]:
     """The functions in OBJECTS."""
-    nm = defaults.cross_prefix(options.take_apart(["build"])) + "nm"
+    nm = defaults.cross_tool("nm")
     said = process.run([nm, "--defined-only", *OBJECTS], cwd=str(build_dir)).stdout
     return [words[2] for words in map(str.split, said.splitlines()) if words[1:2] in (["t"], ["T"])]
 

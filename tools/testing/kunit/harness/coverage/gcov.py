@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.base import process
 from harness.base.errors import CommandError
-from harness.kernel import defaults, options
+from harness.kernel.defaults import cross_tool
 
 # The format of counters() in the guest: a head with size and path, then the content.
 _HEAD = re.compile(r"# counters (\d+) /sys/kernel/debug/gcov(/.*)\.gcda")
@@ -92,7 +92,7 @@ def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) 
             path.write_bytes(data)
         if one != total:
             merged = directory / "merged"
-            process.run([_tool("gcov-tool"), "merge", "-o", str(merged), str(total), str(one)])
+            process.run([cross_tool("gcov-tool"), "merge", "-o", str(merged), str(total), str(one)])
             shutil.rmtree(total)
             merged.rename(total)
     if not total.exists():
@@ -105,7 +105,7 @@ def capture(logs: Sequence[Path], tree: Path, build_dir: Path, directory: Path) 
         (total / notes).symlink_to(build_dir / notes)
     info = directory / "all.info"
     places = ["--directory", str(total), "--base-directory", str(build_dir)]
-    process.run([*_LCOV, str(info), "--capture", "--gcov-tool", _tool("gcov"), *places])
+    process.run([*_LCOV, str(info), "--capture", "--gcov-tool", cross_tool("gcov"), *places])
     # Leave out headers, whose functions are mostly not part of the series.
     chosen = directory / "chosen.info"
     process.run([*_LCOV, str(chosen), "--extract", str(info), f"{tree}/*.c"])
@@ -142,8 +142,3 @@ def pages(traces: Sequence[Path], tree: Path, out: Path) -> None:
     genhtml = ["genhtml", "--quiet", "--branch-coverage", *_BRANCHES]
     places = ["--prefix", str(tree), "--output-directory", str(out)]
     process.run([*genhtml, *places, *map(str, traces)])
-
-
-def _tool(name: str) -> str:
-    """A program that belongs to the compiler."""
-    return defaults.cross_prefix(options.take_apart(["build"])) + name

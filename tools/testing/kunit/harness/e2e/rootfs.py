@@ -14,7 +14,7 @@ from harness.base import archive, process
 from harness.base.archive import Archive
 from harness.base.console import say, tail
 from harness.base.errors import CommandError
-from harness.kernel import defaults, options
+from harness.kernel import defaults
 from harness.request.settings import DATA, Settings
 from harness.trees import debian
 
@@ -89,7 +89,7 @@ def compile_mapped(wanted: Settings) -> Path:
     """Compile the program that accesses a device through a mapping, for arm64."""
     code = GUEST / "mapped.c"
     cache = Archive(wanted.build / "e2e")
-    gcc = defaults.cross_prefix(options.take_apart(["build"])) + "gcc"
+    gcc = defaults.cross_tool("gcc")
     name = archive.key("mapped", gcc, code.read_bytes())
     if cache.find(name) is None:
         with cache.adding(name) as part:

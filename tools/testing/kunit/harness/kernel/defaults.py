@@ -90,6 +90,11 @@ def cross_prefix(line: CommandLine, environ: Mapping[str, str] = os.environ) -> 
     return options.ARM64_PREFIX
 
 
+def cross_tool(name: str) -> str:
+    """A program of the default arm64 compiler, such as "nm"."""
+    return cross_prefix(options.take_apart(["build"])) + name
+
+
 def needs_cross_package(line: CommandLine, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether the build uses Debian's cross compiler for arm64."""
     return (

@@ -161,22 +161,12 @@ class OneKernel:
 
     def _compiled_in(self, path: str) -> set[int]:
         """The mutants that are in an object: the compiler leaves out what cannot run."""
-        [prefix] = self._line.values("--cross_compile")[-1:] or [""]
+
         file = self._kernel.build_dir / Path(path).with_suffix(".o")
         raw = file.with_suffix(".mutants")
-        process.run(
-            [
-                f"{prefix}objcopy",
-                "-O",
-                "binary",
-                "--only-section",
-                SECTION,
-                "--set-section-flags",
-                f"{SECTION}=alloc",
-                str(file),
-                str(raw),
-            ]
-        )
+        argv = [defaults.cross_tool("objcopy"), "-O", "binary", "--only-section", SECTION]
+        argv += ["--set-section-flags", f"{SECTION}=alloc", str(file), str(raw)]
+        process.run(argv)
         data = raw.read_bytes()
         raw.unlink()
         return {int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data), 2)}
