@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """make arches: compile each patch for the other architectures that the series touches."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from harness.base import builddir, packages, process
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError
 from harness.base.packages import Requirement
-from harness.kernel import image, machine
+from harness.kernel import defaults, image, machine
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request import settings
 from harness.request.settings import CONFIG_DIR, REPO, Settings
@@ -169,9 +168,7 @@ def build(wanted: Settings, tree: Path, arch: Arch, log: Path) -> tuple[tuple[st
     """
     directory = tree / f".kunit-{arch.name}"
     directory.mkdir(exist_ok=True)
-    variables = [f"ARCH={arch.arch}", f"CROSS_COMPILE={arch.prefix}"]
-    if shutil.which("ccache"):
-        variables += [f"CC=ccache {arch.prefix}gcc", "HOSTCC=ccache gcc"]
+    variables = [f"ARCH={arch.arch}", f"CROSS_COMPILE={arch.prefix}", *defaults.ccache(arch.prefix)]
     variables.append(f"--jobs={wanted.at_once}")
     _configure(tree, directory, variables, arch, log)
     return remarks.compile_objects(tree, directory, [*variables, "W=1"], arch.objects, log, TIME)

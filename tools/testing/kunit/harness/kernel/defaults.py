@@ -23,10 +23,8 @@ def with_defaults(
     if not line.has("--arch"):
         added["--arch"] = ["arm64"]
     own_config = line.has("--kunitconfig") or line.has("--alltests")
-    if line.arch == "arm64":
-        _arm64_defaults(line, settings, environ, own_config, added)
-    elif line.arch in ARCH_CONFIGS:
-        _arch_defaults(line, environ, own_config, added)
+    if line.arch in ARCH_CONFIGS:
+        _arch_defaults(line, settings, environ, own_config, added)
     elif not own_config:
         added["--kunitconfig"] = ["mm/tests"]
     if settings.jobs and line.subcommand in options.COMPILING and not line.has("--jobs"):
@@ -37,57 +35,47 @@ def with_defaults(
     return CommandLine(line.subcommand, [*line.words[:position], *extra, *line.words[position:]])
 
 
-def _arm64_defaults(
+def _arch_defaults(
     line: CommandLine,
     settings: Settings,
     environ: Mapping[str, str],
     own_config: bool,
     added: dict[str, list[str]],
 ) -> None:
+    """The defaults for an architecture in ARCH_CONFIGS. CONFIG applies to arm64 only."""
+    config, fragments = line.arch, arch_kunitconfigs(line.arch)
+    if line.arch == "arm64":
+        config, fragments = settings.config, settings.kunitconfigs
     if not own_config:
-        check_config(settings.config)
-        added["--kunitconfig"] = [str(path) for path in settings.kunitconfigs]
+        if line.arch == "arm64":
+            check_config(config)
+        added["--kunitconfig"] = [str(path) for path in fragments]
     if not line.has("--build_dir"):
         # Below the tree, so that the build uses relative paths and ccache finds objects
         # that were built in other trees.
-        added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{settings.config}"]
+        added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{config}"]
     if not line.has("--qemu_config"):
-        added["--qemu_config"] = [str(options.ARM64_QEMU_CONFIG)]
+        added["--qemu_config"] = [str(options.QEMU_CONFIGS / f"{line.arch}.py")]
     prefix = cross_prefix(line, environ)
     if prefix and not line.has("--cross_compile"):
         added["--cross_compile"] = [prefix]
-    _ccache_default(line, environ, prefix, added)
+    if not _names_compiler(line, environ):
+        added["--make_options"] = ccache((line.values("--cross_compile") or [prefix])[-1])
 
 
-def _arch_defaults(
-    line: CommandLine, environ: Mapping[str, str], own_config: bool, added: dict[str, list[str]]
-) -> None:
-    """The defaults for other architectures. CONFIG applies to arm64 only."""
-    if not own_config:
-        added["--kunitconfig"] = [str(path) for path in arch_kunitconfigs(line.arch)]
-    if not line.has("--build_dir"):
-        added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{line.arch}"]
-    if not line.has("--qemu_config"):
-        added["--qemu_config"] = [str(options.QEMU_CONFIGS / f"{line.arch}.py")]
-    compiler = packages.other_compiler(line.arch)
-    if compiler and not _names_toolchain(line, environ) and not line.has("--cross_compile"):
-        added["--cross_compile"] = [compiler.proof[: -len("gcc")]]
-    _ccache_default(line, environ, (added.get("--cross_compile") or [""])[-1], added)
-
-
-def _ccache_default(
-    line: CommandLine, environ: Mapping[str, str], prefix: str, added: dict[str, list[str]]
-) -> None:
-    if shutil.which("ccache") and not _names_compiler(line, environ):
-        compiler = (line.values("--cross_compile") or [prefix])[-1] + "gcc"
-        added["--make_options"] = [f"CC=ccache {compiler}", "HOSTCC=ccache gcc"]
+def ccache(prefix: str) -> list[str]:
+    """The variables of make that put ccache before the compilers, if it is installed."""
+    return [f"CC=ccache {prefix}gcc", "HOSTCC=ccache gcc"] if shutil.which("ccache") else []
 
 
 def cross_prefix(line: CommandLine, environ: Mapping[str, str] = os.environ) -> str:
-    """The prefix of the default arm64 compiler, or "" for the native one."""
-    if packages.host_is_arm64() or _names_toolchain(line, environ):
+    """The prefix of the default compiler, or "" for the native one."""
+    if _names_toolchain(line, environ):
         return environ.get("CROSS_COMPILE", "")
-    return options.ARM64_PREFIX
+    if line.arch == "arm64":
+        return "" if packages.host_is_arm64() else options.ARM64_PREFIX
+    compiler = packages.other_compiler(line.arch)
+    return compiler.proof.removesuffix("gcc") if compiler else ""
 
 
 def cross_tool(name: str) -> str:
