@@ -59,10 +59,9 @@ def look(ended: Ended, cases: Sequence[Case]) -> Seen:
 
 
 def _no_start(ended: Ended) -> Finding:
-    place, end = Place(Stage.BOOT), _tail(ended.console.splitlines())
     if not ended.console.strip():
-        text = "the kernel never booted: the console is empty"
-        return Finding(Kind.NEVER_BOOTED, text, (), place)
+        return judge.EMPTY_CONSOLE
+    place, end = Place(Stage.BOOT), _tail(ended.console.splitlines())
     if ended.timed_out:
         return Finding(Kind.HANG, "the kernel hung before the first case", end, place)
     return Finding(Kind.DIED, "the kernel died before the first case", end, place)

@@ -24,6 +24,10 @@ EXPECTED = DATA / "expected"
 _BOOTED = re.compile(r"Linux version \d|Booting Linux")
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
 
+EMPTY_CONSOLE = Finding(
+    Kind.NEVER_BOOTED, "the kernel never booted: the console is empty", place=Place(Stage.BOOT)
+)
+
 
 @dataclass(frozen=True)
 class Expectation:
@@ -141,8 +145,7 @@ def _death(log: str, report: Report) -> list[Finding]:
     end = tuple(tail(log, 20).splitlines())
     booting = Place(Stage.BOOT)
     if not log.strip():
-        text = "the kernel never booted: the console is empty"
-        return [Finding(Kind.NEVER_BOOTED, text, (), booting)]
+        return [EMPTY_CONSOLE]
     suite, case = (*report.open_tests, "", "")[:2]
     place = Place(Stage.TESTS, suite, case) if report.started else booting
     where = f" in {place.name}" if suite else ""
