@@ -315,7 +315,7 @@ void memremap_expect_nothing_left(struct memremap_dev *mdev, const char *after)
 		pfn = dev->pfn + i * PAGES_PER_SECTION;
 		KUNIT_EXPECT_FALSE_MSG(test, pfn_in_present_section(pfn),
 				       "%s: section %lu is present", after, i);
-		pgmap = adapt_get_dev_pagemap(pfn);
+		pgmap = adapt_get_dev_pagemap(pfn, NULL);
 		KUNIT_EXPECT_NULL_MSG(test, pgmap, "%s: section %lu leads to a pgmap",
 				      after, i);
 		put_dev_pagemap(pgmap);

@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 
 #include "memremap_dev.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 #define NR_SECTIONS	4
@@ -305,15 +306,16 @@ static void each_page_leads_to_its_device(struct kunit *test)
 	struct dev_pagemap *pgmap;
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 1, 1 } }), 0);
-	pgmap = get_dev_pagemap(first, NULL);
+	pgmap = adapt_get_dev_pagemap(first, NULL);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, pgmap, mdev->pgmap, "first page");
-	pgmap = get_dev_pagemap(last, pgmap);
+	pgmap = adapt_get_dev_pagemap(last, pgmap);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, pgmap, mdev->pgmap, "last page, after the first");
-	pgmap = get_dev_pagemap(first, pgmap);
+	pgmap = adapt_get_dev_pagemap(first, pgmap);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, pgmap, mdev->pgmap, "first page, after the last");
-	pgmap = get_dev_pagemap(last + 1, pgmap);
+	pgmap = adapt_get_dev_pagemap(last + 1, pgmap);
 	KUNIT_EXPECT_NULL_MSG(test, pgmap, "the page behind the device");
-	pgmap = get_dev_pagemap(first - 1, get_dev_pagemap(first, NULL));
+	pgmap = adapt_get_dev_pagemap(first, NULL);
+	pgmap = adapt_get_dev_pagemap(first - 1, pgmap);
 	KUNIT_EXPECT_NULL_MSG(test, pgmap, "the page in front of the device");
 
 	/* Each of them dropped what it took, or this would wait for ever. */

@@ -84,18 +84,23 @@ static inline void adapt_remove_pages(unsigned long pfn, unsigned long nr_pages,
 		((remove_plain_fn)fn)(pfn, nr_pages, altmap);
 }
 
-/* The second argument, a pgmap to compare with, went away. */
+/*
+ * The second argument, a pgmap whose reference is reused or dropped, went away. A
+ * caller now drops that reference itself.
+ */
 typedef struct dev_pagemap *(*get_pgmap_fn)(unsigned long pfn);
 typedef struct dev_pagemap *(*get_pgmap_cached_fn)(unsigned long pfn,
 						   struct dev_pagemap *pgmap);
 
-static inline struct dev_pagemap *adapt_get_dev_pagemap(unsigned long pfn)
+static inline struct dev_pagemap *adapt_get_dev_pagemap(unsigned long pfn,
+							struct dev_pagemap *pgmap)
 {
 	void *fn = get_dev_pagemap;
 
-	if (__same_type(&get_dev_pagemap, get_pgmap_fn))
-		return ((get_pgmap_fn)fn)(pfn);
-	return ((get_pgmap_cached_fn)fn)(pfn, NULL);
+	if (!__same_type(&get_dev_pagemap, get_pgmap_fn))
+		return ((get_pgmap_cached_fn)fn)(pfn, pgmap);
+	put_dev_pagemap(pgmap);
+	return ((get_pgmap_fn)fn)(pfn);
 }
 
 /* The node came later. */
@@ -112,6 +117,38 @@ static inline int adapt_create_memory_block_devices(unsigned long start, unsigne
 		return ((create_blocks_node_fn)fn)(start, size, 0, NULL, NULL);
 	return ((create_blocks_plain_fn)fn)(start, size, NULL, NULL);
 }
+
+/*
+ * Steps in front of MEM_GOING_ONLINE and behind MEM_OFFLINE, which also announced where
+ * the memmap is. They went away together with the memory that needed them.
+ */
+#ifdef MHP_OFFLINE_INACCESSIBLE
+#define ADAPT_MEM_PREPARE_ONLINE	MEM_PREPARE_ONLINE
+#define ADAPT_MEM_FINISH_OFFLINE	MEM_FINISH_OFFLINE
+
+static inline unsigned long adapt_notified_memmap_pfn(const struct memory_notify *arg)
+{
+	return arg->altmap_start_pfn;
+}
+
+static inline unsigned long adapt_notified_memmap_pages(const struct memory_notify *arg)
+{
+	return arg->altmap_nr_pages;
+}
+#else
+#define ADAPT_MEM_PREPARE_ONLINE	0
+#define ADAPT_MEM_FINISH_OFFLINE	0
+
+static inline unsigned long adapt_notified_memmap_pfn(const struct memory_notify *arg)
+{
+	return 0;
+}
+
+static inline unsigned long adapt_notified_memmap_pages(const struct memory_notify *arg)
+{
+	return 0;
+}
+#endif
 
 /* It is in a header of mm/ by now. */
 void drain_all_pages(struct zone *zone);

@@ -10,18 +10,20 @@
 #include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/numa.h>
+#include <linux/string.h>
 
 /* What the notifiers say if these sections shall go offline. Nothing goes offline. */
 static int ask(unsigned long section, unsigned long nr_sections)
 {
-	struct memory_notify arg = {
-		.start_pfn = section_nr_to_pfn(section),
-		.nr_pages = nr_sections * PAGES_PER_SECTION,
-		.status_change_nid_normal = NUMA_NO_NODE,
-		.status_change_nid = NUMA_NO_NODE,
-	};
-	int err = notifier_to_errno(memory_notify(MEM_GOING_OFFLINE, &arg));
+	struct memory_notify arg;
+	int err;
 
+	/* Older kernels also name the nodes that lose all memory: none, NUMA_NO_NODE. */
+	memset(&arg, NUMA_NO_NODE, sizeof(arg));
+	arg.start_pfn = section_nr_to_pfn(section);
+	arg.nr_pages = nr_sections * PAGES_PER_SECTION;
+	err = notifier_to_errno(memory_notify(MEM_GOING_OFFLINE, &arg));
 	memory_notify(MEM_CANCEL_OFFLINE, &arg);
 	return err;
 }
