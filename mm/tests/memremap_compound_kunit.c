@@ -32,6 +32,9 @@
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
+/* The largest order of a compound page, up to a given one, that this kernel accepts. */
+#define LARGEST(order)	min_t(unsigned int, order, adapt_max_device_order())
+
 /* Wherever the device begins, there are four sections at a multiple of two. */
 #define NR_SECTIONS	5
 /* A compound page of two sections, so that a section is a part of one. */
@@ -281,7 +284,7 @@ static void memremap_pages_initialises_compound_pages(struct kunit *test)
 
 	piece->pfn = compound->dev->pfn;
 	piece->nr = 2 * PAGES_PER_SECTION;
-	for (piece->order = 0; piece->order <= PFN_SECTION_SHIFT; piece->order++) {
+	for (piece->order = 0; piece->order <= LARGEST(PFN_SECTION_SHIFT); piece->order++) {
 		piece->offset = param->has_altmap ? ALIGN(enough, 1UL << piece->order) : 0;
 		KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
 		KUNIT_ASSERT_EQ_MSG(test, err, 0, "adding compound pages of order %u",
@@ -341,6 +344,12 @@ static void expect_absent(struct kunit *test, unsigned long pfn, unsigned long n
 	KUNIT_EXPECT_FALSE_MSG(test, pfn_valid(pfn), "page frame %#lx is valid", pfn);
 }
 
+static void skip_without_large_order(struct kunit *test)
+{
+	if (adapt_max_device_order() < LARGE_ORDER)
+		kunit_skip(test, "no compound page is that large without hugetlb");
+}
+
 /* E7: a range that is not made of whole compound pages is refused, and leaves no trace. */
 static void memremap_pages_refuses_part_of_compound_page(struct kunit *test)
 {
@@ -349,6 +358,7 @@ static void memremap_pages_refuses_part_of_compound_page(struct kunit *test)
 	struct piece *piece = &compound->piece;
 	int err = 0;
 
+	skip_without_large_order(test);
 	add_neighbour(test, part->first + part->nr);
 	set_sections(piece, compound, part->first, part->nr);
 	piece->offset = part->offset * PAGES_PER_SECTION;
@@ -376,6 +386,7 @@ static void memremap_pages_refuses_second_range(struct kunit *test)
 	struct dev_pagemap *pgmap;
 	void *addr = NULL;
 
+	skip_without_large_order(test);
 	add_neighbour(test, 1);
 	pgmap = kunit_kzalloc(test, struct_size(pgmap, ranges, 2), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, pgmap);
@@ -405,6 +416,7 @@ static void memremap_pages_accepts_whole_compound_page_behind_memmap(struct kuni
 	struct piece *piece = &compound->piece;
 	int err = 0;
 
+	skip_without_large_order(test);
 	set_sections(piece, compound, 1, 3);
 	piece->offset = PAGES_PER_SECTION;
 	piece->order = LARGE_ORDER;
@@ -544,7 +556,7 @@ static void compound_page_has_its_tails_once(struct kunit *test)
 	skip_unless_arm64(test);
 	kunit_activate_static_stub(test, memmap_pages_add, count_memmap_pages);
 	set_sections(piece, compound, 0, 2);
-	for (piece->order = 0; piece->order <= LARGE_ORDER; piece->order++) {
+	for (piece->order = 0; piece->order <= LARGEST(LARGE_ORDER); piece->order++) {
 		for (try = 0; try < 8; try++) {
 			tables = tables_of(piece);
 			memmap_pages = 0;
@@ -587,6 +599,8 @@ static void section_has_two_pages_of_memmap(struct kunit *test)
 		kunit_skip(test, "this kernel has a struct page for each tail page");
 	set_sections(piece, compound, 0, 2);
 	piece->order = PFN_SECTION_SHIFT;
+	if (piece->order > adapt_max_device_order())
+		kunit_skip(test, "no compound page is that large without hugetlb");
 	KUNIT_ASSERT_EQ(test, piece_add(piece), 0);
 	end = max(max_pfn, compound->dev->pfn + compound->dev->nr);
 	if (memmap_check(test, piece, "added", seen, &frames))
@@ -630,13 +644,14 @@ static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 static void each_allocation_of_compound_pages_can_fail(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
+	unsigned int least = LARGEST(LARGE_ORDER) - 2;
 	struct piece *piece = &compound->piece;
 	long lost = 0, lost_now;
 	int try;
 
 	skip_unless_arm64(test);
 	set_sections(piece, compound, 0, 2);
-	for (piece->order = LARGE_ORDER; piece->order >= PFN_SECTION_SHIFT - 1; piece->order--) {
+	for (piece->order = least + 2; piece->order >= least; piece->order--) {
 		for (try = 0; try < 8; try++) {
 			lost_now = free_ram_pages();
 			if (!fail_each_allocation(test, piece))
@@ -673,7 +688,7 @@ static void random_piece(const struct compound_test *compound, struct piece *pie
 	const unsigned int orders[] = {
 		0, PMD_SHIFT - PAGE_SHIFT, PFN_SECTION_SHIFT - 2, PFN_SECTION_SHIFT, LARGE_ORDER,
 	};
-	unsigned int order = orders[prandom_u32_state(rnd) % ARRAY_SIZE(orders)];
+	unsigned int order = LARGEST(orders[prandom_u32_state(rnd) % ARRAY_SIZE(orders)]);
 	unsigned long unit = max3(1UL << order, PAGES_PER_SUBSECTION,
 				  PAGE_SIZE / sizeof(struct page));
 	unsigned long units = 4 * PAGES_PER_SECTION / unit;

@@ -150,6 +150,19 @@ static inline unsigned long adapt_notified_memmap_pages(const struct memory_noti
 }
 #endif
 
+/*
+ * The largest compound page that memremap_pages() accepts. Kernels that have a limit
+ * allow only what the page allocator has, unless there is hugetlb.
+ */
+static inline unsigned int adapt_max_device_order(void)
+{
+#ifdef MAX_FOLIO_ORDER
+	return MAX_FOLIO_ORDER;
+#else
+	return UINT_MAX;
+#endif
+}
+
 /* It is in a header of mm/ by now. */
 void drain_all_pages(struct zone *zone);
 
