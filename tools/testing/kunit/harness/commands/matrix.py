@@ -52,13 +52,37 @@ def main(environ: Mapping[str, str]) -> int:
     machine.ensure_tools(wanted, *other_tools(ours))
     say(_part(shard, ours, matrix))
     out = builddir.results(wanted.build)
-    revision = tested.revision(wanted)
+    suites = newest(environ, matrix)
+    packages = {base: _package(found) for base, found in suites.items()}
+    revision = tested.revision(wanted, *packages.values())
     name = Path(shards.part_name(shard)).stem
     others = [tool.proof for tool in other_tools(ours)]
-    with journal.of_command("make matrix", wanted, environ, *others, name=name) as kept:
-        kernels = [Build(wanted, group, out, kept) for group in rows.groups(ours)]
+    given = {**environ, **packages}
+    with journal.of_command("make matrix", wanted, given, *others, name=name) as kept:
+        kernels = [
+            Build(suites.get(group[0].base, wanted), group, out, kept)
+            for group in rows.groups(ours)
+        ]
         part = Part(shard, revision, machine.description(), tuple(matrix), tuple(run_all(kernels)))
         return shards.publish([part], out / name)
+
+
+def newest(
+    environ: Mapping[str, str], matrix: Sequence[Row]
+) -> dict[str, Settings | KunitError]:
+    """The settings for each Debian suite in the matrix, or why its kernel is not known."""
+    found: dict[str, Settings | KunitError] = {}
+    for base in dict.fromkeys(row.base for row in matrix if row.base):
+        try:
+            found[base] = debian.resolve(settings.read({**environ, "BASE": base}))
+        except KunitError as error:
+            found[base] = error
+    return found
+
+
+def _package(found: Settings | KunitError) -> str:
+    """The version of a suite's kernel package."""
+    return found.sources.name if isinstance(found, Settings) else "unknown"
 
 
 def _part(shard: Shard, ours: Sequence[Row], matrix: Sequence[Row]) -> str:
@@ -105,25 +129,31 @@ def run_all(kernels: Sequence["Build"]) -> list[RunResult]:
 class Build:
     """The rows that share a kernel. It is built once and booted for each row.
 
-    Raises UsageError if its expected results cannot be read.
+    wanted: the settings of its base, or why there are none. Raises UsageError if its expected
+    results cannot be read.
     """
 
-    def __init__(self, wanted: Settings, group: Sequence[Row], out: Path, kept: Journal) -> None:
+    def __init__(
+        self, wanted: Settings | KunitError, group: Sequence[Row], out: Path, kept: Journal
+    ) -> None:
         self._rows = group
         self._out = out
         self._kept = kept
         first = group[0]
+        self.name = " ".join(filter(None, (first.base, first.flavour, first.config)))
+        self._directory = Path()
+        self._seconds = 0.0
+        self._failed: CaseResult | None = None
+        if isinstance(wanted, KunitError):
+            self._failed = results.preparation(wanted)
+            return
         self._wanted = replace(wanted, flavour=first.flavour, config=first.config)
         self._expected = {row: kernelrun.expectation(self._wanted, row.arguments) for row in group}
-        self.name = f"{first.flavour} {first.config}"
-        self._directory = Path()
-        self._failed: CaseResult | None = None
-        self._seconds = 0.0
 
     def build(self) -> None:
         """Build the kernel if a row needs it. boots() reports errors."""
         watch = Stopwatch()
-        if all(self._kept.known(row.name) for row in self._rows):
+        if self._failed or all(self._kept.known(row.name) for row in self._rows):
             return
         try:
             self._directory = worktree.prepare(self._wanted)

@@ -2,7 +2,7 @@
 """The matrix as data: the kernels, and the boots of each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.base.errors import UsageError
 from harness.request.settings import (
@@ -35,7 +35,8 @@ class Boot:
 class Row:
     """A row of the matrix: a flavour with a config, in one boot.
 
-    For other architectures, config is the name of the architecture and cpu is "".
+    For other architectures, config is the name of the architecture and cpu is "". base is a
+    Debian suite whose newest kernel is tested, or "" for the base that all other rows share.
     """
 
     flavour: str
@@ -43,6 +44,7 @@ class Row:
     cpu: str
     arguments: str = ""
     cpus: int = 1
+    base: str = ""
 
     @property
     def arch(self) -> str:
@@ -52,7 +54,7 @@ class Row:
     @property
     def name(self) -> str:
         """The unique name."""
-        words = [self.flavour, self.config, self.cpu, self.arguments]
+        words = [self.base, self.flavour, self.config, self.cpu, self.arguments]
         words.append(f"smp={self.cpus}" if self.cpus > 1 else "")
         return " ".join(filter(None, words))
 
@@ -116,6 +118,17 @@ OTHERS: tuple[tuple[str, str], ...] = (
     ("fixed", "powerpc"),
     ("stock", "powerpc"),
 )
+# The Debian suites with the newest kernels, and what is tested of these: flavour, configs, boots.
+NEWEST_BASES = ("sid", "experimental")
+NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
+    ("series", ("4k", "16k", "64k"), _PLAIN),
+    ("fixed", ("4k",), _BLOCKS),
+    ("fixed", ("16k", "64k"), _PLAIN),
+    ("stock", ("4k",), _BLOCKS),
+    ("stock", ("16k", "64k"), _PLAIN),
+    ("baseline", ("4k", "16k", "64k"), _PLAIN),
+)
+
 # The architectures that are booted in more than one way. powerpc has two MMUs.
 _OTHER_BOOTS: dict[str, tuple[Boot, ...]] = {"powerpc": (Boot(""), Boot("", "disable_radix"))}
 
@@ -124,14 +137,19 @@ def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
     """The rows that FLAVOURS and CONFIGS select. The default is the whole matrix.
 
     FLAVOURS alone selects all arm64 configs of the matrix's first flavour. CONFIGS alone
-    selects that flavour, or those that exist for another base. Raises UsageError.
+    selects that flavour, or those that exist for another base. BASE selects one kernel; the
+    whole matrix of a base other than the home base is NEWEST. Raises UsageError.
     """
     flavours = [check_flavour(name, base) for name in environ.get("FLAVOURS", "").split()]
     there = flavours_of(base)
     configs = [_bootable(name) for name in environ.get("CONFIGS", "").split()]
     if not flavours and not configs:
-        chosen = [row for f, c, boots in MATRIX if f in there for row in _rows(f, c, boots)]
-        return chosen + [row for f, arch in OTHERS if f in there for row in _rows(f, arch, ())]
+        if {base, environ.get("BASE") or HOME_BASE} - {"", HOME_BASE}:
+            return [row for row in _newest("") if row.flavour in there]
+        chosen = [row for f, c, boots in MATRIX for row in _rows(f, c, boots)]
+        chosen += [row for f, arch in OTHERS for row in _rows(f, arch, ())]
+        others = () if environ.get("BASE") else NEWEST_BASES
+        return chosen + [row for suite in others for row in _newest(suite)]
     boots_of = {c: boots for f, c, boots in MATRIX if f == MATRIX[0][0]}
     configs = configs or default_configs()
     return [
@@ -142,11 +160,21 @@ def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
     ]
 
 
+def _newest(suite: str) -> list[Row]:
+    """The rows for the newest kernel of a suite."""
+    return [
+        replace(row, base=suite)
+        for flavour, configs, boots in NEWEST
+        for config in configs
+        for row in _rows(flavour, config, boots)
+    ]
+
+
 def _default_flavours(there: Sequence[str]) -> list[str]:
     """The matrix's first flavour, or all of its flavours that exist for the base."""
     if MATRIX[0][0] in there:
         return [MATRIX[0][0]]
-    return [flavour for flavour, _, _ in MATRIX if flavour in there]
+    return [flavour for flavour in dict.fromkeys(f for f, _, _ in MATRIX) if flavour in there]
 
 
 def _bootable(config: str) -> str:
@@ -200,10 +228,10 @@ def most_telling_first(configs: Sequence[str]) -> list[str]:
 
 
 def groups(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows by kernel, that is by flavour and config."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    """The rows by kernel, that is by base, flavour and config."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        found.setdefault((row.flavour, row.config), []).append(row)
+        found.setdefault((row.base, row.flavour, row.config), []).append(row)
     return list(found.values())
 
 

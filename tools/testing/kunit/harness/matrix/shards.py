@@ -145,12 +145,19 @@ def _in_order(parts: Sequence[Part]) -> list[RunResult]:
 
 
 def table(matrix: Sequence[Row], runs: Sequence[RunResult]) -> list[str]:
-    """A line for each row of the matrix that ran."""
+    """A line for each row of the matrix that ran. Each base has its own table."""
+    rows = {row.name: row for row in matrix}
+    lines: list[str] = []
+    for base in dict.fromkeys(rows[run.name].base for run in runs):
+        lines += ["", f"Linux of {base}:"] if base else []
+        lines += _table([(rows[run.name], run) for run in runs if rows[run.name].base == base])
+    return lines
+
+
+def _table(found: Sequence[tuple[Row, RunResult]]) -> list[str]:
     heads = ("flavour", "config", "cpu", "arguments", "smp", "pass", "fail", "skip", "unexp", "s")
     lines: list[tuple[object, ...]] = [heads]
-    rows = {row.name: row for row in matrix}
-    for run in runs:
-        row = rows[run.name]
+    for row, run in found:
         what = (row.flavour, row.config, row.cpu or "-", row.arguments or "-", row.cpus)
         counts = (run.count(s) for s in (Status.PASSED, Status.FAILED, Status.SKIPPED))
         lines.append((*what, *counts, len(run.wrong), f"{run.seconds:.0f}"))

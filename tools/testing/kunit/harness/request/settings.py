@@ -29,9 +29,13 @@ FLAVOURS: dict[str, tuple[str, ...]] = {
     "fast": (SUITES, "patches/hooks", "patches/fixes", "patches/speed"),
 }
 
-# The base of the series. patches/baseline, which removes the merged support, needs it.
+# The base of the series.
 HOME_BASE = "6.12"
-_HOME_LAYER = "patches/baseline"
+# Layers that other kernels lack, with the first kernel that they were rebased to, if any.
+_REBASED_SINCE: dict[str, tuple[int, ...] | None] = {
+    "patches/baseline": (7, 2),
+    "patches/speed": None,
+}
 
 # The layers that only test kernels have.
 TESTS = (SUITES, "patches/hooks")
@@ -145,8 +149,15 @@ def check_kernel(name: str) -> str:
 
 def flavours_of(base: str) -> list[str]:
     """The flavours that exist for a base; all of them if base is "" (not known yet)."""
-    is_home = base in ("", HOME_BASE)
-    return [f for f, layers in FLAVOURS.items() if is_home or _HOME_LAYER not in layers]
+    return [f for f, layers in FLAVOURS.items() if all(_has(base, layer) for layer in layers)]
+
+
+def _has(base: str, layer: str) -> bool:
+    """Whether a layer exists for a base."""
+    if base in ("", HOME_BASE) or layer not in _REBASED_SINCE:
+        return True
+    since = _REBASED_SINCE[layer]
+    return since is not None and tuple(map(int, base.split("."))) >= since
 
 
 def check_flavour(flavour: str, base: str = HOME_BASE) -> str:
@@ -157,7 +168,7 @@ def check_flavour(flavour: str, base: str = HOME_BASE) -> str:
         )
     if flavour not in flavours_of(base):
         raise UsageError(
-            f"FLAVOUR={flavour} exists for Linux {HOME_BASE} only, and BASE is {base}",
+            f"FLAVOUR={flavour} does not exist for Linux {base}",
             f"choose from: {' '.join(flavours_of(base))}",
         )
     return flavour

@@ -16,11 +16,12 @@ _CACHES = ("__pycache__", ".mypy_cache")
 _DIGITS = 12
 
 
-def revision(wanted: Settings) -> str:
+def revision(wanted: Settings, *packages: str) -> str:
     """A name of what is tested, for people. Two names are equal only if everything tested is.
 
     It starts with the commit, if there is a git repository. A hash of the files follows, as
-    there may be no repository, or uncommitted changes. Raises OSError.
+    there may be no repository, or uncommitted changes. packages: kernel packages that are
+    tested besides that of wanted. Raises OSError.
     """
     digest = hashlib.sha256()
     for path in files(REPO):
@@ -31,6 +32,8 @@ def revision(wanted: Settings) -> str:
         digest.update(wanted.sources.name.encode())
     else:
         digest.update(_hash_of(wanted.tarball))
+    for package in packages:
+        digest.update(f"{package}\0".encode())
     words = f"{_commit()}files {digest.hexdigest()[:_DIGITS]}"
     if wanted.base == HOME_BASE:
         return words

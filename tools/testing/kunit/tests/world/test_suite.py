@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 """BASE=SUITE, such as sid: use the newest kernel source of a Debian suite."""
 
+import json
 import os
 import shutil
 import time
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 from harness.base.errors import UsageError
 from harness.matrix import rows
 from harness.request import settings
 from harness.trees import versions
-from tests.world.fake import KERNEL, Ran, World, patch
+from tests.unit.test_judge import CASES
+from tests.world.fake import DATA, KERNEL, Ran, World, patch
 
 NEWER = {
     **KERNEL,
@@ -136,9 +139,13 @@ class Suite(World):
         (self.bin / "apt-get").unlink()
         self.assert_error(self.tree(), 2, "no apt-get", "KSRC=DIR")
 
-    def test_the_series_is_for_one_base_only(self) -> None:
+    def test_a_flavour_that_was_not_rebased(self) -> None:
+        self.assert_error(self.tree(FLAVOUR="fast"), 2, "fast does not exist for Linux 7.2")
         for flavour in ("series", "baseline"):
-            self.assert_error(self.tree(FLAVOUR=flavour), 2, "Linux 6.12 only", "stock fixed")
+            self.assertEqual(0, self.tree(FLAVOUR=flavour).status)
+            self.assert_error(
+                self.tree(FLAVOUR=flavour, BASE="6.18"), 2, "Linux 6.18", "from: stock fixed"
+            )
         self.assertEqual(0, self.tree(FLAVOUR="fixed").status)
 
     def test_a_patch_that_does_not_apply_names_what_was_tested(self) -> None:
@@ -150,6 +157,39 @@ class Suite(World):
         self.write("patches/hooks/7.2/0001-hook.patch", patch("mm/memory.c", "memory", 9, "int x;"))
         self.assertIn("int x;", (self.make_tree(BASE="sid") / "mm/memory.c").read_text())
         self.assertNotIn("int x;", (self.make_tree() / "mm/memory.c").read_text())
+
+    def last_row(self, **env: str) -> Ran:
+        """The last row of the matrix, that of the newest kernel in experimental."""
+        self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
+        for name in ("baseline", "skips"):
+            for directory in ("expected", "expected/7.2"):
+                self.write(f"tools/testing/kunit/data/{directory}/{name}", "")
+        kernels = len(rows.groups(rows.choose({})))
+        shard = f"{kernels}/{kernels}"
+        return self.program("matrix", FAKE_CONSOLE=str(DATA / "pass.log"), SHARD=shard, **env)
+
+    def test_the_matrix_has_the_newest_kernels(self) -> None:
+        ran = self.last_row()
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertRegex(ran.stdout, r"Linux of experimental:\n.*\nbaseline 64k +max +- +1 +5 ")
+        self.assertTrue((self.build / "linux-7.2/baseline").is_dir())
+        results = self.build / "results"
+        self.assertTrue((results / "experimental_baseline_64k_max.console.log").exists())
+        [part] = results.glob("matrix-*.json")
+        first = json.loads(part.read_text())["revision"]
+        shutil.rmtree(self.build / "suites")
+        (self.apt / "version").write_text("7.2.14-1\n")
+        self.last_row()
+        self.assertNotEqual(first, json.loads(part.read_text())["revision"])
+
+    def test_a_row_of_a_kernel_that_cannot_be_fetched(self) -> None:
+        (self.apt / "offline").touch()
+        ran = self.last_row()
+        self.assertEqual(1, ran.status)
+        self.assertIn("experimental baseline 64k max: 1 unexpected", ran.stdout)
+        self.assertIn("no network", ran.stdout)
+        self.assertRegex(ran.stdout, r"next: \w+")
+        self.assertEqual("0 passed, 1 failed", ran.stdout.splitlines()[-1])
 
     def test_clean_removes_the_suite(self) -> None:
         self.tree()
@@ -177,13 +217,27 @@ class Rebased(World):
 
 
 class Matrix(unittest.TestCase):
-    def test_another_base_has_only_its_own_flavours(self) -> None:
-        flavours = {row.flavour for row in rows.choose({}, "7.2")}
-        self.assertEqual({"stock", "fixed", "fast"}, flavours)
-        found = rows.choose({"CONFIGS": "4k-debug"}, "7.2")
-        self.assertEqual({"stock", "fixed", "fast"}, {row.flavour for row in found})
+    def test_another_base_has_the_flavours_that_it_has(self) -> None:
+        for base, flavours in (
+            ("7.2", {"series", "fixed", "stock", "baseline"}),
+            ("6.18", {"fixed", "stock"}),
+        ):
+            found = rows.choose({"BASE": base}, base)
+            self.assertEqual(flavours, {row.flavour for row in found})
+            self.assertEqual({"4k", "16k", "64k"}, {row.config for row in found})
+        self.assertEqual(rows.choose({}, "7.2"), rows.choose({"BASE": "sid"}, ""))
+        found = rows.choose({"CONFIGS": "4k-debug"}, "6.18")
+        self.assertEqual({"stock", "fixed"}, {row.flavour for row in found})
         with self.assertRaises(UsageError):
-            rows.choose({"FLAVOURS": "series"}, "7.2")
+            rows.choose({"FLAVOURS": "series"}, "6.18")
+
+    def test_the_newest_kernels_belong_to_the_whole_matrix(self) -> None:
+        for environ in ({"BASE": "6.12"}, {"CONFIGS": "4k"}, {"FLAVOURS": "stock"}):
+            self.assertEqual({""}, {row.base for row in rows.choose(environ)})
+        found = rows.choose({})
+        for base in ("sid", "experimental"):
+            ours = [replace(row, base="") for row in found if row.base == base]
+            self.assertEqual(rows.choose({"BASE": base}, "7.2"), ours)
 
     def test_the_default_flavour(self) -> None:
         self.assertEqual("series", settings.read({}).flavour)
