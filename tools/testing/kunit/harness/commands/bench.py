@@ -13,7 +13,7 @@ from harness.bench import costs as bench_costs
 from harness.bench import plot, text
 from harness.bench.costs import Barriers, BenchError, Costs
 from harness.bench.text import Measured
-from harness.kernel import image, machine
+from harness.kernel import image, machine, qemu
 from harness.kernel.finding import Finding, Kind, Status
 from harness.kernel.kernel import Kernel
 from harness.matrix import rows as matrix_rows
@@ -37,7 +37,7 @@ PARTS_OF = "series"
 # Each instruction takes a nanosecond of the guest's time. Only idling takes time besides.
 COUNTING = "-icount shift=0,sleep=off"
 # KVM cannot count instructions, so use QEMU's CPU even on arm64 hosts.
-CPU = matrix_rows.model(matrix_rows.MAX)
+CPU = qemu.MAX
 # In seconds.
 GUEST_TIME = 600
 

@@ -201,7 +201,7 @@ def _cpu() -> list[str]:
     """QEMU's options for the CPU: KVM if available, else a CPU with all features."""
     if identity.has_kvm():
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-cpu", "max,pauth-impdef=on"]
+    return ["-cpu", qemu.MAX]
 
 
 class _Watch:

@@ -15,6 +15,9 @@ from typing import Any
 from harness.base import process
 from harness.base.console import Stopwatch
 
+# The model of a CPU with all features.
+MAX = "max,pauth-impdef=on"
+
 _PACKAGE = "kunit_guest"
 # In seconds.
 _AFTER_PANIC = 2.0

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.base.errors import UsageError
+from harness.kernel import qemu
 from harness.request.settings import (
     HOME_BASE,
     OTHER_ARCHES,
@@ -18,8 +19,6 @@ from harness.request.settings import (
 MAX = "max"
 OLDER: dict[str, str] = {"4k": "cortex-a57", "16k": "neoverse-n1", "64k": "cortex-a57"}
 OLD = "old"
-# QEMU's models for CPUs that need more than a name.
-_MODELS = {MAX: "max,pauth-impdef=on"}
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> list[Row]:
 
 def model(cpu: str) -> str:
     """QEMU's model for a CPU of the matrix."""
-    return _MODELS.get(cpu, cpu)
+    return qemu.MAX if cpu == MAX else cpu
 
 
 def default_configs() -> list[str]:
