@@ -2,6 +2,7 @@
 """make coverage: the lines of the series and the fixes that suites and scenarios run."""
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from harness.e2e import text as e2e_text
 from harness.e2e.guest import Guest
 from harness.e2e.run import Plan
 from harness.e2e.scenario import Device, Scenario
-from harness.kernel import image, machine
+from harness.kernel import image, machine, qemu
+from harness.kernel.options import ARM64_QEMU_CONFIG
 from harness.request import settings
 from harness.request.settings import Settings
 from harness.request.variables import OWN_TREES, Command
@@ -31,12 +33,8 @@ FLAVOUR, BELOW = "series", "baseline"
 PAGES = ("4k", "64k")
 FRAGMENTS = ("e2e", "coverage")
 
-# The same memory as in qemu_configs/arm64.py: the kernel's RAM and the suites' memory.
-SUITES_RAM = 480 << 20
-SUITES_MEMORY = Device(3616 << 20, 0x5E000000, is_told=False)
-SUITES_ARGUMENTS = (
-    "kunit.enable=1 vmemmap_kunit.memory=3616M@0x5e000000 memory_hotplug.memmap_on_memory=force"
-)
+# What qemu_configs/arm64.py gives the kernel: RAM, the suites' memory, and more arguments.
+_ARGUMENTS = re.compile(r".* mem=(\d+)M (vmemmap_kunit\.memory=(\d+)M@(0x\w+) .*)")
 # In seconds: how long the console may be silent. Coverage makes the kernel slower.
 SUITES_SILENCE = 120
 # The script for the guest's init, which starts after the suites have run.
@@ -141,15 +139,18 @@ def run_suites(wanted: Settings, plan: Plan, out: Path) -> tuple[CaseResult, ...
 
 def suites_scenario() -> Scenario:
     """The machine in qemu_configs/arm64.py."""
+    found = _ARGUMENTS.fullmatch(qemu.parameters(ARM64_QEMU_CONFIG).kernel_command_line)
+    assert found, "qemu_configs/arm64.py has another form"
+    ram, arguments, size, address = found.groups()
     return Scenario(
         name="suites",
         title="The suites",
         variables={},
-        memory=SUITES_RAM,
+        memory=int(ram) << 20,
         cpus=1,
         seconds=SUITES_SILENCE,
-        arguments=SUITES_ARGUMENTS,
-        devices=(SUITES_MEMORY,),
+        arguments=f"kunit.enable=1 {arguments}",
+        devices=(Device(int(size) << 20, int(address, 16), is_told=False),),
         pages=PAGES,
         failing={},
         recorded=(),

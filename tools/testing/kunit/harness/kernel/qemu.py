@@ -41,7 +41,7 @@ def argv(
 
     words are further ones for the kernel's command line; cpu is a model other than the usual.
     """
-    wanted: Any = _load(config).QEMU_ARCH
+    wanted = parameters(config)
     line = " ".join([*words, "kunit.enable=1", "kunit_shutdown=reboot", wanted.kernel_command_line])
     serial = getattr(wanted, "serial", "stdio")
     more = ["-accel", "tcg", "-cpu", cpu] if cpu else []
@@ -53,18 +53,18 @@ def argv(
     ]
 
 
-def _load(config: Path) -> ModuleType:
-    """A file of qemu_configs/. The class that it imports is the kernel's."""
+def parameters(config: Path) -> Any:
+    """The parameters in a file of qemu_configs/. The class that it imports is the kernel's."""
     for name in (_PACKAGE, f"{_PACKAGE}.qemu_configs"):
         sys.modules.setdefault(name, ModuleType(name)).__path__ = []
-    parameters = ModuleType(f"{_PACKAGE}.qemu_config")
-    parameters.__dict__["QemuArchParams"] = SimpleNamespace
-    sys.modules[parameters.__name__] = parameters
+    kernels = ModuleType(f"{_PACKAGE}.qemu_config")
+    kernels.__dict__["QemuArchParams"] = SimpleNamespace
+    sys.modules[kernels.__name__] = kernels
     spec = importlib.util.spec_from_file_location(f"{_PACKAGE}.qemu_configs.{config.stem}", config)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return module.QEMU_ARCH
 
 
 def output(child: "subprocess.Popen[bytes]", total: float, silence: float) -> Iterator[bytes]:

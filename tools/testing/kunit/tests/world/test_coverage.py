@@ -142,11 +142,10 @@ class Report(Directory):
 class Machine(unittest.TestCase):
     def test_the_machine_is_that_of_kunit_py(self) -> None:
         text = (settings.REPO / "tools/testing/kunit/qemu_configs/arm64.py").read_text()
-        for word in coverage.SUITES_ARGUMENTS.split()[1:]:
-            self.assertIn(word, text)
-        self.assertIn(f"mem={coverage.SUITES_RAM >> 20}M", text)
-        memory = coverage.SUITES_MEMORY
-        self.assertIn(f"={memory.size >> 20}M@{memory.address:#x}", text)
+        scenario = coverage.suites_scenario()
+        [memory] = scenario.devices
+        self.assertIn(f"={memory.size >> 20}M@{memory.address:#x}", scenario.arguments)
+        self.assertIn(f"mem={scenario.memory >> 20}M", text)
         size = re.search(r"'-m', '(\d+)'", text)
         assert size
         self.assertEqual(RAM_START + (int(size.group(1)) << 20), memory.end)
