@@ -201,14 +201,18 @@ def _apt(argv: Sequence[str]) -> int:
         return child.wait()
 
 
+def version(program: str) -> tuple[int, int]:
+    """The version that a program prints, or zeros if it prints none."""
+    found = re.search(r"version (\d+)\.(\d+)", process.run([program, "--version"]).stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
 def check_qemu() -> None:
     """Raise MissingToolError if QEMU is older than the oldest tested version."""
-    words = process.run([QEMU.proof, "--version"]).stdout
-    match = re.search(r"version (\d+)\.(\d+)", words)
-    found = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+    found = version(QEMU.proof)
     if found < QEMU_NEEDED:
         needed = "{}.{}".format(*QEMU_NEEDED)
-        shown = "{}.{}".format(*found) if match else "of unknown version"
+        shown = "{}.{}".format(*found) if any(found) else "of unknown version"
         raise MissingToolError(
             f"{shutil.which(QEMU.proof)} is QEMU {shown}; {needed} or later is needed",
             f"install a newer {QEMU.package}, or put one first on PATH",

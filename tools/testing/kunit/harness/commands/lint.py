@@ -201,9 +201,7 @@ def sparse(scene: Scene) -> list[str]:
 
 def clang(scene: Scene) -> list[str]:
     """Compile with clang and W=1, if clang is new enough for the kernel."""
-    said = process.run(["clang", "--version"]).stdout
-    version = re.search(r"version (\d+)\.(\d+)", said)
-    if not version or (int(version[1]), int(version[2])) < CLANG_NEEDED:
+    if packages.version("clang") < CLANG_NEEDED:
         say("  skipped: the kernel needs a newer clang")
         return []
     return _compile(scene, "clang", "W=1", "--make_options=LLVM=1")
