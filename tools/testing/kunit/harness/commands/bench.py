@@ -37,7 +37,7 @@ PARTS_OF = "series"
 # Each instruction takes a nanosecond of the guest's time. Only idling takes time besides.
 COUNTING = "-icount shift=0,sleep=off"
 # KVM cannot count instructions, so use QEMU's CPU even on arm64 hosts.
-CPU = qemu.MAX
+CPU = qemu.MAX_CPU
 # In seconds.
 GUEST_TIME = 600
 

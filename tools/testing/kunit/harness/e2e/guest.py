@@ -201,7 +201,7 @@ def _cpu() -> list[str]:
     """QEMU's options for the CPU: KVM if available, else a CPU with all features."""
     if identity.has_kvm():
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-cpu", qemu.MAX]
+    return ["-cpu", qemu.MAX_CPU]
 
 
 class _Watch:

@@ -16,7 +16,7 @@ from harness.base import process
 from harness.base.console import Stopwatch
 
 # The model of a CPU with all features.
-MAX = "max,pauth-impdef=on"
+MAX_CPU = "max,pauth-impdef=on"
 
 _PACKAGE = "kunit_guest"
 # In seconds.

@@ -9,6 +9,7 @@ from harness.kernel import qemu
 from harness.request.settings import (
     HOME_BASE,
     OTHER_ARCHES,
+    arch_of,
     check_config,
     check_flavour,
     flavours_of,
@@ -48,7 +49,7 @@ class Row:
     @property
     def arch(self) -> str:
         """The architecture's name in kunit.py."""
-        return self.config if self.config in OTHER_ARCHES else "arm64"
+        return arch_of(self.config)
 
     @property
     def name(self) -> str:
@@ -205,7 +206,7 @@ def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> list[Row]:
 
 def model(cpu: str) -> str:
     """QEMU's model for a CPU of the matrix."""
-    return qemu.MAX if cpu == MAX else cpu
+    return qemu.MAX_CPU if cpu == MAX else cpu
 
 
 def default_configs() -> list[str]:

@@ -89,8 +89,8 @@ class Settings(Wish):
 
     @property
     def arch(self) -> str:
-        """The architecture, as kunit.py names it. config is its name, or fragments for arm64."""
-        return self.config if self.config in OTHER_ARCHES else "arm64"
+        """The architecture. config is its name, or fragments for arm64."""
+        return arch_of(self.config)
 
     @property
     def tarball(self) -> Path:
@@ -108,6 +108,11 @@ class Settings(Wish):
         off = [p for p in _counterparts() if p.stem[len(_NO) :] not in names]
         base = [] if set(names) & set(OTHER_BASES) else arch_kunitconfigs("arm64")
         return [*base, *off, *map(config_path, names)]
+
+
+def arch_of(config: str) -> str:
+    """The architecture of a config, as kunit.py names it."""
+    return config if config in OTHER_ARCHES else "arm64"
 
 
 def config_path(name: str) -> Path:
