@@ -4,11 +4,11 @@
 from dataclasses import dataclass, replace
 
 from harness.kernel.finding import Status
-from harness.revision.blame import Fault
+from harness.revision.blame import Fault, State
 from harness.revision.ending import Ending
 from harness.revision.judged import OF_STYLE, Judged
 from harness.revision.outcomes import Outcome, same
-from harness.revision.series import Series, titles
+from harness.revision.series import Member, Series, titles
 from harness.trees.stack import Patch
 
 
@@ -52,8 +52,6 @@ def blame(new: Judged, old: Judged) -> None:
     has changed, it is to blame for all.
     """
     turned = {c: s for s in old.states for green in s.green.values() for c in green}
-    numbers = {m.title: m.number for m in new.series.members}
-    same_length = len(new.series.members) == len(old.series.members)
     changed = differing(new.series, old.series)
     for place, fault in enumerate(new.faults):
         tip = old.tip.get(fault.config)
@@ -62,7 +60,8 @@ def blame(new: Judged, old: Judged) -> None:
         number = fault.patch
         if fault.is_of_case and not number and fault.case in turned:
             state = turned[fault.case]
-            number = numbers.get(state.title) or (state.number if same_length else None)
+            member = _counterpart(state, old.series, new.series)
+            number = member.number if member else None
             fault = replace(fault, patch=number, by_against=number is not None)
         if not number and len(changed) == 1:
             fault = replace(fault, patch=min(changed), by_against=True)
@@ -83,16 +82,19 @@ def _is_absent(fault: Fault, tip: Outcome) -> bool:
 
 def differing(new: Series, old: Series) -> set[int]:
     """Return the numbers of the new patches that change something else than the old ones."""
-    by_title = titles(old)
-    same_length = len(new.members) == len(old.members)
     found = set()
     for member in new.members:
-        other = by_title.get(member.title)
-        if other is None and same_length:
-            other = old.members[member.number - 1]
+        other = _counterpart(member, new, old)
         if other is None or _changed_lines(other.patch) != _changed_lines(member.patch):
             found.add(member.number)
     return found
+
+
+def _counterpart(patch: Member | State, its: Series, other: Series) -> Member | None:
+    """The patch of another revision with the same title, or else with the same number."""
+    found = titles(other).get(patch.title)
+    same_length = len(its.members) == len(other.members)
+    return found or (other.members[patch.number - 1] if same_length else None)
 
 
 def _changed_lines(patch: Patch) -> list[bytes]:
