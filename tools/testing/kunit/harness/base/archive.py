@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A cache of results on disk, and helpers that write files atomically."""
+"""A cache of results on disk, and helpers that read and write files."""
 
 import contextlib
 import hashlib
@@ -26,6 +26,12 @@ def stamp(path: Path) -> str:
     """A file's size and time, which differ if it is another file. Raises OSError."""
     stat = path.stat()
     return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def read_list(path: Path) -> list[str]:
+    """The lines of a file without comments; no lines if there is no such file."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return [line for line in (raw.split("#")[0].strip() for raw in text.splitlines()) if line]
 
 
 class Archive:

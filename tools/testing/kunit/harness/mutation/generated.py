@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.base import archive
 from harness.base.errors import UsageError
 from harness.mutation import operators, syntax
 from harness.mutation.mutant import PATCHES, Mutant, declare, read_equivalent
@@ -37,14 +38,11 @@ class Generated:
 def read_functions(path: Path = FUNCTIONS) -> dict[tuple[str, str], tuple[str, ...]]:
     """The rules that each function serves, by file and function. Raises UsageError."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
-    if not path.exists():
-        return found
-    for line in path.read_text(encoding="utf-8").splitlines():
-        words = line.split("#")[0].split()
-        if words and len(words) < 3:
+    for line in archive.read_list(path):
+        words = line.split()
+        if len(words) < 3:
             raise UsageError(f"{path}: '{line}' lacks a rule", "write: file function rules")
-        if words:
-            found[words[0], words[1]] = tuple(words[2:])
+        found[words[0], words[1]] = tuple(words[2:])
     return found
 
 

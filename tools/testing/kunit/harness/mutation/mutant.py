@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.base import archive
 from harness.base.errors import UsageError
 from harness.request.settings import DATA
 
@@ -112,12 +113,8 @@ def _read_patch(path: Path) -> Mutant:
 def read_equivalent(path: Path = EQUIVALENT) -> dict[str, str]:
     """The generated mutants that no test can notice, with the reasons: "PATTERN reason"."""
     found: dict[str, str] = {}
-    if not path.exists():
-        return found
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in archive.read_list(path):
         name, _, reason = line.partition(" ")
-        if not name or name.startswith("#"):
-            continue
         if not reason.strip():
             raise UsageError(f"{path}: {name} has no reason", "write: name, a blank, the reason")
         found[name] = reason.strip()

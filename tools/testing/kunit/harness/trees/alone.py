@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.base import archive
 from harness.base.console import say
 from harness.trees import layers
 from harness.trees.stack import Patch
@@ -55,9 +56,7 @@ def not_seen(directory: Path, base: str, only: tuple[str, ...] = ()) -> list[str
 
 
 def _read(directory: Path) -> dict[_Key, list[str]]:
-    path = directory / NAME
-    lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
-    words = [line.split() for line in lines if not line.startswith("#")]
+    words = [line.split() for line in archive.read_list(directory / NAME)]
     return {(name, digest, base): counts for name, digest, base, *counts in words}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.base import archive
 from harness.base.console import tail
 from harness.base.errors import UsageError
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
@@ -235,13 +236,9 @@ def _covers(listed: str, config: str) -> bool:
 
 
 def _read_list(path: Path, must_exist: bool = False) -> list[str]:
-    if not path.exists() and not must_exist:
-        return []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "restore it from git") from error
-    return [line for line in (raw.split("#")[0].strip() for raw in lines) if line]
+    if must_exist and not path.exists():
+        raise UsageError(f"{path} does not exist", "restore it from git")
+    return archive.read_list(path)
 
 
 def _read_skips(path: Path, config: str) -> dict[str, str]:
