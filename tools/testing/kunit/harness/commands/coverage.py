@@ -43,9 +43,9 @@ SUITES_SCRIPT = "counters\npoweroff -f\n"
 
 COMMAND = Command(
     "make coverage",
-    OWN_TREES | {"FLAVOURS", "CONFIGS", "SCENARIOS"},
+    OWN_TREES | {"CONFIGS", "SCENARIOS"},
     "find the lines of the series that no suite or scenario runs, by gcov",
-    "altmap coverage --flavours series --configs 4k",
+    "altmap coverage --configs 4k",
     own_trees="unset KSRC",
 )
 
@@ -109,8 +109,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
 
 def choose(environ: Mapping[str, str]) -> list[Plan]:
     """The plans that SCENARIOS and CONFIGS select. Raises UsageError."""
-    if environ.get("FLAVOURS", FLAVOUR) != FLAVOUR:
-        raise UsageError("make coverage tests the flavour series", "unset FLAVOURS")
+
     pages = environ.get("CONFIGS") or " ".join(PAGES)
     chosen = choice.choose(reader.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages})
     return [replace(plan, fragments=FRAGMENTS) for plan in chosen]
