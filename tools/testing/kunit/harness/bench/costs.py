@@ -108,13 +108,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Facts:
-    """The kernel's geometry, in bytes. block is the size of a PMD entry."""
+    """The kernel's geometry, in bytes."""
 
     page: int
     section: int
-    subsection: int
     struct_page: int
-    block: int
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class Costs:
     @staticmethod
     def none() -> "Costs":
         """The costs of a kernel without measurements."""
-        return Costs(Facts(0, 0, 0, 0, 0), {})
+        return Costs(Facts(0, 0, 0), {})
 
     def work(self, call: str, of: str, origin: str, count: int) -> int:
         """The instructions of a measurement. Raises BenchError if it is missing."""

@@ -248,7 +248,7 @@ class Trial:
     def _placed(self, finding: Finding) -> Finding:
         """The finding with the variant in its place and in its text."""
         variant = self._scenario.variant
-        place = replace(finding.place, suite=variant, run=self._plan.name)
+        place = replace(finding.place, suite=variant)
         return replace(finding, place=place, text=f"{variant}: {finding.text}")
 
 

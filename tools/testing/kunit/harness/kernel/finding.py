@@ -87,13 +87,12 @@ class Stage(enum.Enum):
 class Place:
     """Where a finding belongs. An empty field is unknown or does not apply.
 
-    run names the kernel and how it was booted. case is the name within the suite.
+    case is the name within the suite.
     """
 
     stage: Stage = Stage.TESTS
     suite: str = ""
     case: str = ""
-    run: str = ""
 
     @property
     def name(self) -> str:

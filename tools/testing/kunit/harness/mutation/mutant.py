@@ -54,13 +54,6 @@ class Mutant:
         return hashlib.sha256(self.diff).hexdigest()
 
     @property
-    def change(self) -> tuple[str, ...]:
-        """The lines that go and come, and those around them, wherever they are."""
-        lines = self.diff.decode().splitlines()
-        kept = [line for line in lines if not line.startswith(("diff ", "--- ", "@@ "))]
-        return tuple("".join(line.split()) for line in kept)
-
-    @property
     def files(self) -> list[str]:
         """The files that it changes, below the tree."""
         return re.findall(r"^\+\+\+ b/(\S+)$", self.diff.decode(), re.MULTILINE)
