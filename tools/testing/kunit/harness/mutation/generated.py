@@ -16,11 +16,10 @@ from harness.mutation.mutant import PATCHES, Mutant, declare, read_equivalent
 from harness.mutation.operators import Change
 from harness.mutation.syntax import Function
 from harness.mutation.tree import MutatedTree
-from harness.request.settings import REPO
 from harness.trees.stack import Patch
 
 FUNCTIONS = PATCHES / "functions"
-CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
+SUITES = PATCHES / "suites"
 # A sample is the same in each run.
 _SEED = "2026-11"
 
@@ -46,19 +45,10 @@ def read_functions(path: Path = FUNCTIONS) -> dict[tuple[str, str], tuple[str, .
     return found
 
 
-def read_suites(path: Path = CONTRACT) -> dict[str, set[str]]:
-    """The suites that check the rules of each letter, as the contract names them."""
-    if not path.exists():
-        return {}
-    sections = re.split(r"(?m)^([A-Z]): .*\n=+\n", path.read_text(encoding="utf-8"))
-    return {
-        letter: {
-            name
-            for sentence in re.findall(r"Suites?:\s[^.]*|The suite ``[^.]*", text)
-            for name in re.findall(r"``(\w+)``", sentence)
-        }
-        for letter, text in zip(sections[1::2], sections[2::2])
-    }
+def read_suites(path: Path = SUITES) -> dict[str, list[str]]:
+    """The suites that check the rules of each letter."""
+    lines = map(str.split, archive.read_list(path))
+    return {letter: names for letter, *names in lines}
 
 
 def ours(tree: MutatedTree) -> list[Generated]:

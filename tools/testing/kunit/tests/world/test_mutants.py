@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from harness.base import archive
 from harness.base.errors import UsageError
 from harness.kernel import qemu
 from harness.kernel.kernel import Kernel
@@ -19,7 +20,7 @@ from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
 from harness.mutation.outcomes import Report, Tried, Verdict
 from harness.request.settings import REPO
-from harness.verdict.judge import Expectation
+from harness.verdict.judge import EXPECTED, Expectation
 from tests.unit.test_judge import CASES
 from tests.world import changes
 from tests.world.fake import DATA, KERNEL, MAIL, Ran, World, diff, patch
@@ -598,6 +599,18 @@ class Written(unittest.TestCase):
         for written in mutant.read_patches():
             self.assertTrue(written.breaks, written.name)
             self.assertEqual(set(), set(written.breaks) - rules, written.name)
+
+    def test_suites_of_rules(self) -> None:
+        """Each suite checks rules, and the contract names it where it has these rules."""
+        found = generated.read_suites()
+        known = {name.partition(".")[0] for name in archive.read_list(EXPECTED / "cases")}
+        self.assertEqual({"vmemmap_kmemleak"}, known - set().union(*found.values()))
+        sections = re.split(r"(?m)^([A-Z]): .*\n=+\n", CONTRACT.read_text())
+        named = {
+            letter: known & set(re.findall(r"``(\w+)``", text))
+            for letter, text in zip(sections[1::2], sections[2::2])
+        }
+        self.assertEqual(named, {letter: set(names) for letter, names in found.items()})
 
     def test_equivalents_have_reasons(self) -> None:
         for name, reason in mutant.read_equivalent().items():
