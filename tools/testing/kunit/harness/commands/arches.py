@@ -90,10 +90,10 @@ def listed(_environ: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 def main(environ: Mapping[str, str]) -> int:
     """Compile and report. Returns 0 if there are no new warnings."""
-    wish = replace(settings.read(environ), flavour=ONTO)
-    settings.check_flavour(ONTO, wish.base)
+    request = replace(settings.read(environ), flavour=ONTO)
+    settings.check_flavour(ONTO, request.base)
     chosen = choose(environ)
-    wanted = debian.resolve(wish)
+    wanted = debian.resolve(request)
     needed = [arch.compiler for arch in chosen if not arch.missing]
     for arch in chosen:
         needed += packages.for_other(arch.arch, build=True, boot=False, cross=False)

@@ -53,9 +53,9 @@ COMMAND = Command(
 
 def main(environ: Mapping[str, str]) -> int:
     """Measure FLAVOURS with CONFIGS. Returns 0 only if nothing became more expensive."""
-    wish = settings.read(environ)
+    request = settings.read(environ)
     flavours, configs = choose(environ.get("FLAVOURS", ""), environ.get("CONFIGS", ""))
-    wanted = debian.resolve(wish)
+    wanted = debian.resolve(request)
     how = How(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
     machine.ensure_tools(wanted, *picture.needs())
     out = builddir.results(wanted.build, "bench")

@@ -58,9 +58,9 @@ def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def main(environ: Mapping[str, str]) -> int:
     """Run everything and report. Returns 0 only if all results are as expected."""
-    wish = settings.read(environ)
-    choose_runs(environ, wish.base)
-    wanted = debian.resolve(wish)
+    request = settings.read(environ)
+    choose_runs(environ, request.base)
+    wanted = debian.resolve(request)
     runs = choose_runs(environ, wanted.base)
     machine.ensure_tools(wanted, *packages.HOST_TESTS, *packages.GUEST)
     out = builddir.results(wanted.build)

@@ -52,12 +52,12 @@ COMMAND = Command(
 
 def main(environ: Mapping[str, str]) -> int:
     """Run everything with counters and report. Returns 0 only if no line is unexplained."""
-    wish = settings.read(environ)
-    if wish.base != settings.HOME_BASE:
+    request = settings.read(environ)
+    if request.base != settings.HOME_BASE:
         what = f"make coverage tests the series on Linux {settings.HOME_BASE}"
         raise UsageError(what, "unset BASE")
     plans = choose(environ)
-    wanted = debian.resolve(wish)
+    wanted = debian.resolve(request)
     chosen = [s for plan in plans for s in plan.scenarios]
     guest = packages.for_guest(any(s.has_firmware for s in chosen))
     machine.ensure_tools(wanted, *guest, packages.LCOV)
@@ -131,7 +131,7 @@ def run_suites(wanted: Settings, plan: Plan, out: Path) -> tuple[CaseResult, ...
     guest = Guest(kernel, rootfs.base(wanted), suites_scenario(), wanted.build / "e2e")
     with guest.memory() as memory:
         overlay = rootfs.overlay(SUITES_SCRIPT, rootfs.compile_mapped(wanted))
-        guest.boot(overlay, memory, log, lambda wish, memory: "error: nobody answers")
+        guest.boot(overlay, memory, log, lambda request, memory: "error: nobody answers")
     expected = kernelrun.expectation(replace(wanted, flavour=plan.flavour, config=plan.page))
     return kernelrun.case_results(judge.judge(gcov.without_counters(log), expected))
 

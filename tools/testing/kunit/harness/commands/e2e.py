@@ -37,7 +37,7 @@ def listed(_environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the scenarios and report. Returns 0 only if all results are as expected."""
-    wish = settings.read(environ)
+    request = settings.read(environ)
     scenarios = e2e_reader.load()
     mutants = mutation_scenarios.choose(scenarios, environ)
     plans = (
@@ -46,7 +46,7 @@ def main(environ: Mapping[str, str]) -> int:
         else choice.choose(scenarios, environ)
     )
     chosen = [s for plan in plans for s in plan.scenarios]
-    wanted = debian.resolve(wish)
+    wanted = debian.resolve(request)
     machine.ensure_tools(wanted, *packages.for_guest(any(s.has_firmware for s in chosen)))
     out = builddir.results(wanted.build, "e2e")
     if environ.get("GUEST_SHELL"):

@@ -35,10 +35,10 @@ COMMAND = Command(
 
 def main(environ: Mapping[str, str]) -> int:
     """Boot FLAVOURS with CONFIGS, print the maps and write the picture."""
-    wish = settings.read(environ)
+    request = settings.read(environ)
     flavours = [check_flavour(f) for f in (environ.get("FLAVOURS") or FLAVOURS).split()]
     configs = [check_config(c) for c in (environ.get("CONFIGS") or CONFIGS).split()]
-    wanted = debian.resolve(wish)
+    wanted = debian.resolve(request)
     out_file = Path(environ.get("MAP") or wanted.build / "results/origin-map.svg")
     machine.ensure_tools(wanted, *picture.needs())
     out = builddir.results(wanted.build, "map")

@@ -43,10 +43,10 @@ def listed(environ: Mapping[str, str]) -> list[tuple[str]]:
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the rows of this shard and report. Returns 0 only if all results are as expected."""
-    wish = settings.read(environ)
+    request = settings.read(environ)
     shard = rows.read_shard(environ)
-    rows.choose(environ, wish.base)
-    wanted = debian.resolve(wish)
+    rows.choose(environ, request.base)
+    wanted = debian.resolve(request)
     matrix = rows.choose(environ, wanted.base)
     ours = shard.take(matrix)
     machine.ensure_tools(wanted, *other_tools(ours))

@@ -56,20 +56,20 @@ def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def main(environ: Mapping[str, str]) -> int:
     """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
-    wish = settings.read(environ)
+    request = settings.read(environ)
     configs = [settings.check_config(c) for c in environ.get("CONFIGS", "").split()]
     patches: Sequence[Patch] = ()
     start = ""
     if environ.get("SERIES"):
-        series = revision_series.read(environ["SERIES"], wish.ksrc)
-        wish = replace(wish, flavour=onto.choose(environ, wish, series))
+        series = revision_series.read(environ["SERIES"], request.ksrc)
+        request = replace(request, flavour=onto.choose(environ, request, series))
         patches, start = series.patches(len(series.members)), series.start
-    elif wish.ksrc:
+    elif request.ksrc:
         raise UsageError(
             "make mutants has to know which patches of KSRC it shall mutate",
             "say which: SERIES=FROM..TO",
         )
-    wanted = debian.resolve(wish)
+    wanted = debian.resolve(request)
     machine.ensure_tools(wanted)
     # Below the commits of a range, or there would be nothing to add.
     wanted = worktree.fix_start(wanted, start) if start else wanted

@@ -20,7 +20,7 @@ from harness.mutation.outcomes import CATCHES, MISSES
 from harness.mutation.outcomes import Report as Tried
 from harness.mutation.tree import MutatedTree
 from harness.request import settings
-from harness.request.settings import Settings, Wish
+from harness.request.settings import Request, Settings
 from harness.request.variables import KERNEL, Command
 from harness.revision import against, files, noticed, onto
 from harness.revision import series as revision_series
@@ -61,7 +61,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def _main(environ: Mapping[str, str]) -> int:
-    wish = settings.read(environ)
+    request = settings.read(environ)
     given = environ.get("SERIES")
     if not given:
         raise UsageError(
@@ -77,11 +77,11 @@ def _main(environ: Mapping[str, str]) -> int:
         environ, "TIP_CONFIGS", rows.most_telling_first([*configs, *rows.default_configs()])
     )
     plan = Plan(configs, () if is_alone else tips, bool(environ.get("TIP_ONLY")))
-    series = replace(revision_series.read(given, wish.ksrc), alone=is_alone)
+    series = replace(revision_series.read(given, request.ksrc), alone=is_alone)
     named = "none" if is_alone else environ.get("AGAINST") or ""
-    wish = replace(wish, flavour=onto.choose(environ, wish, series))
-    older = _older(named, wish, series)
-    wanted = debian.resolve(wish)
+    request = replace(request, flavour=onto.choose(environ, request, series))
+    older = _older(named, request, series)
+    wanted = debian.resolve(request)
     drawing = (replace(need, optional=True) for need in picture.needs())
     machine.ensure_tools(wanted, *drawing)
     builddir.mark(wanted.build)
@@ -121,17 +121,17 @@ def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) ->
     return tuple(dict.fromkeys(settings.check_kernel(name) for name in names))
 
 
-def _older(named: str, wish: Wish, series: Series) -> Series | None:
+def _older(named: str, request: Request, series: Series) -> Series | None:
     """Choose the revision to compare with: AGAINST, the previous version, or patches/series."""
     if named == "none":
         return None
     if named:
-        return revision_series.read(named, wish.ksrc)
+        return revision_series.read(named, request.ksrc)
     earlier = revision_series.earlier(series)
     if earlier:
         say(f"comparing with v{earlier.version} (AGAINST=none leaves that out)")
         return earlier
-    if wish.ksrc or wish.flavour != "baseline" or not onto.is_ours(series):
+    if request.ksrc or request.flavour != "baseline" or not onto.is_ours(series):
         return None
     ours = revision_series.read(str(onto.OUR_SERIES))
     if [m.patch.data for m in ours.members] == [m.patch.data for m in series.members]:

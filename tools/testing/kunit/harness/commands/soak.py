@@ -33,10 +33,10 @@ def main(environ: Mapping[str, str]) -> int:
 
     A failure is printed with its seed.
     """
-    wish = settings.read(environ)
+    request = settings.read(environ)
     seconds = _seconds(environ)
-    settings.check_config(wish.config)
-    wanted = debian.resolve(wish)
+    settings.check_config(request.config)
+    wanted = debian.resolve(request)
     machine.ensure_tools(wanted)
     out = builddir.results(wanted.build)
     watch = Stopwatch()

@@ -237,10 +237,10 @@ class _Watch:
         return all(self._help(line.decode(errors="replace")) for line in lines)
 
     def _help(self, line: str) -> bool:
-        _, call, wish = line.partition(CALL)
+        _, call, request = line.partition(CALL)
         if not call:
             return True
-        said = self._answer(wish, self._memory)
+        said = self._answer(request, self._memory)
         if said is None:
             return False
         assert self._child.stdin

@@ -17,11 +17,11 @@ STRUCT_PAGE = 64
 _KERNEL_ADDRESSES = 0xFFF0 << 48
 
 
-def answer(scenario: Scenario, wish: str, memory: Memory) -> str | None:
+def answer(scenario: Scenario, request: str, memory: Memory) -> str | None:
     """Handle a request. None cuts the power. An answer that begins with "error" makes the case
     fail.
     """
-    words = wish.split()
+    words = request.split()
     if words == ["power", "cut"]:
         return None
     if len(words) == 3 and words[0] == "struct-pages" and words[1].isdigit() and words[2].isdigit():
@@ -33,7 +33,7 @@ def answer(scenario: Scenario, wish: str, memory: Memory) -> str | None:
         if number < len(scenario.dimms):
             change = plug if words[0] == "plug" else unplug
             return change(memory.control, number, scenario.dimms[number])
-    return f"error: the host cannot '{wish}'"
+    return f"error: the host cannot '{request}'"
 
 
 def plug(control: Path, number: int, size: int) -> str:

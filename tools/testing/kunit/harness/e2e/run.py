@@ -222,8 +222,8 @@ class Trial:
         script = e2e_scenario.script(self._scenario, cases, cut)
         overlay = rootfs.overlay(script, self._mapped)
 
-        def answer(wish: str, memory: Memory) -> str | None:
-            return host.answer(self._scenario, wish, memory)
+        def answer(request: str, memory: Memory) -> str | None:
+            return host.answer(self._scenario, request, memory)
 
         return judge.look(self._guest.boot(overlay, memory, log, answer), cases)
 

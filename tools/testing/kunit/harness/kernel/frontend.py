@@ -14,7 +14,7 @@ from harness.base.errors import ExitStatus
 from harness.kernel import defaults, image, incremental, options
 from harness.kernel.options import CommandLine
 from harness.request import settings
-from harness.request.settings import Settings, Wish
+from harness.request.settings import Request, Settings
 from harness.request.variables import KERNEL, PRIVATE_VARIABLES, Command, help_lines
 from harness.trees import checkout, debian, linux_source, worktree
 
@@ -40,31 +40,31 @@ cannot be prepared or built (for git bisect run), and 2 for other errors.
 def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run the command line and return the exit status."""
     environ = COMMAND.given(environ)
-    wish = settings.read(environ)
+    request = settings.read(environ)
     line = options.take_apart(argv)
     if line.wants_help:
-        return _help(line, wish)
+        return _help(line, request)
     cwd = Path.cwd()
     if line.subcommand == "parse":
-        return _parse(options.resolve_paths(line, cwd), wish)
+        return _parse(options.resolve_paths(line, cwd), request)
     if options.uses_config(line):
-        settings.check_config(wish.config)
-    wanted = debian.resolve(wish)
+        settings.check_config(request.config)
+    wanted = debian.resolve(request)
     _ensure_packages(line, wanted)
     tree = worktree.prepare(wanted, note_changes=False)
     line = defaults.with_defaults(options.resolve_paths(line, cwd, tree), wanted)
     return _call(line, tree)
 
 
-def _parse(line: CommandLine, wish: Wish) -> int:
+def _parse(line: CommandLine, request: Request) -> int:
     """Let the kernel's kunit.py read a log. Take it from the package if there is no tree.
 
     This neither creates nor changes a tree.
     """
-    tree = worktree.any_tree(wish)
+    tree = worktree.any_tree(request)
     if tree:
         return _without_traces(line, tree)
-    wanted = debian.resolve(wish)
+    wanted = debian.resolve(request)
     packages.ensure(worktree.requirements(wanted))
     say(f"extracting kunit.py from {wanted.tarball} ...")
     with tempfile.TemporaryDirectory() as directory:
@@ -140,10 +140,10 @@ def _mtime(path: Path) -> int | None:
         return None
 
 
-def _help(line: CommandLine, wish: Wish) -> int:
+def _help(line: CommandLine, request: Request) -> int:
     """Print our help, and the kernel tool's own if there is a prepared tree."""
     print(OUR_HELP, flush=True)
-    tree = worktree.any_tree(wish)
+    tree = worktree.any_tree(request)
     if tree is None:
         print("To see the help of the kernel's kunit.py too, prepare a tree: make tree")
         return 0

@@ -58,7 +58,7 @@ CPU_VARIABLE = "KUNIT_QEMU_CPU"
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """The settings before BASE is resolved. debian.resolve() turns them into Settings."""
 
     # "" if it depends on the kernel version of a Debian suite.
@@ -76,7 +76,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Settings(Wish):
+class Settings(Request):
     """The settings with a kernel version and a flavour."""
 
     # A commit made from ksrc. It replaces the present state of that directory.
@@ -188,7 +188,7 @@ def choose(variable: str, given: str, known: Collection[str]) -> list[str]:
     return names
 
 
-def read(environ: Mapping[str, str] = os.environ) -> Wish:
+def read(environ: Mapping[str, str] = os.environ) -> Request:
     """Read and check the variables. An empty variable counts as unset.
 
     CONFIG is checked later, by its users: it has no effect if the user gives a kunitconfig.
@@ -200,7 +200,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Wish:
         raise UsageError(f"JOBS={jobs} is not a number of jobs", "give a number, as in JOBS=4")
     base, suite = (HOME_BASE, "") if ksrc else _read_base(environ.get("BASE") or HOME_BASE)
     flavour = environ.get("FLAVOUR") or ("" if suite else default_flavour(ksrc, base))
-    return Wish(
+    return Request(
         flavour=check_flavour(flavour, base) if flavour else "",
         config=environ.get("CONFIG") or DEFAULT_CONFIG,
         base=base,

@@ -5,20 +5,20 @@ from collections.abc import Mapping
 
 from harness.base.console import say
 from harness.request import settings
-from harness.request.settings import REPO, Wish
+from harness.request.settings import REPO, Request
 from harness.revision import series as revision_series
 from harness.revision.series import Series
 
 OUR_SERIES = REPO / "patches/series"
 
 
-def choose(environ: Mapping[str, str], wish: Wish, series: Series) -> str:
+def choose(environ: Mapping[str, str], request: Request, series: Series) -> str:
     """Return the flavour to apply a series to. Raises UsageError."""
     onto = environ.get("ONTO")
     if onto:
-        return settings.check_flavour(onto, wish.base)
-    if wish.ksrc:
-        return wish.flavour
+        return settings.check_flavour(onto, request.base)
+    if request.ksrc:
+        return request.flavour
     if is_ours(series):
         say("this is a revision of patches/series, so it goes onto the baseline (ONTO=...)")
         return "baseline"

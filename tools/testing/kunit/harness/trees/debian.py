@@ -19,7 +19,7 @@ from harness.base import lock, process
 from harness.base.builddir import mark
 from harness.base.console import Stopwatch, say, tail
 from harness.base.errors import KunitError, MissingToolError, SourceError
-from harness.request.settings import Settings, Wish, check_flavour, default_flavour
+from harness.request.settings import Request, Settings, check_flavour, default_flavour
 from harness.trees.source import package_of
 
 # In seconds: how long to trust the answer to "which is the newest?".
@@ -45,18 +45,18 @@ class Package:
         return f"linux-source-{self.base}"
 
 
-def resolve(wish: Wish) -> Settings:
-    """Turn a Wish into Settings. For a Debian suite this creates BUILD and may use the network.
+def resolve(request: Request) -> Settings:
+    """Turn a Request into Settings. For a Debian suite this creates BUILD and may use the network.
 
     Raises UsageError if the kernel has no such flavour, MissingToolError or SourceError.
     """
-    base, archives = wish.base, wish.sources
-    if wish.suite:
-        found = newest(wish.suite, wish.build)
-        base, archives = found.base, sources(wish.suite, wish.build, found)
-    flavour = wish.flavour or default_flavour(wish.ksrc, base)
+    base, archives = request.base, request.sources
+    if request.suite:
+        found = newest(request.suite, request.build)
+        base, archives = found.base, sources(request.suite, request.build, found)
+    flavour = request.flavour or default_flavour(request.ksrc, base)
     flavour = check_flavour(flavour, base)
-    return Settings(**vars(replace(wish, flavour=flavour, base=base, sources=archives)))
+    return Settings(**vars(replace(request, flavour=flavour, base=base, sources=archives)))
 
 
 def newest(suite: str, build: Path) -> Package:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from harness.base import builddir, lock
 from harness.base.packages import GIT, XZ, Requirement
-from harness.request.settings import FLAVOURS, HOME_BASE, Settings, Wish, check_flavour
+from harness.request.settings import FLAVOURS, HOME_BASE, Request, Settings, check_flavour
 from harness.trees import debian, linux_source, source
 from harness.trees.checkout import WorkTree, report_changes
 from harness.trees.git import Git
@@ -140,12 +140,14 @@ def _stack(git: Git, settings: Settings, more: Sequence["Patch"], with_tests: bo
     return Stack(git, base).build([*read_steps(settings.flavour, git, with_tests, version), *more])
 
 
-def any_tree(wish: Wish) -> Path | None:
+def any_tree(request: Request) -> Path | None:
     """A tree that already exists, in any state, or None."""
-    if wish.ksrc:
-        return wish.ksrc
-    roots = sorted(wish.build.glob(f"linux-{wish.base or '*'}"), reverse=True)
-    trees = [root / flavour for root in roots for flavour in (wish.flavour, *FLAVOURS) if flavour]
+    if request.ksrc:
+        return request.ksrc
+    roots = sorted(request.build.glob(f"linux-{request.base or '*'}"), reverse=True)
+    trees = [
+        root / flavour for root in roots for flavour in (request.flavour, *FLAVOURS) if flavour
+    ]
     return next((t for t in trees if (t / "tools/testing/kunit/kunit.py").exists()), None)
 
 

@@ -119,8 +119,8 @@ class NoWork(unittest.TestCase):
                 self.assert_untouched()
 
     def test_reading_settings_does_no_work(self) -> None:
-        wish = settings.read({"BASE": "sid", "BUILD": str(self.build)})
-        self.assertEqual(("sid", "", ""), (wish.suite, wish.base, wish.flavour))
+        request = settings.read({"BASE": "sid", "BUILD": str(self.build)})
+        self.assertEqual(("sid", "", ""), (request.suite, request.base, request.flavour))
         self.assert_untouched()
 
 

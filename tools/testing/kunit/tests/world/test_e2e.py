@@ -260,8 +260,14 @@ class Host(unittest.TestCase):
             memory.path.write_bytes(b"")
             self.assertEqual("0", host.answer(scenario, "struct-pages 1 640", memory))
             self.assertIsNone(host.answer(scenario, "power cut", memory))
-            for wish in ("struct-pages 2 640", "struct-pages x 640", "struct-pages 0", "sing", ""):
-                said = str(host.answer(scenario, wish, memory))
+            for request in (
+                "struct-pages 2 640",
+                "struct-pages x 640",
+                "struct-pages 0",
+                "sing",
+                "",
+            ):
+                said = str(host.answer(scenario, request, memory))
                 self.assertTrue(said.startswith("error: the host cannot"), said)
 
 
@@ -294,7 +300,7 @@ class Plugging(unittest.TestCase):
         thread.start()
         self.addCleanup(thread.join)
 
-    def ask(self, wish: str) -> str:
+    def ask(self, request: str) -> str:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "dimm.scenario"
             path.write_text(
@@ -304,7 +310,7 @@ class Plugging(unittest.TestCase):
             )
             scenario = e2e_reader.read(path)[1]
         self.assertEqual((16 << 20,), scenario.dimms)
-        return str(host.answer(scenario, wish, self.memory))
+        return str(host.answer(scenario, request, self.memory))
 
     def test_plug(self) -> None:
         self.qemu('{"return": {}}', '{"return": {}}')
