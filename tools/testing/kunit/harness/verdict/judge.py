@@ -169,7 +169,7 @@ def _death(log: str, report: Report) -> list[Finding]:
 def malformed(report: Report) -> list[Finding]:
     """A finding for each violation of the KTAP format."""
     return [
-        Finding(Kind.KTAP, f"KTAP: {p.text}", subject=f"{p.offence.value} {p.name}")
+        Finding(Kind.KTAP, f"KTAP: {p.text}", subject=f"{p.kind.value} {p.name}")
         for p in report.problems
     ]
 

@@ -22,7 +22,7 @@ _RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)?(?: ([^#]*?))?(?: # ?(.*))?$
 _DIAGNOSTIC = re.compile(r"^ *#")
 
 
-class Offence(enum.Enum):
+class Violation(enum.Enum):
     """A violation of the format."""
 
     LATE_RESULT = "result after the end"
@@ -32,7 +32,7 @@ class Offence(enum.Enum):
     WRONG_END = "wrong end"
     RESULT_INDENT = "indent of a result"
     NUMBER = "number"
-    LYING_PARENT = "parent against child"
+    FAILED_CHILD = "parent against child"
     NO_PLAN = "no plan"
     WRONG_PLAN = "wrong plan"
 
@@ -41,7 +41,7 @@ class Offence(enum.Enum):
 class Problem:
     """A violation of the format: the line, the test, and a text."""
 
-    offence: Offence
+    kind: Violation
     line: int
     name: str
     text: str
@@ -143,7 +143,7 @@ class _Reader:
         elif not self._levels:
             # The kernel may print anything before and after KTAP.
             if result and self._done:
-                self._problem(Offence.LATE_RESULT, result.group(4) or "", "result after the end")
+                self._problem(Violation.LATE_RESULT, result.group(4) or "", "result after the end")
         elif subtest and len(subtest.group(1)) == self._levels[-1].indent:
             self._levels[-1].name = subtest.group(2)
         elif plan:
@@ -166,24 +166,24 @@ class _Reader:
             top is not None, tuple(suites), tuple(self._problems), open_tests, bool(self._levels)
         )
 
-    def _problem(self, offence: Offence, name: str, text: str) -> None:
-        self._problems.append(Problem(offence, self._line, name, f"line {self._line}: {text}"))
+    def _problem(self, kind: Violation, name: str, text: str) -> None:
+        self._problems.append(Problem(kind, self._line, name, f"line {self._line}: {text}"))
 
     def _open(self, indent: int) -> None:
         expected = len(self._levels) * _INDENT
         if self._done or (indent == 0 and self._levels):
-            self._problem(Offence.SECOND_START, "", "the tests start again")
+            self._problem(Violation.SECOND_START, "", "the tests start again")
             return
         if indent != expected:
             text = f"a header is indented by {indent}, not by {expected}"
-            self._problem(Offence.HEADER_INDENT, "", text)
+            self._problem(Violation.HEADER_INDENT, "", text)
         self._levels.append(_Level(expected))
         self._log = []
 
     def _plan(self, indent: int, count: int) -> None:
         level = self._levels[-1]
         if indent != level.indent or level.plan is not None or level.tests:
-            self._problem(Offence.PLAN, level.name or "", f"misplaced plan 1..{count}")
+            self._problem(Violation.PLAN, level.name or "", f"misplaced plan 1..{count}")
         else:
             level.plan = count
             self._log = []
@@ -197,11 +197,11 @@ class _Reader:
             children = tuple(closed.tests)
             if closed.name != match.group(4):
                 text = f"'{closed.name}' ends as '{match.group(4)}'"
-                self._problem(Offence.WRONG_END, closed.name or "", text)
+                self._problem(Violation.WRONG_END, closed.name or "", text)
         level = self._levels[-1]
         if indent != level.indent:
             text = f"a result is indented by {indent}, not by {level.indent}"
-            self._problem(Offence.RESULT_INDENT, match.group(4) or "", text)
+            self._problem(Violation.RESULT_INDENT, match.group(4) or "", text)
             return
         self._add(level, match, children)
 
@@ -210,7 +210,7 @@ class _Reader:
         number, expected = int(match.group(3)), len(level.tests) + 1
         if number != expected:
             text = f"'{name}' has number {number}, not {expected}"
-            self._problem(Offence.NUMBER, name, text)
+            self._problem(Violation.NUMBER, name, text)
         status, reason = Status.PASSED, ""
         if match.group(2) == "not ok":
             status = Status.FAILED
@@ -227,13 +227,13 @@ class _Reader:
         failed = any(child.status is Status.FAILED for child in children)
         if failed and status is not Status.FAILED:
             text = f"'{name}' {status.value}, but a test in it failed"
-            self._problem(Offence.LYING_PARENT, name, text)
+            self._problem(Violation.FAILED_CHILD, name, text)
 
     def _check_plan(self, level: _Level) -> None:
         """Check a plan. Not every kernel prints plans for parameters."""
         seen, name = len(level.tests), level.name or "the run"
         if level.plan is None and level.indent < 2 * _INDENT:
-            self._problem(Offence.NO_PLAN, name, f"'{name}' has no plan")
+            self._problem(Violation.NO_PLAN, name, f"'{name}' has no plan")
         elif level.plan is not None and level.plan != seen:
             text = f"'{name}' planned {level.plan} tests and ran {seen}"
-            self._problem(Offence.WRONG_PLAN, name, text)
+            self._problem(Violation.WRONG_PLAN, name, text)

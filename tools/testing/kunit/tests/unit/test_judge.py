@@ -10,7 +10,7 @@ from harness.base.errors import UsageError
 from harness.kernel.finding import Finding, Kind, Stage, Status
 from harness.verdict import judge, ktap, splats
 from harness.verdict.judge import Expectation, Verdict
-from harness.verdict.ktap import Offence
+from harness.verdict.ktap import Violation
 from tests.world.fake import DATA
 
 CASES = frozenset(
@@ -161,17 +161,17 @@ class Logs(unittest.TestCase):
         self.assertEqual((CUT, warning, *trace, END), found[0].log)
 
     def test_violations_of_the_format(self) -> None:
-        for name, offence, where in (
-            ("misnumbered", Offence.NUMBER, "gives_pages_back"),
-            ("plan_too_long", Offence.WRONG_PLAN, "vmem_altmap"),
-            ("plan_missing", Offence.NO_PLAN, "vmem_altmap"),
-            ("lying_parent", Offence.LYING_PARENT, "follows_model"),
-            ("twice", Offence.SECOND_START, ""),
+        for name, kind, where in (
+            ("misnumbered", Violation.NUMBER, "gives_pages_back"),
+            ("plan_too_long", Violation.WRONG_PLAN, "vmem_altmap"),
+            ("plan_missing", Violation.NO_PLAN, "vmem_altmap"),
+            ("lying_parent", Violation.FAILED_CHILD, "follows_model"),
+            ("twice", Violation.SECOND_START, ""),
         ):
             with self.subTest(name):
                 self.assert_finds(self.judge(name), Kind.KTAP)
                 problems = ktap.read(log(name).splitlines()).problems
-                self.assertIn((offence, where), [(p.offence, p.name) for p in problems])
+                self.assertIn((kind, where), [(p.kind, p.name) for p in problems])
 
     def test_garbage(self) -> None:
         self.assertGreater(self.judge("garbage").wrong, len(CASES))
