@@ -176,25 +176,25 @@ def judge_tip(
     """The faults of the whole series, without those already blamed on single patches."""
     config = outcome.run.config
     known = {fault.identity for fault in found}
-    guilty = {f.case: f.patch for f in reversed(found) if f.case}
+    blamed = {f.case: f.patch for f in reversed(found) if f.case}
     if outcome.run.ending is not Ending.RAN:
         faults = [Fault(not_built(outcome.run), Shown.TIP, None, config)]
     else:
-        excused = {same(f) for f in base.findings} if base else set()
-        excused |= _last_words(outcome, may_fail)
+        known_before = {same(f) for f in base.findings} if base else set()
+        known_before |= _of_expected_death(outcome, may_fail)
         faults = [
             Fault(f, Shown.TIP, None, config)
             for f in outcome.findings
-            if f.kind is not Kind.FLAKY and same(f) not in excused
+            if f.kind is not Kind.FLAKY and same(f) not in known_before
         ]
         for name, case in outcome.cases.items():
             if not case.is_good and name not in may_fail and name not in outcome.unknown:
                 finding = _of_case(name, case, "at the tip:")
-                faults.append(Fault(finding, Shown.TIP, guilty.get(name), config))
+                faults.append(Fault(finding, Shown.TIP, blamed.get(name), config))
     return [fault for fault in faults if fault.identity not in known]
 
 
-def _last_words(outcome: Outcome, may_fail: Collection[str]) -> frozenset[Identity]:
+def _of_expected_death(outcome: Outcome, may_fail: Collection[str]) -> frozenset[Identity]:
     """The findings from the death of a kernel, if it died in a case that may fail."""
     death = outcome.death
     if death is None or not death.place.case or death.place.name not in may_fail:

@@ -18,7 +18,7 @@ from harness.verdict import splats
 _FAILED_AT = re.compile(r"# \w+: (?:EXPECTATION|ASSERTION) FAILED at (\S+)")
 
 # What a patch did, by the worst that it did.
-_DEEDS = {
+_SEVERE = {
     Kind.APPLY: "does not apply",
     Kind.BUILD: "does not build",
     Kind.CONFIG: "does not build",
@@ -30,7 +30,7 @@ _DEEDS = {
     Kind.HANG: "makes the kernel hang",
     Kind.DIED: "makes the kernel die",
 }
-_LESSER = {
+_MINOR = {
     Kind.SPLAT: "makes the kernel complain",
     Kind.KTAP: "spoils the report of the suites",
     Kind.DUPLICATE: "makes cases report twice",
@@ -92,14 +92,14 @@ def causes(faults: Sequence[Fault]) -> tuple[Cause, ...]:
     return tuple(sorted(found, key=lambda c: (c.patch or 1 << 30, _rank(c.first), -len(c.cases))))
 
 
-def deed(found: Sequence[Cause]) -> str:
+def summary(found: Sequence[Cause]) -> str:
     """Describe what a patch did wrong, as in "patch 2 does not build"."""
     kinds = [fault.finding.kind for cause in found for fault in cause.faults]
-    worst = next((words for kind, words in _DEEDS.items() if kind in kinds), "")
+    worst = next((words for kind, words in _SEVERE.items() if kind in kinds), "")
     cases = len({name for cause in found for name in cause.cases})
     breaks = f"breaks {cases} case{'s' * (cases > 1)}" if cases else ""
-    lesser = next((words for kind, words in _LESSER.items() if kind in kinds), "")
-    return worst or breaks or lesser or "is at fault"
+    minor = next((words for kind, words in _MINOR.items() if kind in kinds), "")
+    return worst or breaks or minor or "is at fault"
 
 
 def _is_of(fault: Fault, patch: int | None, patches: Sequence[int]) -> bool:
@@ -109,9 +109,9 @@ def _is_of(fault: Fault, patch: int | None, patches: Sequence[int]) -> bool:
 
 def _rank(fault: Fault) -> int:
     kind = fault.finding.kind
-    if kind in _DEEDS:
+    if kind in _SEVERE:
         return 0
-    return 1 if kind is Kind.SPLAT else 3 if kind in _LESSER else 2
+    return 1 if kind is Kind.SPLAT else 3 if kind in _MINOR else 2
 
 
 def _reason(fault: Fault) -> tuple[str, str]:

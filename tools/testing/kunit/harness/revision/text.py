@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.base.table import WIDTH, cut
 from harness.revision import noticed, tables
-from harness.revision.causes import Cause, deed
+from harness.revision.causes import Cause, summary
 from harness.revision.judged import Judged
 from harness.revision.report import Report
 from harness.verdict.results import from_earlier
@@ -33,20 +33,20 @@ def _verdict(report: Report) -> str:
     if not new.faults:
         return f"none: {len(new.flaky)} results differ between two boots; run it again"
     return "; ".join(
-        _accusation(number, total, [c for c in report.causes if c.patch == number])
+        _blame(number, total, [c for c in report.causes if c.patch == number])
         for number in dict.fromkeys(cause.patch for cause in report.causes)
     )
 
 
-def _accusation(number: int | None, total: int, found: Sequence[Cause]) -> str:
+def _blame(number: int | None, total: int, found: Sequence[Cause]) -> str:
     configs = " ".join(dict.fromkeys(config for cause in found for config in cause.configs))
     where = f" ({configs})" if configs else ""
     if number:
-        return f"patch {number}/{total} {deed(found)}{where}"
+        return f"patch {number}/{total} {summary(found)}{where}"
     cases = len({name for cause in found for name in cause.cases})
     if cases:
         return f"{cases} case{'s' * (cases > 1)} fail{'s' * (cases == 1)} at the tip{where}"
-    return f"the tip {deed(found)}{where}"
+    return f"the tip {summary(found)}{where}"
 
 
 def short(report: Report) -> str:

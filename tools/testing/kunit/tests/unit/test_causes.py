@@ -5,7 +5,7 @@ import unittest
 
 from harness.kernel.finding import Finding, Kind, of_case
 from harness.revision.blame import Fault, Shown
-from harness.revision.causes import Cause, causes, deed
+from harness.revision.causes import Cause, causes, summary
 from tests.unit.outcomes import death, splat
 
 WARN = "WARNING: CPU: 0 PID: 7 at mm/memremap.c:143 memunmap_pages+0x1f4/0x218"
@@ -87,18 +87,20 @@ class Causes(unittest.TestCase):
             [Kind.PANIC, Kind.FAILED, Kind.CHECKPATCH], [c.first.finding.kind for c in found]
         )
 
-    def deed(self, *faults: Fault) -> str:
-        return deed([Cause(3, (fault,)) for fault in faults])
+    def summary(self, *faults: Fault) -> str:
+        return summary([Cause(3, (fault,)) for fault in faults])
 
     def test_the_headline_says_what_a_patch_did(self) -> None:
         panic = Fault(death(Kind.PANIC, "s.p"), Shown.PATCH, 3, "4k")
         style = Fault(Finding(Kind.CHECKPATCH, "an error"), Shown.PATCH, 3)
-        self.assertEqual("breaks 1 case", self.deed(failed("s.a"), style))
-        self.assertEqual("breaks 2 cases", self.deed(failed("s.a"), failed("s.b"), failed("s.a")))
-        self.assertEqual("makes the kernel panic", self.deed(failed("s.a"), panic))
-        self.assertEqual("has checkpatch errors", self.deed(style))
+        self.assertEqual("breaks 1 case", self.summary(failed("s.a"), style))
+        self.assertEqual(
+            "breaks 2 cases", self.summary(failed("s.a"), failed("s.b"), failed("s.a"))
+        )
+        self.assertEqual("makes the kernel panic", self.summary(failed("s.a"), panic))
+        self.assertEqual("has checkpatch errors", self.summary(style))
         for kind in Kind:
-            self.assertTrue(self.deed(Fault(Finding(kind, "x"), Shown.PATCH, 3)))
+            self.assertTrue(self.summary(Fault(Finding(kind, "x"), Shown.PATCH, 3)))
 
 
 if __name__ == "__main__":
