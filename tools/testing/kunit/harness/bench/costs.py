@@ -226,7 +226,7 @@ def lies_in_ram_instead(key: Key, stock: Costs, other: Costs) -> bool:
     because it is smaller than a page.
 
     Such a page may hold struct pages of other devices and must not disappear with this one. The
-    memmap then costs as much as one in system RAM. Larger ones have no excuse.
+    memmap then costs as much as one in system RAM. Larger ones do not.
     """
     if key.call not in ("memremap_pages", "memunmap_pages") or key.origin != DEVICE:
         return False

@@ -71,7 +71,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     """Measure and report. out is replaced at the end."""
     shown, out = out, kept.directory / "all"
     out.mkdir(exist_ok=True)
-    excuses = text.read_excuses()
+    reasons = text.read_reasons()
     touched = what_is_touched(wanted)
     source = worktree.prepare(replace(wanted, flavour=FLAVOUR))
     options = tuple(f"GCOV_PROFILE_{Path(name).stem}.o=y" for name in touched)
@@ -98,7 +98,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
             what: gcov.merge(paths, source, out / f"{what}.info") for what, paths in traces.items()
         }
         gcov.pages([out / "both.info"], source, out / "html")
-        report = text.look(touched, seen, excuses)
+        report = text.look(touched, seen, reasons)
         found.append(report.result)
         lines += ["", *report.lines, "", f"line by line: {shown / 'html/index.html'}"]
     results.write(found, out / "coverage")

@@ -15,19 +15,19 @@ from harness.trees.git import Git
 from harness.verdict import results
 from harness.verdict.results import CaseResult, RunResult
 
-EXCUSES = DATA / "expected/uncovered"
+REASONS = DATA / "expected/uncovered"
 NAME = "what the series and the fixes touch"
 
 # The lines that patches add, with their text, by file.
 Touched = Mapping[str, Mapping[int, str]]
 
 # Why a line did not run or a branch was not taken, by file and text.
-Excuses = Mapping[tuple[str, str], str]
+Reasons = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Lines for a terminal, and a result with a case for each file and each unused excuse."""
+    """Lines for a terminal, and a result with a case for each file and each unused reason."""
 
     lines: tuple[str, ...]
     result: RunResult
@@ -43,7 +43,7 @@ def added(git: Git, below: str, above: str) -> Touched:
     }
 
 
-def read_excuses(path: Path = EXCUSES) -> Excuses:
+def read_reasons(path: Path = REASONS) -> Reasons:
     """Read the lines that need not run, with reasons. Raises UsageError.
 
     A file name is not indented. A line of that file is indented by one tab, its reason by two.
@@ -72,7 +72,7 @@ def read_excuses(path: Path = EXCUSES) -> Excuses:
     return found
 
 
-def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Report:
+def look(touched: Touched, seen: Mapping[str, Trace], reasons: Reasons) -> Report:
     """Compare touched lines with coverage. The last entry of seen is the total."""
     everything = list(seen.values())[-1]
     before = [""] * (len(seen) - 1)
@@ -86,7 +86,7 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
         open_lines: list[str] = []
         for number, what in _gaps(everything.get(name, Ran()), texts):
             key = (name, texts[number].strip())
-            reason = excuses.get(key)
+            reason = reasons.get(key)
             used[key] = None
             shown = [f"{name}:{number}: {what}", f"    {key[1]}"]
             gaps += [*shown, f"    # {reason or 'not explained'}"]
@@ -97,10 +97,12 @@ def look(touched: Touched, seen: Mapping[str, Trace], excuses: Excuses) -> Repor
             cases.append(results.failed(name, Finding(Kind.UNCOVERED, text, tuple(open_lines))))
         else:
             cases.append(CaseResult(name, Status.PASSED))
-    for name, text in excuses:
+    for name, text in reasons:
         if (name, text) not in used:
             what = f"{name}: expected/uncovered has a line that ran or does not exist: {text}"
-            cases.append(results.failed(f"{name}: an excuse", Finding(Kind.EXCUSE, what)))
+            cases.append(
+                results.failed(f"{name}: an unused reason", Finding(Kind.UNUSED_REASON, what))
+            )
     return Report(
         (*table(rows), *([""] if gaps else []), *gaps), RunResult(NAME, tuple(cases), 0.0)
     )

@@ -62,7 +62,7 @@ class Kind(enum.Enum):
     MUTANT_USELESS = "mutant useless"
     COST = "cost"
     UNCOVERED = "uncovered"
-    EXCUSE = "useless excuse"
+    UNUSED_REASON = "unused reason"
     HOST_TEST = "host test"
     TYPES = "types"
 

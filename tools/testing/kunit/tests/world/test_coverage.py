@@ -96,10 +96,10 @@ class Touched(Directory):
 class Report(Directory):
     touched = {"mm/sparse.c": {7: "\tif (altmap)", 8: "\t\treturn;", 9: "\t/* why */"}}
 
-    def look(self, ran: Ran, excuses: str = "") -> coverage_text.Report:
+    def look(self, ran: Ran, reasons: str = "") -> coverage_text.Report:
         seen: dict[str, gcov.Trace] = {"suites": {"mm/sparse.c": ran}}
         seen["both"] = seen["suites"]
-        found = coverage_text.read_excuses(self.file(excuses, "uncovered"))
+        found = coverage_text.read_reasons(self.file(reasons, "uncovered"))
         return coverage_text.look(self.touched, seen, found)
 
     def test_all_ran(self) -> None:
@@ -115,15 +115,15 @@ class Report(Directory):
         self.assertIn("mm/sparse.c:8: did not run", finding.log)
 
     def test_a_line_with_a_reason(self) -> None:
-        excuses = "mm/sparse.c\n\tif (altmap)\n\t\tAlways.\n\treturn;\n\t\tNever,\n\t\tas said.\n"
-        report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}), excuses)
+        reasons = "mm/sparse.c\n\tif (altmap)\n\t\tAlways.\n\treturn;\n\t\tNever,\n\t\tas said.\n"
+        report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}), reasons)
         self.assertEqual([], report.result.wrong)
         self.assertIn("    # Never, as said.", report.lines)
 
     def test_a_reason_for_a_line_that_ran(self) -> None:
         report = self.look(Ran({7: 2, 8: 1}, {}), "mm/sparse.c\n\treturn;\n\t\tNever.\n")
         (finding,) = report.result.findings
-        self.assertIs(Kind.EXCUSE, finding.kind)
+        self.assertIs(Kind.UNUSED_REASON, finding.kind)
         self.assertIn("return;", finding.text)
 
     def test_malformed_reasons(self) -> None:
@@ -136,7 +136,7 @@ class Report(Directory):
                 self.look(Ran(), text)
 
     def test_the_files_of_this_repository_can_be_read(self) -> None:
-        coverage_text.read_excuses()
+        coverage_text.read_reasons()
 
 
 class Machine(unittest.TestCase):
