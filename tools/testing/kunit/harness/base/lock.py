@@ -14,7 +14,7 @@ from harness.base.errors import WorkTreeError
 
 
 @contextlib.contextmanager
-def alone(path: Path, what: str) -> Iterator[None]:
+def exclusive(path: Path, what: str) -> Iterator[None]:
     """Hold a lock file. Raises WorkTreeError if another run holds it.
 
     what is the name of the command, as in "make mutants".

@@ -85,7 +85,7 @@ def _main(environ: Mapping[str, str]) -> int:
     drawing = (replace(need, optional=True) for need in picture.needs())
     machine.ensure_tools(wanted, *drawing)
     builddir.mark(wanted.build)
-    with _alone(wanted.build) as out:
+    with _locked(wanted.build) as out:
         kept = Archive(wanted.build / "results/by-tree")
         with _replacing(out) as part:
             history = History(out.with_name("revisions"))
@@ -273,10 +273,10 @@ def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:
 
 
 @contextlib.contextmanager
-def _alone(build: Path) -> Iterator[Path]:
+def _locked(build: Path) -> Iterator[Path]:
     """Lock the directory for results and return it. Raises WorkTreeError."""
     directory = build / "results"
-    with lock.alone(directory / "revision.lock", "make revision"):
+    with lock.exclusive(directory / "revision.lock", "make revision"):
         yield directory / "revision"
 
 

@@ -90,7 +90,7 @@ def run(
     """
     watch = Stopwatch()
     try:
-        with lock.alone(out / "lock", "make e2e"):
+        with lock.exclusive(out / "lock", "make e2e"):
             steps = (
                 functools.partial(
                     _build, wanted, plan, out, f"{number}/{len(plans)}: {plan.name}", kept

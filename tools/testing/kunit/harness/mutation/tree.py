@@ -40,7 +40,7 @@ class MutatedTree:
         """Prepare the tree, and keep other runs out. Raises WorkTreeError."""
         builddir.mark(self.wanted.build)
         self.out.mkdir(parents=True, exist_ok=True)
-        with lock.alone(self.out / "lock", "make mutants"):
+        with lock.exclusive(self.out / "lock", "make mutants"):
             if self.path.exists():
                 self.repair()
             worktree.prepare(self.wanted, self._name, self._more)

@@ -127,7 +127,7 @@ def opened(directory: Path, command: str, name: str) -> Iterator[Journal]:
     The journal is removed when the block succeeds. Raises WorkTreeError if another run of the
     same command is active.
     """
-    with lock.alone(directory.with_suffix(".lock"), command):
+    with lock.exclusive(directory.with_suffix(".lock"), command):
         since = _since(directory, name)
         if since is None:
             shutil.rmtree(directory, ignore_errors=True)
