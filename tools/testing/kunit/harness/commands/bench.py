@@ -13,9 +13,10 @@ from harness.bench import costs as bench_costs
 from harness.bench import plot, text
 from harness.bench.costs import Barriers, BenchError, Costs
 from harness.bench.text import Measured
-from harness.kernel import image, machine, qemu
+from harness.kernel import image, machine
 from harness.kernel.finding import Finding, Kind, Status
 from harness.kernel.kernel import Kernel
+from harness.kernel.qemu import MAX_CPU
 from harness.matrix import rows as matrix_rows
 from harness.request import settings
 from harness.request.settings import DATA, Settings, check_flavour
@@ -37,7 +38,7 @@ PARTS_OF = "series"
 # Each instruction takes a nanosecond of the guest's time. Only idling takes time besides.
 COUNTING = "-icount shift=0,sleep=off"
 # KVM cannot count instructions, so use QEMU's CPU even on arm64 hosts.
-CPU = qemu.MAX_CPU
+CPU = MAX_CPU
 # In seconds.
 GUEST_TIME = 600
 
@@ -56,26 +57,28 @@ def main(environ: Mapping[str, str]) -> int:
     request = settings.read(environ)
     flavours, configs = choose(environ.get("FLAVOURS", ""), environ.get("CONFIGS", ""))
     wanted = debian.resolve(request)
-    how = How(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
+    options = Options(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
     machine.ensure_tools(wanted, *picture.needs())
     out = builddir.results(wanted.build, "bench")
     with journal.of_command("make bench", wanted, environ) as kept:
         found = [
             kept_or_measured(
-                replace(wanted, flavour=flavour, config=f"{config}-{FRAGMENT}"), how, out, kept
+                replace(wanted, flavour=flavour, config=f"{config}-{FRAGMENT}"), options, out, kept
             )
             for config in configs
             for flavour in flavours
         ]
-        return publish(wanted, found, how, out, Path(environ.get("PLOTS") or out))
+        return publish(wanted, found, options, out, Path(environ.get("PLOTS") or out))
 
 
-def publish(wanted: Settings, found: Sequence[Measured], how: "How", out: Path, shown: Path) -> int:
+def publish(
+    wanted: Settings, found: Sequence[Measured], options: "Options", out: Path, shown: Path
+) -> int:
     """Write the results to out, tables and pictures to shown. Return the exit status."""
     judged = judge_all(found)
     heading = f"make bench of {tested.revision(wanted)} on {machine.description()}"
-    if how.arguments:
-        heading += f"\nkernel arguments: {' '.join(how.arguments)}"
+    if options.arguments:
+        heading += f"\nkernel arguments: {' '.join(options.arguments)}"
     text.write_json(found, heading, out / "bench.json")
     results.write_junit(judged, out / "bench.xml")
     table = text.tables(found)
@@ -95,26 +98,26 @@ def choose(flavours: str, configs: str) -> tuple[list[str], list[str]]:
 
 
 @dataclass(frozen=True)
-class How:
+class Options:
     """Kernel arguments, and whether to count barriers."""
 
     arguments: tuple[str, ...]
     barriers: bool
 
 
-def kept_or_measured(wanted: Settings, how: How, out: Path, kept: Journal) -> Measured:
+def kept_or_measured(wanted: Settings, options: Options, out: Path, kept: Journal) -> Measured:
     """The measurements of the interrupted run, or new ones."""
     name = f"{wanted.flavour} {wanted.config}"
     known = kept.find(name, Measured)
     if known:
         return replace(known, run=replace(known.run, kept=len(known.run.cases)))
-    found = measure(wanted, how, out)
+    found = measure(wanted, options, out)
     if journal.is_worth_keeping(found.run):
         kept.put(name, found)
     return found
 
 
-def measure(wanted: Settings, how: How, out: Path) -> Measured:
+def measure(wanted: Settings, options: Options, out: Path) -> Measured:
     """Build and boot a kernel and read its measurements. Errors are part of the result."""
     watch = Stopwatch()
     config = wanted.config[: -len(FRAGMENT) - 1]
@@ -129,12 +132,12 @@ def measure(wanted: Settings, how: How, out: Path) -> Measured:
         else:
             version = versions.parse(wanted.base)
             expected = judge.read_expectation(EXPECTED, wanted.flavour, config, version)
-            how_to_boot = boot_arguments(COUNTING, how.arguments)
+            how_to_boot = boot_arguments(COUNTING, options.arguments)
             verdict = kernelrun.judged(kernel, expected, GUEST_TIME, how_to_boot, CPU)
             cases = kernelrun.case_results(verdict)
             costs = bench_costs.read(kernel.log("console").read_text(errors="replace"))
-            if how.barriers:
-                barriers = trace(wanted, how, kernel.build_dir, costs.facts.section, out)
+            if options.barriers:
+                barriers = trace(wanted, options, kernel.build_dir, costs.facts.section, out)
     except KunitError as error:
         cases = (results.preparation(error),)
     say(f"{name}: {len(costs.rows)} measurements in {watch.seconds:.0f} s")
@@ -160,7 +163,7 @@ def boot_arguments(qemu: str, arguments: Sequence[str]) -> list[str]:
     return [SUITE, f"--qemu_args={qemu}", *(f"--kernel_args={word}" for word in arguments)]
 
 
-def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) -> Barriers:
+def trace(wanted: Settings, options: Options, build_dir: Path, section: int, out: Path) -> Barriers:
     """Boot again, with devices up to one section, and count the barriers of each measurement.
 
     Raises KunitError.
@@ -175,7 +178,7 @@ def trace(wanted: Settings, how: How, build_dir: Path, section: int, out: Path) 
     few = ["memmap_bench.rounds=2", f"memmap_bench.largest={section >> 20}"]
     try:
         qemu = f"{COUNTING} {bench_barriers.arguments(functions, log)}"
-        console = kernel.boot(GUEST_TIME, boot_arguments(qemu, [*few, *how.arguments]), CPU)
+        console = kernel.boot(GUEST_TIME, boot_arguments(qemu, [*few, *options.arguments]), CPU)
         with log.open(encoding="utf-8", errors="replace") as lines:
             windows = bench_barriers.count(lines, functions)
     finally:

@@ -47,7 +47,7 @@ _NOT_KNOWN_TO_COCCINELLE: dict[tuple[str, str], str] = {
 
 
 @dataclass(frozen=True)
-class Scene:
+class Context:
     """The tree to check, the commit that it started from, and the exported series."""
 
     wanted: Settings
@@ -84,7 +84,7 @@ class Check:
     """A checker. It returns findings, a line each."""
 
     name: str
-    do: Callable[[Scene], list[str]]
+    do: Callable[[Context], list[str]]
     needs: tuple[Requirement, ...] = ()
 
 
@@ -104,50 +104,50 @@ def main(environ: Mapping[str, str]) -> int:
     packages.ensure([*machine.for_build(wanted), *needed])
     out = builddir.results(wanted.build, "lint")
     origin = worktree.stack(replace(wanted, flavour="stock"), with_tests=False).commit
-    scene = Scene(wanted, worktree.prepare(wanted), origin, mails.export(wanted), out)
+    context = Context(wanted, worktree.prepare(wanted), origin, mails.export(wanted), out)
     found = 0
     watch = Stopwatch()
     for number, one in enumerate(CHECKS, 1):
         watch.say(f"{number}/{len(CHECKS)}: {one.name} ...")
-        for line in one.do(scene):
+        for line in one.do(context):
             print(f"{one.name}: {line}", flush=True)
             found += 1
     watch.say(f"{found or 'no'} findings")
     return int(ExitStatus.FAILED if found else ExitStatus.OK)
 
 
-def checkpatch(scene: Scene) -> list[str]:
+def checkpatch(context: Context) -> list[str]:
     """Run the tree's checkpatch.pl on each mail."""
     found: list[str] = []
-    for series in scene.series:
+    for series in context.series:
         entry = any("MAINTAINERS" in diff.files(mail.read_bytes()) for mail in series.mails)
         for mail in series.mails:
-            for remark in remarks.checkpatch(scene.tree, mail) or ():
+            for remark in remarks.checkpatch(context.tree, mail) or ():
                 is_known = remark.kind in _NOT_KNOWN_TO_CHECKPATCH
                 if not is_known or (remark.kind == "FILE_PATH_CHANGES" and not entry):
                     found.append(f"{series.name}/{mail.name}: {remark}")
     return found
 
 
-def kernel_doc(scene: Scene) -> list[str]:
+def kernel_doc(context: Context) -> list[str]:
     """Run kernel-doc on the comments in touched files."""
-    argv = ["perl", "scripts/kernel-doc", "-none", *scene.touched(".c", ".h")]
-    done = process.run(argv, cwd=str(scene.tree), expect=range(256))
+    argv = ["perl", "scripts/kernel-doc", "-none", *context.touched(".c", ".h")]
+    done = process.run(argv, cwd=str(context.tree), expect=range(256))
     return _lines(done.stderr + done.stdout, r"^\S+:\d+: (?:warning|error): ")
 
 
-def codespell(scene: Scene) -> list[str]:
+def codespell(context: Context) -> list[str]:
     """Look for misspelled words. Host tests misspell some on purpose."""
     tests = "tools/testing/kunit/tests/"
     files = [f for f in _tracked() if not f.startswith(tests) and f != "COPYING"]
-    covers = [str(s.directory / mails.COVER) for s in scene.series]
+    covers = [str(s.directory / mails.COVER) for s in context.series]
     # mm/damon, and libnvdimm's devices.
     argv = ["codespell", "--quiet-level=3", "--ignore-words-list=damon,nd", *files, *covers]
     done = process.run(argv, cwd=str(REPO), expect=range(256))
     return _lines(done.stdout, r"==>")
 
 
-def shellcheck(_: Scene) -> list[str]:
+def shellcheck(_: Context) -> list[str]:
     """Check shell scripts."""
     scripts = [f for f in _tracked() if f.endswith(".sh") or _is_shell(REPO / f)]
     # SC3043: dash and busybox support "local".
@@ -155,12 +155,12 @@ def shellcheck(_: Scene) -> list[str]:
     return _lines(process.run(argv, cwd=str(REPO), expect=(0, 1)).stdout, ".")
 
 
-def mypy(_: Scene) -> list[str]:
+def mypy(_: Context) -> list[str]:
     """Check types, as make check does."""
     return [line for finding in host_tests.type_check().findings for line in finding.log]
 
 
-def python(_: Scene) -> list[str]:
+def python(_: Context) -> list[str]:
     """Check the format of the Python code, and run pyflakes on it."""
     sources = ["altmap", "kunit.py", "harness", "tests"]
     found: list[str] = []
@@ -189,45 +189,45 @@ def _lines(text: str, pattern: str) -> list[str]:
     return [line for line in text.splitlines() if re.search(pattern, line)]
 
 
-def gcc(scene: Scene) -> list[str]:
+def gcc(context: Context) -> list[str]:
     """Compile touched files with W=1."""
-    return _compile(scene, "gcc", "W=1")
+    return _compile(context, "gcc", "W=1")
 
 
-def sparse(scene: Scene) -> list[str]:
+def sparse(context: Context) -> list[str]:
     """Run sparse. The kernel's own code has findings, so report only added lines."""
-    return scene.about_our_lines(_compile(scene, "gcc", "C=2"))
+    return context.about_our_lines(_compile(context, "gcc", "C=2"))
 
 
-def clang(scene: Scene) -> list[str]:
+def clang(context: Context) -> list[str]:
     """Compile with clang and W=1, if clang is new enough for the kernel."""
     if packages.version("clang") < CLANG_NEEDED:
         say("  skipped: the kernel needs a newer clang")
         return []
-    return _compile(scene, "clang", "W=1", "--make_options=LLVM=1")
+    return _compile(context, "clang", "W=1", "--make_options=LLVM=1")
 
 
-def _compile(scene: Scene, name: str, what: str, *more: str) -> list[str]:
+def _compile(context: Context, name: str, what: str, *more: str) -> list[str]:
     """The messages from compiling the objects in a build directory for this compiler."""
-    build_dir = scene.tree / f".lint-{name}"
-    kernel = Kernel(scene.tree, scene.wanted, scene.out, name, build_dir)
+    build_dir = context.tree / f".lint-{name}"
+    kernel = Kernel(context.tree, context.wanted, context.out, name, build_dir)
     failed = kernel.configure(COMPILE_TIME, *more)
     if failed:
         raise CommandError(failed.text, "see the log", "\n".join(failed.log))
-    variables = [*remarks.make_variables(scene.wanted, *more), what]
+    variables = [*remarks.make_variables(context.wanted, *more), what]
     said, _ = remarks.compile_objects(
-        scene.tree, build_dir, variables, scene.objects, kernel.log(what), COMPILE_TIME
+        context.tree, build_dir, variables, context.objects, kernel.log(what), COMPILE_TIME
     )
-    return [line for line in said if scene.is_ours(line)]
+    return [line for line in said if context.is_ours(line)]
 
 
-def coccinelle(scene: Scene) -> list[str]:
+def coccinelle(context: Context) -> list[str]:
     """Run the kernel's semantic patches that have a report mode."""
-    files = [name for name in scene.touched(".c") if _OURS.match(name)]
+    files = [name for name in context.touched(".c") if _OURS.match(name)]
     found: list[str] = []
     rules = [
         (rule, rule.read_text(errors="replace"))
-        for rule in sorted((scene.tree / "scripts/coccinelle").rglob("*.cocci"))
+        for rule in sorted((context.tree / "scripts/coccinelle").rglob("*.cocci"))
     ]
     rules = [(rule, text) for rule, text in rules if "virtual report" in text]
     for number, (rule, text) in enumerate(rules, 1):
@@ -236,8 +236,8 @@ def coccinelle(scene: Scene) -> list[str]:
         given = re.search(r"^// Options: (.*)$", text, re.MULTILINE)
         argv = ["spatch", "-D", "report", "--no-show-diff", "--very-quiet"]
         argv += [*(given[1].split() if given else ()), "--cocci-file", str(rule), *files]
-        done = process.run(argv, cwd=str(scene.tree), expect=range(256))
-        for line in scene.about_our_lines(_lines(done.stdout, r"^[^\s:]+:\d+:")):
+        done = process.run(argv, cwd=str(context.tree), expect=range(256))
+        for line in context.about_our_lines(_lines(done.stdout, r"^[^\s:]+:\d+:")):
             if (rule.name, line.partition(":")[0]) not in _NOT_KNOWN_TO_COCCINELLE:
                 found.append(f"{rule.name}: {line}")
     return found
