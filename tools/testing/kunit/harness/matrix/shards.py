@@ -88,7 +88,7 @@ def find(directory: Path) -> list[Part]:
         )
     parts = [read_part(path) for path in paths]
     for path, part in zip(paths, parts):
-        _check_kinship(path, part, paths[0], parts[0])
+        _require_same_run(path, part, paths[0], parts[0])
     numbers = [part.shard.number for part in parts]
     for number in numbers:
         if numbers.count(number) > 1:
@@ -98,7 +98,7 @@ def find(directory: Path) -> list[Part]:
     return parts
 
 
-def _check_kinship(path: Path, part: Part, first_path: Path, first: Part) -> None:
+def _require_same_run(path: Path, part: Part, first_path: Path, first: Part) -> None:
     for what, one, other in (
         ("counts of shards", part.shard.of, first.shard.of),
         ("revisions", part.revision, first.revision),

@@ -36,10 +36,10 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Mu
     known = {scenario.name for scenario in scenarios if PAGE in scenario.pages}
     found = [m for m in mutation_mutant.read_patches() if m.scenarios]
     for mutant in found:
-        strangers = sorted(set(mutant.scenarios) - known)
-        if strangers:
+        unknown = sorted(set(mutant.scenarios) - known)
+        if unknown:
             raise UsageError(
-                f"{mutant.name}: there is no scenario '{strangers[0]}' for {PAGE}",
+                f"{mutant.name}: there is no scenario '{unknown[0]}' for {PAGE}",
                 f"choose from: {' '.join(sorted(known))}",
             )
     return mutation_mutant.choose(found, globs) if found else []

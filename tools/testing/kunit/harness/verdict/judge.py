@@ -43,10 +43,10 @@ class Expectation:
     skips: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        strangers = (self.failing | frozenset(self.skips)) - self.cases
-        if strangers:
+        unknown = (self.failing | frozenset(self.skips)) - self.cases
+        if unknown:
             raise UsageError(
-                f"expected/ names a case that is not in expected/cases: {min(strangers)}",
+                f"expected/ names a case that is not in expected/cases: {min(unknown)}",
                 "correct the name, or add the case to expected/cases",
             )
 
