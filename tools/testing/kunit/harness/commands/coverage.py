@@ -98,7 +98,7 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
             what: gcov.merge(paths, source, out / f"{what}.info") for what, paths in traces.items()
         }
         gcov.pages([out / "both.info"], source, out / "html")
-        report = text.look(touched, seen, reasons)
+        report = text.compare(touched, seen, reasons)
         found.append(report.result)
         lines += ["", *report.lines, "", f"line by line: {shown / 'html/index.html'}"]
     results.write(found, out / "coverage")

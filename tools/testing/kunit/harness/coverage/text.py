@@ -72,7 +72,7 @@ def read_reasons(path: Path = REASONS) -> Reasons:
     return found
 
 
-def look(touched: Touched, seen: Mapping[str, Trace], reasons: Reasons) -> Report:
+def compare(touched: Touched, seen: Mapping[str, Trace], reasons: Reasons) -> Report:
     """Compare touched lines with coverage. The last entry of seen is the total."""
     everything = list(seen.values())[-1]
     before = [""] * (len(seen) - 1)

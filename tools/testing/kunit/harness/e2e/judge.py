@@ -32,7 +32,7 @@ class Seen:
     trouble: tuple[Finding, ...] = ()
 
 
-def look(ended: Ended, cases: Sequence[Case]) -> Seen:
+def read(ended: Ended, cases: Sequence[Case]) -> Seen:
     """The results of all cases up to the one in which the guest died, if it did."""
     lines = [ktap.strip_timestamp(line.rstrip()) for line in ended.console.splitlines()]
     start = next((n for n, line in enumerate(lines) if _START.match(line)), None)

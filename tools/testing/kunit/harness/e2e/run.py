@@ -225,7 +225,7 @@ class Trial:
         def answer(request: str, memory: Memory) -> str | None:
             return host.answer(self._scenario, request, memory)
 
-        return judge.look(self._guest.boot(overlay, memory, log, answer), cases)
+        return judge.read(self._guest.boot(overlay, memory, log, answer), cases)
 
     def _recorded(self, finding: Finding) -> CaseResult:
         """A finding that belongs to no case, on a flavour that is only recorded."""

@@ -102,7 +102,7 @@ def _call(line: CommandLine, tree: Path) -> int:
     if line.subcommand not in options.BUILDING or not build.is_ours():
         checkout.report_changes(tree)
         return _hand_over(line, tree)[0]
-    made = build.look()
+    made = build.state()
     if line.subcommand == "run" and build.bring_up_to_date(made):
         return _hand_over(incremental.just_boot(line), tree)[0]
     build.forget()

@@ -60,7 +60,7 @@ class Build:
         known = self._line.arch == "arm64" and configs == [str(options.ARM64_QEMU_CONFIG)]
         return known and self._directory.parent == self._tree
 
-    def look(self) -> Made | None:
+    def state(self) -> Made | None:
         """What an image would be made of now, or None if that is unknown.
 
         Prints a note about uncommitted changes.

@@ -71,7 +71,7 @@ class Kernel:
         known = incremental.Build(self._line("build"), self._tree)
         if not known.is_ours():
             return self._made("build", Kind.BUILD, timeout)
-        made = known.look()
+        made = known.state()
         if known.is_up_to_date(made):
             return None
         known.forget()

@@ -53,7 +53,7 @@ class Again(unittest.TestCase):
         self.write(f".kunit-4k/{image.IMAGE}", "image 1")
         keep_record(self.directory, "mm/rmap.o", "mm/rmap.c", [])
         build = self.build()
-        build.remember(build.look())
+        build.remember(build.state())
 
     def write(self, name: str, text: str) -> None:
         path = self.tree / name
@@ -87,7 +87,7 @@ class Again(unittest.TestCase):
 
     def is_up_to_date(self, *words: str) -> bool:
         build = self.build(*words)
-        return build.bring_up_to_date(build.look())
+        return build.bring_up_to_date(build.state())
 
     def test_nothing_has_changed(self) -> None:
         self.assertTrue(self.is_up_to_date())
@@ -96,7 +96,7 @@ class Again(unittest.TestCase):
     def test_an_image_is_up_to_date_only_if_nothing_has_changed(self) -> None:
         def is_known(*words: str) -> bool:
             build = self.build(*words)
-            return build.is_up_to_date(build.look())
+            return build.is_up_to_date(build.state())
 
         self.assertTrue(is_known())
         self.assertFalse(is_known("--kconfig_add=CONFIG_X=y"))
@@ -107,7 +107,7 @@ class Again(unittest.TestCase):
         self.write_and_commit("mm/rmap.c", "int committed;\n")
         self.assertFalse(is_known())
         build = self.build()
-        build.remember(build.look())
+        build.remember(build.state())
         self.assertTrue(is_known())
         self.write(f".kunit-4k/{image.IMAGE}", "another image")
         self.assertFalse(is_known())

@@ -100,7 +100,7 @@ class Report(Directory):
         seen: dict[str, gcov.Trace] = {"suites": {"mm/sparse.c": ran}}
         seen["both"] = seen["suites"]
         found = coverage_text.read_reasons(self.file(reasons, "uncovered"))
-        return coverage_text.look(self.touched, seen, found)
+        return coverage_text.compare(self.touched, seen, found)
 
     def test_all_ran(self) -> None:
         report = self.look(Ran({7: 2, 8: 1}, {7: [1, 1]}))

@@ -183,7 +183,7 @@ CASES = (Case("first", (Line("run", "ndctl list"),)), Case("second", (Line("run"
 
 class Judging(unittest.TestCase):
     def look(self, console: str, timed_out: bool = False) -> list[tuple[str, Status]]:
-        self.seen = judge.look(Ended(console, timed_out), CASES)
+        self.seen = judge.read(Ended(console, timed_out), CASES)
         return [(outcome.name, outcome.status) for outcome in self.seen.outcomes]
 
     def finding(self, kind: Kind) -> Finding:
