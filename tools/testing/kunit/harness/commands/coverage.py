@@ -149,7 +149,7 @@ def suites_scenario() -> Scenario:
         cpus=1,
         seconds=SUITES_SILENCE,
         arguments=f"kunit.enable=1 {arguments}",
-        devices=(Device(int(size) << 20, int(address, 16), is_told=False),),
+        devices=(Device(int(size) << 20, int(address, 16), is_described=False),),
         pages=PAGES,
         failing={},
         recorded=(),

@@ -151,9 +151,9 @@ class Judge:
         self._plan = plan
         self._history = history
         self._watch = Stopwatch()
-        self._told = ""
+        self._reported = ""
         self._shown: float | None = None
-        self._run = SeriesRun(wanted, series, kept, self._tell)
+        self._run = SeriesRun(wanted, series, kept, self._report_faults)
 
     def verdict(self, older: Series | None) -> Report:
         """Return the verdict. Raises KunitError."""
@@ -201,13 +201,13 @@ class Judge:
             judged, plan.configs, plan.tips, plan.tip_only, seconds, unfinished=unfinished
         )
 
-    def _tell(self) -> None:
+    def _report_faults(self) -> None:
         """Report new faults on the terminal and update the page."""
         report = self._report(Word.RUNNING)
-        told = revision_text.headline(report)
-        if report.new.faults and told != self._told:
-            self._told = told
-            self._watch.say(told)
+        headline = revision_text.headline(report)
+        if report.new.faults and headline != self._reported:
+            self._reported = headline
+            self._watch.say(headline)
             for line in revision_text.first_words(report):
                 say(f"    {line}")
         # Results of an earlier run come too quickly for a page each.

@@ -177,7 +177,7 @@ class Guest:
             raise CommandError("QEMU wrote no device tree", "see its message above", text)
         source = path.with_suffix(".dts")
         _checked(["dtc", "-q", "-I", "dtb", "-O", "dts", "-o", str(source), str(dump)])
-        nodes = "".join(_node(device) for device in self._scenario.devices if device.is_told)
+        nodes = "".join(_node(device) for device in self._scenario.devices if device.is_described)
         with open(source, "a", encoding="utf-8") as file:
             file.write(f"/ {{\n{nodes}}};\n")
         _checked(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(path), str(source)])

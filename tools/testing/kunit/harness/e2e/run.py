@@ -145,8 +145,8 @@ def _boot(
         steps.append(functools.partial(kept.run, _unit(plan, scenario), trial.run))
     # A guest keeps one CPU busy.
     runs = tasks.in_turn(steps, wanted.at_once)
-    told = zip(plan.scenarios, runs)
-    for title, variants in itertools.groupby(told, key=lambda entry: entry[0].name):
+    pairs = zip(plan.scenarios, runs)
+    for title, variants in itertools.groupby(pairs, key=lambda pair: pair[0].name):
         cases: list[CaseResult] = []
         seconds, old = 0.0, 0
         for _, ran in variants:

@@ -34,12 +34,12 @@ class ScenarioError(UsageError):
 class Device:
     """Persistent memory: size bytes at a physical address.
 
-    is_told: the device tree describes it. Otherwise the guest's kernel does not know it.
+    is_described: the device tree describes it. Otherwise the guest's kernel does not know it.
     """
 
     size: int
     address: int
-    is_told: bool = True
+    is_described: bool = True
 
     @property
     def end(self) -> int:

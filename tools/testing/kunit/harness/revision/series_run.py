@@ -32,7 +32,7 @@ class BaseError(KunitError):
 class SeriesRun:
     """Applies, builds and boots a series. wanted.flavour is its base.
 
-    Calls seen whenever so_far() has a new result.
+    Calls on_result whenever so_far() has a new result.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class SeriesRun:
         wanted: Settings,
         series: Series,
         kept: Archive,
-        seen: Callable[[], None] = lambda: None,
+        on_result: Callable[[], None] = lambda: None,
     ) -> None:
         self._wanted = worktree.fix_start(wanted, series.start)
         self._series = series
         self._builds = Builds(self._wanted, kept)
         self._watch = Stopwatch()
-        self._seen = seen
+        self._on_result = on_result
         onto = wanted.flavour if not wanted.ksrc else f"{wanted.ksrc}"
         self.judged = Judged(series, onto)
         self.judged.states = [State(0, "base", "ok")]
@@ -88,7 +88,7 @@ class SeriesRun:
         """Build and boot the base. Raises BaseError if that fails."""
         state = self.judged.base
         for config in configs:
-            self._tell(state, config)
+            self._say(state, config)
             boot = self._builds.begin((), config, Limits())
             outcome = self._outcome(boot, (), config, Limits(), lambda o: o.death is not None)
             run = outcome.run
@@ -105,7 +105,7 @@ class SeriesRun:
                     "\n".join(outcome.death.log),
                 )
             state.outcomes[config] = outcome
-            self._seen()
+            self._on_result()
 
     def try_patches(self, configs: Sequence[str]) -> None:
         """Build and boot each state that applies, and record its faults."""
@@ -122,7 +122,7 @@ class SeriesRun:
             state = self.judged.states[member.number]
             patches = self._series.patches(member.number)
             for config in configs:
-                self._tell(state, config)
+                self._say(state, config)
                 # First, so that the work tree goes forward only.
                 before = self._warnings(member, self._series.before(member.number), config)
                 speaks = functools.partial(self._speaks_against, member, progress[config])
@@ -131,7 +131,7 @@ class SeriesRun:
                 outcome = self._outcome(boot, patches, config, limit, speaks)
                 self.judged.faults += progress[config].step(state, outcome)
                 self._compare_warnings(member, state, config, before)
-                self._seen()
+                self._on_result()
 
     def _speaks_against(self, member: Member, progress: Progress, outcome: Outcome) -> bool:
         """Whether an outcome counts against a patch or, after the last one, against the series."""
@@ -150,7 +150,7 @@ class SeriesRun:
                 log = tuple(map(str, errors))
                 finding = Finding(Kind.CHECKPATCH, f"checkpatch: {len(errors)} errors", log)
                 self._blame(member, finding)
-        self._seen()
+        self._on_result()
 
     def _warnings(self, member: Member, count: int, config: str) -> tuple[str, ...] | None:
         """The W=1 warnings for the files of a patch, or None if the state does not build."""
@@ -185,7 +185,7 @@ class SeriesRun:
         state, patches = self.judged.states[-1], self._series.patches(len(self._series.members))
 
         def build(config: str) -> tuple[str, Callable[[], Run]]:
-            self._tell(state, config)
+            self._say(state, config)
             return config, self._builds.begin(patches, config, self._limit(config))
 
         known = self.judged.tip | state.outcomes
@@ -198,7 +198,7 @@ class SeriesRun:
                     boot, patches, config, limit, lambda o: bool(self._tip_faults(o))
                 )
                 self.judged.tip[config] = known[config]
-                self._seen()
+                self._on_result()
         self.judged.tip = {config: known[config] for config in known if config in configs}
 
     def so_far(self) -> Judged:
@@ -259,7 +259,7 @@ class SeriesRun:
         nearest = found.get(config) or next(iter(found.values()), None)
         return limits(nearest.run if nearest else None)
 
-    def _tell(self, state: State, config: str) -> None:
+    def _say(self, state: State, config: str) -> None:
         total = len(self._series.members)
         what = f"patch {state.number}/{total}: {state.title}" if state.number else "the base"
         self._watch.say(f"{config}: {what} ...")

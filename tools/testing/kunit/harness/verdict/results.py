@@ -194,14 +194,14 @@ def table(runs: Sequence[RunResult], statuses: Sequence[Status]) -> list[str]:
     return columns(rows)
 
 
-def in_words(runs: Sequence[RunResult], heading: str, told: Sequence[str]) -> str:
+def in_words(runs: Sequence[RunResult], heading: str, figures: Sequence[str]) -> str:
     """The heading, the unexpected results, the table and the totals."""
     lines = [*map(cut, heading.splitlines()), ""]
     for run in runs:
         if run.findings:
             lines += _failures(run) + [""]
     passed, failed = totals(runs)
-    lines += [*map(cut, told), ""]
+    lines += [*map(cut, figures), ""]
     lines += [f"{r.name}: {from_earlier(r.kept, len(r.cases))}" for r in runs if r.kept]
     flaky = sum(len(run.flaky) for run in runs)
     if flaky:
