@@ -118,7 +118,7 @@ class MutantBuilds:
         free = [self._boot_kernel(slot) for slot in range(self.wanted.at_once + 1)]
 
         def boots() -> Iterator[Callable[[], tuple[Mutant, Kernel, Outcome]]]:
-            """Build each mutant for a kernel that does not run."""
+            """Build the mutants, and yield the boot of each."""
             for mutant in mutants:
                 outcome = self._build(mutant, free[0])
                 if outcome:

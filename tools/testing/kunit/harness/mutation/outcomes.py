@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What came of mutants: who noticed which, and what nobody did."""
+"""The results of mutants: which cases caught each of them, and which mutants none did."""
 
 import enum
 from collections.abc import Sequence
@@ -123,7 +123,7 @@ class Report:
 
 
 class Countdown:
-    """Adds what mutants came to with one config to a report, and says how many are left."""
+    """Collects the results of mutants with one config, and prints how many are left."""
 
     def __init__(
         self, report: Report, config: str, what: str, wanted: int, left: int, watch: Stopwatch
@@ -136,7 +136,7 @@ class Countdown:
         self._done, self._all = 0, left
 
     def take(self, mutant: Mutant, tried: Tried) -> None:
-        """Add what the next mutant came to."""
+        """Add a result to the report."""
         self._report.add(mutant, self._config, tried)
         self._report.runs += 1
         self._done += 1
