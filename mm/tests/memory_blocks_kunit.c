@@ -14,155 +14,15 @@
 #include <linux/page-flags.h>
 
 #include "alloc_fault.h"
-#include "fake_dev.h"
+#include "hotplug_blocks.h"
 #include "slab_objects.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
-#define NR_BLOCKS	3
-#define BLOCK_PAGES	PHYS_PFN(memory_block_size_bytes())
-#define MEMMAP_SIZE	(BLOCK_PAGES * sizeof(struct page))
-
-/**
- * struct blocks - the memory
- * @test: the test context
- * @dev: the claim on it
- * @added: it has been added
- */
-struct blocks {
-	struct kunit *test;
-	struct fake_dev *dev;
-	bool added;
-};
-
-static unsigned long block_pfn(const struct blocks *blocks, unsigned int i)
-{
-	return blocks->dev->pfn + i * BLOCK_PAGES;
-}
-
-static int blocks_add(struct blocks *blocks, mhp_t flags)
-{
-	struct fake_dev *dev = blocks->dev;
-	int err;
-
-	/* add_memory() makes a claim of its own. */
-	release_resource(&dev->res);
-	err = add_memory(0, PFN_PHYS(dev->pfn), NR_BLOCKS * memory_block_size_bytes(), flags);
-	blocks->added = !err;
-	if (err)
-		KUNIT_EXPECT_EQ_MSG(blocks->test, request_resource(&iomem_resource, &dev->res), 0,
-				    "a failed add_memory() has left its claim");
-	return err;
-}
-
-static int blocks_remove(struct blocks *blocks)
-{
-	struct fake_dev *dev = blocks->dev;
-	int err = 0;
-
-	if (!blocks->added)
-		return 0;
-	KUNIT_EXPECT_NO_WARN(blocks->test,
-			     err = offline_and_remove_memory(PFN_PHYS(dev->pfn),
-							     NR_BLOCKS *
-							     memory_block_size_bytes()));
-	if (err) {
-		fake_dev_abandon(dev);
-		return err;
-	}
-	blocks->added = false;
-	return request_resource(&iomem_resource, &dev->res);
-}
-
-/*
- * Remove the blocks, and also the sections that a kernel leaves behind if it does not
- * undo a failed add. Later cases must not find them.
- */
-static void blocks_put(void *data)
-{
-	struct blocks *blocks = data;
-	unsigned int i;
-
-	if (blocks_remove(blocks))
-		return;
-	mem_hotplug_begin();
-	for (i = 0; i < NR_BLOCKS; i++)
-		if (pfn_in_present_section(block_pfn(blocks, i)))
-			adapt_remove_pages(block_pfn(blocks, i), BLOCK_PAGES, NULL);
-	mem_hotplug_done();
-}
-
 static int memory_blocks_init(struct kunit *test)
 {
-	struct blocks *blocks;
-
-	if (memory_block_size_bytes() != PFN_PHYS(PAGES_PER_SECTION))
-		kunit_skip(test, "memory blocks of several sections");
-	blocks = kunit_kzalloc(test, sizeof(*blocks), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, blocks);
-	blocks->test = test;
-	blocks->dev = fake_dev_get_memory(test, NR_BLOCKS);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, blocks_put, blocks));
-	test->priv = blocks;
+	test->priv = blocks_get(test);
 	return 0;
-}
-
-/* With memmap_on_memory=force, a block holds its own memmap if the memmap fills PMDs. */
-static bool memmap_fits_on_block(mhp_t flags)
-{
-	return flags & MHP_MEMMAP_ON_MEMORY && IS_ALIGNED(MEMMAP_SIZE, PMD_SIZE);
-}
-
-/* Page j of the memmap of block i is page j of the block, or a page of system RAM. */
-static void expect_memmap(struct blocks *blocks, mhp_t flags)
-{
-	struct kunit *test = blocks->test;
-	struct fake_dev *dev = blocks->dev;
-	struct vmemmap_walk walk;
-	unsigned long j, pfn;
-	unsigned int i;
-
-	for (i = 0; i < NR_BLOCKS; i++) {
-		for (j = 0; j < MEMMAP_SIZE / PAGE_SIZE; j++) {
-			unsigned long addr = fake_dev_memmap(dev, i * BLOCK_PAGES) +
-					     j * PAGE_SIZE;
-
-			vmemmap_walk(addr, &walk);
-			KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "block %u: %#lx: hole at level %s",
-					      i, addr, walk_level_name(walk.level));
-			pfn = walk.pfn + (addr & (walk.size - 1)) / PAGE_SIZE;
-			if (memmap_fits_on_block(flags))
-				KUNIT_ASSERT_EQ_MSG(test, pfn, block_pfn(blocks, i) + j,
-						    "block %u: page frame behind %#lx", i, addr);
-			else
-				KUNIT_ASSERT_TRUE_MSG(test,
-						      pfn_valid(pfn) && !fake_dev_has(dev, pfn),
-						      "block %u: page frame %#lx behind %#lx is not in system RAM",
-						      i, pfn, addr);
-		}
-	}
-}
-
-static int count_block(struct memory_block *mem, void *nr)
-{
-	++*(unsigned int *)nr;
-	return 0;
-}
-
-/* No block has a section, a device, a memmap or a linear mapping. */
-static void expect_nothing_left(struct blocks *blocks, const char *after)
-{
-	struct fake_dev *dev = blocks->dev;
-	struct kunit *test = blocks->test;
-	unsigned int i, nr = 0;
-
-	for (i = 0; i < NR_BLOCKS; i++)
-		KUNIT_EXPECT_FALSE_MSG(test, pfn_in_present_section(block_pfn(blocks, i)),
-				       "%s: block %u has a section", after, i);
-	walk_memory_blocks(PFN_PHYS(block_pfn(blocks, 0)), NR_BLOCKS * memory_block_size_bytes(),
-			   &nr, count_block);
-	KUNIT_EXPECT_EQ_MSG(test, nr, 0, "%s: blocks that have a device", after);
-	fake_dev_expect_unmapped(test, dev, after);
 }
 
 static const struct flags_param {
@@ -182,28 +42,9 @@ static void each_block_has_its_memmap(struct kunit *test)
 	struct blocks *blocks = test->priv;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, param->flags), 0);
-	expect_memmap(blocks, param->flags);
+	blocks_expect_memmap(blocks, param->flags);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
-	expect_nothing_left(blocks, "removal");
-}
-
-static int online_movable(struct memory_block *mem, void *nr)
-{
-	mem->online_type = MMOP_ONLINE_MOVABLE;
-	++*(unsigned int *)nr;
-	return device_online(&mem->dev);
-}
-
-static int blocks_online(struct blocks *blocks)
-{
-	unsigned int nr = 0;
-	int err;
-
-	lock_device_hotplug();
-	err = walk_memory_blocks(PFN_PHYS(blocks->dev->pfn),
-				 NR_BLOCKS * memory_block_size_bytes(), &nr, online_movable);
-	unlock_device_hotplug();
-	return err ?: nr == NR_BLOCKS ? 0 : -ENODEV;
+	blocks_expect_nothing_left(blocks, "removal");
 }
 
 /*
@@ -239,7 +80,7 @@ static void each_block_spares_its_memmap(struct kunit *test)
 				    "block %u: other pages marked as memmap", block);
 	}
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
-	expect_nothing_left(blocks, "removal");
+	blocks_expect_nothing_left(blocks, "removal");
 }
 
 /*
@@ -480,7 +321,7 @@ static void refused_block_stays_offline(struct kunit *test)
 		expect_cancelled(test, watch, ADAPT_MEM_FINISH_OFFLINE, param->is_prepared);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	expect_counts(test, before, "after the first block was online alone");
-	expect_nothing_left(blocks, "removal");
+	blocks_expect_nothing_left(blocks, "removal");
 
 	watch->veto = 0;
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
@@ -522,7 +363,7 @@ static void refused_block_stays_online(struct kunit *test)
 
 	watch->veto = 0;
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
-	expect_nothing_left(blocks, "removal");
+	blocks_expect_nothing_left(blocks, "removal");
 }
 
 /* G11: memory that is online cannot be removed. */
@@ -539,7 +380,7 @@ static void online_blocks_cannot_be_removed(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, remove_memory(start, size), -EBUSY);
 	expect_counts(test, before, "after the refusal");
 	walk_memory_blocks(start, size, test, expect_online);
-	expect_memmap(blocks, MHP_MEMMAP_ON_MEMORY);
+	blocks_expect_memmap(blocks, MHP_MEMMAP_ON_MEMORY);
 }
 
 static bool come_and_go(struct kunit *test)
@@ -585,11 +426,11 @@ static void failed_add_undoes_each_block(struct kunit *test)
 		remove_memory_block_devices(start, size);
 		unlock_device_hotplug();
 		KUNIT_ASSERT_EQ_MSG(test, err, -EEXIST, "%s", after);
-		expect_nothing_left(blocks, after);
+		blocks_expect_nothing_left(blocks, after);
 	}
 	KUNIT_EXPECT_NO_WARN(test, err = blocks_add(blocks, param->flags));
 	KUNIT_ASSERT_EQ_MSG(test, err, 0, "without such a device");
-	expect_memmap(blocks, param->flags);
+	blocks_expect_memmap(blocks, param->flags);
 }
 
 static int blocks_add_short_of(struct blocks *blocks, mhp_t flags, unsigned int nth,
@@ -624,7 +465,7 @@ static void failed_allocation_undoes_each_block(struct kunit *test)
 		if (!failed)
 			break;
 		snprintf(after, sizeof(after), "allocation %u failed", nth);
-		expect_nothing_left(blocks, after);
+		blocks_expect_nothing_left(blocks, after);
 		/* Without memory for the resource, the range counts as taken: -EEXIST. */
 		if (err && err != -ENOMEM && err != -EEXIST)
 			KUNIT_FAIL(test, "%s: error %pe", after, ERR_PTR(err));

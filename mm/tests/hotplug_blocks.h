@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory blocks that add_memory() adds, and the oracles for them: what their memmap is
+ * mapped to, and that removal leaves nothing of them. The oracles compare nothing with an
+ * earlier state, so they do not depend on the cases that ran before.
+ */
+#ifndef _MM_TESTS_HOTPLUG_BLOCKS_H
+#define _MM_TESTS_HOTPLUG_BLOCKS_H
+
+#include <kunit/test.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+
+#include "fake_dev.h"
+
+#define NR_BLOCKS	3
+#define BLOCK_SIZE	memory_block_size_bytes()
+#define BLOCK_PAGES	PHYS_PFN(BLOCK_SIZE)
+#define MEMMAP_SIZE	(BLOCK_PAGES * sizeof(struct page))
+
+/**
+ * struct blocks - the memory
+ * @test: the test context
+ * @dev: the claim on it
+ * @is_claimed: the claim is in iomem_resource. add_memory() makes a claim of its own.
+ * @present: which blocks have been added, bit by bit
+ * @is_whole: one add_memory() has added all of them, so they have a single claim
+ */
+struct blocks {
+	struct kunit *test;
+	struct fake_dev *dev;
+	bool is_claimed;
+	unsigned long present;
+	bool is_whole;
+};
+
+struct blocks *blocks_get(struct kunit *test);
+int blocks_add(struct blocks *blocks, mhp_t flags);
+int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, int nid,
+		    mhp_t flags);
+int blocks_remove(struct blocks *blocks);
+int blocks_remove_some(struct blocks *blocks, unsigned int first, unsigned int nr);
+int blocks_online(struct blocks *blocks);
+int blocks_online_one(struct blocks *blocks, unsigned int i);
+int blocks_offline_one(struct blocks *blocks, unsigned int i);
+void blocks_expect_memmap(struct blocks *blocks, mhp_t flags);
+void blocks_expect_nothing_left(struct blocks *blocks, const char *after);
+
+static inline unsigned long block_pfn(const struct blocks *blocks, unsigned int i)
+{
+	return blocks->dev->pfn + i * BLOCK_PAGES;
+}
+
+static inline u64 block_start(const struct blocks *blocks, unsigned int i)
+{
+	return PFN_PHYS(block_pfn(blocks, i));
+}
+
+/* With memmap_on_memory=force, a block holds its own memmap if the memmap fills PMDs. */
+static inline bool memmap_fits_on_block(mhp_t flags)
+{
+	return flags & MHP_MEMMAP_ON_MEMORY && IS_ALIGNED(MEMMAP_SIZE, PMD_SIZE);
+}
+
+#endif /* _MM_TESTS_HOTPLUG_BLOCKS_H */
