@@ -17,6 +17,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/node.h>
 
 typedef void *(*alloc_altmap_fn)(unsigned long size, int node,
 				 struct vmem_altmap *altmap);
@@ -160,6 +161,19 @@ static inline unsigned int adapt_max_device_order(void)
 	return MAX_FOLIO_ORDER;
 #else
 	return UINT_MAX;
+#endif
+}
+
+/*
+ * Memory notifiers were told which node gets its first memory, or loses its last, until
+ * nodes got notifiers of their own.
+ */
+static inline int adapt_changed_node(const struct memory_notify *arg)
+{
+#ifdef NODE_ADDING_FIRST_MEMORY
+	return NUMA_NO_NODE;
+#else
+	return arg->status_change_nid;
 #endif
 }
 

@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What zone and node have of memory blocks that go online and offline one by one: their
+ * spans, their struct pages, their counts, and those of a memory group.
+ *
+ * No case compares with what an earlier one left: the spans follow from the blocks that
+ * are online and from the other zones.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as G9, G12 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/list.h>
+#include <linux/memblock.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mmzone.h>
+#include <linux/page-flags.h>
+#include <linux/page-isolation.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "hotplug_blocks.h"
+#include "memremap_dev.h"
+#include "vmemmap_adapt.h"
+#include "warn_log.h"
+
+/* Page frames, or none if @start and @end are equal. */
+struct span {
+	unsigned long start;
+	unsigned long end;
+};
+
+/**
+ * struct zones_test - what each case starts with
+ * @blocks: the memory
+ * @node: the node that it goes to
+ * @zone: the zone that it goes to
+ * @before: what this zone spans without it
+ */
+struct zones_test {
+	struct blocks *blocks;
+	struct pglist_data *node;
+	struct zone *zone;
+	struct span before;
+};
+
+static struct span zone_span(const struct zone *zone)
+{
+	if (!zone->spanned_pages)
+		return (struct span) {};
+	return (struct span) {
+		zone->zone_start_pfn, zone->zone_start_pfn + zone->spanned_pages,
+	};
+}
+
+static struct span block_span(const struct blocks *blocks, unsigned int i)
+{
+	return (struct span) { block_pfn(blocks, i), block_pfn(blocks, i + 1) };
+}
+
+static struct span join(struct span a, struct span b)
+{
+	if (a.start == a.end || b.start == b.end)
+		return a.start == a.end ? b : a;
+	return (struct span) { min(a.start, b.start), max(a.end, b.end) };
+}
+
+static int zones_init(struct kunit *test)
+{
+	struct zones_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->blocks = blocks_get(test);
+	t->node = NODE_DATA(0);
+	t->zone = &t->node->node_zones[ZONE_MOVABLE];
+	t->before = zone_span(t->zone);
+	test->priv = t;
+	return 0;
+}
+
+/* The blocks that are online have no offline block between them. */
+static bool is_in_one_piece(unsigned long online)
+{
+	unsigned long first = online >> __ffs(online);
+
+	return !(first & (first + 1));
+}
+
+/* Zone and node span what they spanned before and the blocks that are online. */
+static void expect_spans(struct kunit *test, unsigned long online, const char *when)
+{
+	struct zones_test *t = test->priv;
+	struct span want = t->before, node, span;
+	unsigned long i;
+	int zid;
+
+	for_each_set_bit(i, &online, NR_BLOCKS)
+		want = join(want, block_span(t->blocks, i));
+	span = zone_span(t->zone);
+	KUNIT_EXPECT_TRUE_MSG(test, span.start == want.start && span.end == want.end,
+			      "%s: the zone spans [%#lx, %#lx), not [%#lx, %#lx)", when,
+			      span.start, span.end, want.start, want.end);
+
+	node = want;
+	for (zid = 0; zid < MAX_NR_ZONES; zid++)
+		if (zid != ZONE_MOVABLE)
+			node = join(node, zone_span(&t->node->node_zones[zid]));
+	KUNIT_EXPECT_TRUE_MSG(test, t->node->node_start_pfn == node.start &&
+			      pgdat_end_pfn(t->node) == node.end,
+			      "%s: the node spans [%#lx, %#lx), not [%#lx, %#lx)", when,
+			      t->node->node_start_pfn, pgdat_end_pfn(t->node), node.start,
+			      node.end);
+
+	/* Whoever walks a contiguous zone does not look for holes. */
+	if (online && t->zone->contiguous)
+		KUNIT_EXPECT_TRUE_MSG(test, is_in_one_piece(online),
+				      "%s: the zone has a hole, but counts as contiguous", when);
+	KUNIT_EXPECT_EQ_MSG(test, t->zone->nr_isolate_pageblock, 0,
+			    "%s: pageblocks that are isolated", when);
+}
+
+static const struct order_param {
+	const char *name;
+	mhp_t flags;
+	/* Which block goes online, and then offline, as the first, the second and the last. */
+	unsigned int online[NR_BLOCKS];
+	unsigned int offline[NR_BLOCKS];
+} order_params[] = {
+	{ "upwards, memmap on memory", MHP_MEMMAP_ON_MEMORY, { 0, 1, 2 }, { 0, 1, 2 } },
+	{ "downwards, memmap on memory", MHP_MEMMAP_ON_MEMORY, { 2, 1, 0 }, { 2, 1, 0 } },
+	{ "upwards, memmap in system RAM", MHP_NONE, { 0, 2, 1 }, { 0, 1, 2 } },
+	{ "downwards, memmap in system RAM", MHP_NONE, { 2, 0, 1 }, { 1, 2, 0 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(order, order_params, name);
+
+/*
+ * G9: whichever block goes online or offline, zone and node span exactly the first to the
+ * last block that is online. The zone counts as contiguous only without a hole.
+ *
+ *	block		|   0   |   1   |   2   |
+ *	online		|=======|       |=======|
+ *	zone		|=======================|
+ */
+static void spans_follow_online_blocks(struct kunit *test)
+{
+	const struct order_param *param = test->param_value;
+	struct zones_test *t = test->priv;
+	unsigned long online = 0;
+	char when[32];
+	int i;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(t->blocks, param->flags), 0);
+	expect_spans(test, 0, "all blocks are offline");
+	for (i = 0; i < NR_BLOCKS; i++) {
+		unsigned int block = param->online[i];
+
+		KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, block), 0);
+		online |= BIT(block);
+		snprintf(when, sizeof(when), "block %u is online", block);
+		expect_spans(test, online, when);
+	}
+	for (i = 0; i < NR_BLOCKS; i++) {
+		unsigned int block = param->offline[i];
+
+		KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, block), 0);
+		online &= ~BIT(block);
+		snprintf(when, sizeof(when), "block %u is offline", block);
+		expect_spans(test, online, when);
+		/* The zone is looked at when something of it has gone offline. */
+		if (online && t->before.start == t->before.end)
+			KUNIT_EXPECT_EQ_MSG(test, t->zone->contiguous, is_in_one_piece(online),
+					    "%s: the zone is contiguous", when);
+	}
+}
+
+/*
+ * K2: a node spans a present device although memory of other zones goes offline.
+ *
+ *	block, device	| block |       |       | dev |
+ */
+static void node_spans_device_behind_blocks(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	struct fake_dev *dev = fake_dev_get_after(test, t->blocks->dev, 1);
+	struct memremap_dev *mdev = memremap_dev_of(test, dev);
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_pages = PAGES_PER_SUBSECTION), 0);
+	expect_spans(test, 0, "there is a device");
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
+	expect_spans(test, BIT(0), "the block is online");
+	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
+	expect_spans(test, 0, "the block is offline");
+	KUNIT_EXPECT_GE_MSG(test, pgdat_end_pfn(t->node), dev->pfn + PAGES_PER_SUBSECTION,
+			    "the end of the node, and of the device");
+}
+
+static const struct flags_param {
+	const char *name;
+	mhp_t flags;
+} flags_params[] = {
+	{ "memmap on memory", MHP_MEMMAP_ON_MEMORY },
+	{ "memmap in system RAM", MHP_NONE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(flags, flags_params, name);
+
+/* Describe what is wrong with a struct page of memory that is online, or return NULL. */
+static const char *wrong_page(const struct page *page)
+{
+	if (page_zonenum(page) != ZONE_MOVABLE)
+		return "is in another zone";
+	if (page_to_nid(page) != 0)
+		return "is in another node";
+	if (PageReserved(page))
+		return "is reserved";
+	if (PageOffline(page))
+		return "is offline";
+	return NULL;
+}
+
+/*
+ * G12: the kernel initializes each struct page of a block that goes online, whatever it
+ * held before. The pageblocks are movable, except for those of the memmap.
+ */
+static void each_online_page_is_initialized(struct kunit *test)
+{
+	const struct flags_param *param = test->param_value;
+	/* With little memory, all pageblocks are of one type, which is that of zero. */
+	int movable = page_group_by_mobility_disabled ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
+	struct zones_test *t = test->priv;
+	unsigned long memmap = memmap_fits_on_block(param->flags) ? MEMMAP_SIZE / PAGE_SIZE : 0;
+	unsigned long pfn, end = block_pfn(t->blocks, 2);
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, param->flags), 0);
+	memset(pfn_to_page(block_pfn(t->blocks, 0)), 0xff, 2 * MEMMAP_SIZE);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
+	for (pfn = block_pfn(t->blocks, 0); pfn < end; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+		const char *wrong = wrong_page(page);
+		bool is_memmap = (pfn - t->blocks->dev->pfn) % BLOCK_PAGES < memmap;
+		int type;
+
+		KUNIT_ASSERT_NULL_MSG(test, wrong, "page frame %#lx %s", pfn, wrong);
+		if (!pageblock_aligned(pfn))
+			continue;
+		type = get_pageblock_migratetype(page);
+		KUNIT_ASSERT_EQ_MSG(test, type, is_memmap ? MIGRATE_UNMOVABLE : movable,
+				    "migratetype of the pageblock at page frame %#lx", pfn);
+	}
+}
+
+/*
+ * G9: a zone that already has memory keeps its lists of free pages per CPU when more goes
+ * online. The kernel threads of the node keep running while it has any memory.
+ */
+static void second_block_keeps_what_zone_has(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	struct per_cpu_pages __percpu *lists;
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
+	lists = t->zone->per_cpu_pageset;
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
+	KUNIT_EXPECT_TRUE_MSG(test, t->zone->per_cpu_pageset == lists,
+			      "the zone has other lists of free pages per CPU");
+	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 1), 0);
+	KUNIT_EXPECT_TRUE_MSG(test, t->zone->per_cpu_pageset == lists,
+			      "the zone has other lists of free pages per CPU");
+	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, t->node->kswapd, "kswapd has stopped");
+#ifdef CONFIG_COMPACTION
+	KUNIT_EXPECT_NOT_NULL_MSG(test, t->node->kcompactd, "kcompactd has stopped");
+#endif
+	KUNIT_EXPECT_TRUE_MSG(test, node_state(0, N_MEMORY), "the node has no memory");
+}
+
+/**
+ * struct node_watch - whether the node gets its first memory or loses its last
+ * @nb: the notifier
+ * @nr: how many announcements there were
+ * @nr_changes: how many of these named a node
+ */
+struct node_watch {
+	struct notifier_block nb;
+	unsigned int nr;
+	unsigned int nr_changes;
+};
+
+static int node_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct node_watch *watch = container_of(nb, struct node_watch, nb);
+
+	if (action != MEM_GOING_ONLINE && action != MEM_ONLINE &&
+	    action != MEM_GOING_OFFLINE && action != MEM_OFFLINE)
+		return NOTIFY_OK;
+	watch->nr++;
+	watch->nr_changes += adapt_changed_node(data) != NUMA_NO_NODE;
+	return NOTIFY_OK;
+}
+
+/* G10: a node that has other memory neither gets its first memory nor loses its last. */
+static void node_has_memory_all_the_time(struct kunit *test)
+{
+	struct node_watch watch = { .nb.notifier_call = node_notify };
+	struct zones_test *t = test->priv;
+	int err;
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, register_memory_notifier(&watch.nb), 0);
+	err = blocks_online_one(t->blocks, 0) ?: blocks_offline_one(t->blocks, 0);
+	unregister_memory_notifier(&watch.nb);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ_MSG(test, watch.nr, 4, "announcements");
+	KUNIT_EXPECT_EQ_MSG(test, watch.nr_changes, 0, "announcements that name a node");
+}
+
+#define NR_USED	16
+
+/* Count the pages of a user's memory that are in a block. */
+static unsigned int nr_in_block(struct kunit *test, unsigned long addr, unsigned int block)
+{
+	struct zones_test *t = test->priv;
+	unsigned int i, nr = 0;
+	unsigned long pfn;
+	struct page *page;
+
+	for (i = 0; i < NR_USED; i++, addr += PAGE_SIZE) {
+		KUNIT_ASSERT_EQ(test, get_user_pages_fast(addr, 1, 0, &page), 1);
+		pfn = page_to_pfn(page);
+		put_page(page);
+		nr += pfn >= block_pfn(t->blocks, block) && pfn < block_pfn(t->blocks, block + 1);
+	}
+	return nr;
+}
+
+/* G16: memory that is in use moves to other memory when its block goes offline. */
+static void used_memory_moves(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	unsigned long addr, i, value;
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
+	addr = kunit_vm_mmap(test, NULL, 0, NR_USED * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_TRUE(test, addr && !IS_ERR_VALUE(addr));
+	for (i = 0; i < NR_USED; i++)
+		KUNIT_ASSERT_EQ(test, put_user(i + 1, (unsigned long __user *)
+					       (addr + i * PAGE_SIZE)), 0);
+	KUNIT_ASSERT_GT_MSG(test, nr_in_block(test, addr, 0), 0,
+			    "pages of the memory that is in use, in the block");
+
+	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
+	KUNIT_EXPECT_EQ_MSG(test, nr_in_block(test, addr, 0), 0,
+			    "pages of the memory that is in use, in an offline block");
+	for (i = 0; i < NR_USED; i++) {
+		KUNIT_ASSERT_EQ(test, get_user(value, (unsigned long __user *)
+					       (addr + i * PAGE_SIZE)), 0);
+		KUNIT_EXPECT_EQ_MSG(test, value, i + 1, "what page %lu contains", i);
+	}
+}
+
+/* Pages of boot memory, which stay in their zone when other memory comes and goes. */
+static unsigned long early_pages(const struct pglist_data *node)
+{
+	unsigned long nr = 0;
+	int zid;
+
+	for (zid = 0; zid < MAX_NR_ZONES; zid++)
+		nr += node->node_zones[zid].present_early_pages;
+	return nr;
+}
+
+/* G9: hot-added memory does not count as boot memory. */
+static void hot_added_memory_is_not_early(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	unsigned long nr = early_pages(t->node);
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
+	KUNIT_EXPECT_EQ_MSG(test, early_pages(t->node), nr, "pages of boot memory");
+	KUNIT_EXPECT_EQ_MSG(test, t->zone->present_early_pages, 0,
+			    "pages of boot memory in the zone");
+}
+
+static int expect_no_zone(struct memory_block *mem, void *data)
+{
+	return mem->zone ? -EINVAL : 0;
+}
+
+/* G9: memory that goes offline leaves a hole in the zone, and can be removed alone. */
+static void block_between_others_comes_back(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	struct blocks *blocks = t->blocks;
+	int err;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 1, 1), 0);
+	expect_spans(test, BIT(0) | BIT(2), "the block is removed");
+	KUNIT_EXPECT_FALSE_MSG(test, pfn_in_present_section(block_pfn(blocks, 1)),
+			       "the block has a section");
+	blocks_expect_memmap(blocks, MHP_MEMMAP_ON_MEMORY);
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_MEMMAP_ON_MEMORY), 0);
+	expect_spans(test, BIT(0) | BIT(2), "the block is back");
+	lock_device_hotplug();
+	err = walk_memory_blocks(block_start(blocks, 1), BLOCK_SIZE, NULL, expect_no_zone);
+	unlock_device_hotplug();
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "an offline block has a zone");
+	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
+	expect_spans(test, BIT(0) | BIT(1) | BIT(2), "the block is online");
+	blocks_expect_memmap(blocks, MHP_MEMMAP_ON_MEMORY);
+}
+
+static void group_put(void *data)
+{
+	memory_group_unregister((long)data);
+}
+
+static int group_get(struct kunit *test, bool is_dynamic)
+{
+	int mgid = is_dynamic ? memory_group_register_dynamic(0, BLOCK_PAGES) :
+		   memory_group_register_static(0, NR_BLOCKS * BLOCK_PAGES);
+
+	KUNIT_ASSERT_GE(test, mgid, 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, group_put, (void *)(long)mgid));
+	return mgid;
+}
+
+static int expect_in_group(struct memory_block *mem, void *group)
+{
+	return mem->group == group ? 0 : -EINVAL;
+}
+
+static void expect_group(struct kunit *test, const struct memory_group *group,
+			 unsigned long nr_blocks, unsigned long nr_online, const char *when)
+{
+	KUNIT_EXPECT_EQ_MSG(test, list_count_nodes((struct list_head *)&group->memory_blocks),
+			    nr_blocks, "%s: blocks of the group", when);
+	KUNIT_EXPECT_EQ_MSG(test, group->present_movable_pages, nr_online * BLOCK_PAGES,
+			    "%s: movable pages of the group", when);
+	KUNIT_EXPECT_EQ_MSG(test, group->present_kernel_pages, 0,
+			    "%s: pages of the group that are not movable", when);
+}
+
+static const struct group_param {
+	const char *name;
+	mhp_t flags;
+	bool is_dynamic;
+} group_params[] = {
+	{ "static, memmap on memory", MHP_MEMMAP_ON_MEMORY, false },
+	{ "dynamic, memmap in system RAM", MHP_NONE, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(group, group_params, name);
+
+/*
+ * G13: the blocks of a memory group belong to it from their addition to their removal. The
+ * group counts the pages of those that are online, including the memmap on them.
+ */
+static void group_counts_its_blocks(struct kunit *test)
+{
+	const struct group_param *param = test->param_value;
+	struct zones_test *t = test->priv;
+	struct blocks *blocks = t->blocks;
+	int mgid = group_get(test, param->is_dynamic);
+	struct memory_group *group = memory_group_find_by_id(mgid);
+	mhp_t flags = param->flags | MHP_NID_IS_MGID;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	KUNIT_EXPECT_EQ_MSG(test, blocks_add_some(blocks, 0, 2, mgid + 1, flags), -EINVAL,
+			    "adding to a group that does not exist");
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, mgid, flags), 0);
+	lock_device_hotplug();
+	err = walk_memory_blocks(block_start(blocks, 0), 2 * BLOCK_SIZE, group, expect_in_group);
+	unlock_device_hotplug();
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "a block is not in the group");
+	expect_group(test, group, 2, 0, "added");
+	KUNIT_EXPECT_EQ_MSG(test, memory_group_unregister(mgid), -EBUSY,
+			    "giving up a group that has blocks");
+
+	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 0), 0);
+	expect_group(test, group, 2, 1, "one block is online");
+	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
+	expect_group(test, group, 2, 2, "both blocks are online");
+	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 0, 1), 0);
+	expect_group(test, group, 1, 1, "the first block is removed");
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	expect_group(test, group, 0, 0, "all blocks are removed");
+}
+
+/*
+ * G13: a group counts memory that is not movable separately, and a zone counts boot memory
+ * separately. Boot memory stands for both. It does not really go online a second time.
+ */
+static void kernel_pages_are_counted_separately(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	struct memory_group group = {};
+	struct page *page = virt_to_page(t);
+	struct zone *zone = page_zone(page);
+	unsigned long present = zone->present_pages, in_node = t->node->node_present_pages;
+	unsigned long early = zone->present_early_pages;
+
+	mem_hotplug_begin();
+	adjust_present_page_count(page, &group, 3);
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, present + 3, "present pages in the zone");
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_early_pages, early + 3,
+			    "pages of boot memory in the zone");
+	KUNIT_EXPECT_EQ_MSG(test, t->node->node_present_pages, in_node + 3,
+			    "present pages in the node");
+	KUNIT_EXPECT_EQ_MSG(test, group.present_kernel_pages, 3,
+			    "pages of the group that are not movable");
+	KUNIT_EXPECT_EQ_MSG(test, group.present_movable_pages, 0, "movable pages of the group");
+	adjust_present_page_count(page, &group, -3);
+	KUNIT_EXPECT_EQ_MSG(test, group.present_kernel_pages, 0,
+			    "pages of the group that are not movable, without them");
+	zone->present_pages = present;
+	zone->present_early_pages = early;
+	t->node->node_present_pages = in_node;
+	mem_hotplug_done();
+}
+
+static struct kunit_case memory_zones_cases[] = {
+	KUNIT_CASE_PARAM(spans_follow_online_blocks, order_gen_params),
+	KUNIT_CASE(node_spans_device_behind_blocks),
+	KUNIT_CASE_PARAM(each_online_page_is_initialized, flags_gen_params),
+	KUNIT_CASE(second_block_keeps_what_zone_has),
+	KUNIT_CASE(node_has_memory_all_the_time),
+	KUNIT_CASE(used_memory_moves),
+	KUNIT_CASE(hot_added_memory_is_not_early),
+	KUNIT_CASE(block_between_others_comes_back),
+	KUNIT_CASE_PARAM(group_counts_its_blocks, group_gen_params),
+	KUNIT_CASE(kernel_pages_are_counted_separately),
+	{}
+};
+
+static struct kunit_suite memory_zones_suite = {
+	.name = "memory_zones",
+	.init = zones_init,
+	.test_cases = memory_zones_cases,
+};
+
+kunit_test_suite(memory_zones_suite);
+
+MODULE_DESCRIPTION("KUnit tests for what zone and node have of memory blocks");
+MODULE_LICENSE("GPL");
