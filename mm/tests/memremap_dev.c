@@ -77,6 +77,7 @@ int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how)
 		pgmap->ranges[i].start = PFN_PHYS(pfn);
 		pgmap->ranges[i].end = PFN_PHYS(pfn + how.range[i].nr * PAGES_PER_SECTION) - 1;
 	}
+	pgmap->range.start += PFN_PHYS(how.skip);
 	if (how.nr_pages)
 		pgmap->range.end = pgmap->range.start + PFN_PHYS(how.nr_pages) - 1;
 

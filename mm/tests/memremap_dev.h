@@ -42,6 +42,7 @@ struct memremap_dev {
  * @offer: pages after those that its altmap offers, or 0 for no altmap
  * @nr_range: how many ranges it has, or 0 for one that is the whole claim
  * @range: the ranges, in sections of the claim
+ * @skip: page frames at the start of the first range that are left out
  * @nr_pages: page frames of the first range, if it does not consist of whole sections
  */
 struct memremap_how {
@@ -53,6 +54,7 @@ struct memremap_how {
 		unsigned int first;
 		unsigned int nr;
 	} range[MEMREMAP_RANGES];
+	unsigned long skip;
 	unsigned long nr_pages;
 };
 

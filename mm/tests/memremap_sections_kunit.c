@@ -9,8 +9,13 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/io.h>
+#include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/pagemap.h>
+#include <linux/string.h>
 
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
@@ -352,9 +357,16 @@ static void unused_page_returns_to_driver(struct kunit *test)
 	KUNIT_ASSERT_GE(test, unused, 0);
 	KUNIT_ASSERT_LE(test, unused, is_private ? 0 : 1);
 	/* What a driver does when it hands out the page. */
-	if (is_private)
-		percpu_ref_get(&mdev->pgmap->ref);
-	set_page_count(page, 1);
+	if (is_private) {
+		KUNIT_EXPECT_NO_WARN(test, adapt_zone_device_page_init(page, mdev->pgmap));
+		KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), 1,
+				    "references to a page that is handed out");
+		KUNIT_ASSERT_TRUE_MSG(test, PageLocked(page),
+				      "a page that is handed out is not locked");
+		unlock_page(page);
+	} else {
+		set_page_count(page, 1);
+	}
 	page->mapping = (void *)0x100;
 	KUNIT_EXPECT_NO_WARN(test, put_page(page));
 	KUNIT_EXPECT_EQ_MSG(test, mdev->nr_freed, 1, "pages that returned");
@@ -362,6 +374,320 @@ static void unused_page_returns_to_driver(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, page->mapping);
 	KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), unused, "references to the page");
 	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
+/*
+ * I10: the section of each page of a device leads to the memmap, and has the subsections of
+ * the device as present and no others. A section that the device does not fill is marked,
+ * because other memory may go online there.
+ *
+ *	section		|   0   |   1   |   2   |
+ *	whole		|=======|
+ *	without start	|  =====|
+ *	without end	|==     |
+ *	across		|  =====|====   |
+ */
+static const struct part_param {
+	const char *name;
+	/* In subsections, from the first section on; or sections if there are so many. */
+	unsigned int skip;
+	unsigned int end_sections;
+	unsigned int end;
+} part_params[] = {
+	{ "whole section", 0, 1, 0 },
+	{ "without start", 1, 1, 0 },
+	{ "without end", 0, 0, 1 },
+	{ "across sections", 1, 1, 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(part, part_params, name);
+
+static void expect_section(struct kunit *test, unsigned long section, unsigned long first,
+			   unsigned long end, bool is_device)
+{
+	unsigned long pfn = section_nr_to_pfn(section), i;
+	struct mem_section *ms = __nr_to_section(section);
+	bool is_shared = first > pfn || end < pfn + PAGES_PER_SECTION;
+	struct page *memmap;
+
+	KUNIT_ASSERT_TRUE_MSG(test, ms && ms->usage, "section %lu has no usage map", section);
+	memmap = (struct page *)(ms->section_mem_map & SECTION_MAP_MASK) + pfn;
+	KUNIT_EXPECT_PTR_EQ_MSG(test, memmap, pfn_to_page(pfn), "the memmap of section %lu",
+				section);
+	KUNIT_EXPECT_EQ_MSG(test, !!(ms->section_mem_map & SECTION_TAINT_ZONE_DEVICE),
+			    is_device && is_shared, "section %lu is marked as shared", section);
+	for (i = 0; i < SUBSECTIONS_PER_SECTION; i++, pfn += PAGES_PER_SUBSECTION)
+		KUNIT_ASSERT_EQ_MSG(test, test_bit(i, ms->usage->subsection_map),
+				    pfn >= first && pfn < end,
+				    "subsection %lu of section %lu is present", i, section);
+}
+
+static void each_section_knows_its_device(struct kunit *test)
+{
+	const struct part_param *param = test->param_value;
+	struct memremap_dev *mdev = test->priv;
+	unsigned long first = mdev->dev->pfn + param->skip * PAGES_PER_SUBSECTION;
+	unsigned long end = mdev->dev->pfn + param->end_sections * PAGES_PER_SECTION +
+			    param->end * PAGES_PER_SUBSECTION;
+	unsigned long section;
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 0, 2 } },
+					   .skip = first - mdev->dev->pfn,
+					   .nr_pages = end - first), 0);
+	for (section = pfn_to_section_nr(first); section <= pfn_to_section_nr(end - 1); section++)
+		expect_section(test, section, first, end, true);
+}
+
+/* Fill the start of a device with ones before it is added. */
+static void fill_with_ones(struct memremap_dev *mdev, unsigned long nr_pages)
+{
+	void *addr = memremap(PFN_PHYS(mdev->dev->pfn), PFN_PHYS(nr_pages), MEMREMAP_WB);
+
+	KUNIT_ASSERT_NOT_NULL(mdev->test, addr);
+	memset(addr, 0xff, PFN_PHYS(nr_pages));
+	memunmap(addr);
+}
+
+/* Describe what is wrong with the struct page of a page that holds memmap, or return NULL. */
+static const char *wrong_memmap_page(struct page *page)
+{
+	if (page_zonenum(page) != ZONE_DEVICE)
+		return "is in another zone";
+	if (page_to_nid(page) != 0)
+		return "is in another node";
+	if (!PageReserved(page))
+		return "is not reserved";
+	if (PageOffline(page))
+		return "is offline";
+	if (page_ref_count(page) != 1)
+		return "has a wrong reference count";
+	if (atomic_read(&page->_mapcount) != -1)
+		return "is mapped";
+	return NULL;
+}
+
+/*
+ * E8: the struct pages of what the altmap offers are initialized, whatever was there. Those
+ * of what the driver keeps are not.
+ *
+ *	page		| reserve | offer             | data
+ *	struct page	|  ones   | reserved          |
+ */
+static void offered_pages_are_initialized(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	unsigned long reserve = 5, offer = memremap_enough(1), i;
+	struct page *page = pfn_to_page(mdev->dev->pfn);
+	const char *wrong;
+
+	fill_with_ones(mdev, reserve + offer);
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .reserve = reserve, .offer = offer,
+					   .nr_range = 1, .range = { { 0, 1 } }), 0);
+	KUNIT_EXPECT_NULL_MSG(test, memchr_inv(page, 0xff, reserve * sizeof(*page)),
+			      "a struct page of what the driver keeps is initialized");
+	for (i = reserve; i < reserve + offer; i++) {
+		wrong = wrong_memmap_page(page + i);
+		KUNIT_ASSERT_NULL_MSG(test, wrong, "page %lu, which the altmap offers, %s", i,
+				      wrong);
+	}
+}
+
+static const struct altmap_param {
+	const char *name;
+	unsigned long skip;
+	unsigned long more;
+} altmap_params[] = {
+	{ "begins in front of the device", PAGES_PER_SUBSECTION, 0 },
+	{ "is larger than the device", 0, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(altmap, altmap_params, name);
+
+/* I11: an altmap that does not begin with the device, or is larger than it, is refused. */
+static void wrong_altmap_is_refused(struct kunit *test)
+{
+	const struct altmap_param *param = test->param_value;
+	struct memremap_dev *mdev = test->priv;
+	unsigned long offer = param->more ? PAGES_PER_SECTION + param->more : memremap_enough(1);
+	int err = 0;
+
+	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(mdev, .offer = offer, .nr_range = 1,
+						      .range = { { 0, 1 } },
+						      .skip = param->skip));
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	memremap_dev_remove(mdev);
+	memremap_expect_nothing_left(mdev, "refusal");
+}
+
+static vm_fault_t no_migration(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+static void no_free(void *page_or_folio)
+{
+}
+
+static const struct dev_pagemap_ops ops_without_free = {
+	.migrate_to_ram = no_migration,
+};
+
+/* The member without a name is page_free(), or folio_free() since Linux 7. */
+static const struct dev_pagemap_ops ops_without_migration = {
+	(void *)no_free,
+};
+
+static const struct pgmap_param {
+	const char *name;
+	enum memory_type type;
+	const struct dev_pagemap_ops *ops;
+	bool has_owner;
+	int nr_range;
+} pgmap_params[] = {
+	{ "no range", MEMORY_DEVICE_GENERIC, &memremap_no_ops, true, 0 },
+	{ "PRIVATE, no ops", MEMORY_DEVICE_PRIVATE, NULL, true, 1 },
+	{ "PRIVATE, no migrate_to_ram", MEMORY_DEVICE_PRIVATE, &ops_without_migration, true, 1 },
+	{ "PRIVATE, no page_free", MEMORY_DEVICE_PRIVATE, &ops_without_free, true, 1 },
+	{ "PRIVATE, no owner", MEMORY_DEVICE_PRIVATE, &memremap_no_ops, false, 1 },
+	{ "COHERENT, no page_free", MEMORY_DEVICE_COHERENT, &ops_without_free, true, 1 },
+	{ "COHERENT, no owner", MEMORY_DEVICE_COHERENT, &memremap_no_ops, false, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(pgmap, pgmap_params, name);
+
+/* Add a device by the pgmap as it is. */
+static int add_by(struct memremap_dev *mdev, u64 start, u64 size)
+{
+	struct dev_pagemap *pgmap = mdev->pgmap;
+	void *addr;
+
+	pgmap->range.start = start;
+	pgmap->range.end = start + size - 1;
+	addr = memremap_pages(pgmap, 0);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	mdev->present = true;
+	return 0;
+}
+
+/* I11: a pgmap that lacks what its type needs is refused, with a WARN. */
+static void incomplete_pgmap_is_refused(struct kunit *test)
+{
+	const struct pgmap_param *param = test->param_value;
+	struct memremap_dev *mdev = test->priv;
+	int err = 0;
+
+	mdev->pgmap->type = param->type;
+	mdev->pgmap->ops = param->ops;
+	mdev->pgmap->owner = param->has_owner ? mdev : NULL;
+	mdev->pgmap->nr_range = param->nr_range;
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c",
+			   err = add_by(mdev, PFN_PHYS(mdev->dev->pfn),
+					PFN_PHYS(PAGES_PER_SECTION)));
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	memremap_dev_remove(mdev);
+	memremap_expect_nothing_left(mdev, "refusal");
+}
+
+/* I11: a range that has system RAM is refused, with a WARN, and so is one that has some. */
+static void system_ram_is_refused(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	u64 size = PFN_PHYS(PAGES_PER_SUBSECTION), end = memblock_end_of_DRAM();
+	int err = 0;
+
+	mdev->pgmap->type = MEMORY_DEVICE_GENERIC;
+	mdev->pgmap->nr_range = 1;
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c", err = add_by(mdev, end - size, size));
+	KUNIT_ASSERT_EQ_MSG(test, err, -ENXIO, "system RAM");
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c", err = add_by(mdev, end - size, 2 * size));
+	KUNIT_ASSERT_EQ_MSG(test, err, -ENXIO, "system RAM and what is behind it");
+}
+
+/* I8: pgmap_pfn_valid() knows the pages of each range, except for those of the altmap. */
+static void pgmap_knows_its_pages(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	unsigned long pfn = mdev->dev->pfn, enough = memremap_enough(1);
+	struct dev_pagemap *pgmap = mdev->pgmap;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, THREE_RANGES), 0);
+	for (i = 0; i < NR_SECTIONS; i++) {
+		unsigned long first = pfn + i * PAGES_PER_SECTION;
+
+		KUNIT_EXPECT_EQ_MSG(test, pgmap_pfn_valid(pgmap, first), i != 1,
+				    "first page of section %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, pgmap_pfn_valid(pgmap, first + PAGES_PER_SECTION - 1),
+				    i != 1, "last page of section %u", i);
+	}
+	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn - 1), "the page in front");
+	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn + mdev->dev->nr),
+			       "the page behind");
+	memremap_dev_remove(mdev);
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .reserve = 1, .offer = enough, .nr_range = 1,
+					   .range = { { 0, 1 } }), 0);
+	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn), "what the driver keeps");
+	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn + enough),
+			       "the last page that the altmap offers");
+	KUNIT_EXPECT_TRUE_MSG(test, pgmap_pfn_valid(pgmap, pfn + enough + 1),
+			      "the first page of data");
+}
+
+static int add_pages_at(unsigned long pfn, unsigned long nr)
+{
+	struct mhp_params params = { .pgprot = PAGE_KERNEL };
+	int err;
+
+	mem_hotplug_begin();
+	err = __add_pages(0, pfn, nr, &params);
+	mem_hotplug_done();
+	return err;
+}
+
+static void remove_pages_at(unsigned long pfn, unsigned long nr)
+{
+	mem_hotplug_begin();
+	adapt_remove_pages(pfn, nr, NULL);
+	mem_hotplug_done();
+}
+
+/*
+ * I12: only whole subsections can be added and removed, and only those that are there can be
+ * removed. The kernel WARNs about any others, and changes nothing.
+ *
+ *	subsection	|   0   |   1   |   2   |
+ *	present		|=======|=======|
+ */
+static void other_pages_are_not_removed(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	unsigned long pfn = mdev->dev->pfn, nr = PAGES_PER_SUBSECTION;
+	int err = 0;
+
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memory_hotplug.c", err = add_pages_at(pfn + 1, nr));
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memory_hotplug.c", err = add_pages_at(pfn, nr - 1));
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	memremap_expect_nothing_left(mdev, "refusal");
+
+	KUNIT_ASSERT_EQ(test, add_pages_at(pfn, 2 * nr), 0);
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memory_hotplug.c", remove_pages_at(pfn + 1, nr));
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memory_hotplug.c", remove_pages_at(pfn, nr + 1));
+	KUNIT_EXPECT_WARNS(test, 1, NULL, remove_pages_at(pfn + PAGES_PER_SECTION, nr));
+	KUNIT_EXPECT_WARNS(test, 1, NULL, remove_pages_at(pfn + 2 * nr, nr));
+	KUNIT_EXPECT_WARNS(test, 1, NULL, remove_pages_at(pfn + nr, 2 * nr));
+	expect_section(test, pfn_to_section_nr(pfn), pfn, pfn + 2 * nr, false);
+
+	KUNIT_EXPECT_NO_WARN(test, remove_pages_at(pfn, nr));
+	KUNIT_EXPECT_WARNS(test, 1, NULL, remove_pages_at(pfn, nr));
+	expect_section(test, pfn_to_section_nr(pfn), pfn + nr, pfn + 2 * nr, false);
+	KUNIT_EXPECT_EQ_MSG(test, add_pages_at(pfn, 2 * nr), -EEXIST,
+			    "adding a subsection that is present");
+	expect_section(test, pfn_to_section_nr(pfn), pfn + nr, pfn + 2 * nr, false);
+	KUNIT_EXPECT_NO_WARN(test, remove_pages_at(pfn + nr, nr));
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
@@ -375,6 +701,13 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE(overlapping_range_is_refused),
 	KUNIT_CASE(each_page_leads_to_its_device),
 	KUNIT_CASE_PARAM(unused_page_returns_to_driver, free_gen_params),
+	KUNIT_CASE_PARAM(each_section_knows_its_device, part_gen_params),
+	KUNIT_CASE(offered_pages_are_initialized),
+	KUNIT_CASE_PARAM(wrong_altmap_is_refused, altmap_gen_params),
+	KUNIT_CASE_PARAM(incomplete_pgmap_is_refused, pgmap_gen_params),
+	KUNIT_CASE(system_ram_is_refused),
+	KUNIT_CASE(pgmap_knows_its_pages),
+	KUNIT_CASE(other_pages_are_not_removed),
 	{}
 };
 

@@ -104,6 +104,21 @@ static inline struct dev_pagemap *adapt_get_dev_pagemap(unsigned long pfn,
 	return ((get_pgmap_fn)fn)(pfn);
 }
 
+/* The pgmap and the order came later. */
+typedef void (*init_page_fn)(struct page *page);
+typedef void (*init_page_order_fn)(struct page *page, struct dev_pagemap *pgmap,
+				   unsigned int order);
+
+static inline void adapt_zone_device_page_init(struct page *page, struct dev_pagemap *pgmap)
+{
+	void *fn = zone_device_page_init;
+
+	if (__same_type(&zone_device_page_init, init_page_fn))
+		((init_page_fn)fn)(page);
+	else
+		((init_page_order_fn)fn)(page, pgmap, 0);
+}
+
 /* The node came later. */
 typedef int (*create_blocks_node_fn)(unsigned long start, unsigned long size, int nid,
 				     struct vmem_altmap *altmap, struct memory_group *group);
