@@ -278,6 +278,30 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 	return fake_dev_init(test, dev);
 }
 
+/**
+ * fake_dev_get_far_across() - a device across a boundary, where nothing is
+ * @test: the test context
+ * @size: what an entry of a page table maps, a power of two
+ *
+ * In the linear mapping, one section of the device lies on either side of a multiple of
+ * @size, the lowest one above RAM that is free. Otherwise like fake_dev_get().
+ *
+ * Return: the device, or NULL if the linear mapping has no room for it.
+ */
+struct fake_dev *fake_dev_get_far_across(struct kunit *test, u64 size)
+{
+	struct range range = mhp_get_pluggable_range(true);
+	u64 section = PFN_PHYS(PAGES_PER_SECTION);
+	u64 linear = (unsigned long)__va(0);
+	u64 min = max_t(u64, range.start, PFN_PHYS(max_pfn)) + section;
+	u64 at = ALIGN(linear + min, size) - linear;
+	struct fake_dev *dev = NULL;
+
+	for (; !dev && at >= min && at <= range.end - section + 1; at += size)
+		dev = fake_dev_claim(test, 2, at - section, at + section - 1, 1);
+	return dev ? fake_dev_init(test, dev) : NULL;
+}
+
 /* The memory that the command line names, or no memory at all. */
 static struct range fake_dev_memory(void)
 {

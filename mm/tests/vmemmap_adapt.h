@@ -85,6 +85,20 @@ static inline void adapt_remove_pages(unsigned long pfn, unsigned long nr_pages,
 		((remove_plain_fn)fn)(pfn, nr_pages, altmap);
 }
 
+typedef void (*arch_remove_pgmap_fn)(u64 start, u64 size, struct vmem_altmap *altmap,
+				     struct dev_pagemap *pgmap);
+typedef void (*arch_remove_plain_fn)(u64 start, u64 size, struct vmem_altmap *altmap);
+
+static inline void adapt_arch_remove_memory(u64 start, u64 size)
+{
+	void *fn = arch_remove_memory;
+
+	if (__same_type(&arch_remove_memory, arch_remove_pgmap_fn))
+		((arch_remove_pgmap_fn)fn)(start, size, NULL, NULL);
+	else
+		((arch_remove_plain_fn)fn)(start, size, NULL);
+}
+
 /*
  * The second argument, a pgmap whose reference is reused or dropped, went away. A
  * caller now drops that reference itself.

@@ -161,10 +161,49 @@ static void inaccessible_memory_is_not_written(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, 0);
 }
 
+/* What the linear mapping maps an address to, by arithmetic. */
+static u64 linear_to_phys(u64 addr)
+{
+	return addr - PAGE_OFFSET + memstart_addr;
+}
+
+/*
+ * M4: memory that needs a linear mapping is allowed only if all of it lies where the linear
+ * mapping leads to.
+ */
+static void only_linear_memory_is_allowed(struct kunit *test)
+{
+	u64 start = linear_to_phys(_PAGE_OFFSET(vabits_actual));
+	u64 end = linear_to_phys(PAGE_END);
+	u64 size = PFN_PHYS(PAGES_PER_SECTION);
+
+	/* With KASLR, the linear mapping may begin before the first physical address. */
+	if (start >= end)
+		start = 0;
+	KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(start, 0, true), "no memory");
+	KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(start, size, true), "the first section");
+	KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(end - size, size, true),
+			      "the last section");
+	KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(start, end - start, true), "all of it");
+	KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(end - size, size + 1, true),
+			       "a byte behind the end");
+	KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(end, size, true),
+			       "the section behind the end");
+	if (start) {
+		KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(start - 1, size, true),
+				       "a byte in front of the start");
+		KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(start - size, size, true),
+				       "the section in front of the start");
+		KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(start - size, size, false),
+				      "the section in front of the start, not mapped");
+	}
+}
+
 static struct kunit_case arm64_hotplug_cases[] = {
 	KUNIT_CASE(pluggable_range_is_addressable),
 	KUNIT_CASE(private_memory_has_memmap),
 	KUNIT_CASE(inaccessible_memory_is_not_written),
+	KUNIT_CASE(only_linear_memory_is_allowed),
 	/* Last: memory that cannot be removed stays. */
 	KUNIT_CASE(gigabyte_can_be_removed),
 	{}

@@ -7,12 +7,16 @@
  * cases cite its rules as J7 and so on.
  */
 #include <kunit/test.h>
+#include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 
 #include <asm/fixmap.h>
 
 #include "memremap_dev.h"
+#include "vmemmap_adapt.h"
+#include "warn_log.h"
 
 #define NR_SECTIONS	2
 /* Bits of a descriptor, in the words of the Arm architecture. */
@@ -85,9 +89,78 @@ static void add_leaves_no_table_in_fixmap(struct kunit *test)
 	}
 }
 
+/* The first page frame of the device that the linear mapping does not lead to, or its end. */
+static unsigned long first_mismatch(const struct fake_dev *dev)
+{
+	unsigned long pfn = dev->pfn, skip;
+	struct vmemmap_walk walk;
+
+	while (pfn < dev->pfn + dev->nr) {
+		unsigned long addr = (unsigned long)__va(PFN_PHYS(pfn));
+
+		vmemmap_walk(addr, &walk);
+		skip = (addr & (walk.size - 1)) / PAGE_SIZE;
+		if (!walk.leaf || walk.pfn + skip != pfn)
+			return pfn;
+		pfn += walk.size / PAGE_SIZE - skip;
+	}
+	return pfn;
+}
+
+static int add_and_remove(struct kunit *test, struct fake_dev *dev)
+{
+	u64 start = PFN_PHYS(dev->pfn), size = PFN_PHYS(dev->nr);
+	struct mhp_params params = { .pgprot = PAGE_KERNEL };
+	unsigned long highest = max_pfn, lowest = max_low_pfn;
+	int err;
+
+	mem_hotplug_begin();
+	err = arch_add_memory(0, start, size, &params);
+	mem_hotplug_done();
+	if (err)
+		return err;
+	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dev).holes, 0,
+			    "pages of the memmap that are not mapped");
+	KUNIT_EXPECT_EQ_MSG(test, first_mismatch(dev), dev->pfn + dev->nr,
+			    "the first page frame that the linear mapping does not lead to, or the end");
+
+	mem_hotplug_begin();
+	KUNIT_EXPECT_NO_WARN(test, adapt_arch_remove_memory(start, size));
+	/* These stay, and later cases would look for page frames above them. */
+	max_pfn = highest;
+	max_low_pfn = lowest;
+	mem_hotplug_done();
+	fake_dev_expect_unmapped(test, dev, "removal");
+	return 0;
+}
+
+/*
+ * J9: memory on both sides of the boundary of a table, of any level, is mapped completely,
+ * and its removal leaves no table. It is far above RAM, so all tables are new.
+ */
+static void memory_across_tables_comes_and_goes(struct kunit *test)
+{
+	const u64 sizes[] = { PUD_SIZE, P4D_SIZE, PGDIR_SIZE };
+	struct fake_dev *dev;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		if (i && sizes[i] == sizes[i - 1])
+			continue;
+		dev = fake_dev_get_far_across(test, sizes[i]);
+		if (!dev)
+			continue;
+		nr++;
+		KUNIT_EXPECT_EQ_MSG(test, add_and_remove(test, dev), 0, "boundary of %#llx",
+				    sizes[i]);
+	}
+	KUNIT_EXPECT_GT_MSG(test, nr, 0, "boundaries that the linear mapping has room for");
+}
+
 static struct kunit_case arm64_linear_map_tables_cases[] = {
 	KUNIT_CASE(tables_forbid_execution),
 	KUNIT_CASE(add_leaves_no_table_in_fixmap),
+	KUNIT_CASE(memory_across_tables_comes_and_goes),
 	{}
 };
 

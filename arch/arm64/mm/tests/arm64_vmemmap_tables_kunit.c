@@ -154,22 +154,24 @@ static unsigned int clear_garbage(u64 *table)
 	return nr;
 }
 
+/* A device far above RAM, where all tables of the memmap are new. */
+static struct fake_dev *far_dev_get(struct kunit *test)
+{
+	u64 wide = mhp_get_pluggable_range(true).end / PFN_PHYS(PAGES_PER_SECTION) / 2;
+	struct tables_test *t = test->priv;
+
+	wide = min_t(u64, rounddown_pow_of_two(wide), 2 * PUD_SIZE / SECTION_MEMMAP);
+	return wide > SECTIONS_PER_TABLE ? fake_dev_get(test, 1, wide) : t->dev;
+}
+
 /* C20: a new table is empty except for the entries of the range. */
 static void populate_clears_new_tables(struct kunit *test)
 {
-	struct tables_test *t = test->priv;
-	u64 wide = mhp_get_pluggable_range(true).end / PFN_PHYS(PAGES_PER_SECTION) / 2;
-	struct fake_dev *dev = t->dev;
+	struct fake_dev *dev = far_dev_get(test);
+	unsigned long start = fake_dev_memmap(dev, 0);
 	struct vmemmap_walk walk;
 	enum walk_level level;
-	unsigned long start;
 	int err;
-
-	/* Far above RAM, where all tables are new. */
-	wide = min_t(u64, rounddown_pow_of_two(wide), 2 * PUD_SIZE / SECTION_MEMMAP);
-	if (wide > SECTIONS_PER_TABLE)
-		dev = fake_dev_get(test, 1, wide);
-	start = fake_dev_memmap(dev, 0);
 
 	kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_garbage);
 	err = populate(start, start + PAGE_SIZE, NULL);
@@ -184,6 +186,54 @@ static void populate_clears_new_tables(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, clear_garbage(walk.table[level]), 0,
 				    "entries of the %s table for %#lx that hold what was there before",
 				    walk_level_name(level), start);
+}
+
+/* How many allocations succeed until the first that fails. One test runs at a time. */
+static unsigned int allocs_left;
+
+static void *alloc_while_any_left(unsigned long size, int node)
+{
+	struct page *page = NULL;
+
+	if (allocs_left) {
+		allocs_left--;
+		page = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, get_order(size));
+	}
+	return page ? page_address(page) : NULL;
+}
+
+static const struct size_param {
+	const char *name;
+	unsigned long size;
+} size_params[] = {
+	{ "a base page", PAGE_SIZE },
+	{ "a section", SECTION_MEMMAP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(size, size_params, name);
+
+/* C17: the table of any level can be the one that there is no memory for. */
+static void each_new_table_can_fail(struct kunit *test)
+{
+	const struct size_param *param = test->param_value;
+	struct fake_dev *dev = far_dev_get(test);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	unsigned int nth = 0, most = param->size / PAGE_SIZE + WALK_LEVELS;
+	int err;
+
+	do {
+		allocs_left = nth;
+		kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_while_any_left);
+		err = populate(start, start + param->size, NULL);
+		kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+		depopulate(start, start + param->size, NULL);
+		KUNIT_ASSERT_EQ_MSG(test, fake_dev_census(dev).tables, dev->tables,
+				    "page-table pages, after %u allocations and before", nth);
+		KUNIT_ASSERT_TRUE_MSG(test, !err || err == -ENOMEM, "%u allocations: %pe", nth,
+				      ERR_PTR(err));
+	} while (err && nth++ < most);
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "with enough memory");
+	KUNIT_EXPECT_GT_MSG(test, nth, 0, "allocations, each of which failed once");
 }
 
 /*
@@ -420,6 +470,7 @@ static void altmap_without_free_warns_once_across_entries(struct kunit *test)
 static struct kunit_case arm64_vmemmap_tables_cases[] = {
 	KUNIT_CASE_PARAM(free_keeps_table_for_one_entry, entry_gen_params),
 	KUNIT_CASE(populate_clears_new_tables),
+	KUNIT_CASE_PARAM(each_new_table_can_fail, size_gen_params),
 	KUNIT_CASE(populate_keeps_section_that_is_there),
 	KUNIT_CASE(populate_fills_section_that_is_there_in_part),
 	KUNIT_CASE_PARAM(populate_across_bounds_is_refused, bounds_gen_params),
