@@ -67,9 +67,7 @@ def main(environ: Mapping[str, str]) -> int:
         return shards.publish([part], out / name)
 
 
-def newest(
-    environ: Mapping[str, str], matrix: Sequence[Row]
-) -> dict[str, Settings | KunitError]:
+def newest(environ: Mapping[str, str], matrix: Sequence[Row]) -> dict[str, Settings | KunitError]:
     """The settings for each Debian suite in the matrix, or why its kernel is not known."""
     found: dict[str, Settings | KunitError] = {}
     for base in dict.fromkeys(row.base for row in matrix if row.base):

@@ -249,7 +249,9 @@ class SeriesRun:
             return versions.parse(self._wanted.base)
 
     def _read(self, run: Run) -> Outcome:
-        return revision_outcome.read_outcome(run, judge.EXPECTED, self._release)
+        return revision_outcome.read_outcome(
+            run, judge.EXPECTED, self._release, self._wanted.flavour
+        )
 
     def _blame(self, member: Member, finding: Finding, config: str = "") -> None:
         self.judged.faults.append(Fault(finding, Shown.PATCH, member.number, config))

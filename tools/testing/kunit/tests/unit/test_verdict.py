@@ -261,7 +261,7 @@ class Expected(unittest.TestCase):
         """The newer kernel skips what it does not support, and fails what stock fails."""
 
         def faults(version: tuple[int, int]) -> list[Fault]:
-            found = outcomes.read_outcome(run(console=console), judge.EXPECTED, version)
+            found = outcomes.read_outcome(run(console=console), judge.EXPECTED, version, "stock")
             expected = judge.read_expectation(judge.EXPECTED, "stock", "4k", version)
             return blame.judge_tip(found, blame.tolerated("stock", None, expected), None, [])
 
