@@ -24,80 +24,21 @@ from tests.world import changes, fake
 from tests.world.fake import KERNEL, Ran, World, patch
 from tests.world.test_origin_map import BLOCKS
 
-# A kernel whose files say what becomes of it. On the baseline a case fails until
-# patch one is there, and another until patch two is. It counts what it is asked.
-_TOOL = """\
-#!/usr/bin/env python3
-import os, sys
-from pathlib import Path
-sub = next(a for a in sys.argv[1:] if not a.startswith("-"))
-out = Path(next(a.split("=", 1)[1] for a in sys.argv if a.startswith("--build_dir=")))
-files = [*Path("mm").glob("*.c"), *Path("arch/arm64/mm").glob("*.c")]
-text = "".join(f.read_text() for f in files)
-with open(os.environ["FAKE_COUNT"], "a") as count:
-    count.write(f"{sub} {out}\\n")
-
-def hang(what):
-    if what in text and not os.environ.get("FAKE_HEALED"):
-        import subprocess
-        child = subprocess.Popen(["sleep", "1000"])
-        mark = os.environ["FAKE_MARK"]
-        Path(mark + ".tmp").write_text(f"{os.getpid()} {child.pid}")
-        os.rename(mark + ".tmp", mark)
-        child.wait()
-
-if sub == "build":
-    hang("hangs_build")
-    if "breaks_build" in text:
-        sys.exit("../mm/memory.c:7:3: error: 'x' undeclared\\nmake: *** [all] Error 2")
-    for f in files:
-        obj = out / f.with_suffix(".o")
-        obj.parent.mkdir(parents=True, exist_ok=True)
-        obj.touch()
-    (out / ".config").write_text("")
-    sys.exit(0)
-suites = {
-    "vmem_altmap": ["takes_from_altmap", "follows_model", "gives_pages_back"],
-    "vmemmap_basepages": ["maps_altmap_pages", "short_altmap"],
-}
-feature = {"takes_from_altmap": "int one;", "maps_altmap_pages": "int two;"}
-lines = ["Linux version 6.12.117", "KTAP version 1", "1..2"]
-for s, (suite, cases) in enumerate(suites.items(), 1):
-    lines += ["    KTAP version 1", f"    # Subtest: {suite}", f"    1..{len(cases)}"]
-    lines += os.environ.get("FAKE_MAP", "").splitlines()
-    for c, case in enumerate(cases, 1):
-        if f"hangs_in_{case};" in text:
-            (out / "test.log").write_text("\\n".join([*lines, f"    # {case}"]) + "\\n")
-            sys.exit(1)
-        bad = f"fails_{case};" in text
-        if f"shaky_{case};" in text and not (out / "shaken").exists():
-            (out / "shaken").touch()
-            bad = True
-        if "int baseline;" in text and feature.get(case, "") not in text:
-            bad = True
-        if bad:
-            lines.append(f"    # {case}: EXPECTATION FAILED at mm/tests/x.c:1")
-        lines.append(f"    {'not ok' if bad else 'ok'} {c} {case}")
-    lines.append(f"{'not ok' if any(x.startswith('    not ok') for x in lines) else 'ok'} {s} {suite}")
-lines.append("reboot: Restarting system")
-(out / "test.log").write_text("\\n".join(lines) + "\\n")
-"""
-
 # Stands for make W=1: a line with "warns" in it does.
 _WARN = """\
-import sys
-for number, line in enumerate(open(sys.argv[1]), 1):
-    if "warns" in line:
-        print(f"../{sys.argv[1]}:{number}:1: warning: unused {line.split()[-1]} [-Wunused]")
+while (<>) {
+	print "../$ARGV:$.:1: warning: unused ", (split)[-1], " [-Wunused]\\n" if /warns/;
+}
 """
 _CHECKPATCH = """\
-import sys
-text = open(sys.argv[-1]).read()
-found = [(m, k) for m, k in (("bad_style", "ERROR:CODE_INDENT"), ("long_line", "WARNING:LONG_LINE"),
-         ("Because", "ERROR:MISSING_SIGN_OFF")) if m in text]
-for marker, kind in found:
-    print(f"{sys.argv[-1]}:12: {kind}: {marker} was seen")
-sys.exit(1 if found else 0)
+my $name = $ARGV[-1];
+open(my $file, "<", $name) or die "$name: $!";
+my $text = join("", <$file>);
+my %kinds = ("bad_style" => "ERROR:CODE_INDENT", "long_line" => "WARNING:LONG_LINE",
+	     "Because" => "ERROR:MISSING_SIGN_OFF");
+my @found = grep { $text =~ /$_/ } sort(keys(%kinds));
+print "$name:12: $kinds{$_}: $_ was seen\\n" for @found;
+exit(@found ? 1 : 0);
 """
 
 TITLES = ("[PATCH v2 1/2] change vmemmap", "[PATCH v2 2/2] change mmu")
@@ -119,19 +60,19 @@ def mail(path: str, stem: str, new: str, subject: str) -> str:
 
 
 class Revision(World):
-    kernel_tool = _TOOL
+    kernel_tool = "kunit-of-patches"
     kernel = {
         **KERNEL,
         "Makefile": KERNEL["Makefile"]
         + "mm/%.o arch/arm64/mm/%.o: FORCE\n"
-        + "\t@python3 scripts/warn.py $(basename $@).c\nFORCE: ;\n",
-        "scripts/warn.py": _WARN,
+        + "\t@perl scripts/warn.pl $(basename $@).c\nFORCE: ;\n",
+        "scripts/warn.pl": _WARN,
         "scripts/checkpatch.pl": _CHECKPATCH,
     }
 
     def setUp(self) -> None:
         super().setUp()
-        self.tool("perl", 'exec python3 "$@"')
+        self.healthy("perl")
         self.count = self.top / "count"
         self.env["FAKE_COUNT"] = str(self.count)
         self.env["TIP_CONFIGS"] = "4k"
