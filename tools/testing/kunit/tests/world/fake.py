@@ -58,6 +58,15 @@ _IDLE_TOOLS = (
 
 NO_ENV: Mapping[str, str] = {}
 
+# Stands for Python. It is asked to draw a picture, or to start the kernel's kunit.py.
+PICTURE = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+_PYTHON = f"""\
+case $1 in
+-c) {{draw}};;
+*/kunit.py) exec {PERL} "$@";;
+*) exec {sys.executable} "$@";;
+esac"""
+
 DEBIAN_GITIGNORE = ".*\n*.o\n/vmlinux\n/*\n!/debian/\n"
 
 KERNEL: dict[str, str] = {
@@ -253,9 +262,7 @@ class World(unittest.TestCase):
             ("aarch64-linux-gnu-objcopy", "objcopy"),
         ):
             shutil.copy(STAND_INS / stand_in, self.bin / name)
-        self.tool(
-            "python3", f'case $1 in */kunit.py) exec {PERL} "$@";; esac\nexec {sys.executable} "$@"'
-        )
+        self.tool("python3", _PYTHON.format(draw=f"echo '{PICTURE}'"))
         # Says that two host tests passed.
         self.tool(
             "pytest-3",
@@ -278,6 +285,10 @@ class World(unittest.TestCase):
             f'case " $* " in {when}) {first}; sleep 1000 & echo $$ $! >"$FAKE_MARK.tmp"; '
             f'/bin/mv "$FAKE_MARK.tmp" "$FAKE_MARK"; wait;; esac\nexec {real} "$@"',
         )
+
+    def let_it_draw(self) -> None:
+        """Let matplotlib draw, which takes a second."""
+        self.tool("python3", _PYTHON.format(draw=f'exec {sys.executable} "$@"'))
 
     def healthy(self, name: str) -> None:
         """Put the real tool back."""

@@ -64,16 +64,15 @@ class Draw(unittest.TestCase):
         self.assertEqual(3, text.count("a < b & c"))
         self.assertIn("offered, unused", text)
 
-    def test_an_entry_is_a_box(self) -> None:
-        """Two blocks and 23 pages are drawn twice: at their addresses and in memory."""
-        root = ElementTree.fromstring(plot.figure([("x", self.map)]))
+    def test_boxes_and_colours(self) -> None:
+        drawn = plot.figure([("x", self.map)])
+        # An entry is a box. Two blocks and 23 pages are drawn twice: at their addresses and in
+        # memory.
+        root = ElementTree.fromstring(drawn)
         edges = [g for g in root.iter(f"{SVG}g") if g.get("id", "").startswith("LineCollection")]
         boxes = [len(list(group.iter(f"{SVG}path"))) - 1 for group in edges]
         self.assertEqual([2, 2, 23, 23, 1], boxes)
-
-    def test_colours_for_a_dark_page(self) -> None:
-        """Each colour has a dark variant, except for colours that suit both backgrounds."""
-        drawn = plot.figure([("x", self.map)])
+        # Each colour has a dark variant, except for colours that suit both backgrounds.
         both = {"#e69f00", "#5c3d00", "#8c959f", "#cf222e"}
         dark = re.search(r"<style>@media \(prefers-color-scheme:dark\)(.*?)</style>", drawn)
         assert dark
@@ -102,12 +101,14 @@ class Make(World):
 
     def test_a_picture_is_written(self) -> None:
         self.with_map()
+        self.let_it_draw()
         picture = self.top / "picture.svg"
         ran = self.map(MAP=str(picture))
         self.assertEqual(0, ran.status, ran.stderr)
         self.assertIn("4K pages, without the series", ran.stdout)
         self.assertIn("4K pages, with the series", ran.stdout)
-        self.assertEqual(f"{SVG}svg", ElementTree.parse(picture).getroot().tag)
+        drawn = ElementTree.parse(picture).getroot()
+        self.assertEqual("Where a device's struct pages lie", drawn.findtext(f"{SVG}title"))
 
     def test_a_log_without_a_map(self) -> None:
         self.assert_error(self.map(), 2, "baseline 4k printed 0 maps")

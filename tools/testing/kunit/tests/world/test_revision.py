@@ -521,10 +521,12 @@ class BadInputs(Revision):
 
 class Outputs(Revision):
     def test_the_map_of_the_memmap(self) -> None:
+        self.let_it_draw()
         self.revision(FAKE_MAP=BLOCKS)
         out = self.build / "results/revision"
         page = (out / "report.html").read_text()
         self.assertEqual(1, page.count("<svg"))
+        self.assertIn('<title id="picture-title">Where a device\'s struct pages lie', page)
         self.assertIn("4k, tip", page)
         ran = self.revision(CONFIGS="64k", FAKE_MAP="origin-map: begin nonsense")
         self.assertEqual(0, ran.status, ran.stdout)
