@@ -156,8 +156,8 @@ def _open_repository(git_dir: Path) -> Git:
     git = Git(git_dir)
     if not (git_dir / "kunit-ready").exists():
         git_dir.mkdir(exist_ok=True)
-        git.run("init", "--quiet", "--bare", str(git_dir))
-        git.run("config", "gc.auto", "0")
-        git.run("config", "log.excludeDecoration", "refs/kunit/*")
+        git.run("init", "--quiet", "--bare", "--template=", str(git_dir))
+        with open(git_dir / "config", "a", encoding="ascii") as config:
+            config.write("[gc]\n\tauto = 0\n[log]\n\texcludeDecoration = refs/kunit/*\n")
         (git_dir / "kunit-ready").touch()
     return git

@@ -194,6 +194,8 @@ class Ran:
 # Thousands of small files are made and removed, so it is in memory where that can be.
 _MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 _PLACE = Path(_MEMORY or tempfile.gettempdir()) / f"kunit-test-{os.getpid()}"
+# Where harness is while no world has it.
+_HARNESS = _PLACE.with_name(f"kunit-harness-{os.getpid()}")
 _PREPARED_FLAVOURS = ("series", "baseline", "stock", "fixed")
 
 
@@ -214,6 +216,7 @@ class World(unittest.TestCase):
         shutil.rmtree(self.top, ignore_errors=True)
         self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
         self.repo = self.top / "clone"
+        harness = self.repo / "tools/testing/kunit/harness"
         self.bin = self.top / "bin"
         self.build = self.repo / "build"
         self.mark = self.top / "mark"
@@ -231,6 +234,9 @@ class World(unittest.TestCase):
             World._templates[what] = self._make_template()
         # Much faster than shutil.copytree(), and each test does it.
         subprocess.run(["cp", "-a", World._templates[what], self.top], check=True)
+        # No test changes it, and it is most of a world.
+        _HARNESS.rename(harness)
+        self.addCleanup(harness.rename, _HARNESS)
 
     # --- making ---
 
@@ -240,10 +246,17 @@ class World(unittest.TestCase):
         self._make_path()
         self._make_clone()
         self.pack_kernel(self.kernel)
+        tools = self.repo / "tools/testing/kunit"
         if not _MODULES:
-            _import_all(self.repo / "tools/testing/kunit")
+            shutil.copytree(TOOLS / "harness", tools / "harness")
+            _import_all(tools)
+            (tools / "harness").rename(_HARNESS)
+            atexit.register(shutil.rmtree, _HARNESS, ignore_errors=True)
         for flavour in _PREPARED_FLAVOURS if self.is_prepared else ():
             self.make_tree(FLAVOUR=flavour)
+        for repository in self.build.glob("linux-*/git"):
+            # One file for all objects is copied faster.
+            self.git(repository, "repack", "-adq")
         template = Path(tempfile.mkdtemp(prefix="kunit-template-", dir=_MEMORY))
         atexit.register(shutil.rmtree, template, ignore_errors=True)
         self.top.rename(template / "world")
@@ -301,7 +314,7 @@ class World(unittest.TestCase):
         shutil.copytree(
             TOOLS,
             self.repo / "tools/testing/kunit",
-            ignore=shutil.ignore_patterns("tests", "mutants", "scenarios", ".mypy_cache"),
+            ignore=shutil.ignore_patterns("harness", "tests", "mutants", "scenarios", ".mypy_cache"),
         )
         self.write(".gitignore", "/build/\n__pycache__/\n*~\n")
         self.write("patches/tested-on", "6.12.117\n")
