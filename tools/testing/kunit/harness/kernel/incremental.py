@@ -9,6 +9,7 @@ sources, and kunit.py only has to boot. If anything else changed, kunit.py does 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,11 +31,11 @@ _SOURCES = (".c", ".h", ".S", ".rst", ".txt")
 class Made:
     """What an image was made of, or would be made of now.
 
-    tree is the git tree of HEAD, edited lists the files that differ from it, and how is a hash
+    commit is HEAD, edited lists the files that differ from it, and how is a hash
     of everything else that the build depends on.
     """
 
-    tree: str
+    commit: str
     edited: list[str]
     how: str
     config: str
@@ -65,20 +66,18 @@ class Build:
 
         Prints a note about uncommitted changes.
         """
-        status = self._git.run("status", "--porcelain", "--no-renames", "-z").stdout
-        entries = status.split("\0")[:-1]
-        edited = [entry[3:] for entry in entries]
-        checkout.report_changes(self._tree, any(not e.startswith("??") for e in entries))
-        if any(set(entry[:2]) - set(" M") for entry in entries):
+        commit, entries = self._git.status()
+        checkout.report_changes(self._tree, any(not e.startswith("? ") for e in entries))
+        if any(not re.match("1 [.M]{2} ", entry) for entry in entries):
             return None
+        edited = [entry.split(" ", 8)[-1] for entry in entries]
         if not all(name.endswith(_SOURCES) for name in edited):
             return None
         try:
             how = archive.key(*identity.of_build(self._line, self._tree, self._environ))
         except OSError:
             return None
-        tree = self._git.out("rev-parse", "HEAD^{tree}")
-        return Made(tree, edited, how, self._config(), _identity(self._directory / IMAGE))
+        return Made(commit, edited, how, self._config(), _identity(self._directory / IMAGE))
 
     def remember(self, made: Made | None) -> None:
         """Record that the image has just been made of this."""
@@ -127,9 +126,9 @@ class Build:
         if (then.how, then.config, then.image) != (now.how, now.config, now.image):
             return None
         changed = {*then.edited, *now.edited}
-        if then.tree != now.tree:
-            argv = ["diff-tree", "-r", "--name-status", "--no-renames", "-z", then.tree, now.tree]
-            done = self._git.run(*argv, expect=(0, 128))
+        if then.commit != now.commit:
+            argv = ["diff-tree", "-r", "--name-status", "--no-renames", "-z"]
+            done = self._git.run(*argv, then.commit, now.commit, expect=(0, 128))
             words = done.stdout.split("\0")[:-1]
             if done.status or set(words[::2]) - {"M"}:
                 return None

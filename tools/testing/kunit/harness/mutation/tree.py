@@ -43,7 +43,7 @@ class MutatedTree:
         with lock.exclusive(self.out / "lock", "make mutants"):
             if self.path.exists():
                 self.repair()
-            worktree.prepare(self.wanted, self._name, self._more)
+            worktree.prepare(self.wanted, self._name, self._more, note_changes=False)
             checkout.require(self.path, "HEAD", "mutants are made there")
             yield
 

@@ -87,7 +87,11 @@ class Builds:
         """Return the commit of a state. Raises PatchError."""
         key = tuple(patch.data for patch in patches)
         if key not in self._stacked:
-            self._stacked[key] = worktree.stack(self._wanted, patches)
+            if patches:
+                made = worktree.put_on(self._wanted, self.stack(()), patches)
+            else:
+                made = worktree.stack(self._wanted)
+            self._stacked[key] = made
         return self._stacked[key]
 
     def begin(

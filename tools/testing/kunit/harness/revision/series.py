@@ -234,14 +234,22 @@ def _made(
     for number, mail in enumerate(mails, 1):
         slug = re.sub(r"[^A-Za-z0-9._]+", "-", mail.title).strip("-.")[:50]
         patch = Patch(Path(given) / f"{number:04d}-{slug}.patch", mail.data)
-        argv = ["git", "apply", "--numstat", "-"]
-        done = process.run(argv, cwd="/", env=environment(), data=patch.data, expect=(0, 1, 128))
-        if done.status != 0:
-            raise _damaged(str(patch.path), done.stderr)
         members.append(Member(number, mail.title, patch, patch.touched))
+    patches = [member.patch for member in members]
+    if not all(member.files for member in members) or _complaint(*patches):
+        for patch in patches:
+            if complaint := _complaint(patch):
+                raise _damaged(str(patch.path), complaint)
     if len(members) == 1:
         title = members[0].title
     return Series(given, title, tuple(members), start, version)
+
+
+def _complaint(*patches: Patch) -> str:
+    """What git finds wrong with patches, or "". It does not look for one without a diff."""
+    argv, data = ["git", "apply", "--numstat", "-"], b"".join(patch.data for patch in patches)
+    done = process.run(argv, cwd="/", env=environment(), data=data, expect=(0, 1, 128))
+    return done.stderr if done.status else ""
 
 
 def _damaged(what: str, detail: str) -> SeriesError:
@@ -263,18 +271,8 @@ def _read_range(given: str, first: str, last: str, ksrc: Path) -> Series:
             f"{given} has merges in it", "name a range without any, or rebase it first"
         )
     with tempfile.TemporaryDirectory(prefix="kunit-range-") as out:
-        _ask(
-            ksrc,
-            "format-patch",
-            "--quiet",
-            "--no-numbered",
-            "--no-signature",
-            "--binary",
-            "--no-ext-diff",
-            "-o",
-            out,
-            f"{start}..{last}",
-        )
+        options = "--quiet --no-numbered --no-signature --binary --no-ext-diff".split()
+        _ask(ksrc, "format-patch", *options, "-o", out, f"{start}..{last}")
         mails = [parse(file.stem, file.read_bytes()) for file in sorted(Path(out).iterdir())]
     return _made(given, mails, given, start)
 

@@ -69,25 +69,42 @@ class WorkTree:
             if MOVING + self._name in refs:
                 self._finish_move(refs[PREPARED + self._name], refs[MOVING + self._name])
                 refs = self._own_refs()
-            self._move(refs[PREPARED + self._name], commit)
+            head = refs.get(self._head()) or self._git.out("rev-parse", "HEAD")
+            self._move(head, refs[PREPARED + self._name], commit)
 
     def _own_refs(self) -> dict[str, str]:
-        return self._shared.lookup(*(kind + self._name for kind in (PREPARED, MAKING, MOVING)))
+        own = (kind + self._name for kind in (PREPARED, MAKING, MOVING))
+        return self._shared.lookup(*own, self._head())
+
+    def _head(self) -> str:
+        """What the shared repository calls the work tree's HEAD."""
+        try:
+            place = (self.path / ".git").read_text(encoding="utf-8").strip()
+        except OSError:
+            place = self._name
+        return f"worktrees/{Path(place).name}/HEAD"
 
     def _make(self, commit: str) -> None:
         """Create the work tree."""
-        self._shared.set_ref(MAKING + self._name, commit)
+        self._shared.set_refs({MAKING + self._name: commit})
         if self.path.exists():
             say(f"removing {self.path}, which is incomplete ...")
             shutil.rmtree(self.path)
-        self._shared.run("worktree", "prune")
+        self._forget()
         self._require_space()
         say(f"writing the files of {self.path} ...")
         self._shared.run(
             "worktree", "add", "--quiet", "--force", "-B", self._name, str(self.path), commit
         )
-        self._shared.set_ref(PREPARED + self._name, commit)
-        self._shared.delete_ref(MAKING + self._name)
+        self._shared.set_refs({PREPARED + self._name: commit, MAKING + self._name: ""})
+
+    def _forget(self) -> None:
+        """Let git forget a work tree that was here. git worktree prune keeps one that is half
+        made.
+        """
+        for known in self._shared.git_dir.glob("worktrees/*/gitdir"):
+            if Path(known.read_text(encoding="utf-8").strip()) == self.path.resolve() / ".git":
+                shutil.rmtree(known.parent)
 
     def _require_space(self) -> None:
         packs = (self._shared.git_dir / "objects/pack").glob("*.pack")
@@ -95,9 +112,8 @@ class WorkTree:
         ratio = source.TREE_RATIO / source.REPOSITORY_RATIO
         source.require_space(self._shared.git_dir, int(repository * ratio))
 
-    def _move(self, prepared: str, commit: str) -> None:
+    def _move(self, head: str, prepared: str, commit: str) -> None:
         """Update an existing work tree."""
-        head = self._git.out("rev-parse", "HEAD")
         if head == prepared != commit:
             self._switch(prepared, commit)
         elif head != prepared and commit != prepared:
@@ -106,10 +122,10 @@ class WorkTree:
             say(f"note: {self.path} is at {head[:12]}, not at the prepared commit; used as it is")
 
     def _switch(self, prepared: str, commit: str) -> None:
-        self._shared.set_ref(MOVING + self._name, commit)
+        self._shared.set_refs({MOVING + self._name: commit})
         done = self._git.run("read-tree", "-m", "-u", prepared, commit, expect=(0, 1, 128))
         if done.status != 0:
-            self._shared.delete_ref(MOVING + self._name)
+            self._shared.set_refs({MOVING + self._name: ""})
             if "No space left" in done.stderr:
                 raise process.failure(["git", "read-tree"], done.status, done.stderr)
             if self._index_lock().exists():
@@ -125,9 +141,7 @@ class WorkTree:
         self._moved(commit)
 
     def _moved(self, commit: str) -> None:
-        self._git.run("update-ref", "-m", "prepared", "HEAD", commit)
-        self._shared.set_ref(PREPARED + self._name, commit)
-        self._shared.delete_ref(MOVING + self._name)
+        self._git.set_refs({"HEAD": commit, PREPARED + self._name: commit, MOVING + self._name: ""})
 
     def _finish_move(self, prepared: str, commit: str) -> None:
         """Repair an update that was interrupted while git wrote files.
@@ -160,4 +174,4 @@ class WorkTree:
                 f"git -C {self.path} rebase --onto {commit[:12]} {prepared[:12]} keeps them, "
                 f"git -C {self.path} reset --hard {commit[:12]} drops them; then try again",
             )
-        self._shared.set_ref(PREPARED + self._name, commit)
+        self._shared.set_refs({PREPARED + self._name: commit})

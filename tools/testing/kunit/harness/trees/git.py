@@ -80,6 +80,13 @@ class Git:
         """Run a git command that lists files with -z, and return the names."""
         return [name for name in self.run(command, "-z", *args).stdout.split("\0") if name]
 
+    def status(self) -> tuple[str, list[str]]:
+        """The commit of HEAD, and an entry of git status for each changed file."""
+        done = self.run("status", "--porcelain=v2", "--branch", "--no-renames", "-z")
+        head, *entries = done.stdout.split("\0")[:-1]
+        changed = [entry for entry in entries if not entry.startswith("# ")]
+        return head.removeprefix("# branch.oid "), changed
+
     def apply(self, patch: bytes, *options: str) -> process.Completed:
         """Apply a patch to the index. The caller checks the status."""
         argv = ["apply", "--cached", "--whitespace=nowarn", *options]
@@ -103,13 +110,12 @@ class Git:
         lines = self.out("cat-file", "--batch-check=%(objectname)", data=asked).splitlines()
         return {ref: line for ref, line in zip(refs, lines) if not line.endswith(" missing")}
 
-    def set_ref(self, ref: str, commit: str) -> None:
-        """Create or move a reference."""
-        self.run("update-ref", ref, commit)
-
-    def delete_ref(self, ref: str) -> None:
-        """Delete a reference if it exists."""
-        self.run("update-ref", "-d", ref)
+    def set_refs(self, new: Mapping[str, str]) -> None:
+        """Create, move or delete references, all at once. "" deletes one, if it exists."""
+        lines = [
+            f"update {ref} {commit}" if commit else f"delete {ref}" for ref, commit in new.items()
+        ]
+        self.run("update-ref", "--stdin", "-m", "prepared", data="\n".join([*lines, ""]).encode())
 
 
 def of_tree(path: Path, **extra_env: str) -> Git:

@@ -17,6 +17,9 @@ from harness.trees import source
 from harness.trees.git import Git
 from harness.trees.source import Base
 
+# A commit that is not known to be whole yet.
+_NEW = "refs/kunit/importing"
+
 
 def import_package(git: Git, tarball: Path) -> Base:
     """Return a commit with the files of the archive. Import them if it is new.
@@ -32,8 +35,9 @@ def import_package(git: Git, tarball: Path) -> Base:
         _remove_leftovers(git)
         say(f"importing {tarball} into git, once (about half a minute) ...")
         watch = Stopwatch()
-        commit = _fast_import(git, tarball)
-        git.set_ref(ref, commit)
+        _fast_import(git, tarball)
+        commit = git.lookup(_NEW)[_NEW]
+        git.set_refs({ref: commit, _NEW: ""})
         say(f"imported Linux {source.version(git, commit)} in {watch.seconds:.0f} s")
     return Base(commit, is_users=False)
 
@@ -70,9 +74,8 @@ def _remove_leftovers(git: Git) -> None:
             path.unlink()
 
 
-def _fast_import(git: Git, tarball: Path) -> str:
-    """Feed an archive to git fast-import and return the commit."""
-    ref = "refs/kunit/importing"
+def _fast_import(git: Git, tarball: Path) -> None:
+    """Feed an archive to git fast-import, which makes the commit _NEW."""
     xz = ["xz", "--decompress", "--stdout", str(tarball)]
     importer = ["git", "-c", "core.compression=1", "fast-import"]
     importer += ["--quiet", "--force", "--depth=0", "--done"]
@@ -88,7 +91,7 @@ def _fast_import(git: Git, tarball: Path) -> str:
             damage = ""
             try:
                 with contextlib.suppress(BrokenPipeError):
-                    _write_stream(load.stdin, unpack.stdout, ref)
+                    _write_stream(load.stdin, unpack.stdout)
                     load.stdin.close()
             except (tarfile.TarError, EOFError) as error:
                 damage = str(error)
@@ -103,18 +106,15 @@ def _fast_import(git: Git, tarball: Path) -> str:
                 f"reinstall it: apt-get install --reinstall {source.package_of(tarball)}",
                 complaint or damage,
             )
-    commit = git.out("rev-parse", ref)
-    git.delete_ref(ref)
-    return commit
 
 
-def _write_stream(sink: IO[bytes], archive: IO[bytes], ref: str) -> None:
+def _write_stream(sink: IO[bytes], archive: IO[bytes]) -> None:
     """Translate a tar stream into a fast-import stream of one commit."""
     who = "{GIT_COMMITTER_NAME} <{GIT_COMMITTER_EMAIL}> {GIT_COMMITTER_DATE}".format(
         **source.IDENTITY
     )
     message = b"Linux, as Debian's source package has it\n"
-    sink.write(f"commit {ref}\ncommitter {who}\ndata {len(message)}\n".encode() + message)
+    sink.write(f"commit {_NEW}\ncommitter {who}\ndata {len(message)}\n".encode() + message)
     count = 0
     for path, mode, data in _tar_members(archive):
         sink.write(b"M %s inline %s\ndata %d\n" % (mode, path.encode(), len(data)))

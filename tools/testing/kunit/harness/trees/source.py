@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The commit that a tree starts from: a Debian package or a directory of the user's."""
 
+import functools
 import os
 import re
 import shutil
@@ -61,6 +62,8 @@ class Base:
     commit: str
     # The tree is the user's and may already have hooks and suites.
     is_users: bool
+    # A hash over what it was made of, if that is known. Otherwise, the commit stands for itself.
+    key: str = ""
 
 
 def package_of(tarball: Path) -> str:
@@ -134,7 +137,7 @@ def import_commit(git: Git, ksrc: Path, name: str) -> Base:
         _copy_tree(git, ksrc, tree)
         own = replace(git, extra_env=IDENTITY)
         commit = own.out("commit-tree", tree, "-m", f"{name} of {ksrc}")
-        git.set_ref(ref, commit)
+        git.set_refs({ref: commit})
     return Base(commit, is_users=True)
 
 
@@ -206,8 +209,13 @@ def parse_version(makefile: str) -> tuple[int, ...] | None:
 
 def numbers(git: Git, commit: str) -> tuple[int, ...]:
     """The kernel version of a commit, as in (6, 12, 117), or () if it has none."""
-    makefile = git.run("cat-file", "blob", f"{commit}:Makefile", expect=(0, 128)).stdout
-    return parse_version(makefile) or ()
+    return _numbers(git.git_dir, commit)
+
+
+@functools.cache
+def _numbers(git_dir: Path, commit: str) -> tuple[int, ...]:
+    done = Git(git_dir).run("cat-file", "blob", f"{commit}:Makefile", expect=(0, 128))
+    return parse_version(done.stdout) or ()
 
 
 def version(git: Git, commit: str) -> str:

@@ -94,35 +94,35 @@ class Stack:
         self._base = base
         self._files: Files = {}
 
-    def build(self, steps: Sequence[Step]) -> str:
-        """Return the commit with all steps on the base. Known steps are not repeated.
+    def build(self, steps: Sequence[Step]) -> tuple[Base, str]:
+        """Return the commit with all steps on the base, and its git tree.
 
-        Raises PatchError.
+        Known steps are not repeated. Raises PatchError.
         """
         keys = self._keys(steps)
-        known = self._git.lookup(*(LAYERS + key for key in keys))
-        commit, start = self._base.commit, 0
-        for number, key in enumerate(keys, 1):
-            if LAYERS + key in known:
-                commit, start = known[LAYERS + key], number
+        names = [self._base.commit, *(LAYERS + key for key in keys[1:])]
+        top = (names[-1], f"{names[-1]}^{{tree}}")
+        known = self._git.lookup(*names, top[1])
+        start = max((n for n, name in enumerate(names) if name in known), default=0)
+        commit = known.get(names[start], self._base.commit)
         if start == len(steps):
-            return commit
+            return replace(self._base, commit=commit, key=keys[-1]), known[top[1]]
         self._open(commit, steps[start:])
         stream: list[bytes] = []
         for number in range(start, len(steps)):
             before = dict(self._files)
             made = self._add(steps[number], f"{number + 1}/{len(steps)}")
-            stream.append(self._import(LAYERS + keys[number], commit, before, made))
-            commit = LAYERS + keys[number]
+            stream.append(self._import(names[number + 1], commit, before, made))
+            commit = names[number + 1]
         self._git.run("fast-import", "--quiet", "--done", data=b"".join(stream) + b"done\n")
-        return self._git.out("rev-parse", commit)
+        known = self._git.lookup(*top)
+        return replace(self._base, commit=known[top[0]], key=keys[-1]), known[top[1]]
 
     def _keys(self, steps: Sequence[Step]) -> list[str]:
-        keys: list[str] = []
-        key = self._base.commit
+        """The key of the base, and of each step on it."""
+        keys = [self._base.key or self._base.commit]
         for step in steps:
-            key = hashlib.sha256(key.encode() + step.identity).hexdigest()
-            keys.append(key)
+            keys.append(hashlib.sha256(keys[-1].encode() + step.identity).hexdigest())
         return keys
 
     # --- The index ---
@@ -135,21 +135,19 @@ class Stack:
 
     def _fill(self, files: Files) -> None:
         """Set the content of the index."""
-        self._git.run("read-tree", "--empty")
+        (self._git.git_dir / "stack.index").unlink(missing_ok=True)
         self._store(files)
-        self._files = files
 
     def _store(self, files: Files) -> None:
         lines = "".join(f"{mode} {blob}\t{name}\0" for name, (mode, blob) in files.items())
         self._git.run("update-index", "-z", "--index-info", data=lines.encode())
+        self._files = {**self._files, **files}
 
     # --- A step ---
 
     def _add(self, step: Step, progress: str) -> Commit:
         say(f"applying {progress}: {step.name}")
-        made = self._overlay(step) if isinstance(step, Overlay) else self._patch(step)
-        self._files = _entries(self._git.run("ls-files", "--stage", "-z").stdout)
-        return made
+        return self._overlay(step) if isinstance(step, Overlay) else self._patch(step)
 
     def _overlay(self, overlay: Overlay) -> Commit:
         there = sorted(str(path) for path in overlay.files if str(path) in self._files)
@@ -170,6 +168,7 @@ class Stack:
     def _patch(self, patch: Patch) -> Commit:
         who, message = read_mail(self._git, patch)
         if self._git.apply(patch.data, "--3way").status == 0:
+            self._files = _entries(self._git.run("ls-files", "--stage", "-z").stdout)
             return Commit(who, message)
         self._fill(self._files)
         if self._base.is_users and not self._git.apply(patch.data, "--check", "--reverse").status:

@@ -42,7 +42,7 @@ def prepare(
     """
     name = name or settings.flavour
     with _opened(settings) as (git, root):
-        tree = _updated(git, root, name, _stack(git, settings, more))
+        tree = _updated(git, root, name, _stack(git, settings, more).commit)
         if note_changes:
             report_changes(tree)
         return tree
@@ -53,8 +53,12 @@ class Stacked:
     """A commit in the shared repository, and its git tree."""
 
     git: Git
-    commit: str
+    base: Base
     tree: str
+
+    @property
+    def commit(self) -> str:
+        return self.base.commit
 
 
 def stack(settings: Settings, more: Sequence["Patch"] = (), with_tests: bool = True) -> Stacked:
@@ -63,8 +67,13 @@ def stack(settings: Settings, more: Sequence["Patch"] = (), with_tests: bool = T
     with_tests=False leaves out suites and hooks. Raises KunitError, for example PatchError.
     """
     with _opened(settings) as (git, _):
-        commit = _stack(git, settings, more, with_tests)
-        return Stacked(git, commit, git.out("rev-parse", f"{commit}^{{tree}}"))
+        return _stack(git, settings, more, with_tests)
+
+
+def put_on(settings: Settings, below: Stacked, more: Sequence["Patch"]) -> Stacked:
+    """Put more patches on a stacked commit of these settings. Raises KunitError."""
+    with _opened(settings) as (git, _):
+        return Stacked(git, *Stack(git, below.base).build(more))
 
 
 def show(settings: Settings, name: str, stacked: Stacked) -> Path:
@@ -126,7 +135,9 @@ def _opened(settings: Settings) -> Iterator[tuple[Git, Path]]:
         yield _open_repository(root / "git"), root
 
 
-def _stack(git: Git, settings: Settings, more: Sequence["Patch"], with_tests: bool = True) -> str:
+def _stack(
+    git: Git, settings: Settings, more: Sequence["Patch"], with_tests: bool = True
+) -> Stacked:
     if settings.start:
         base = Base(settings.start, is_users=True)
     elif settings.ksrc:
@@ -137,7 +148,8 @@ def _stack(git: Git, settings: Settings, more: Sequence["Patch"], with_tests: bo
             debian.fetch(settings.suite, settings.build, settings.tarball)
         base = linux_source.import_package(git, settings.tarball)
     version = source.numbers(git, base.commit)
-    return Stack(git, base).build([*read_steps(settings.flavour, git, with_tests, version), *more])
+    steps = read_steps(settings.flavour, git, with_tests, version)
+    return Stacked(git, *Stack(git, base).build([*steps, *more]))
 
 
 def any_tree(request: Request) -> Path | None:

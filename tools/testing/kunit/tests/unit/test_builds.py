@@ -19,6 +19,7 @@ from harness.revision import ending
 from harness.revision.builds import Builds, Limits
 from harness.revision.ending import Ending
 from harness.trees.git import Git
+from harness.trees.source import Base
 from harness.trees.stack import Patch
 from harness.trees.worktree import Stacked
 from harness.verdict import remarks
@@ -32,7 +33,7 @@ class Kept(unittest.TestCase):
         self.done: list[str] = []
         # How the fake kernel behaves: boot time, build log, whether it hangs or prints nothing.
         self.boot_seconds, self.build_log, self.hangs, self.is_silent = 0.0, "", False, False
-        self.stacked = Stacked(Git(self.top), "commit", "tree")
+        self.stacked = Stacked(Git(self.top), Base("commit", False), "tree")
         patches = ExitStack()
         self.addCleanup(patches.close)
         for where, stand_in in (
@@ -89,9 +90,9 @@ class Kept(unittest.TestCase):
 
     def test_another_tree_is_another_kernel(self) -> None:
         self.assertEqual(["boot 60"], self.calls(60))
-        self.stacked = Stacked(Git(self.top), "another commit", "tree")
+        self.stacked = Stacked(Git(self.top), Base("another commit", False), "tree")
         self.assertEqual([], self.calls(60))
-        self.stacked = Stacked(Git(self.top), "commit", "another tree")
+        self.stacked = Stacked(Git(self.top), Base("commit", False), "another tree")
         self.assertEqual(["boot 60"], self.calls(60))
 
     def test_a_full_disk_leaves_no_result(self) -> None:
@@ -176,7 +177,7 @@ class Kept(unittest.TestCase):
             self.assertFalse(asks())
             self.assertEqual("--max-line-length=80\n", remarks.checkpatch_settings())
         # checkpatch looks up names and maintainers in the tree.
-        self.stacked = Stacked(Git(self.top), "commit", "another tree")
+        self.stacked = Stacked(Git(self.top), Base("commit", False), "another tree")
         self.assertTrue(asks())
 
 

@@ -314,7 +314,9 @@ class World(unittest.TestCase):
         shutil.copytree(
             TOOLS,
             self.repo / "tools/testing/kunit",
-            ignore=shutil.ignore_patterns("harness", "tests", "mutants", "scenarios", ".mypy_cache"),
+            ignore=shutil.ignore_patterns(
+                "harness", "tests", "mutants", "scenarios", ".mypy_cache"
+            ),
         )
         self.write(".gitignore", "/build/\n__pycache__/\n*~\n")
         self.write("patches/tested-on", "6.12.117\n")

@@ -241,13 +241,16 @@ class Repair(World):
         self.assert_whole()
 
     def test_killed_while_the_tree_is_written(self) -> None:
-        tree = f"{self.build}/linux-6.12/series"
-        half = f"/bin/mkdir -p {tree}; echo half >{tree}/Makefile"
+        tree, git = f"{self.build}/linux-6.12/series", os.path.realpath(self.bin / "git")
+        # What git leaves behind when it is killed: incomplete files and a lock.
+        lock = f"{self.build}/linux-6.12/git/worktrees/series/locked"
+        half = f'{git} "$@"; echo initializing >{lock}; echo half >{tree}/Makefile'
         self.killed_while("git", "*worktree\\ add*", half)
         self.assert_whole()
 
     def test_killed_after_the_tree_was_written(self) -> None:
-        self.killed_while("git", "*update-ref\\ refs/kunit/prepared/*")
+        git = os.path.realpath(self.bin / "git")
+        self.killed_while("git", "*worktree\\ add*", f'{git} "$@"')
         self.assert_whole()
 
     def test_killed_while_the_tree_is_moved(self) -> None:
