@@ -123,7 +123,12 @@ class WorkTree:
 
     def _switch(self, prepared: str, commit: str) -> None:
         self._shared.set_refs({MOVING + self._name: commit})
-        done = self._git.run("read-tree", "-m", "-u", prepared, commit, expect=(0, 1, 128))
+        argv = ["read-tree", "-m", "-u", prepared, commit]
+        done = self._git.run(*argv, expect=(0, 1, 128))
+        if done.status != 0:
+            # Without its content, git takes a file that was only touched for a changed one.
+            self._git.run("update-index", "-q", "--refresh", expect=(0, 1, 128))
+            done = self._git.run(*argv, expect=(0, 1, 128))
         if done.status != 0:
             self._shared.set_refs({MOVING + self._name: ""})
             if "No space left" in done.stderr:
