@@ -414,23 +414,22 @@ class Choose(unittest.TestCase):
 class Make(World):
     """Whole runs. The console log is a file in the kernel tree, so each flavour has its own."""
 
-    is_prepared = False
-
     CONSOLE = "mm/console.log"
+    text = log(lines())
+    kernel = {**KERNEL, CONSOLE: text}
 
     def setUp(self) -> None:
         super().setUp()
         self.write("lib/kunit-configs/bench.config", "")
         self.old = row("memremap_pages", "device", "device", GIB, 13000000)
-        self.console(log(lines()))
 
     def console(self, text: str) -> None:
-        self.text = text.splitlines()
-        self.pack_kernel({**KERNEL, self.CONSOLE: text}, mtime=len(self.text))
+        self.pack_kernel({**KERNEL, self.CONSOLE: text}, mtime=2)
 
     def series_says(self, new: str) -> None:
-        at = next(n for n, line in enumerate(self.text) if line.endswith(self.old))
-        before, old, after = self.text[at - 1 : at + 2]
+        text = self.text.splitlines()
+        at = next(n for n, line in enumerate(text) if line.endswith(self.old))
+        before, old, after = text[at - 1 : at + 2]
         new = old.replace(self.old, new)
         body = fake.diff(self.CONSOLE, old, new, before, after).replace(
             "@@ -1,3 +1,3 @@", f"@@ -{at},3 +{at},3 @@"

@@ -70,8 +70,6 @@ config LEAKS
 
 
 class Exporting(World):
-    is_prepared = False
-
     def setUp(self) -> None:
         super().setUp()
         self.tool("perl", MAINTAINERS)

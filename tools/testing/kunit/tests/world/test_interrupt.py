@@ -8,9 +8,7 @@ import unittest
 from tests.world.fake import World, patch
 
 
-class CtrlC(World):
-    is_prepared = False
-
+class Interruptible(World):
     def assert_interruptible(self, *args: str, signum: int = signal.SIGINT, **env: str) -> None:
         child = self.start("kunit.py", *args, env=env)
         pids = self.wait_for_hang(child)
@@ -25,6 +23,10 @@ class CtrlC(World):
         tree = self.build / "linux-6.12/series"
         self.assertEqual("", self.git(tree, "status", "--short"))
         self.assertIn("int two;", (tree / "arch/arm64/mm/mmu.c").read_text())
+
+
+class WhilePreparing(Interruptible):
+    is_prepared = False
 
     def test_while_unpacking(self) -> None:
         self.hanging("xz", "*decompress*")
@@ -51,6 +53,18 @@ class CtrlC(World):
         self.healthy("git")
         self.assert_next_run_succeeds()
 
+    def test_while_waiting_for_another(self) -> None:
+        self.hanging("git", "*fast-import*")
+        first = self.start("tree")
+        self.wait_for_hang(first)
+        second = self.start("tree")
+        assert second.stderr
+        self.assertIn("waiting", second.stderr.readline())
+        self.assertEqual(130, self.interrupt(second).status)
+        self.interrupt(first)
+
+
+class InAPreparedTree(Interruptible):
     def test_while_moving_the_tree(self) -> None:
         self.make_tree()
         better = patch("arch/arm64/mm/mmu.c", "mmu", 20, "int two; int better;")
@@ -70,16 +84,6 @@ class CtrlC(World):
 
     def test_the_same_with_sigterm(self) -> None:
         self.assert_interruptible("run", signum=signal.SIGTERM, FAKE_TOOL="guest hangs")
-
-    def test_while_waiting_for_another(self) -> None:
-        self.hanging("git", "*fast-import*")
-        first = self.start("tree")
-        self.wait_for_hang(first)
-        second = self.start("tree")
-        assert second.stderr
-        self.assertIn("waiting", second.stderr.readline())
-        self.assertEqual(130, self.interrupt(second).status)
-        self.interrupt(first)
 
     def test_a_guest_ends_if_the_kernels_tool_is_killed(self) -> None:
         """If the kernel's kunit.py is killed, its guest ends as well."""

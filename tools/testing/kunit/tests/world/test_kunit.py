@@ -172,8 +172,6 @@ class Paths(World):
 
 
 class Statuses(World):
-    is_prepared = False
-
     def test_success(self) -> None:
         self.assertEqual(0, self.front_end("run").status)
 
@@ -198,6 +196,7 @@ class Statuses(World):
         )
 
     def test_an_unknown_config(self) -> None:
+        shutil.rmtree(self.build)
         ran = self.front_end("run", CONFIG="5k")
         self.assert_error(ran, 2, "CONFIG=5k", "16k 4k 64k debug")
         self.assertFalse(self.build.exists(), "it is told before the long work")
@@ -228,10 +227,9 @@ class Help(World):
 
 
 class Packages(World):
-    is_prepared = False
-
     def test_no_way_to_install(self) -> None:
         (self.bin / "bison").unlink()
+        shutil.rmtree(self.build)
         ran = self.front_end("run")
         self.assert_error(ran, 2, "missing: bison", "no apt-get")
         self.assertFalse(self.build.exists())
@@ -239,6 +237,7 @@ class Packages(World):
     def test_only_needed_packages_are_required(self) -> None:
         for name in ("bison", "gcc", "qemu-system-aarch64", "aarch64-linux-gnu-gcc", "make"):
             (self.bin / name).unlink()
+        shutil.rmtree(self.build)
         self.assertEqual(0, self.front_end("parse").status)
         self.assertEqual(0, self.program("tree").status)
 

@@ -24,19 +24,16 @@ REMARK = 'echo "x.patch:9: WARNING:{kind}: said"; exit 1'
 
 
 class Lint(World):
-    is_prepared = False
+    kernel = {
+        **KERNEL,
+        "Makefile": MAKEFILE,
+        "scripts/checkpatch.pl": "",
+        "scripts/coccinelle/a.cocci": "// Options: --no-includes\nvirtual report\n",
+        "scripts/coccinelle/b.cocci": "virtual patch\n",
+    }
 
     def setUp(self) -> None:
         super().setUp()
-        self.pack_kernel(
-            {
-                **KERNEL,
-                "Makefile": MAKEFILE,
-                "scripts/checkpatch.pl": "",
-                "scripts/coccinelle/a.cocci": "// Options: --no-includes\nvirtual report\n",
-                "scripts/coccinelle/b.cocci": "virtual patch\n",
-            }
-        )
         self.perl()
         self.tool("clang", CLANG.format(version="14.0.6"))
         for name in (
