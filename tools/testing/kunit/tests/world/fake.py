@@ -10,7 +10,6 @@ import importlib
 import io
 import json
 import os
-import runpy
 import shutil
 import signal
 import subprocess
@@ -129,8 +128,6 @@ def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoRetu
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         os.environ.clear()
         os.environ.update(env)
-        for name in _modules_below(TOOLS):
-            del sys.modules[name]
         sys.modules.update(_MODULES)
         sys.argv, sys.path[0] = [str(script), *args], str(script.parent)
         sys.executable = shutil.which("python3", path=env["PATH"]) or sys.executable
@@ -138,7 +135,7 @@ def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoRetu
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)
         try:
-            runpy.run_path(str(script), run_name="__main__")
+            exec(compile(script.read_bytes(), script, "exec"), {"__name__": "__main__"})
             status = 0
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
