@@ -136,7 +136,7 @@ static void online_blocks_are_counted(struct kunit *test)
  * struct watch - what the kernel announces about the blocks
  * @nb: the notifier
  * @blocks: the blocks
- * @veto: refuse this action for block 1, or 0 for none
+ * @veto: refuse this action for block 1, or ADAPT_NO_STEP for none
  * @nr: how many actions there were
  * @seen: these actions
  */
@@ -192,7 +192,7 @@ static struct watch *watch_begin(struct kunit *test, unsigned long veto)
 
 /*
  * Block after block, the kernel has announced @actions, and nothing else since @from.
- * Returns the number of announcements. An action 0 is one that this kernel does not have.
+ * Returns the number of announcements. ADAPT_NO_STEP is an action that this kernel lacks.
  */
 static unsigned int expect_announced(struct kunit *test, const struct watch *watch,
 				     unsigned int from, const unsigned long actions[3])
@@ -205,7 +205,7 @@ static unsigned int expect_announced(struct kunit *test, const struct watch *wat
 		const struct memory_notify *arg = &watch->seen[from + nr].arg;
 		unsigned long action = actions[i % 3], pfn = block_pfn(watch->blocks, i / 3);
 
-		if (!action)
+		if (action == ADAPT_NO_STEP)
 			continue;
 		KUNIT_EXPECT_EQ_MSG(test, watch->seen[from + nr].action, action,
 				    "announcement %u for block %u", i % 3, i / 3);
@@ -252,7 +252,7 @@ static void each_step_is_announced(struct kunit *test)
 	static const unsigned long offline[] = {
 		MEM_GOING_OFFLINE, MEM_OFFLINE, ADAPT_MEM_FINISH_OFFLINE,
 	};
-	struct watch *watch = watch_begin(test, 0);
+	struct watch *watch = watch_begin(test, ADAPT_NO_STEP);
 	struct blocks *blocks = test->priv;
 	unsigned int nr;
 
@@ -317,13 +317,13 @@ static void refused_block_stays_offline(struct kunit *test)
 	count_pages(before);
 	KUNIT_EXPECT_EQ(test, blocks_online(blocks), -EPERM);
 	expect_cancelled(test, watch, MEM_CANCEL_ONLINE, param->is_prepared);
-	if (ADAPT_MEM_FINISH_OFFLINE)
+	if (ADAPT_MEM_FINISH_OFFLINE != ADAPT_NO_STEP)
 		expect_cancelled(test, watch, ADAPT_MEM_FINISH_OFFLINE, param->is_prepared);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	expect_counts(test, before, "after the first block was online alone");
 	blocks_expect_nothing_left(blocks, "removal");
 
-	watch->veto = 0;
+	watch->veto = ADAPT_NO_STEP;
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
 	count_pages(online);
@@ -361,7 +361,7 @@ static void refused_block_stays_online(struct kunit *test)
 	expect_counts(test, before, "after the refusal");
 	walk_memory_blocks(start, size, test, expect_online);
 
-	watch->veto = 0;
+	watch->veto = ADAPT_NO_STEP;
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }

@@ -152,6 +152,8 @@ static inline int adapt_create_memory_block_devices(unsigned long start, unsigne
  * Steps in front of MEM_GOING_ONLINE and behind MEM_OFFLINE, which also announced where
  * the memmap is. They went away together with the memory that needed them.
  */
+#define ADAPT_NO_STEP			(~0UL)
+
 #ifdef MHP_OFFLINE_INACCESSIBLE
 #define ADAPT_MEM_PREPARE_ONLINE	MEM_PREPARE_ONLINE
 #define ADAPT_MEM_FINISH_OFFLINE	MEM_FINISH_OFFLINE
@@ -166,8 +168,8 @@ static inline unsigned long adapt_notified_memmap_pages(const struct memory_noti
 	return arg->altmap_nr_pages;
 }
 #else
-#define ADAPT_MEM_PREPARE_ONLINE	0
-#define ADAPT_MEM_FINISH_OFFLINE	0
+#define ADAPT_MEM_PREPARE_ONLINE	ADAPT_NO_STEP
+#define ADAPT_MEM_FINISH_OFFLINE	ADAPT_NO_STEP
 
 static inline unsigned long adapt_notified_memmap_pfn(const struct memory_notify *arg)
 {

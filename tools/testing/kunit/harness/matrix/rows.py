@@ -124,8 +124,7 @@ NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
     ("series", ("4k", "16k", "64k"), _PLAIN),
     ("fixed", ("4k",), _BLOCKS),
     ("fixed", ("16k", "64k"), _PLAIN),
-    ("stock", ("4k",), _BLOCKS),
-    ("stock", ("16k", "64k"), _PLAIN),
+    ("stock", ("4k", "16k", "64k"), _PLAIN),
     ("baseline", ("4k", "16k", "64k"), _PLAIN),
 )
 
