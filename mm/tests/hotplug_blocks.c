@@ -30,7 +30,7 @@ int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, 
 	if (blocks->is_claimed)
 		release_resource(&blocks->dev->res);
 	blocks->is_claimed = false;
-	err = add_memory(nid, block_start(blocks, first), nr * BLOCK_SIZE, flags);
+	err = add_memory(nid, block_start(blocks, first), nr * BLOCK_BYTES, flags);
 	blocks->is_whole = !err && nr == NR_BLOCKS;
 	if (!err) {
 		blocks->present |= GENMASK(first + nr - 1, first);
@@ -69,7 +69,7 @@ int blocks_remove_some(struct blocks *blocks, unsigned int first, unsigned int n
 
 	KUNIT_EXPECT_NO_WARN(blocks->test,
 			     err = offline_and_remove_memory(block_start(blocks, first),
-							     nr * BLOCK_SIZE));
+							     nr * BLOCK_BYTES));
 	if (err) {
 		fake_dev_abandon(blocks->dev);
 		return err;
@@ -162,7 +162,7 @@ static int walk(struct blocks *blocks, unsigned int first, unsigned int nr,
 	int err;
 
 	lock_device_hotplug();
-	err = walk_memory_blocks(block_start(blocks, first), nr * BLOCK_SIZE, &seen, func);
+	err = walk_memory_blocks(block_start(blocks, first), nr * BLOCK_BYTES, &seen, func);
 	unlock_device_hotplug();
 	return err ?: seen == nr ? 0 : -ENODEV;
 }

@@ -14,8 +14,8 @@
 #include "fake_dev.h"
 
 #define NR_BLOCKS	3
-#define BLOCK_SIZE	memory_block_size_bytes()
-#define BLOCK_PAGES	PHYS_PFN(BLOCK_SIZE)
+#define BLOCK_BYTES	memory_block_size_bytes()
+#define BLOCK_PAGES	PHYS_PFN(BLOCK_BYTES)
 #define MEMMAP_SIZE	(BLOCK_PAGES * sizeof(struct page))
 
 /**

@@ -55,8 +55,8 @@ static void part_of_block_is_refused(struct kunit *test)
 {
 	const struct range_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
-	u64 start = block_start(blocks, 0) + param->start * (BLOCK_SIZE / 8);
-	u64 size = param->size * (BLOCK_SIZE / 8);
+	u64 start = block_start(blocks, 0) + param->start * (BLOCK_BYTES / 8);
+	u64 size = param->size * (BLOCK_BYTES / 8);
 	int err = 0;
 
 	release_resource(&blocks->dev->res);
@@ -70,7 +70,7 @@ static void part_of_block_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, offline_and_remove_memory(start, size), -EINVAL);
 	blocks_expect_memmap(blocks, MHP_NONE);
 	lock_device_hotplug();
-	err = walk_memory_blocks(block_start(blocks, 0), NR_BLOCKS * BLOCK_SIZE, NULL,
+	err = walk_memory_blocks(block_start(blocks, 0), NR_BLOCKS * BLOCK_BYTES, NULL,
 				 expect_offline);
 	unlock_device_hotplug();
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "a block is not offline");
@@ -143,7 +143,7 @@ static void mixed_blocks_cannot_be_removed_at_once(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 1, 0, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_NONE), 0);
 	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
-			   err = remove_memory(block_start(blocks, 0), 2 * BLOCK_SIZE));
+			   err = remove_memory(block_start(blocks, 0), 2 * BLOCK_BYTES));
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
 	KUNIT_EXPECT_TRUE_MSG(test, pfn_in_present_section(block_pfn(blocks, 0)) &&
 			      pfn_in_present_section(block_pfn(blocks, 1)),
@@ -291,11 +291,11 @@ static void present_memory_is_recorded(struct kunit *test)
 	u64 start = block_start(blocks, 0);
 
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, 0, MHP_NONE), 0);
-	expect_claim(test, start, 2 * BLOCK_SIZE, "System RAM");
-	expect_in_memblock(test, start, start + 2 * BLOCK_SIZE, false);
+	expect_claim(test, start, 2 * BLOCK_BYTES, "System RAM");
+	expect_in_memblock(test, start, start + 2 * BLOCK_BYTES, false);
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 0, 1), 0);
-	expect_claim(test, start + BLOCK_SIZE, BLOCK_SIZE, "System RAM");
-	expect_in_memblock(test, start + BLOCK_SIZE, start + 2 * BLOCK_SIZE, false);
+	expect_claim(test, start + BLOCK_BYTES, BLOCK_BYTES, "System RAM");
+	expect_in_memblock(test, start + BLOCK_BYTES, start + 2 * BLOCK_BYTES, false);
 	KUNIT_EXPECT_NULL_MSG(test, lookup_resource(&iomem_resource, start),
 			      "removed memory has a claim");
 }
@@ -308,12 +308,12 @@ static void claims_of_neighbours_are_merged(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 1, 0, MHP_MERGE_RESOURCE), 0);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_NONE), 0);
-	expect_claim(test, start, BLOCK_SIZE, "System RAM");
+	expect_claim(test, start, BLOCK_BYTES, "System RAM");
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 2, 1, 0, MHP_MERGE_RESOURCE), 0);
-	expect_claim(test, start, BLOCK_SIZE, "System RAM");
+	expect_claim(test, start, BLOCK_BYTES, "System RAM");
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 1, 1), 0);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_MERGE_RESOURCE), 0);
-	expect_claim(test, start, 3 * BLOCK_SIZE, "System RAM");
+	expect_claim(test, start, 3 * BLOCK_BYTES, "System RAM");
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }
@@ -329,20 +329,20 @@ static void driver_managed_memory_is_marked(struct kunit *test)
 
 	release_resource(&blocks->dev->res);
 	blocks->is_claimed = false;
-	KUNIT_EXPECT_EQ_MSG(test, add_memory_driver_managed(0, start, BLOCK_SIZE, "kunit",
+	KUNIT_EXPECT_EQ_MSG(test, add_memory_driver_managed(0, start, BLOCK_BYTES, "kunit",
 							    MHP_NONE),
 			    -EINVAL, "a name that is not the one of system RAM");
-	err = add_memory_driver_managed(0, start, BLOCK_SIZE, name, MHP_NONE);
+	err = add_memory_driver_managed(0, start, BLOCK_BYTES, name, MHP_NONE);
 	if (!err)
 		blocks->present = BIT(0);
 	else
 		fake_dev_abandon(blocks->dev);
 	KUNIT_ASSERT_EQ(test, err, 0);
-	expect_claim(test, start, BLOCK_SIZE, name);
+	expect_claim(test, start, BLOCK_BYTES, name);
 	res = lookup_resource(&iomem_resource, start);
 	KUNIT_EXPECT_TRUE_MSG(test, res && res->flags & IORESOURCE_SYSRAM_DRIVER_MANAGED,
 			      "the claim is not driver-managed");
-	expect_in_memblock(test, start, start + BLOCK_SIZE, true);
+	expect_in_memblock(test, start, start + BLOCK_BYTES, true);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }

@@ -414,7 +414,7 @@ static void block_between_others_comes_back(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_MEMMAP_ON_MEMORY), 0);
 	expect_spans(test, BIT(0) | BIT(2), "the block is back");
 	lock_device_hotplug();
-	err = walk_memory_blocks(block_start(blocks, 1), BLOCK_SIZE, NULL, expect_no_zone);
+	err = walk_memory_blocks(block_start(blocks, 1), BLOCK_BYTES, NULL, expect_no_zone);
 	unlock_device_hotplug();
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "an offline block has a zone");
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
@@ -483,7 +483,7 @@ static void group_counts_its_blocks(struct kunit *test)
 			    "adding to a group that does not exist");
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, mgid, flags), 0);
 	lock_device_hotplug();
-	err = walk_memory_blocks(block_start(blocks, 0), 2 * BLOCK_SIZE, group, expect_in_group);
+	err = walk_memory_blocks(block_start(blocks, 0), 2 * BLOCK_BYTES, group, expect_in_group);
 	unlock_device_hotplug();
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "a block is not in the group");
 	expect_group(test, group, 2, 0, "added");
