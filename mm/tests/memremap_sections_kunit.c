@@ -605,6 +605,22 @@ static void system_ram_is_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ_MSG(test, err, -ENXIO, "system RAM and what is behind it");
 }
 
+/* I11: a range that the linear mapping has no room for is refused. */
+static void unreachable_memory_is_refused(struct kunit *test)
+{
+	struct range range = mhp_get_pluggable_range(true);
+	struct memremap_dev *mdev = test->priv;
+	u64 size = PFN_PHYS(PAGES_PER_SUBSECTION);
+	int err = 0;
+
+	mdev->pgmap->type = MEMORY_DEVICE_GENERIC;
+	mdev->pgmap->nr_range = 1;
+	KUNIT_EXPECT_NO_WARN(test, err = add_by(mdev, range.end + 1, size));
+	KUNIT_ASSERT_EQ_MSG(test, err, -EINVAL, "behind the linear mapping");
+	KUNIT_EXPECT_NO_WARN(test, err = add_by(mdev, range.end + 1 - size, 2 * size));
+	KUNIT_ASSERT_EQ_MSG(test, err, -EINVAL, "across the end of the linear mapping");
+}
+
 /* I8: pgmap_pfn_valid() knows the pages of each range, except for those of the altmap. */
 static void pgmap_knows_its_pages(struct kunit *test)
 {
@@ -706,6 +722,7 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE_PARAM(wrong_altmap_is_refused, altmap_gen_params),
 	KUNIT_CASE_PARAM(incomplete_pgmap_is_refused, pgmap_gen_params),
 	KUNIT_CASE(system_ram_is_refused),
+	KUNIT_CASE(unreachable_memory_is_refused),
 	KUNIT_CASE(pgmap_knows_its_pages),
 	KUNIT_CASE(other_pages_are_not_removed),
 	{}

@@ -48,29 +48,36 @@ static bool may_execute(u64 desc)
 	       (desc & (TABLE_PXN | TABLE_UXN)) != (TABLE_PXN | TABLE_UXN);
 }
 
-/* J7: no table on the way to a page of the device allows it to be executed. */
-static void tables_forbid_execution(struct kunit *test)
+/* Check each table on the way to a page of the device. */
+static void expect_no_execution(struct kunit *test, const struct fake_dev *dev)
 {
-	struct memremap_dev *mdev = test->priv;
-	unsigned long addr = (unsigned long)__va(PFN_PHYS(mdev->dev->pfn));
-	unsigned long end = addr + PFN_PHYS(mdev->dev->nr);
+	unsigned long addr = (unsigned long)__va(PFN_PHYS(dev->pfn));
+	unsigned long end = addr + PFN_PHYS(dev->nr);
 
-	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev), 0);
 	for (; addr < end; addr += min(PMD_SIZE, PFN_PHYS(PAGES_PER_SECTION))) {
 		pgd_t *pgdp = pgd_offset_k(addr);
 		p4d_t *p4dp = p4d_offset(pgdp, addr);
 		pud_t *pudp = pud_offset(p4dp, addr);
 		pmd_t *pmdp = pmd_offset(pudp, addr);
 
-		KUNIT_ASSERT_FALSE_MSG(test, may_execute(pgd_val(READ_ONCE(*pgdp))),
+		KUNIT_EXPECT_FALSE_MSG(test, may_execute(pgd_val(READ_ONCE(*pgdp))),
 				       "PGD entry for %#lx", addr);
-		KUNIT_ASSERT_FALSE_MSG(test, may_execute(p4d_val(READ_ONCE(*p4dp))),
+		KUNIT_EXPECT_FALSE_MSG(test, may_execute(p4d_val(READ_ONCE(*p4dp))),
 				       "P4D entry for %#lx", addr);
-		KUNIT_ASSERT_FALSE_MSG(test, may_execute(pud_val(READ_ONCE(*pudp))),
+		KUNIT_EXPECT_FALSE_MSG(test, may_execute(pud_val(READ_ONCE(*pudp))),
 				       "PUD entry for %#lx", addr);
-		KUNIT_ASSERT_FALSE_MSG(test, may_execute(pmd_val(READ_ONCE(*pmdp))),
+		KUNIT_EXPECT_FALSE_MSG(test, may_execute(pmd_val(READ_ONCE(*pmdp))),
 				       "PMD entry for %#lx", addr);
 	}
+}
+
+/* J7: no table on the way to a page of the device allows it to be executed. */
+static void tables_forbid_execution(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev), 0);
+	expect_no_execution(test, mdev->dev);
 }
 
 /* J8: the kernel no longer has a page table mapped by which it added the device. */
@@ -123,6 +130,7 @@ static int add_and_remove(struct kunit *test, struct fake_dev *dev)
 			    "pages of the memmap that are not mapped");
 	KUNIT_EXPECT_EQ_MSG(test, first_mismatch(dev), dev->pfn + dev->nr,
 			    "the first page frame that the linear mapping does not lead to, or the end");
+	expect_no_execution(test, dev);
 
 	mem_hotplug_begin();
 	KUNIT_EXPECT_NO_WARN(test, adapt_arch_remove_memory(start, size));
@@ -135,8 +143,9 @@ static int add_and_remove(struct kunit *test, struct fake_dev *dev)
 }
 
 /*
- * J9: memory on both sides of the boundary of a table, of any level, is mapped completely,
- * and its removal leaves no table. It is far above RAM, so all tables are new.
+ * J7, J9: memory on both sides of the boundary of a table, of any level, is mapped
+ * completely, without permission to execute it, and its removal leaves no table. It is far
+ * above RAM, so all tables are new.
  */
 static void memory_across_tables_comes_and_goes(struct kunit *test)
 {
