@@ -41,14 +41,16 @@ static int linear_map_init(struct kunit *test)
 	return 0;
 }
 
-/* Return true if a descriptor leads to a table, and something can be executed there. */
-static bool may_execute(u64 desc)
+/* Return true if a CPU does not take it for a descriptor, or may execute what it leads to. */
+static bool is_wrong(u64 desc)
 {
+	if (!(desc & PTE_VALID))
+		return true;
 	return (desc & PMD_TYPE_MASK) == PMD_TYPE_TABLE &&
 	       (desc & (TABLE_PXN | TABLE_UXN)) != (TABLE_PXN | TABLE_UXN);
 }
 
-/* Check each table on the way to a page of the device. */
+/* Check each entry that leads to a table on the way to a page of the device. */
 static void expect_no_execution(struct kunit *test, const struct fake_dev *dev)
 {
 	unsigned long addr = (unsigned long)__va(PFN_PHYS(dev->pfn));
@@ -60,13 +62,13 @@ static void expect_no_execution(struct kunit *test, const struct fake_dev *dev)
 		pud_t *pudp = pud_offset(p4dp, addr);
 		pmd_t *pmdp = pmd_offset(pudp, addr);
 
-		KUNIT_EXPECT_FALSE_MSG(test, may_execute(pgd_val(READ_ONCE(*pgdp))),
+		KUNIT_EXPECT_FALSE_MSG(test, is_wrong(pgd_val(READ_ONCE(*pgdp))),
 				       "PGD entry for %#lx", addr);
-		KUNIT_EXPECT_FALSE_MSG(test, may_execute(p4d_val(READ_ONCE(*p4dp))),
+		KUNIT_EXPECT_FALSE_MSG(test, is_wrong(p4d_val(READ_ONCE(*p4dp))),
 				       "P4D entry for %#lx", addr);
-		KUNIT_EXPECT_FALSE_MSG(test, may_execute(pud_val(READ_ONCE(*pudp))),
+		KUNIT_EXPECT_FALSE_MSG(test, is_wrong(pud_val(READ_ONCE(*pudp))),
 				       "PUD entry for %#lx", addr);
-		KUNIT_EXPECT_FALSE_MSG(test, may_execute(pmd_val(READ_ONCE(*pmdp))),
+		KUNIT_EXPECT_FALSE_MSG(test, is_wrong(pmd_val(READ_ONCE(*pmdp))),
 				       "PMD entry for %#lx", addr);
 	}
 }
