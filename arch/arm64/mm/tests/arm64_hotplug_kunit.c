@@ -168,14 +168,14 @@ static u64 linear_to_phys(u64 addr)
 }
 
 /*
- * M4: memory that needs a linear mapping is allowed only if all of it lies where the linear
+ * M5: memory that needs a linear mapping is allowed only if all of it lies where the linear
  * mapping leads to.
  */
 static void only_linear_memory_is_allowed(struct kunit *test)
 {
 	u64 start = linear_to_phys(_PAGE_OFFSET(vabits_actual));
 	u64 end = linear_to_phys(PAGE_END);
-	/* M1 is about what is behind this, if the linear mapping ends later. */
+	/* M4 is about what is behind this, if the linear mapping ends later. */
 	u64 last = min_t(u64, end, 1ULL << MAX_PHYSMEM_BITS);
 	u64 size = PFN_PHYS(PAGES_PER_SECTION);
 
