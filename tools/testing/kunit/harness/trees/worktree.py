@@ -170,6 +170,6 @@ def _open_repository(git_dir: Path) -> Git:
         git_dir.mkdir(exist_ok=True)
         git.run("init", "--quiet", "--bare", "--template=", str(git_dir))
         with open(git_dir / "config", "a", encoding="ascii") as config:
-            config.write("[gc]\n\tauto = 0\n[log]\n\texcludeDecoration = refs/kunit/*\n")
+            config.write("[gc]\n\tauto = 0\n")
         (git_dir / "kunit-ready").touch()
     return git

@@ -382,7 +382,9 @@ class Reading(unittest.TestCase):
 
     def test_what_is_damaged(self) -> None:
         cut = one()[: one().index("+int one;")]
-        self.refused(self.mbox(cut, two()), "is damaged", "corrupt patch")
+        self.refused(self.mbox(cut, two()), "0001-change-vmemmap.patch is damaged", "corrupt patch")
+        cut = two()[: two().index("+int two;")]
+        self.refused(self.mbox(one(), cut), "0002-change-mmu.patch is damaged", "corrupt patch")
         self.refused(self.mbox("\0\1\2 nonsense"), "holds no patch")
         self.refused(self.mbox(one()), "not complete: patch 2/2")
         bad = self.top / "bad.mbox.gz"

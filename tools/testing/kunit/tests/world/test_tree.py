@@ -70,6 +70,10 @@ class Flavours(World):
         question = ("rev-parse", "--path-format=absolute", "--git-common-dir")
         shared = {self.git(tree, *question) for tree in trees}
         self.assertEqual({str(self.build / "linux-6.12/git")}, shared)
+        # git gc does not run by itself, and git log shows no references that record a state.
+        self.assertEqual("0", self.git(trees[0], "config", "gc.auto"))
+        shown = self.git(trees[0], "log", "-1", "--format=%D")
+        self.assertEqual(["HEAD -> stock", "fixed"], shown.split(", "))
 
     def test_commits_are_the_same_everywhere(self) -> None:
         first = self.git(self.make_tree(), "rev-parse", "HEAD")
@@ -160,6 +164,7 @@ class Increments(World):
         changed = {path for path in after if after[path] != before.get(path)}
         self.assertEqual({"arch/arm64/mm/mmu.c"}, changed)
         self.assertIn("int better;", (tree / "arch/arm64/mm/mmu.c").read_text())
+        self.assertEqual("", self.program("tree").stderr)
 
     def test_a_changed_suite_is_picked_up(self) -> None:
         tree = self.make_tree()
