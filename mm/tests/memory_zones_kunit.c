@@ -293,7 +293,7 @@ struct node_watch {
 	unsigned int nr_changes;
 };
 
-static int node_notify(struct notifier_block *nb, unsigned long action, void *data)
+static int count_node_changes(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct node_watch *watch = container_of(nb, struct node_watch, nb);
 
@@ -308,7 +308,7 @@ static int node_notify(struct notifier_block *nb, unsigned long action, void *da
 /* G10: a node that has other memory neither gets its first memory nor loses its last. */
 static void node_has_memory_all_the_time(struct kunit *test)
 {
-	struct node_watch watch = { .nb.notifier_call = node_notify };
+	struct node_watch watch = { .nb.notifier_call = count_node_changes };
 	struct zones_test *t = test->priv;
 	int err;
 
