@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.base.errors import UsageError
 from harness.matrix import rows
 from harness.request import settings
+from harness.request.settings import flavours_of
 from harness.trees import versions
 from tests.unit.test_judge import CASES
 from tests.world.fake import DATA, KERNEL, Ran, World, patch
@@ -161,20 +162,23 @@ class Suite(World):
     def last_row(self, **env: str) -> Ran:
         """The last row of the matrix, that of the newest kernel in experimental."""
         self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
-        for name in ("baseline", "skips"):
+        for name in (*settings.FLAVOURS, "skips"):
             for directory in ("expected", "expected/7.2"):
                 self.write(f"tools/testing/kunit/data/{directory}/{name}", "")
         kernels = len(rows.groups(rows.choose({})))
+        self.row = rows.choose({})[-1]
         shard = f"{kernels}/{kernels}"
         return self.program("matrix", FAKE_CONSOLE=str(DATA / "pass.log"), SHARD=shard, **env)
 
     def test_the_matrix_has_the_newest_kernels(self) -> None:
         ran = self.last_row()
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
-        self.assertRegex(ran.stdout, r"Linux of experimental:\n.*\nbaseline 64k +max +- +1 +5 ")
-        self.assertTrue((self.build / "linux-7.2/baseline").is_dir())
+        self.assertEqual("experimental", self.row.base)
+        what = f"{self.row.flavour} +{self.row.config} +max"
+        self.assertRegex(ran.stdout, rf"Linux of experimental:\n.*\n{what} +- +1 +5 ")
+        self.assertTrue((self.build / "linux-7.2" / self.row.flavour).is_dir())
         results = self.build / "results"
-        self.assertTrue((results / "experimental_baseline_64k_max.console.log").exists())
+        self.assertTrue((results / f"{self.row.file_name}.console.log").exists())
         [part] = results.glob("matrix-*.json")
         first = json.loads(part.read_text())["revision"]
         shutil.rmtree(self.build / "suites")
@@ -186,7 +190,7 @@ class Suite(World):
         (self.apt / "offline").touch()
         ran = self.last_row()
         self.assertEqual(1, ran.status)
-        self.assertIn("experimental baseline 64k max: 1 unexpected", ran.stdout)
+        self.assertIn(f"{self.row.name}: 1 unexpected", ran.stdout)
         self.assertIn("no network", ran.stdout)
         self.assertRegex(ran.stdout, r"next: \w+")
         self.assertEqual("0 passed, 1 failed", ran.stdout.splitlines()[-1])
@@ -218,13 +222,12 @@ class Rebased(World):
 
 class Matrix(unittest.TestCase):
     def test_another_base_has_the_flavours_that_it_has(self) -> None:
-        for base, flavours in (
-            ("7.2", {"series", "fixed", "stock", "baseline"}),
-            ("6.18", {"fixed", "stock"}),
-        ):
-            found = rows.choose({"BASE": base}, base)
-            self.assertEqual(flavours, {row.flavour for row in found})
-            self.assertEqual({"4k", "16k", "64k"}, {row.config for row in found})
+        self.assertEqual({"series", "baseline", "stock", "fixed"}, set(flavours_of("7.2")))
+        self.assertEqual({"stock", "fixed"}, set(flavours_of("6.18")))
+        newest = {flavour for flavour, _, _ in rows.NEWEST}
+        for base in ("7.2", "6.18"):
+            chosen = {row.flavour for row in rows.choose({"BASE": base}, base)}
+            self.assertEqual(newest & set(flavours_of(base)), chosen)
         self.assertEqual(rows.choose({}, "7.2"), rows.choose({"BASE": "sid"}, ""))
         found = rows.choose({"CONFIGS": "4k-debug"}, "6.18")
         self.assertEqual({"stock", "fixed"}, {row.flavour for row in found})
