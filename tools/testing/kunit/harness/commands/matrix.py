@@ -146,7 +146,9 @@ class Build:
             self._failed = results.preparation(wanted)
             return
         self._wanted = replace(wanted, flavour=first.flavour, config=first.config)
-        self._expected = {row: kernelrun.expectation(self._wanted, row.arguments) for row in group}
+        self._expected = {
+            row: kernelrun.expectation(self._wanted, row.arguments, row.cpu) for row in group
+        }
 
     def build(self) -> None:
         """Build the kernel if a row needs it. boots() reports errors."""

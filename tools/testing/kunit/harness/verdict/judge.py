@@ -178,14 +178,14 @@ def malformed(report: Report) -> list[Finding]:
 
 
 def read_expectation(
-    directory: Path, flavour: str, config: str, version: versions.Version
+    directory: Path, flavour: str, config: str, version: versions.Version, cpu: str = "max"
 ) -> Expectation:
     """Read the expected results of a flavour with a config from the files of expected/.
 
     "cases" lists all cases, the file named after the flavour those that fail. A line may end
     with the configs that it is for. "skips" has lines "suite.case config reason". A config
     covers all configs with its fragments: 16k covers 16k-va36. The arguments of the kernel
-    count as fragments: 4k-rodata=off. A skip may name a flavour instead of a config, or both,
+    and the CPU count as fragments: 4k-rodata=off, 64k-max. A skip may name a flavour instead of a config, or both,
     as in stock-64k. Subdirectories have files for newer kernels: see versions.py. Raises
     UsageError.
     """
@@ -193,6 +193,7 @@ def read_expectation(
     def find(name: str) -> Path:
         return versions.find(directory, name, version)
 
+    config = f"{config}-{cpu}"
     return Expectation(
         frozenset(_read_names(_read_list(find("cases"), must_exist=True), config)),
         frozenset(_read_names(_read_list(find(flavour)), config)),

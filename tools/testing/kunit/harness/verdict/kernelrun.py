@@ -48,10 +48,10 @@ class KernelRun:
         return case_results(judged(kernel, self._expected, self._guest_time, self._arguments))
 
 
-def expectation(wanted: Settings, arguments: str = "") -> judge.Expectation:
+def expectation(wanted: Settings, arguments: str = "", cpu: str = "max") -> judge.Expectation:
     """The expected results of a flavour, from the files of expected/. Raises UsageError.
 
-    arguments: those that the kernel is booted with.
+    arguments and cpu: those that the kernel is booted with.
     """
     version, how = versions.parse(wanted.base), arguments.split()
     if wanted.arch != "arm64":
@@ -59,7 +59,7 @@ def expectation(wanted: Settings, arguments: str = "") -> judge.Expectation:
             judge.EXPECTED, wanted.arch, wanted.flavour, version, how
         )
     config = "-".join((wanted.config, *how))
-    return judge.read_expectation(judge.EXPECTED, wanted.flavour, config, version)
+    return judge.read_expectation(judge.EXPECTED, wanted.flavour, config, version, cpu)
 
 
 def judged(
