@@ -15,7 +15,7 @@
 #define TRIES		4
 
 #ifdef CONFIG_SLUB_DEBUG
-static void for_each_cache(void (*fn)(struct kmem_cache *cache, long *nr), long *nr)
+static void visit_caches(void (*fn)(struct kmem_cache *cache, long *nr), long *nr)
 {
 	int type, i;
 
@@ -52,9 +52,9 @@ static long slab_objects(struct kunit *test)
 
 	kvfree_rcu_barrier();
 	rcu_barrier();
-	for_each_cache(shrink, NULL);
-	for_each_cache(shrink, NULL);
-	for_each_cache(count, &nr);
+	visit_caches(shrink, NULL);
+	visit_caches(shrink, NULL);
+	visit_caches(count, &nr);
 	list_for_each(resource, &test->resources)
 		nr -= 2;
 	return nr;
