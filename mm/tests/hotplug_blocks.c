@@ -12,6 +12,11 @@
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
+const struct blocks_flags_param blocks_flags_params[2] = {
+	{ "memmap on memory", MHP_MEMMAP_ON_MEMORY },
+	{ "memmap in system RAM", MHP_NONE },
+};
+
 /**
  * blocks_add_some() - add some of the blocks with one add_memory()
  * @blocks: the memory

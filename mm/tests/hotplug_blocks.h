@@ -34,6 +34,18 @@ struct blocks {
 	bool is_whole;
 };
 
+/**
+ * struct blocks_flags_param - how to add memory, as a parameter of a case
+ * @name: where the memmap lies
+ * @flags: the flags of add_memory()
+ */
+struct blocks_flags_param {
+	const char *name;
+	mhp_t flags;
+};
+
+extern const struct blocks_flags_param blocks_flags_params[2];
+
 struct blocks *blocks_get(struct kunit *test);
 int blocks_add(struct blocks *blocks, mhp_t flags);
 int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, int nid,

@@ -25,20 +25,12 @@ static int memory_blocks_init(struct kunit *test)
 	return 0;
 }
 
-static const struct flags_param {
-	const char *name;
-	mhp_t flags;
-} flags_params[] = {
-	{ "memmap on memory", MHP_MEMMAP_ON_MEMORY },
-	{ "memmap in system RAM", MHP_NONE },
-};
-
-KUNIT_ARRAY_PARAM_DESC(flags, flags_params, name);
+KUNIT_ARRAY_PARAM_DESC(flags, blocks_flags_params, name);
 
 /* G7, G8: each block has its own memmap, and removal leaves nothing of any block. */
 static void each_block_has_its_memmap(struct kunit *test)
 {
-	const struct flags_param *param = test->param_value;
+	const struct blocks_flags_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, param->flags), 0);
@@ -405,7 +397,7 @@ static void removed_blocks_leave_no_object(struct kunit *test)
  */
 static void failed_add_undoes_each_block(struct kunit *test)
 {
-	const struct flags_param *param = test->param_value;
+	const struct blocks_flags_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
 	unsigned long size = memory_block_size_bytes();
 	unsigned int i;
@@ -450,7 +442,7 @@ static int blocks_add_short_of(struct blocks *blocks, mhp_t flags, unsigned int 
  */
 static void failed_allocation_undoes_each_block(struct kunit *test)
 {
-	const struct flags_param *param = test->param_value;
+	const struct blocks_flags_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
 	unsigned int nth;
 	char after[32];

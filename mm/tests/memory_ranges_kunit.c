@@ -168,15 +168,7 @@ static void impossible_node_is_refused(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "refusal");
 }
 
-static const struct flags_param {
-	const char *name;
-	mhp_t flags;
-} flags_params[] = {
-	{ "memmap on memory", MHP_MEMMAP_ON_MEMORY },
-	{ "memmap in system RAM", MHP_NONE },
-};
-
-KUNIT_ARRAY_PARAM_DESC(flags, flags_params, name);
+KUNIT_ARRAY_PARAM_DESC(flags, blocks_flags_params, name);
 
 /*
  * G8: if a section of the range is present already, nothing is left of the blocks before
@@ -187,7 +179,7 @@ KUNIT_ARRAY_PARAM_DESC(flags, flags_params, name);
  */
 static void present_section_is_not_added_again(struct kunit *test)
 {
-	const struct flags_param *param = test->param_value;
+	const struct blocks_flags_param *param = test->param_value;
 	struct mhp_params params = { .pgprot = PAGE_KERNEL };
 	struct blocks *blocks = test->priv;
 	unsigned long pfn = block_pfn(blocks, 1);

@@ -199,15 +199,7 @@ static void node_spans_device_behind_blocks(struct kunit *test)
 			    "the end of the node, and of the device");
 }
 
-static const struct flags_param {
-	const char *name;
-	mhp_t flags;
-} flags_params[] = {
-	{ "memmap on memory", MHP_MEMMAP_ON_MEMORY },
-	{ "memmap in system RAM", MHP_NONE },
-};
-
-KUNIT_ARRAY_PARAM_DESC(flags, flags_params, name);
+KUNIT_ARRAY_PARAM_DESC(flags, blocks_flags_params, name);
 
 /* Describe what is wrong with a struct page of memory that is online, or return NULL. */
 static const char *wrong_page(const struct page *page)
@@ -229,7 +221,7 @@ static const char *wrong_page(const struct page *page)
  */
 static void each_online_page_is_initialized(struct kunit *test)
 {
-	const struct flags_param *param = test->param_value;
+	const struct blocks_flags_param *param = test->param_value;
 	/* With little memory, all pageblocks are of one type, which is that of zero. */
 	int movable = page_group_by_mobility_disabled ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
 	struct zones_test *t = test->priv;
