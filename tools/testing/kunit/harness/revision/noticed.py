@@ -54,8 +54,11 @@ class Noticed:
     def sentence(self) -> str:
         """Return the score in one line."""
         total, missed = len(self.tried), len(self.missed)
-        if not total:
+        made = sum(len(file.changes) for file in self.files)
+        if not made:
             return f"there is nothing in its lines to change ({self.config})"
+        if not total:
+            return f"none of {made} changes to its lines can be seen in a kernel ({self.config})"
         return f"{total - missed} of {total} changes to its lines are noticed ({self.config})"
 
 

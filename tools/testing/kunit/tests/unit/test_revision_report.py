@@ -154,6 +154,16 @@ class Told(unittest.TestCase):
         self.assertEqual("64k", found["config"])
         self.assertEqual([False, True, True, None], [c["noticed"] for c in found["changes"]])
 
+    def test_mutants_that_no_kernel_can_show(self) -> None:
+        """That is another thing than lines which cannot be changed."""
+        absent = Change(1, "x => y", "not in the kernel", None)
+        for changes, expected in (
+            ([], "there is nothing in its lines to change (4k)"),
+            ([absent], "none of 1 changes to its lines can be seen in a kernel (4k)"),
+        ):
+            found = Noticed("4k", (noticed.of_file("mm/x.c", "x\n", {1}, changes),))
+            self.assertEqual(expected, found.sentence)
+
     def test_each_ending_of_a_kernel_has_its_own_word(self) -> None:
         kinds = [*DEATHS, Kind.SPLAT, Kind.KTAP, Kind.DUPLICATE, Kind.FLAKY]
         words = [tables.endings(outcome("a", "", death(kind)))[1] for kind in kinds]
