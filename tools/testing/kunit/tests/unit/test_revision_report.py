@@ -158,8 +158,8 @@ class Told(unittest.TestCase):
         """That is another thing than lines which cannot be changed."""
         absent = Change(1, "x => y", "not in the kernel", None)
         for changes, expected in (
-            ([], "there is nothing in its lines to change (4k)"),
-            ([absent], "none of 1 changes to its lines can be seen in a kernel (4k)"),
+            ((), "there is nothing in its lines to change (4k)"),
+            ((absent,), "none of 1 changes to its lines can be seen in a kernel (4k)"),
         ):
             found = Noticed("4k", (noticed.of_file("mm/x.c", "x\n", {1}, changes),))
             self.assertEqual(expected, found.sentence)
