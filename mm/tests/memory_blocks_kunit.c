@@ -12,6 +12,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
+#include <linux/swap.h>
 
 #include "alloc_fault.h"
 #include "hotplug_blocks.h"
@@ -257,7 +258,9 @@ static void each_step_is_announced(struct kunit *test)
 }
 
 /* Pages that are present in node and zone, that the zone manages, and that are RAM. */
-static void count_pages(unsigned long counts[4])
+#define NR_COUNTS	6
+
+static void count_pages(unsigned long counts[NR_COUNTS])
 {
 	struct pglist_data *node = NODE_DATA(0);
 
@@ -265,16 +268,26 @@ static void count_pages(unsigned long counts[4])
 	counts[1] = node->node_zones[ZONE_MOVABLE].present_pages;
 	counts[2] = zone_managed_pages(&node->node_zones[ZONE_MOVABLE]);
 	counts[3] = totalram_pages();
+	counts[4] = node->node_zones[ZONE_MOVABLE].spanned_pages;
+	counts[5] = node->node_spanned_pages;
 }
 
-static void expect_counts(struct kunit *test, const unsigned long before[4], const char *when)
+static void expect_counts(struct kunit *test, const unsigned long before[NR_COUNTS],
+			  const char *when)
 {
-	unsigned long counts[4];
+	static const char * const names[NR_COUNTS] = {
+		"present pages of the node", "present pages of the zone",
+		"managed pages of the zone", "managed pages", "pages that the zone spans",
+		"pages that the node spans",
+	};
+	unsigned long counts[NR_COUNTS];
 	int i;
 
 	count_pages(counts);
-	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_EQ_MSG(test, counts[i], before[i], "count %d, %s", i, when);
+	for (i = 0; i < NR_COUNTS; i++)
+		KUNIT_EXPECT_EQ_MSG(test, counts[i], before[i], "%s, %s", names[i], when);
+	/* offline_pages() turns them off while it moves pages. */
+	KUNIT_EXPECT_FALSE_MSG(test, lru_cache_disabled(), "no LRU caches, %s", when);
 }
 
 static const struct veto_param {
@@ -303,11 +316,16 @@ static void refused_block_stays_offline(struct kunit *test)
 	const struct veto_param *param = test->param_value;
 	struct watch *watch = watch_begin(test, param->action);
 	struct blocks *blocks = test->priv;
-	unsigned long before[4], online[4];
+	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+	unsigned long before[NR_COUNTS], online[NR_COUNTS], end;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	count_pages(before);
+	end = zone_is_empty(zone) ? 0 : zone_end_pfn(zone);
 	KUNIT_EXPECT_EQ(test, blocks_online(blocks), -EPERM);
+	/* To take a block offline mends the span, so look before. */
+	KUNIT_EXPECT_EQ_MSG(test, zone_end_pfn(zone), max(end, block_pfn(blocks, 1)),
+			    "the end of the zone, with the first block online alone");
 	expect_cancelled(test, watch, MEM_CANCEL_ONLINE, param->is_prepared);
 	if (ADAPT_MEM_FINISH_OFFLINE != ADAPT_NO_STEP)
 		expect_cancelled(test, watch, ADAPT_MEM_FINISH_OFFLINE, param->is_prepared);
@@ -343,7 +361,7 @@ static void refused_block_stays_online(struct kunit *test)
 	struct blocks *blocks = test->priv;
 	u64 start = PFN_PHYS(block_pfn(blocks, 0));
 	u64 size = NR_BLOCKS * memory_block_size_bytes();
-	unsigned long before[4];
+	unsigned long before[NR_COUNTS];
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
@@ -364,7 +382,7 @@ static void online_blocks_cannot_be_removed(struct kunit *test)
 	struct blocks *blocks = test->priv;
 	u64 start = PFN_PHYS(block_pfn(blocks, 0));
 	u64 size = NR_BLOCKS * memory_block_size_bytes();
-	unsigned long before[4];
+	unsigned long before[NR_COUNTS];
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);

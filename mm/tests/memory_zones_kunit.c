@@ -137,6 +137,22 @@ static const struct order_param {
 
 KUNIT_ARRAY_PARAM_DESC(order, order_params, name);
 
+static int has_no_zone(struct memory_block *mem, void *data)
+{
+	return mem->zone ? -EINVAL : 0;
+}
+
+/* A block that is offline belongs to no zone. */
+static void expect_no_zone(struct kunit *test, struct blocks *blocks, unsigned int block)
+{
+	int err;
+
+	lock_device_hotplug();
+	err = walk_memory_blocks(block_start(blocks, block), BLOCK_BYTES, NULL, has_no_zone);
+	unlock_device_hotplug();
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "block %u is offline and has a zone", block);
+}
+
 /*
  * G9: whichever block goes online or offline, zone and node span exactly the first to the
  * last block that is online. The zone counts as contiguous only without a hole.
@@ -170,6 +186,7 @@ static void spans_follow_online_blocks(struct kunit *test)
 		online &= ~BIT(block);
 		snprintf(when, sizeof(when), "block %u is offline", block);
 		expect_spans(test, online, when);
+		expect_no_zone(test, t->blocks, block);
 		/* The zone is looked at when something of it has gone offline. */
 		if (online && t->before.start == t->before.end)
 			KUNIT_EXPECT_EQ_MSG(test, t->zone->contiguous, is_in_one_piece(online),
@@ -383,17 +400,11 @@ static void hot_added_memory_is_not_early(struct kunit *test)
 			    "pages of boot memory in the zone");
 }
 
-static int expect_no_zone(struct memory_block *mem, void *data)
-{
-	return mem->zone ? -EINVAL : 0;
-}
-
 /* G9: memory that goes offline leaves a hole in the zone, and can be removed alone. */
 static void block_between_others_comes_back(struct kunit *test)
 {
 	struct zones_test *t = test->priv;
 	struct blocks *blocks = t->blocks;
-	int err;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
@@ -405,10 +416,7 @@ static void block_between_others_comes_back(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_MEMMAP_ON_MEMORY), 0);
 	expect_spans(test, BIT(0) | BIT(2), "the block is back");
-	lock_device_hotplug();
-	err = walk_memory_blocks(block_start(blocks, 1), BLOCK_BYTES, NULL, expect_no_zone);
-	unlock_device_hotplug();
-	KUNIT_EXPECT_EQ_MSG(test, err, 0, "an offline block has a zone");
+	expect_no_zone(test, blocks, 1);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
 	expect_spans(test, BIT(0) | BIT(1) | BIT(2), "the block is online");
 	blocks_expect_memmap(blocks, MHP_MEMMAP_ON_MEMORY);
