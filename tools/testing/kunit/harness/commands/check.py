@@ -19,7 +19,8 @@ from harness.verdict.journal import Journal
 from harness.verdict.kernelrun import KernelRun
 from harness.verdict.results import RunResult
 
-# The runs: flavour, config.
+# The runs: flavour, config. These four kernels are built unless others are asked for.
+QUICK = (("series", "4k"), ("series", "64k"), ("baseline", "4k"), ("stock", "4k"))
 RUNS = (
     ("series", "4k"),
     ("series", "16k"),
@@ -44,16 +45,16 @@ class Phase:
 
 COMMAND = Command(
     "make check",
-    OWN_TREES | {"FLAVOURS", "CONFIGS"},
-    "run every test of this repository, the ones that CI runs",
-    'altmap check --flavours "series stock" --configs 64k',
+    OWN_TREES | {"ALL", "FLAVOURS", "CONFIGS"},
+    "run the host tests, the suites with four kernels, and some mutants",
+    "altmap check --all",
     own_trees="unset KSRC; kunit.py run tests your own tree",
 )
 
 
 def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The selected kernels."""
-    return choose_runs(environ)
+    """The kernels to choose from, or the chosen ones."""
+    return choose_runs({"ALL": "1", **environ})
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -71,7 +72,7 @@ def main(environ: Mapping[str, str]) -> int:
         phases.append(Phase(one.name, one.run))
     if ("series", written_run.FAST_CONFIG) in runs:
         phases.append(Phase(written_run.FAST_NAME, lambda: written_run.fast(wanted)))
-    if ("series", e2e_run.SMOKE_PAGE) in runs:
+    if ("series", e2e_run.SMOKE_PAGE) in runs and not _is_quick(environ):
         phases.append(Phase(e2e_run.SMOKE, lambda: e2e_run.smoke(wanted)))
     with journal.of_command("make check", wanted, environ) as kept:
         found = run_phases(phases, kept)
@@ -80,8 +81,9 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> list[tuple[str, str]]:
-    """The runs that CONFIGS, FLAVOURS and the base select. Raises UsageError."""
-    chosen = [run for run in RUNS if run[0] in flavours_of(base)]
+    """The runs that ALL, CONFIGS, FLAVOURS and the base select. Raises UsageError."""
+    of = QUICK if _is_quick(environ) else RUNS
+    chosen = [run for run in of if run[0] in flavours_of(base)]
     for variable, position in (("FLAVOURS", 0), ("CONFIGS", 1)):
         known = sorted({run[position] for run in RUNS})
         names = settings.choose(variable, environ.get(variable, ""), known)
@@ -92,6 +94,10 @@ def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> list[tuple
             "choose from: " + ", ".join(f"{f} {c}" for f, c in RUNS),
         )
     return chosen
+
+
+def _is_quick(environ: Mapping[str, str]) -> bool:
+    return not any(environ.get(name) for name in ("ALL", "FLAVOURS", "CONFIGS"))
 
 
 def run_phases(phases: Sequence[Phase], kept: Journal) -> list[RunResult]:

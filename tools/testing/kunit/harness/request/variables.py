@@ -97,6 +97,9 @@ VARIABLES = (
     Variable(
         "CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*", is_list=True
     ),
+    Variable(
+        "ALL", "1", "run every kernel of the check, and the smoke test of make e2e", is_flag=True
+    ),
     Variable("SHARD", "I/N", "run only part I of N of the matrix or the generated mutants"),
     Variable("PARTS", "DIR", "the directory with the results of the parts"),
     Variable("ARCHES", "NAMES", "the architectures to compile for", is_list=True),

@@ -173,7 +173,7 @@ class Refusals(unittest.TestCase):
         error = refusal(CALLED["make check"], "SHARD", SHARD="1/4")
         assert error
         self.assertEqual("make check does not take SHARD", error.cause)
-        self.assertIn("takes BASE, BUILD, CONFIGS, FLAVOURS, JOBS, SOURCES", error.next_step)
+        self.assertIn("takes ALL, BASE, BUILD, CONFIGS, FLAVOURS, JOBS, SOURCES", error.next_step)
         self.assertIsNone(refusal(CALLED["make check"], "", SHARD="1/4"))
 
     def test_an_unknown_variable(self) -> None:

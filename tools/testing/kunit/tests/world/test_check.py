@@ -117,6 +117,24 @@ class Check(World):
         self.assertEqual(1, ran.status)
         self.assertIn("QEMU is gone", ran.stdout)
 
+    def test_quick_runs(self) -> None:
+        """Without a selection, four kernels are built. Each of them is also one of ALL's."""
+        self.assertEqual(
+            [("series", "4k"), ("series", "64k"), ("baseline", "4k"), ("stock", "4k")],
+            check.choose_runs({}),
+        )
+        self.assertEqual(list(check.RUNS), check.choose_runs({"ALL": "1"}))
+        self.assertLess(set(check.QUICK), set(check.RUNS))
+        self.assertEqual(
+            [("stock", "64k")], check.choose_runs({"FLAVOURS": "stock", "CONFIGS": "64k"})
+        )
+
+    def test_smoke_test_of_the_guest_needs_all(self) -> None:
+        for name, value in ("ALL", ""), ("ALL", "1"), ("FLAVOURS", "series"):
+            ran = self.check(**{name: value})
+            self.assertEqual(bool(value), "e2e, the smoke test" in ran.stdout, ran.stdout)
+            self.assertIn("mutants, the fast ones", ran.stdout)
+
     def test_unknown_names(self) -> None:
         self.assert_error(self.check(CONFIGS="5k"), 2, "5k", "16k 4k 4k-debug 64k")
         self.assert_error(self.check(FLAVOURS="vanilla"), 2, "vanilla")
