@@ -65,6 +65,9 @@ GUEST = (
     Requirement("mmdebstrap", "mmdebstrap"),
     Requirement("cpio", "cpio"),
 )
+# Selftests of the kernel are linked with the C library.
+_LIBC = Requirement("/usr/include/stdio.h", "libc6-dev")
+_CROSS_LIBC = Requirement("/usr/aarch64-linux-gnu/lib/libc.a", "libc6-dev-arm64-cross")
 FIRMWARE = Requirement("/usr/share/qemu-efi-aarch64/QEMU_EFI.fd", "qemu-efi-aarch64")
 # Reads gcov's counters and writes tables and HTML.
 LCOV = Requirement("lcov", "lcov")
@@ -90,7 +93,7 @@ BUILD = (
     MAKE,
     Requirement("gcc", "gcc"),
     # Host tools need the C library's headers.
-    Requirement("/usr/include/stdio.h", "libc6-dev"),
+    _LIBC,
     Requirement("flex", "flex"),
     Requirement("bison", "bison"),
     Requirement("bc", "bc"),
@@ -111,9 +114,10 @@ def for_build(cross: bool) -> tuple[Requirement, ...]:
     return (*BUILD, CROSS_COMPILER) if cross else BUILD
 
 
-def for_guest(firmware: bool) -> tuple[Requirement, ...]:
-    """The packages for a guest with a user space. firmware adds UEFI."""
-    return (*GUEST, FIRMWARE) if firmware else GUEST
+def for_guest(firmware: bool, selftests: bool) -> tuple[Requirement, ...]:
+    """The packages for a guest with a user space. firmware adds UEFI, selftests a C library."""
+    libc = _LIBC if host_is_arm64() else _CROSS_LIBC
+    return (*GUEST, *([FIRMWARE] if firmware else []), *([libc] if selftests else []))
 
 
 def other_compiler(arch: str) -> Requirement | None:

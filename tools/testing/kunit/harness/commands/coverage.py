@@ -12,7 +12,7 @@ from harness.base.console import say
 from harness.base.errors import UsageError
 from harness.coverage import gcov, text
 from harness.coverage.text import Touched
-from harness.e2e import choice, reader, rootfs
+from harness.e2e import choice, programs, reader, rootfs
 from harness.e2e import run as e2e_run
 from harness.e2e import text as e2e_text
 from harness.e2e.guest import Guest
@@ -59,7 +59,7 @@ def main(environ: Mapping[str, str]) -> int:
     plans = choose(environ)
     wanted = debian.resolve(request)
     chosen = [s for plan in plans for s in plan.scenarios]
-    guest = packages.for_guest(any(s.has_firmware for s in chosen))
+    guest = programs.needed(chosen)
     machine.ensure_tools(wanted, *guest, packages.LCOV)
     out = builddir.results(wanted.build) / "coverage"
     tools = [tool.proof for tool in guest]
@@ -130,7 +130,7 @@ def run_suites(wanted: Settings, plan: Plan, out: Path) -> tuple[CaseResult, ...
     kernel = worktree.prepare(built) / f".kunit-{plan.config}" / image.IMAGE
     guest = Guest(kernel, rootfs.base(wanted), suites_scenario(), wanted.build / "e2e")
     with guest.memory() as memory:
-        overlay = rootfs.overlay(SUITES_SCRIPT, rootfs.compile_mapped(wanted))
+        overlay = rootfs.overlay(SUITES_SCRIPT, ())
         guest.boot(overlay, memory, log, lambda request, memory: "error: nobody answers")
     expected = kernelrun.expectation(replace(wanted, flavour=plan.flavour, config=plan.page))
     return kernelrun.case_results(judge.judge(gcov.without_counters(log), expected))

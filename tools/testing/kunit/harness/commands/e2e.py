@@ -4,8 +4,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from harness.base import builddir, packages
-from harness.e2e import choice
+from harness.base import builddir
+from harness.e2e import choice, programs
 from harness.e2e import reader as e2e_reader
 from harness.e2e import run as e2e_run
 from harness.e2e import text
@@ -47,11 +47,11 @@ def main(environ: Mapping[str, str]) -> int:
     )
     chosen = [s for plan in plans for s in plan.scenarios]
     wanted = debian.resolve(request)
-    machine.ensure_tools(wanted, *packages.for_guest(any(s.has_firmware for s in chosen)))
+    machine.ensure_tools(wanted, *programs.needed(chosen))
     out = builddir.results(wanted.build, "e2e")
     if environ.get("GUEST_SHELL"):
         return e2e_run.shell(wanted, plans[0], out)
-    tools = [tool.proof for tool in packages.for_guest(True)]
+    tools = [tool.proof for tool in programs.needed(scenarios)]
     with journal.of_command("make e2e", wanted, environ, *tools) as kept:
         found = list(e2e_run.run(wanted, plans, out, kept))
         parts = (text.figures(found), text.grids(found))

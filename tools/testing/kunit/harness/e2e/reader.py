@@ -24,8 +24,10 @@ from harness.e2e.scenario import (
 from harness.request.settings import FLAVOURS
 
 # The keywords of a file's head.
-_HEAD = "title memory cpus seconds arguments device nvdimm dimm pages each fails record".split()
-_REPEATED = ("device", "nvdimm", "dimm", "each", "fails", "record")
+_HEAD = (
+    "title memory cpus seconds arguments device hidden nvdimm dimm selftest pages each fails record"
+).split()
+_REPEATED = ("device", "hidden", "nvdimm", "dimm", "selftest", "each", "fails", "record")
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _SIZE = re.compile(r"(\d+)([KMG]?)")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -92,9 +94,9 @@ class _Word:
         """The device that the line describes."""
         size, at, address = self.text.partition(" at ")
         if not at:
-            cause = "'device' needs a size and an address"
-            raise self.error(cause, "write: device 2G at 4G")
-        return Device(self.size(size), self.size(address))
+            cause = f"'{self.keyword}' needs a size and an address"
+            raise self.error(cause, f"write: {self.keyword} 2G at 4G")
+        return Device(self.size(size), self.size(address), self.keyword == "device")
 
     def slot(self) -> int:
         """The size of a DIMM or an NVDIMM."""
@@ -221,6 +223,7 @@ class _Reader:
         if "title" not in self._head:
             raise self._error("the 'title' line is missing", "add one at the top", 1)
         memory = one("memory", "512M")
+        devices = all_of("device") + all_of("hidden")
         scenario = Scenario(
             name=self._path.name[: -len(SUFFIX)],
             title=one("title", "").text,
@@ -229,21 +232,22 @@ class _Reader:
             cpus=one("cpus", "1").number(),
             seconds=one("seconds", "120").number(),
             arguments=one("arguments", "").text,
-            devices=tuple(word.device() for word in all_of("device")),
+            devices=tuple(word.device() for word in devices),
             pages=one("pages", "4k 64k").names("page size", PAGES),
             failing=dict(self._failing(word) for word in all_of("fails")),
             recorded=tuple(n for w in all_of("record") for n in w.names("flavour", [*FLAVOURS])),
             steps=tuple(self._steps),
             nvdimms=tuple(word.slot() for word in all_of("nvdimm")),
             dimms=tuple(word.slot() for word in all_of("dimm")),
+            selftests=tuple(word.text for word in all_of("selftest")),
         )
         if scenario.has_firmware and scenario.devices:
             cause = "a machine cannot have both devices and memory slots"
-            raise self._head["device"][0].error(cause, "split the scenario in two")
+            raise devices[0].error(cause, "split the scenario in two")
         wrong = scenario.misplaced()
         if wrong:
             number, cause, next_step = wrong
-            raise self._head["device"][number].error(cause, next_step)
+            raise devices[number].error(cause, next_step)
         return scenario
 
     def _failing(self, word: _Word) -> tuple[str, tuple[str, ...]]:

@@ -14,13 +14,12 @@ from harness.base import archive, process
 from harness.base.archive import Archive
 from harness.base.console import say, tail
 from harness.base.errors import CommandError
-from harness.kernel import defaults
 from harness.request.settings import DATA, Settings
 from harness.trees import debian
 
 GUEST = DATA / "guest"
 
-PACKAGES = ("busybox-static", "daxctl", "e2fsprogs", "kmod", "ndctl")
+PACKAGES = ("bash", "bc", "busybox-static", "daxctl", "e2fsprogs", "kmod", "ndctl")
 # Files of the packages and their dependencies that no guest needs.
 _LEFT_OUT = ("/usr/share/*", "/usr/lib/*/gconv/*", "/usr/*perl*")
 # Runs before the packages are unpacked.
@@ -71,30 +70,15 @@ def _pack(top: Path, paths: Iterable[Path], out: Path) -> None:
     process.run([*argv, f"--file={out}"], cwd=str(top), data=names.encode())
 
 
-def overlay(scenario: str, program: Path) -> bytes:
-    """The files for one boot: init, the scenario and our program."""
+def overlay(scenario: str, programs: Iterable[Path]) -> bytes:
+    """The files for one boot: init, the scenario and the programs that it calls."""
+    places = {"init": GUEST / "init", **{f"usr/bin/{path.name}": path for path in programs}}
     with tempfile.TemporaryDirectory(prefix="e2e-") as directory:
         top = Path(directory)
         (top / "usr/bin").mkdir(parents=True)
         (top / "scenario").write_text(scenario, encoding="utf-8")
-        for file, place in ((GUEST / "init", "init"), (program, "usr/bin/mapped")):
+        for place, file in places.items():
             shutil.copyfile(file, top / place)
             (top / place).chmod(0o755)
-        names = ("init", "scenario", "usr/bin/mapped")
-        _pack(top, map(Path, names), top / "cpio")
+        _pack(top, map(Path, ("scenario", *places)), top / "cpio")
         return (top / "cpio").read_bytes()
-
-
-def compile_mapped(wanted: Settings) -> Path:
-    """Compile the program that accesses a device through a mapping, for arm64."""
-    code = GUEST / "mapped.c"
-    cache = Archive(wanted.build / "e2e")
-    gcc = defaults.cross_tool("gcc")
-    name = archive.key("mapped", gcc, code.read_bytes())
-    if cache.find(name) is None:
-        with cache.adding(name) as part:
-            flags = ["-O2", "-Wall", "-Werror", "-static", "-nostdlib", "-ffreestanding"]
-            flags += ["-fno-stack-protector", "-o", str(part / "mapped"), str(code)]
-            process.run([gcc, *flags])
-            archive.write_record(part, {})
-    return cache.path(name) / "mapped"

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.base import builddir, lock, tasks
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError, KunitError, WorkTreeError
-from harness.e2e import host, judge
+from harness.e2e import host, judge, programs
 from harness.e2e import reader as e2e_reader
 from harness.e2e import rootfs
 from harness.e2e import scenario as e2e_scenario
@@ -29,8 +29,8 @@ from harness.verdict.judge import Verdict
 from harness.verdict.results import CaseResult, RunResult
 
 FRAGMENT = "e2e"
-# The fragment that machines with firmware need in addition.
-SLOTS = "slots"
+# The fragments that machines with firmware and the kernel's selftests need in addition.
+SLOTS, SELFTESTS = "slots", "selftests"
 STATUSES = (Status.PASSED, Status.FAILED, Status.SPLAT, Status.DIED)
 
 # The part that make check runs.
@@ -66,7 +66,8 @@ class Plan:
     def config(self) -> str:
         """Its CONFIG."""
         slots = (SLOTS,) if any(s.has_firmware for s in self.scenarios) else ()
-        return "-".join(dict.fromkeys((self.page, *self.fragments, *slots)))
+        selftests = (SELFTESTS,) if any(s.selftests for s in self.scenarios) else ()
+        return "-".join(dict.fromkeys((self.page, *self.fragments, *slots, *selftests)))
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Built:
     failed: CaseResult | None = None
     image: Path = Path()
     root: Path = Path()
-    mapped: Path = Path()
+    programs: tuple[Path, ...] = ()
 
 
 def run(
@@ -114,13 +115,15 @@ def _build(wanted: Settings, plan: Plan, out: Path, title: str, kept: Journal) -
         source = plan.source or worktree.prepare(wanted)
         kernel = Kernel(source, wanted, out, plan.directory, make_options=plan.make_options)
         failed = kernel.build()
-        root, mapped = rootfs.base(wanted), rootfs.compile_mapped(wanted)
+        root = rootfs.base(wanted)
+        names = sorted({name for scenario in plan.scenarios for name in scenario.selftests})
+        built = programs.build(out / plan.directory / "programs", source, names)
     except KunitError as error:
         return Built(plan, watch.seconds, results.preparation(error))
     if not failed:
         say(f"{title}: built the kernel in {watch.seconds:.0f} s")
     trouble = results.failed("build", failed) if failed else None
-    return Built(plan, watch.seconds, trouble, kernel.build_dir / image.IMAGE, root, mapped)
+    return Built(plan, watch.seconds, trouble, kernel.build_dir / image.IMAGE, root, tuple(built))
 
 
 def _unit(plan: Plan, scenario: Scenario) -> str:
@@ -141,7 +144,7 @@ def _boot(
     steps = []
     for scenario in plan.scenarios:
         guest = Guest(built.image, built.root, scenario, work)
-        trial = Trial(guest, scenario, plan, built.mapped, logs)
+        trial = Trial(guest, scenario, plan, built.programs, logs)
         steps.append(functools.partial(kept.run, _unit(plan, scenario), trial.run))
     # A guest keeps one CPU busy.
     runs = tasks.in_turn(steps, wanted.at_once)
@@ -169,12 +172,12 @@ class Trial:
     """All boots of one scenario with one kernel."""
 
     def __init__(
-        self, guest: Guest, scenario: Scenario, plan: Plan, mapped: Path, logs: Path
+        self, guest: Guest, scenario: Scenario, plan: Plan, programs: Sequence[Path], logs: Path
     ) -> None:
         self._guest = guest
         self._scenario = scenario
         self._plan = plan
-        self._mapped = mapped
+        self._programs = programs
         self._logs = logs
         self._boots = 0
         self._judged = plan.flavour not in scenario.recorded
@@ -220,7 +223,7 @@ class Trial:
         name = self._scenario.variant.replace("/", "_")
         log = self._logs / f"{name}.{self._boots}.console.log"
         script = e2e_scenario.script(self._scenario, cases, cut)
-        overlay = rootfs.overlay(script, self._mapped)
+        overlay = rootfs.overlay(script, self._programs)
 
         def answer(request: str, memory: Memory) -> str | None:
             return host.answer(self._scenario, request, memory)
@@ -266,7 +269,7 @@ def shell(wanted: Settings, plan: Plan, out: Path) -> int:
     guest = Guest(built.image, built.root, scenario, wanted.build / "e2e")
     with guest.memory() as memory:
         say(f"booting {plan.name} with the devices of {scenario.variant} ...")
-        return guest.talk(rootfs.overlay(f"{variables}shell\n", built.mapped), memory)
+        return guest.talk(rootfs.overlay(f"{variables}shell\n", built.programs), memory)
 
 
 def smoke(wanted: Settings) -> RunResult:

@@ -79,7 +79,8 @@ class Scenario:
     variables has the values of this variant. seconds is how long the guest may be silent.
     failing has the cases that must fail, by flavour. On recorded flavours, results are written
     down but never count as failures. nvdimms and dimms are sizes of memory in slots: NVDIMMs
-    have labels and exist from the start, DIMMs are plugged by the guest.
+    have labels and exist from the start, DIMMs are plugged by the guest. selftests are paths below
+    the kernel's tools/testing/selftests.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Scenario:
     steps: tuple[Step, ...]
     nvdimms: tuple[int, ...] = ()
     dimms: tuple[int, ...] = ()
+    selftests: tuple[str, ...] = ()
 
     @property
     def has_firmware(self) -> bool:

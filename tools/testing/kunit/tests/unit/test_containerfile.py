@@ -12,7 +12,7 @@ class Containerfile(unittest.TestCase):
     def test_it_has_what_the_commands_need(self) -> None:
         needed = [
             *packages.for_build(cross=True),
-            *packages.for_guest(firmware=True),
+            *packages.for_guest(firmware=True, selftests=True),
             *packages.HOST_TESTS,
             *(packages.GIT, packages.XZ, packages.QEMU),
         ]

@@ -22,7 +22,7 @@ from harness.e2e.guest import Ended, Memory
 from harness.e2e.scenario import Case, Line, Scenario, ScenarioError
 from harness.kernel.finding import Finding, Kind, Stage, Status
 from harness.verdict.results import CaseResult, RunResult
-from tests.world.fake import Ran, World
+from tests.world.fake import MAIL, Ran, World
 
 GOOD = """\
 # A comment.
@@ -69,6 +69,11 @@ class Reading(unittest.TestCase):
         self.assertEqual({"baseline": ("second",)}, small.failing)
         self.assertEqual(("stock",), small.recorded)
 
+    def test_hidden_memory_is_not_described(self) -> None:
+        found = self.read(GOOD.replace("device  2M at", "hidden  2M at"))[0].devices
+        self.assertEqual([True, False], [device.is_described for device in found])
+        self.assertEqual([4 << 30, (4 << 30) + (64 << 20)], [device.address for device in found])
+
     def test_the_script(self) -> None:
         small = self.read(GOOD)[0]
         text = e2e_scenario.script(small, small.cases("4k"), cut=False)
@@ -104,6 +109,8 @@ class Reading(unittest.TestCase):
             ("at 4G+64M", "at 4G", 5, ("overlaps the one at 0x100000000",)),
             ("at 4G+64M", "at 64G", 5, ("does not fit", "64G")),
             ("at 4G+64M", "", 5, ("needs a size and an address",)),
+            ("device  2M at 4G+64M", "hidden 2M", 5, ("needs a size", "hidden 2G at 4G")),
+            ("device  2M at 4G+64M", "hidden 2M at 4G", 5, ("overlaps the one at",)),
             ("pages   4k", "dimm 1M\npages   4k", 7, ("multiple of 2 MiB",)),
             ("pages   4k", "nvdimm 64M\npages   4k", 4, ("cannot have both",)),
             ("each    size 2M 16M", "each", 6, ("needs a name",)),
@@ -375,10 +382,11 @@ class Choosing(unittest.TestCase):
         pairs = choice.matching(scenarios, ("geometry-pair", "!geometry-pair/[!4]*"))
         self.assertEqual({"48M"}, {s.variant.partition("/")[2].split(",")[0] for s in pairs})
 
-    def test_only_firmware_needs_slots(self) -> None:
+    def test_only_firmware_needs_slots_and_selftests_are_built_if_wanted(self) -> None:
         plans = {plan.name: plan.config for plan in choice.choose(e2e_reader.load(), {})}
-        self.assertEqual("4k-e2e-slots", plans["series 4k"])
-        self.assertEqual("64k-e2e", plans["series 64k"])
+        self.assertEqual("4k-e2e-slots-selftests", plans["series 4k"])
+        self.assertEqual("64k-e2e-selftests", plans["series 64k"])
+        self.assertEqual("4k-e2e", plans["baseline 4k"])
 
     def test_mistakes(self) -> None:
         for environ, words in (
@@ -425,7 +433,7 @@ class Archives(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             program = Path(directory) / "mapped"
             program.write_bytes(b"ELF")
-            data = rootfs.overlay("plan x 1\n", program)
+            data = rootfs.overlay("plan x 1\n", [program])
             argv = ["cpio", "--extract", "--make-directories", "--quiet"]
             subprocess.run(argv, cwd=directory, input=data, check=True)
             found = [Path(directory) / name for name in ("init", "scenario", "usr/bin/mapped")]
@@ -442,6 +450,7 @@ class GuestWorld(World):
         super().setUp()
         self.write("lib/kunit-configs/e2e.config", "")
         self.write("lib/kunit-configs/slots.config", "")
+        self.write("lib/kunit-configs/selftests.config", "")
         self.scenario(GOOD.replace("each    size 2M 16M\n", "").replace("$size", "2M"))
         self.tool("dtc", 'while [ "$1" != -o ]; do shift; done; echo >"$2"')
         self.tool("apt-get", 'echo "file:/mirror stable main /nowhere:1"')
@@ -476,6 +485,20 @@ class GuestWorld(World):
         )
 
 
+SELFTEST = MAIL.format(
+    author="A. Developer",
+    subject="add hmm-tests",
+    diff="""\
+diff --git a/tools/testing/selftests/mm/hmm-tests.c b/tools/testing/selftests/mm/hmm-tests.c
+new file mode 100644
+--- /dev/null
++++ b/tools/testing/selftests/mm/hmm-tests.c
+@@ -0,0 +1 @@
++int main(void) { return 0; }
+""",
+)
+
+
 class Running(GuestWorld):
     """Whole runs of make e2e with fake tools."""
 
@@ -493,6 +516,20 @@ class Running(GuestWorld):
         document = json.loads((self.build / "results/e2e.json").read_text())
         self.assertEqual(1, document["failed"])
         self.assertIn("second", (self.build / "results/e2e.xml").read_text())
+
+    def test_selftests_of_the_kernel(self) -> None:
+        """They come from the kernel's tree: this one lacks them."""
+        text = (self.repo / "tools/testing/kunit/data/scenarios/two-devices.scenario").read_text()
+        self.scenario(f"selftest mm/hmm-tests\n{text}")
+        ran = self.e2e()
+        self.assertEqual(1, ran.status)
+        self.assertIn("has no tools/testing/selftests/mm/hmm-tests", ran.stdout + ran.stderr)
+        self.write("patches/hooks/0001-hook.patch", SELFTEST)
+        ran = self.e2e(FLAVOURS="baseline")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        programs = self.build / "results/e2e/baseline-4k/programs"
+        self.assertEqual({"mapped", "hmm-tests"}, {path.name for path in programs.iterdir()})
+        self.assertTrue((self.build / "linux-6.12/baseline/.kunit-4k-e2e-selftests").is_dir())
 
     def test_a_case_that_must_fail(self) -> None:
         ran = self.e2e(FLAVOURS="baseline")
