@@ -31,7 +31,7 @@ from harness.verdict import results
 
 COMMAND = Command(
     "make mutants",
-    KERNEL | {"FLAVOUR", "MUTANTS", "CONFIGS", "SERIES", "ONTO", "SAMPLE", "SHARD"},
+    KERNEL | {"FLAVOUR", "MUTANTS", "CONFIGS", "SERIES", "ONTO", "SAMPLE", "SHARD", "EQUIVALENT"},
     "break the kernel in known ways; the suites must notice each",
     'altmap mutants "alloc-*" "free-*"',
     "MUTANTS",
@@ -154,7 +154,8 @@ def _try_generated(
             replace(one, mutant=replace(one.mutant, configs=tuple(configs or CONFIGS)))
             for one in chosen[shard.number - 1 :: shard.of]
         ]
-        try_generated(tree, every, chosen, configs or CONFIGS, report)
+        skip = not environ.get("EQUIVALENT")
+        try_generated(tree, every, chosen, configs or CONFIGS, report, skip_equivalent=skip)
     return chosen
 
 

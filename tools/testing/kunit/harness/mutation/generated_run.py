@@ -18,16 +18,17 @@ def try_generated(
     chosen: Sequence[Generated],
     configs: Sequence[str],
     report: Report,
+    skip_equivalent: bool = False,
 ) -> None:
     """Try the chosen ones of all mutants: what one config has caught another need not try.
 
-    Raises CommandError if a kernel is not green without a mutant.
+    skip_equivalent: boot no mutant that is declared equivalent. Raises CommandError if a kernel is not green without a mutant.
     """
     watch = Stopwatch()
     for config in configs:
         wanted = [one for one in chosen if report.wants(one.mutant, config)]
         if wanted:
-            _try_config(tree, every, wanted, config, report, watch)
+            _try_config(tree, every, wanted, config, report, watch, skip_equivalent)
     report.seconds += watch.seconds
 
 
@@ -38,6 +39,7 @@ def _try_config(
     config: str,
     report: Report,
     watch: Stopwatch,
+    skip_equivalent: bool,
 ) -> None:
     kernel = OneKernel(tree, config, every)
     built = kernel.build()
@@ -49,6 +51,8 @@ def _try_config(
             report.add(one.mutant, config, Tried(Verdict.UNVIABLE))
         elif one.mutant.name in built.absent:
             report.add(one.mutant, config, Tried(Verdict.ABSENT))
+        elif one.mutant.equivalent and skip_equivalent:
+            report.add(one.mutant, config, Tried(Verdict.EQUIVALENT))
         elif known:
             report.add(one.mutant, config, known)
         else:

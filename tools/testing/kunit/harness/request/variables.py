@@ -127,6 +127,9 @@ VARIABLES = (
     ),
     Variable("SAMPLE", "N", "try N generated mutants, or all", r"\d+|all"),
     Variable(
+        "EQUIVALENT", "1", "also try generated mutants that are declared equivalent", is_flag=True
+    ),
+    Variable(
         "SOAK_SECONDS", "N", "how long to run random sequences", r"\d+", option_name="seconds"
     ),
     Variable("SERIES", "NAME", "the series: a message-id, a directory, an mbox, or FROM..TO"),

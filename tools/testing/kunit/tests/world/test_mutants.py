@@ -3,6 +3,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import unittest
 import xml.etree.ElementTree as ElementTree
@@ -302,13 +303,24 @@ class GeneratedOnes(MutantWorld):
         self.assert_error(self.mutants(SAMPLE="some"), 2, "SAMPLE=some")
 
     def test_equivalents(self) -> None:
-        self.assertEqual(1, self.generated().status)
-        names = [name for name, verdict in self.verdicts().items() if verdict == "missed"]
+        self.assertEqual(0, self.generated(FAKE_CAUGHT="MUTANT").status)
+        names = [name for name, verdict in self.verdicts().items() if verdict == "caught"]
         lines = "".join(f"{name} nobody can tell\n" for name in names)
         equivalent = "tools/testing/kunit/data/mutants/equivalent"
         self.write(equivalent, lines)
-        self.assertEqual(0, self.generated().status)
+        shutil.rmtree(self.build / "results/mutants/generated")
+        ran = self.generated(FAKE_CAUGHT="MUTANT")
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.assertNotIn("4k 1/", ran.stderr)
         self.assertEqual({"equivalent", "unviable"}, set(self.verdicts().values()))
+        ran = self.generated(EQUIVALENT="1")
+        self.assertEqual(0, ran.status, ran.stdout)
+        self.assertIn(f"4k {len(names)}/{len(names)}", ran.stderr)
+        self.assertEqual({"equivalent", "unviable"}, set(self.verdicts().values()))
+        shutil.rmtree(self.build / "results/mutants/generated")
+        ran = self.generated(EQUIVALENT="1", FAKE_CAUGHT="MUTANT")
+        self.assertEqual(1, ran.status)
+        self.assertIn(f"{names[0]} is caught, and declared equivalent", ran.stdout)
         self.write(equivalent, "mmu.c:f:123456:drop why not\n")
         self.assert_error(self.generated(), 2, "not generated: mmu.c:f:123456:drop")
 
