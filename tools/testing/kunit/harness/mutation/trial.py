@@ -28,6 +28,8 @@ from harness.verdict.judge import Expectation
 # What a guest needs without a mutant, and so often that much on a busy machine; in seconds.
 _FACTOR, _EXTRA = 4, 15
 _FIRST_TIME, _SILENCE = 300, 20
+# A guest may also be late because the machine is busy. It then has so many times as long.
+_PATIENCE = 5
 # An old CPU has one level of page tables less; with rodata=on, the linear mapping has blocks.
 BOOTS = (Boot(rows.MAX), Boot(rows.OLD, "rodata=on", 2))
 # So many suites have a boot of their own; then, all are run in one if that is quicker.
@@ -189,15 +191,26 @@ class Trial:
             return one, Tried(Verdict.UNREACHED)
         seconds = 0.0
         for suite in suites:
-            ran = self._boot(number, suite.boot, suite.name, _FACTOR * suite.seconds + _EXTRA)
-            seconds += ran.seconds
-            tried = judge_boot(ran, self._only(suite.name), self._order)
+            for patience in (1, _PATIENCE):
+                ran = self._boot(
+                    number,
+                    suite.boot,
+                    suite.name,
+                    patience * (_FACTOR * suite.seconds + _EXTRA),
+                    patience * _SILENCE,
+                )
+                seconds += ran.seconds
+                tried = judge_boot(ran, self._only(suite.name), self._order)
+                if not ran.is_late:
+                    break
             if tried.verdict is not Verdict.MISSED:
                 return one, tried
         log = " ".join(dict.fromkeys(suite.name for suite in suites))
         return one, Tried(Verdict.MISSED, (), (f"suites: {log}",), seconds)
 
-    def _boot(self, number: int, boot: Boot, suites: str, timeout: float) -> qemu.Ran:
+    def _boot(
+        self, number: int, boot: Boot, suites: str, timeout: float, silence: float = _SILENCE
+    ) -> qemu.Ran:
         is_enough: Callable[[str], bool] = nothing
         parameter = schemata.PARAMETER
         if number != schemata.TRACE:
@@ -207,4 +220,4 @@ class Trial:
             is_late = any(number in self._suites[at, _ALL].seen for at in BOOTS)
             parameter = schemata.PARAMETER if is_late else schemata.AT_BOOT
         call = self._kernel.call(self._built, number, suites, parameter, boot)
-        return qemu.boot(call, timeout, _SILENCE, is_enough)
+        return qemu.boot(call, timeout, silence, is_enough)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import unittest
+import unittest.mock as mock
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ from harness.mutation import generated, mutant, outcomes, schemata, syntax, writ
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
-from harness.mutation.outcomes import Report, Tried, Verdict
+from harness.mutation.outcomes import Report, Tried, Verdict, as_it_was
+from harness.mutation.trial import BOOTS, Suite, Trial
 from harness.request.settings import REPO
 from harness.verdict.judge import EXPECTED, Expectation
 from tests.unit.test_judge import CASES
@@ -27,6 +29,9 @@ from tests.world import changes
 from tests.world.fake import DATA, KERNEL, MAIL, Ran, World, diff, patch
 
 CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
+
+PASS = (DATA / "pass.log").read_text()
+HANG = (DATA / "hang.log").read_text()
 
 HEADER = "Subject: {name} is broken\n\nOnce upon a time.\n\nBreaks: A1\n{fields}---\n"
 
@@ -587,6 +592,34 @@ class Boots(unittest.TestCase):
         self.assertEqual(1, guest.boots)
         self.assertIs(Fate.TIMED_OUT, boot(cast(Kernel, guest), 0).fate)
         self.assertEqual(3, guest.boots)
+
+    def test_a_mutant_that_is_late_gets_another_chance(self) -> None:
+        """On a busy machine, a guest may say nothing for some time."""
+        [one, *_] = generated.of_lines("mm/f.c", CODE, [9])
+        times: list[float] = []
+
+        def run(_call: object, timeout: float, silence: float, _is_enough: object) -> qemu.Ran:
+            times.extend((timeout, silence))
+            return qemu.Ran(PASS if timeout > late else HANG, timeout, timeout <= late)
+
+        for late, verdict in ((20, Verdict.MISSED), (999, Verdict.TIMED_OUT)):
+            trial = Trial.__new__(Trial)
+            suite = Suite(BOOTS[0], "*", 1.0, (), frozenset())
+            trial.__dict__.update(
+                _kernel=mock.Mock(),
+                _built=mock.Mock(numbers={one.mutant.name: 1}),
+                _expected=as_it_was(PASS),
+                _order=[],
+                _suites={(at, "*"): suite for at in BOOTS},
+                _concerned=lambda *_: [suite],
+            )
+            times.clear()
+            with mock.patch.object(qemu, "boot", run):
+                _, tried = trial._try(one)
+            self.assertIs(verdict, tried.verdict)
+            self.assertEqual(4, len(times))
+            self.assertGreater(times[2], times[0])
+            self.assertGreater(times[3], times[1])
 
 
 class Written(unittest.TestCase):
