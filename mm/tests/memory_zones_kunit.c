@@ -290,6 +290,55 @@ static void second_block_keeps_what_zone_has(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, node_state(0, N_MEMORY), "the node has no memory");
 }
 
+/* Return whether the kernel looks into a zone when it allocates movable memory. */
+static bool is_in_zonelist(struct zone *wanted)
+{
+	struct zonelist *zonelist = node_zonelist(0, GFP_HIGHUSER_MOVABLE);
+	struct zoneref *ref;
+	struct zone *zone;
+
+	for_each_zone_zonelist(zone, ref, zonelist, ZONE_MOVABLE)
+		if (zone == wanted)
+			return true;
+	return false;
+}
+
+/* A zone without memory has the same lists of free pages as ZONE_DEVICE, which never has any. */
+static void expect_zone_in_use(struct kunit *test, bool is_in_use, const char *when)
+{
+	struct zones_test *t = test->priv;
+	bool has_lists = t->zone->per_cpu_pageset !=
+			 t->node->node_zones[ZONE_DEVICE].per_cpu_pageset;
+
+	KUNIT_EXPECT_EQ_MSG(test, is_in_zonelist(t->zone), is_in_use,
+			    "%s: the zone is in the zonelist", when);
+	KUNIT_EXPECT_EQ_MSG(test, has_lists, is_in_use,
+			    "%s: the zone has lists of free pages per CPU", when);
+}
+
+/*
+ * G17: a zone is used for allocations as long as it has a block that is online. The
+ * memmap on a block does not count.
+ */
+static void zone_without_blocks_is_not_used(struct kunit *test)
+{
+	const struct blocks_flags_param *param = test->param_value;
+	struct zones_test *t = test->priv;
+
+	if (t->before.start != t->before.end)
+		kunit_skip(test, "the zone has other memory");
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, param->flags), 0);
+	expect_zone_in_use(test, false, "all blocks are offline");
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
+	expect_zone_in_use(test, true, "block 1 is online");
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
+	expect_zone_in_use(test, true, "both blocks are online");
+	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 1), 0);
+	expect_zone_in_use(test, true, "block 1 is offline");
+	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
+	expect_zone_in_use(test, false, "both blocks are offline");
+}
+
 /**
  * struct node_watch - whether the node gets its first memory or loses its last
  * @nb: the notifier
@@ -537,6 +586,7 @@ static struct kunit_case memory_zones_cases[] = {
 	KUNIT_CASE(node_spans_device_behind_blocks),
 	KUNIT_CASE_PARAM(each_online_page_is_initialized, flags_gen_params),
 	KUNIT_CASE(second_block_keeps_what_zone_has),
+	KUNIT_CASE_PARAM(zone_without_blocks_is_not_used, flags_gen_params),
 	KUNIT_CASE(node_has_memory_all_the_time),
 	KUNIT_CASE(used_memory_moves),
 	KUNIT_CASE(hot_added_memory_is_not_early),
