@@ -406,6 +406,31 @@ static void removed_blocks_leave_no_object(struct kunit *test)
 	expect_rounds_leak_nothing(test, come_and_go);
 }
 
+/* Block 1 cannot be added because a device of its number exists already. */
+static bool fail_in_second_block(struct kunit *test)
+{
+	struct blocks *blocks = test->priv;
+	u64 start = PFN_PHYS(block_pfn(blocks, 1));
+	int err;
+
+	lock_device_hotplug();
+	err = adapt_create_memory_block_devices(start, BLOCK_BYTES);
+	unlock_device_hotplug();
+	if (err)
+		return false;
+	KUNIT_EXPECT_NO_WARN(test, err = blocks_add(blocks, MHP_MEMMAP_ON_MEMORY));
+	lock_device_hotplug();
+	remove_memory_block_devices(start, BLOCK_BYTES);
+	unlock_device_hotplug();
+	return err == -EEXIST;
+}
+
+/* G8: a failed add leaks no object, neither of the block that fails nor of those before. */
+static void failed_add_leaves_no_object(struct kunit *test)
+{
+	expect_rounds_leak_nothing(test, fail_in_second_block);
+}
+
 /*
  * G8: if a block cannot be added, the blocks before it are removed again. Here, one
  * block cannot be added because a device of its number exists already.
@@ -500,6 +525,7 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE(refused_block_stays_online),
 	KUNIT_CASE(online_blocks_cannot_be_removed),
 	KUNIT_CASE(removed_blocks_leave_no_object),
+	KUNIT_CASE(failed_add_leaves_no_object),
 	KUNIT_CASE_PARAM(failed_add_undoes_each_block, flags_gen_params),
 	KUNIT_CASE_PARAM(failed_allocation_undoes_each_block, flags_gen_params),
 	{}
