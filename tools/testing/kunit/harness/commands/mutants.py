@@ -154,8 +154,8 @@ def _try_generated(
             replace(one, mutant=replace(one.mutant, configs=tuple(configs or CONFIGS)))
             for one in chosen[shard.number - 1 :: shard.of]
         ]
-        skip = not environ.get("EQUIVALENT")
-        try_generated(tree, every, chosen, configs or CONFIGS, report, skip_equivalent=skip)
+        also = bool(environ.get("EQUIVALENT"))
+        try_generated(tree, every, chosen, configs or CONFIGS, report, with_equivalent=also)
     return chosen
 
 

@@ -18,17 +18,19 @@ def try_generated(
     chosen: Sequence[Generated],
     configs: Sequence[str],
     report: Report,
-    skip_equivalent: bool = False,
+    with_equivalent: bool = False,
 ) -> None:
     """Try the chosen ones of all mutants: what one config has caught another need not try.
 
-    skip_equivalent: boot no mutant that is declared equivalent. Raises CommandError if a kernel is not green without a mutant.
+    with_equivalent: also boot mutants that are declared equivalent.
+
+    Raises CommandError if a kernel is not green without a mutant.
     """
     watch = Stopwatch()
     for config in configs:
         wanted = [one for one in chosen if report.wants(one.mutant, config)]
         if wanted:
-            _try_config(tree, every, wanted, config, report, watch, skip_equivalent)
+            _try_config(tree, every, wanted, config, report, watch, with_equivalent)
     report.seconds += watch.seconds
 
 
@@ -39,7 +41,7 @@ def _try_config(
     config: str,
     report: Report,
     watch: Stopwatch,
-    skip_equivalent: bool,
+    with_equivalent: bool,
 ) -> None:
     kernel = OneKernel(tree, config, every)
     built = kernel.build()
@@ -51,7 +53,7 @@ def _try_config(
             report.add(one.mutant, config, Tried(Verdict.UNVIABLE))
         elif one.mutant.name in built.absent:
             report.add(one.mutant, config, Tried(Verdict.ABSENT))
-        elif one.mutant.equivalent and skip_equivalent:
+        elif one.mutant.equivalent and not with_equivalent:
             report.add(one.mutant, config, Tried(Verdict.EQUIVALENT))
         elif known:
             report.add(one.mutant, config, known)

@@ -28,7 +28,7 @@ from harness.verdict.judge import Expectation
 # What a guest needs without a mutant, and so often that much on a busy machine; in seconds.
 _FACTOR, _EXTRA = 4, 15
 _FIRST_TIME, _SILENCE = 300, 20
-# A guest may also be late because the machine is busy. It then has so many times as long.
+# On a busy machine, a healthy guest can be late. Its second boot gets this many times as long.
 _PATIENCE = 5
 # An old CPU has one level of page tables less; with rodata=on, the linear mapping has blocks.
 BOOTS = (Boot(rows.MAX), Boot(rows.OLD, "rodata=on", 2))
