@@ -290,10 +290,10 @@ static void second_block_keeps_what_zone_has(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, node_state(0, N_MEMORY), "the node has no memory");
 }
 
-/* Return whether the kernel looks into a zone when it allocates movable memory. */
-static bool is_in_zonelist(struct zone *wanted)
+/* Return whether the kernel looks into a zone when it allocates memory with these flags. */
+static bool is_in_zonelist(struct zone *wanted, gfp_t gfp)
 {
-	struct zonelist *zonelist = node_zonelist(0, GFP_HIGHUSER_MOVABLE);
+	struct zonelist *zonelist = node_zonelist(0, gfp);
 	struct zoneref *ref;
 	struct zone *zone;
 
@@ -310,25 +310,41 @@ static void expect_zone_in_use(struct kunit *test, bool is_in_use, const char *w
 	bool has_lists = t->zone->per_cpu_pageset !=
 			 t->node->node_zones[ZONE_DEVICE].per_cpu_pageset;
 
-	KUNIT_EXPECT_EQ_MSG(test, is_in_zonelist(t->zone), is_in_use,
-			    "%s: the zone is in the zonelist", when);
+	KUNIT_EXPECT_EQ_MSG(test, is_in_zonelist(t->zone, GFP_HIGHUSER_MOVABLE), is_in_use,
+			    "%s: is the zone in the zonelist?", when);
+	/* With NUMA, an allocation from one node has a zonelist of its own. */
+	KUNIT_EXPECT_EQ_MSG(test,
+			    is_in_zonelist(t->zone, GFP_HIGHUSER_MOVABLE | __GFP_THISNODE),
+			    is_in_use, "%s: is the zone in the zonelist of its node?", when);
 	KUNIT_EXPECT_EQ_MSG(test, has_lists, is_in_use,
-			    "%s: the zone has lists of free pages per CPU", when);
+			    "%s: has the zone lists of free pages per CPU?", when);
+}
+
+static int refuse_going_online(struct notifier_block *nb, unsigned long action, void *data)
+{
+	return action == MEM_GOING_ONLINE ? NOTIFY_BAD : NOTIFY_OK;
 }
 
 /*
  * G17: a zone is used for allocations as long as it has a block that is online. The
- * memmap on a block does not count.
+ * memmap on a block does not count, nor does a block that a notifier refuses.
  */
 static void zone_without_blocks_is_not_used(struct kunit *test)
 {
+	struct notifier_block veto = { .notifier_call = refuse_going_online };
 	const struct blocks_flags_param *param = test->param_value;
 	struct zones_test *t = test->priv;
+	int err;
 
 	if (t->before.start != t->before.end)
 		kunit_skip(test, "the zone has other memory");
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, param->flags), 0);
 	expect_zone_in_use(test, false, "all blocks are offline");
+	KUNIT_ASSERT_EQ(test, register_memory_notifier(&veto), 0);
+	err = blocks_online_one(t->blocks, 1);
+	unregister_memory_notifier(&veto);
+	KUNIT_EXPECT_EQ(test, err, -EPERM);
+	expect_zone_in_use(test, false, "block 1 was refused");
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
 	expect_zone_in_use(test, true, "block 1 is online");
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
