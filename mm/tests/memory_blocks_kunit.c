@@ -397,10 +397,14 @@ static bool come_and_go(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
 
-	return !blocks_add(blocks, MHP_MEMMAP_ON_MEMORY) && !blocks_remove(blocks);
+	return !blocks_add(blocks, MHP_MEMMAP_ON_MEMORY) && !blocks_online(blocks) &&
+	       !blocks_remove(blocks);
 }
 
-/* G8: adding and removing blocks leaks no object: no device, altmap or usage map. */
+/*
+ * G8: blocks that are added, go online and are removed leak no object: no device, altmap
+ * or usage map, and nothing of the zone that they are in.
+ */
 static void removed_blocks_leave_no_object(struct kunit *test)
 {
 	expect_rounds_leak_nothing(test, come_and_go);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Count the objects that kmalloc() has allocated. free_ram_pages() cannot see a leak of
- * small objects, because many of them share a page.
+ * Count the objects that kmalloc() has allocated, and the bytes of percpu memory.
+ * free_ram_pages() cannot see a leak of small objects, because many of them share a page.
  */
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
+#include "../percpu-internal.h"
 #include "../slab.h"
 #include "fake_dev.h"
 #include "slab_objects.h"
@@ -66,20 +68,35 @@ static long slab_objects(struct kunit *test)
 }
 #endif
 
+/* What one CPU has of all percpu allocations, in bytes. */
+static long percpu_bytes(void)
+{
+	struct pcpu_chunk *chunk;
+	long nr = 0;
+	int slot;
+
+	spin_lock_irq(&pcpu_lock);
+	for (slot = 0; slot < pcpu_nr_slots; slot++)
+		list_for_each_entry(chunk, &pcpu_chunk_lists[slot], list)
+			nr += chunk->nr_pages * PAGE_SIZE - chunk->free_bytes;
+	spin_unlock_irq(&pcpu_lock);
+	return nr;
+}
+
 /**
  * expect_rounds_leak_nothing() - repeat an operation and count objects
  * @test: the test context
  * @round: the operation; it returns true if it worked
  *
  * Other code may allocate or free late at the same time, and the first round may allocate
- * for good. So a wrong count is repeated. A leak costs at least one object a round, in each
- * try.
+ * for good. So a wrong count is repeated. A leak costs at least one object, or one byte of
+ * percpu memory, a round, in each try.
  *
  * Context: Process context, may sleep.
  */
 void expect_rounds_leak_nothing(struct kunit *test, bool (*round)(struct kunit *test))
 {
-	long grown = 0;
+	long grown = 0, percpu = 0;
 	int try, i;
 
 	if (!IS_ENABLED(CONFIG_SLUB_DEBUG) || !free_ram_is_exact())
@@ -88,12 +105,14 @@ void expect_rounds_leak_nothing(struct kunit *test, bool (*round)(struct kunit *
 	KUNIT_ASSERT_TRUE_MSG(test, round(test), "the first round");
 	for (try = 0; try < TRIES; try++) {
 		grown = -slab_objects(test);
+		percpu = -percpu_bytes();
 		for (i = 0; i < ROUNDS; i++)
 			KUNIT_ASSERT_TRUE_MSG(test, round(test), "round %d", i);
 		grown += slab_objects(test);
-		if (grown < ROUNDS)
+		percpu += percpu_bytes();
+		if (grown < ROUNDS && percpu < ROUNDS)
 			return;
 	}
-	KUNIT_FAIL(test, "%ld objects of kmalloc() more than before, after %d rounds, %d times",
-		   grown, ROUNDS, TRIES);
+	KUNIT_FAIL(test, "%ld objects of kmalloc(), %ld percpu bytes more in %d rounds, %d times",
+		   grown, percpu, ROUNDS, TRIES);
 }
