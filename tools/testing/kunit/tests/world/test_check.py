@@ -44,7 +44,7 @@ class Check(World):
         self.assertEqual(0, ran.status, ran.stdout)
         ran = self.check("pass", FLAVOURS="baseline")
         self.assertEqual(1, ran.status)
-        self.assertIn("maps_altmap_pages passed, but should have failed", ran.stdout)
+        self.assertIn("maps_altmap_pages", ran.stdout)
         self.assertEqual("11 passed, 2 failed", self.last_line(ran))
 
     def test_every_run_is_reported(self) -> None:
@@ -118,10 +118,9 @@ class Check(World):
         self.assertIn("QEMU is gone", ran.stdout)
 
     def test_quick_runs(self) -> None:
-        """Without a selection, four kernels are built."""
+        """Without a selection, three kernels are built."""
         self.assertEqual(
-            [("series", "4k"), ("series", "64k"), ("baseline", "4k"), ("stock", "4k")],
-            check.choose_runs({}),
+            [("series", "4k"), ("series", "64k"), ("baseline", "4k")], check.choose_runs({})
         )
         self.assertEqual(list(check.RUNS), check.choose_runs({"ALL": "1"}))
         self.assertEqual(
@@ -165,7 +164,7 @@ class Soak(World):
     def test_a_failed_sequence_is_reported_with_its_seed(self) -> None:
         ran = self.soak("panic")
         self.assertEqual(1, ran.status)
-        self.assertRegex(ran.stdout, r"series 4k: seed \d+: the kernel panicked")
+        self.assertRegex(ran.stdout, r"series 4k: seed \d+: .*Kernel panic")
 
     def test_seconds_is_not_a_number(self) -> None:
         self.assert_error(self.soak("soak", "soon"), 2, "SOAK_SECONDS=soon")
