@@ -129,7 +129,8 @@ static void online_blocks_are_counted(struct kunit *test)
  * struct watch - what the kernel announces about the blocks
  * @nb: the notifier
  * @blocks: the blocks
- * @veto: refuse this action for block 1, or ADAPT_NO_STEP for none
+ * @veto: refuse this action for a block, or ADAPT_NO_STEP for none
+ * @block: the block
  * @nr: how many actions there were
  * @seen: these actions
  */
@@ -137,6 +138,7 @@ struct watch {
 	struct notifier_block nb;
 	const struct blocks *blocks;
 	unsigned long veto;
+	unsigned int block;
 	unsigned int nr;
 	struct {
 		unsigned long action;
@@ -148,7 +150,7 @@ static int watch_notify(struct notifier_block *nb, unsigned long action, void *d
 {
 	struct watch *watch = container_of(nb, struct watch, nb);
 	struct memory_notify *arg = data;
-	unsigned long first = block_pfn(watch->blocks, 1);
+	unsigned long first = block_pfn(watch->blocks, watch->block);
 
 	if (watch->nr < ARRAY_SIZE(watch->seen)) {
 		watch->seen[watch->nr].action = action;
@@ -175,6 +177,7 @@ static struct watch *watch_begin(struct kunit *test, unsigned long veto)
 	KUNIT_ASSERT_NOT_NULL(test, watch);
 	watch->blocks = test->priv;
 	watch->veto = veto;
+	watch->block = 1;
 	watch->nb.notifier_call = watch_notify;
 	/* Before those that take note of memory. */
 	watch->nb.priority = INT_MAX;
@@ -376,6 +379,41 @@ static void refused_block_stays_online(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
+static struct zone *zone_of_block(const struct blocks *blocks, unsigned int i)
+{
+	struct page *page = pfn_to_online_page(block_pfn(blocks, i));
+
+	return page ? page_zone(page) : NULL;
+}
+
+/*
+ * G11: the block before the refused one returns to its zone. A block that was offline stays so.
+ *
+ *	block		|   0   |   1   |   2   |
+ *	online			|---------------|
+ *	refused				|=======|
+ */
+static void refused_block_leaves_others_alone(struct kunit *test)
+{
+	struct watch *watch = watch_begin(test, MEM_GOING_OFFLINE);
+	struct blocks *blocks = test->priv;
+	u64 start = PFN_PHYS(block_pfn(blocks, 0));
+	struct zone *movable = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 2), 0);
+	watch->block = 2;
+	KUNIT_EXPECT_EQ(test, offline_and_remove_memory(start, NR_BLOCKS * BLOCK_BYTES), -EPERM);
+	KUNIT_EXPECT_NULL_MSG(test, zone_of_block(blocks, 0), "block 0 is online");
+	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_of_block(blocks, 1), movable, "the zone of block 1");
+	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_of_block(blocks, 2), movable, "the zone of block 2");
+
+	watch->veto = ADAPT_NO_STEP;
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	blocks_expect_nothing_left(blocks, "removal");
+}
+
 /* G11: memory that is online cannot be removed. */
 static void online_blocks_cannot_be_removed(struct kunit *test)
 {
@@ -527,6 +565,7 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE(each_step_is_announced),
 	KUNIT_CASE_PARAM(refused_block_stays_offline, veto_gen_params),
 	KUNIT_CASE(refused_block_stays_online),
+	KUNIT_CASE(refused_block_leaves_others_alone),
 	KUNIT_CASE(online_blocks_cannot_be_removed),
 	KUNIT_CASE(removed_blocks_leave_no_object),
 	KUNIT_CASE(failed_add_leaves_no_object),
