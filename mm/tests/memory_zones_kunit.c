@@ -22,6 +22,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "alloc_fault.h"
 #include "hotplug_blocks.h"
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
@@ -565,6 +566,46 @@ static void group_counts_its_blocks(struct kunit *test)
 	expect_group(test, group, 0, 0, "all blocks are removed");
 }
 
+static int add_to_group_short_of(struct blocks *blocks, int mgid, unsigned int nth,
+				 bool *failed)
+{
+	int err;
+
+	alloc_fault_begin(blocks->test, nth);
+	err = blocks_add_some(blocks, 0, 2, mgid, MHP_NID_IS_MGID);
+	*failed = alloc_fault_end(blocks->test);
+	return err;
+}
+
+/* G13: whichever allocation fails, a failed add leaves no block in the group. */
+static void failed_add_leaves_group_empty(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	int mgid = group_get(test, true), err = 0;
+	struct memory_group *group = memory_group_find_by_id(mgid);
+	unsigned int nth;
+	char after[32];
+	bool failed;
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	for (nth = 0; ; nth++) {
+		KUNIT_EXPECT_NO_WARN(test, err = add_to_group_short_of(t->blocks, mgid, nth,
+								       &failed));
+		if (!err)
+			KUNIT_ASSERT_EQ(test, blocks_remove(t->blocks), 0);
+		if (!failed)
+			break;
+		snprintf(after, sizeof(after), "allocation %u failed", nth);
+		expect_group(test, group, 0, 0, after);
+		if (test->status == KUNIT_FAILURE) {
+			alloc_fault_tell(test);
+			return;
+		}
+	}
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "when no allocation fails");
+	KUNIT_EXPECT_GT(test, nth, 0);
+}
+
 /*
  * G13: a group counts memory that is not movable separately, and a zone counts boot memory
  * separately. Boot memory stands for both. It does not really go online a second time.
@@ -608,6 +649,7 @@ static struct kunit_case memory_zones_cases[] = {
 	KUNIT_CASE(hot_added_memory_is_not_early),
 	KUNIT_CASE(block_between_others_comes_back),
 	KUNIT_CASE_PARAM(group_counts_its_blocks, group_gen_params),
+	KUNIT_CASE(failed_add_leaves_group_empty),
 	KUNIT_CASE(kernel_pages_are_counted_separately),
 	{}
 };
