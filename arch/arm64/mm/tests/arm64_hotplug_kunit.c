@@ -110,7 +110,7 @@ static void gigabyte_can_be_removed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, 0);
 	KUNIT_EXPECT_EQ(test, nr, SZ_1G / memory_block_size_bytes());
 
-	err = offline_and_remove_memory(start, SZ_1G);
+	KUNIT_EXPECT_NO_WARN(test, err = offline_and_remove_memory(start, SZ_1G));
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "removing it");
 	if (err)
 		fake_dev_abandon(dev);
@@ -155,7 +155,8 @@ static void inaccessible_memory_is_not_written(struct kunit *test)
 	if (!err) {
 		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(pfn_to_page(dev->pfn), 0x5a, size),
 				      "something was written to the memmap");
-		err = offline_and_remove_memory(PFN_PHYS(dev->pfn), PFN_PHYS(nr));
+		KUNIT_EXPECT_NO_WARN(test, err = offline_and_remove_memory(PFN_PHYS(dev->pfn),
+									   PFN_PHYS(nr)));
 	}
 	request_resource(&iomem_resource, &dev->res);
 	KUNIT_EXPECT_EQ(test, err, 0);

@@ -373,7 +373,7 @@ static void hot_added_ram_is_mapped_by_pages(struct kunit *test)
 		ram->present = true;
 		ram->is_ram = true;
 		linear_check(test, 2, "add_memory()");
-		err = offline_and_remove_memory(start, size);
+		KUNIT_EXPECT_NO_WARN(test, err = offline_and_remove_memory(start, size));
 		KUNIT_EXPECT_EQ(test, err, 0);
 		ram->present = err;
 		if (err) {
