@@ -12,7 +12,6 @@ from harness.base.archive import Archive
 from harness.base.console import Stopwatch, conclude, say, short
 from harness.base.errors import ExitStatus, KunitError, UsageError
 from harness.kernel import machine
-from harness.matrix import rows
 from harness.mutation import generated
 from harness.mutation.generated import Generated
 from harness.mutation.generated_run import try_generated
@@ -35,6 +34,9 @@ from harness.trees import alone, debian, worktree
 from harness.trees.git import Git
 
 PATCH_CONFIGS = ("4k",)
+# What the complete series is tried with: each page size, with debug options, with fewer levels
+# of page tables, and with KASAN. What finds most for its time comes first.
+TIP_CONFIGS = ("4k", "64k", "16k", "4k-debug", "4k-va39", "64k-va42", "16k-va36", "4k-kasan")
 # What patches that are said to stand alone are tried with: two page sizes, another architecture.
 ALONE_CONFIGS = ("4k", "64k", "riscv")
 
@@ -73,9 +75,7 @@ def _main(environ: Mapping[str, str]) -> int:
         what = "mutants are made of the complete series, and ALONE tests each patch by itself"
         raise UsageError(what, "leave ALONE or WITH_MUTANTS out")
     configs = _configs(environ, "CONFIGS", ALONE_CONFIGS if is_alone else PATCH_CONFIGS)
-    tips = _configs(
-        environ, "TIP_CONFIGS", rows.most_telling_first([*configs, *rows.default_configs()])
-    )
+    tips = _configs(environ, "TIP_CONFIGS", (*configs, *TIP_CONFIGS))
     plan = Plan(configs, () if is_alone else tips, bool(environ.get("TIP_ONLY")))
     series = replace(revision_series.read(given, request.ksrc), alone=is_alone)
     named = "none" if is_alone else environ.get("AGAINST") or ""

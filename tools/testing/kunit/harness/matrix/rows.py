@@ -210,19 +210,6 @@ def default_configs() -> list[str]:
     return [config for flavour, config, _ in MATRIX if flavour == MATRIX[0][0]]
 
 
-def most_telling_first(configs: Sequence[str]) -> list[str]:
-    """The configs, with the first one of each page size and of each kind moved to the front."""
-    seen: set[str] = set()
-    early: list[str] = []
-    for config in configs:
-        size, _, kind = config.partition("-")
-        words = {size, kind.rstrip("0123456789")}
-        if not words <= seen:
-            early.append(config)
-        seen |= words
-    return [*early, *(config for config in configs if config not in early)]
-
-
 def groups(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows by kernel, that is by base, flavour and config."""
     found: dict[tuple[str, str, str], list[Row]] = {}
