@@ -107,6 +107,7 @@ MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("stock", "4k", _BLOCKS),
     ("stock", "16k", _PLAIN),
     ("stock", "64k", _PLAIN),
+    ("stock", "4k-debug", _PLAIN),
 )
 
 # Other architectures, which run the suites in mm/: flavour, architecture.

@@ -126,11 +126,12 @@ def _judge_case(name: str, case: Test | None, expected: Expectation) -> CaseResu
 
 
 def _first_skip(case: Test) -> str | None:
-    """Why a case or one of its parameters was skipped, or None if none was."""
-    for test in (case, *case.children):
-        if test.status is Status.SKIPPED:
-            return test.reason
-    return None
+    """Why a case or one of its parameters was skipped, or None if none was.
+
+    A case whose parameters were all skipped gives no reason itself.
+    """
+    reasons = [t.reason for t in (case, *case.children) if t.status is Status.SKIPPED]
+    return next(filter(None, reasons), "") if reasons else None
 
 
 def _failure_log(case: Test) -> tuple[str, ...]:

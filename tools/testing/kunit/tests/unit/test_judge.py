@@ -121,6 +121,13 @@ class Logs(unittest.TestCase):
         self.assertIn("no memory is hidden", finding.text)
         self.assertEqual(1, verdict.count(Status.SKIPPED))
 
+    def test_a_skip_of_all_parameters(self) -> None:
+        text = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..1\n"
+        text += "        KTAP version 1\n        # Subtest: c\n        ok 1 p # SKIP too small\n"
+        text += "    ok 1 c # SKIP\n# s: x\nok 1 s # SKIP\n"
+        verdict = judge.judge(text, Expectation(frozenset({"s.c"})))
+        self.assertIn("too small", self.assert_finds(verdict, Kind.SKIPPED, "s.c").text)
+
     def test_an_allowed_skip(self) -> None:
         skips = {"vmem_altmap.takes_from_altmap": "the guest is too small"}
         self.assertEqual([], self.findings(self.judge("skipped", skips=skips)))
