@@ -8,6 +8,8 @@
  */
 #include <kunit/test.h>
 #include <linux/device.h>
+#include <linux/gfp.h>
+#include <linux/list.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -260,8 +262,8 @@ static void each_step_is_announced(struct kunit *test)
 	expect_announced(test, watch, nr, offline);
 }
 
-/* Pages that are present in node and zone, that the zone manages, and that are RAM. */
-#define NR_COUNTS	6
+/* Pages that are present in node and zone, that the zone manages, that are RAM, and so on. */
+#define NR_COUNTS	7
 
 static void count_pages(unsigned long counts[NR_COUNTS])
 {
@@ -273,6 +275,7 @@ static void count_pages(unsigned long counts[NR_COUNTS])
 	counts[3] = totalram_pages();
 	counts[4] = node->node_zones[ZONE_MOVABLE].spanned_pages;
 	counts[5] = node->node_spanned_pages;
+	counts[6] = node->node_zones[ZONE_MOVABLE].nr_isolate_pageblock;
 }
 
 static void expect_counts(struct kunit *test, const unsigned long before[NR_COUNTS],
@@ -281,7 +284,7 @@ static void expect_counts(struct kunit *test, const unsigned long before[NR_COUN
 	static const char * const names[NR_COUNTS] = {
 		"present pages of the node", "present pages of the zone",
 		"managed pages of the zone", "managed pages", "pages that the zone spans",
-		"pages that the node spans",
+		"pages that the node spans", "isolated pageblocks",
 	};
 	unsigned long counts[NR_COUNTS];
 	int i;
@@ -410,6 +413,103 @@ static void refused_block_leaves_others_alone(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_of_block(blocks, 2), movable, "the zone of block 2");
 
 	watch->veto = ADAPT_NO_STEP;
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	blocks_expect_nothing_left(blocks, "removal");
+}
+
+enum use { USE_RESERVED, USE_OFFLINE, USE_SIGNAL };
+
+static const struct use_param {
+	const char *name;
+	enum use use;
+	int err;
+} use_params[] = {
+	{ "reserved page", USE_RESERVED, -EBUSY },
+	{ "page of a driver", USE_OFFLINE, -EBUSY },
+	{ "signal", USE_SIGNAL, -EINTR },
+};
+
+KUNIT_ARRAY_PARAM_DESC(use, use_params, name);
+
+static unsigned long free_movable_pages(void)
+{
+	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+
+	drain_all_pages(zone);
+	return zone_page_state(zone, NR_FREE_PAGES);
+}
+
+static void begin_use(struct page *page, enum use use)
+{
+	if (use == USE_RESERVED)
+		SetPageReserved(page);
+	else if (use == USE_OFFLINE)
+		__SetPageOffline(page);
+	else
+		set_thread_flag(TIF_SIGPENDING);
+}
+
+static void end_use(struct page *page, enum use use)
+{
+	if (use == USE_RESERVED)
+		ClearPageReserved(page);
+	else if (use == USE_OFFLINE)
+		__ClearPageOffline(page);
+	else
+		clear_thread_flag(TIF_SIGPENDING);
+}
+
+#define MOVABLE_TRIES	65536
+
+/* A page of the blocks. The allocator may prefer other memory for a while. */
+static struct page *alloc_page_of(const struct blocks *blocks)
+{
+	struct page *page, *next, *found = NULL;
+	LIST_HEAD(others);
+	int i;
+
+	for (i = 0; i < MOVABLE_TRIES && !found; i++) {
+		page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN);
+		if (!page)
+			break;
+		if (fake_dev_has(blocks->dev, page_to_pfn(page)))
+			found = page;
+		else
+			list_add(&page->lru, &others);
+	}
+	list_for_each_entry_safe(page, next, &others, lru)
+		__free_page(page);
+	return found;
+}
+
+/* G18: if a page cannot move, or a signal arrives, all blocks are online as before. */
+static void used_block_stays_online(struct kunit *test)
+{
+	const struct use_param *param = test->param_value;
+	struct blocks *blocks = test->priv;
+	u64 start = PFN_PHYS(block_pfn(blocks, 0));
+	u64 size = NR_BLOCKS * memory_block_size_bytes();
+	unsigned long before[NR_COUNTS], nr_free;
+	struct page *page;
+	int err;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	page = alloc_page_of(blocks);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, page, "a page of the blocks");
+	count_pages(before);
+	nr_free = free_movable_pages();
+	begin_use(page, param->use);
+	err = offline_and_remove_memory(start, size);
+	end_use(page, param->use);
+	KUNIT_EXPECT_EQ(test, err, param->err);
+	expect_counts(test, before, "after the refusal");
+	/* Pages that were in use may have moved elsewhere. */
+	KUNIT_EXPECT_GE_MSG(test, free_movable_pages(), nr_free,
+			    "free pages of the zone, after the refusal");
+	walk_memory_blocks(start, size, test, expect_online);
+	__free_page(page);
+
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }
@@ -566,6 +666,7 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE_PARAM(refused_block_stays_offline, veto_gen_params),
 	KUNIT_CASE(refused_block_stays_online),
 	KUNIT_CASE(refused_block_leaves_others_alone),
+	KUNIT_CASE_PARAM(used_block_stays_online, use_gen_params),
 	KUNIT_CASE(online_blocks_cannot_be_removed),
 	KUNIT_CASE(removed_blocks_leave_no_object),
 	KUNIT_CASE(failed_add_leaves_no_object),
