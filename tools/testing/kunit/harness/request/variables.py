@@ -190,7 +190,7 @@ class Command:
         return {name: environ[name] for name in sorted(self.reads) if environ.get(name)}
 
     def _check_typed(self, name: str, value: str) -> None:
-        if not value or name in self.reads or _is_of_build(name):
+        if not value or name in self.reads or is_of_build(name):
             return
         meant = self._meant(name)
         if meant:
@@ -202,7 +202,7 @@ class Command:
         )
 
     def _check_found(self, name: str, value: str, environ: Mapping[str, str]) -> None:
-        if not value or name in self.reads or _is_of_build(name):
+        if not value or name in self.reads or is_of_build(name):
             return
         meant = self._meant(name)
         # If the right variable is set too, this one is for something else.
@@ -240,7 +240,8 @@ def help_lines(names: Collection[str]) -> list[str]:
     return lines
 
 
-def _is_of_build(name: str) -> bool:
+def is_of_build(name: str) -> bool:
+    """Whether make, a compiler or the kernel's build reads a variable."""
     return any(p.fullmatch(name) for p in (BUILD_VARIABLES, _ALSO_OF_BUILD))
 
 

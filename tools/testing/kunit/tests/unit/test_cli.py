@@ -2,8 +2,11 @@
 """The command line of altmap: options, variables, --help, --list and completion."""
 
 import contextlib
+import importlib
 import io
 import os
+import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -14,7 +17,12 @@ from unittest import mock
 from harness import cli
 from harness.base.errors import UsageError
 from harness.commands import check, revision, run
+from tests.unit import test_commands
 from tests.world.fake import TOOLS
+
+# A call in the documents, without the path of the program.
+ALTMAP = re.compile(r"(?:^\t|`)(?:\./tools/testing/kunit/)?(altmap [a-z0-9]+\b[^`\n]*)", re.M)
+COMMANDS = {name: importlib.import_module(f"harness.commands.{name}") for name in cli.NAMES}
 
 
 class Options(unittest.TestCase):
@@ -64,6 +72,23 @@ class Options(unittest.TestCase):
             with self.subTest(argv), self.assertRaises(UsageError) as caught:
                 cli.main(argv, {})
             self.assertIn("--help", caught.exception.next_step)
+
+    def test_documented_calls_are_accepted(self) -> None:
+        calls = [(where, groups[0]) for where, groups in test_commands.found(ALTMAP)]
+        self.assertGreater(len(calls), 15)
+        calls += [(name, COMMANDS[name].COMMAND.example) for name in cli.NAMES]
+        for where, call in calls:
+            argv = shlex.split(call)[1:]
+            module = COMMANDS[argv[0]]
+            with self.subTest(f"{where}: {call}"), contextlib.ExitStack() as stack:
+                stack.enter_context(mock.patch.object(module, "main", return_value=7))
+                stack.enter_context(
+                    mock.patch.object(module, "listed", return_value=(), create=True)
+                )
+                stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+                if "--help" in argv:
+                    stack.enter_context(self.assertRaises(SystemExit))
+                self.assertEqual(0 if "--list" in argv else 7, cli.main(argv, {}))
 
     def test_lists(self) -> None:
         for words_given, words in (

@@ -29,7 +29,7 @@ def found(pattern: "re.Pattern[str]") -> Iterator[tuple[str, tuple[str, ...]]]:
     for path in documents():
         text = path.read_text(encoding="utf-8")
         for match in pattern.finditer(text):
-            line = text.count("\n", 0, match.start(2)) + 1
+            line = text.count("\n", 0, match.end()) + 1
             yield f"{path.relative_to(REPO)}:{line}", match.groups()
 
 

@@ -22,6 +22,11 @@ COMMANDS: dict[str, Command] = {
 CALLED = {command.name: command for command in COMMANDS.values()}
 CALLED["make run"] = CALLED["kunit.py"]
 
+# A variable in the text or a table of a document, as in ``PLOTS=DIR``, and those that a page
+# shows as mistakes.
+VARIABLE = re.compile(r"`([A-Z][A-Z_]+)=[^`\n]*`")
+MISTAKES = {"FLAVOR"}
+
 # Variables of CI systems, shells and other programs. None of them is meant for altmap.
 STRANGERS: dict[str, str] = {
     # GitHub, GitLab, Jenkins, Travis, CircleCI, Buildkite, Azure, Debian's builders
@@ -257,6 +262,22 @@ class Declarations(unittest.TestCase):
                 with self.subTest(f"{where}: {name} {text}"):
                     typed = " ".join(variable for variable, _ in given)
                     self.assertIsNone(refusal(CALLED[name], typed, **dict(given)))
+
+    def test_each_variable_is_documented(self) -> None:
+        text = "\n".join(path.read_text(encoding="utf-8") for path in test_commands.documents())
+        for variable in variables.VARIABLES:
+            with self.subTest(variable.name):
+                used = rf"\b{variable.name}\b|altmap [^`\n]*{variable.option}\b"
+                self.assertTrue(re.search(used, text))
+
+    def test_variables_in_the_documents_exist(self) -> None:
+        known = {variable.name for variable in variables.VARIABLES}
+        named = set()
+        for where, (name,) in test_commands.found(VARIABLE):
+            named.add(name)
+            with self.subTest(f"{where}: {name}"):
+                self.assertTrue(name in known or name in MISTAKES or variables.is_of_build(name))
+        self.assertGreater(len(named & known), 15)
 
 
 class Make(unittest.TestCase):
