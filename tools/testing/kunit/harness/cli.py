@@ -96,7 +96,8 @@ def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, module: Mod
     for variable in command.variables():
         _add_option(one, variable, variable.name == command.positional)
     if hasattr(module, "listed"):
-        one.add_argument("--list", action="store_true", help="print the available choices and exit")
+        words = f"print {command.lists} and exit"
+        one.add_argument("--list", action="store_true", help=words)
     one.add_argument(
         "-v", "--verbose", action="count", default=0, help="print each program that is started"
     )

@@ -80,6 +80,7 @@ COMMAND = Command(
     "altmap arches x86_64 s390x",
     "ARCHES",
     own_trees="unset KSRC",
+    lists="the architectures, with the objects to compile,",
 )
 
 

@@ -49,6 +49,10 @@ COMMAND = Command(
     "measure the cost of adding and removing memory, compared with stock",
     "altmap bench --configs 4k --no-barriers",
     own_trees="unset KSRC; CONFIG=4k-bench kunit.py run memmap_bench measures your own tree",
+    helps={
+        "FLAVOURS": f"the flavours to measure; {STOCK} always is (default: {FLAVOURS})",
+        "CONFIGS": f"the page sizes (default: {CONFIGS})",
+    },
 )
 
 

@@ -44,9 +44,10 @@ SUITES_SCRIPT = "counters\npoweroff -f\n"
 COMMAND = Command(
     "make coverage",
     OWN_TREES | {"CONFIGS", "SCENARIOS"},
-    "find the lines of the series that no suite or scenario runs, by gcov",
+    "find the lines of the series and the fixes that no test executes",
     "altmap coverage --configs 4k",
     own_trees="unset KSRC",
+    helps={"CONFIGS": f"the page sizes: 4k, 16k, 64k (default: {' '.join(PAGES)})"},
 )
 
 

@@ -23,6 +23,12 @@ COMMAND = Command(
     'altmap e2e "ram-*" --configs 4k',
     "SCENARIOS",
     own_trees="unset KSRC and choose trees with FLAVOURS",
+    helps={
+        "FLAVOURS": "the flavours to boot (default: series if --configs is given)",
+        "CONFIGS": "the page sizes: 4k, 16k, 64k (default: 4k 64k if --flavours is given)",
+        "MUTANTS": "run only these mutants, each with the scenarios that must notice it",
+    },
+    lists="the scenarios",
 )
 
 

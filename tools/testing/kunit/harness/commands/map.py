@@ -30,6 +30,10 @@ COMMAND = Command(
     KERNEL | {"FLAVOURS", "CONFIGS", "MAP"},
     "draw the memory that backs a memmap, without the series and with it",
     'altmap map --configs "4k 64k" --map memmap.svg',
+    helps={
+        "FLAVOURS": f"the flavours to boot (default: {FLAVOURS})",
+        "CONFIGS": f"the configs to boot with (default: {CONFIGS})",
+    },
 )
 
 

@@ -32,6 +32,11 @@ COMMAND = Command(
     "run the suites with all page and address sizes, CPUs and debug options",
     "altmap matrix --shard 1/4",
     own_trees="unset KSRC; CONFIG=64k-va42 kunit.py run tests your own tree",
+    helps={
+        "FLAVOURS": "test these flavours, with all configs unless --configs is given",
+        "CONFIGS": "test these configs or architectures, with series unless --flavours is given",
+    },
+    lists="the selected rows",
 )
 
 

@@ -32,9 +32,19 @@ from harness.verdict import results
 COMMAND = Command(
     "make mutants",
     KERNEL | {"FLAVOUR", "MUTANTS", "CONFIGS", "SERIES", "ONTO", "SAMPLE", "SHARD", "EQUIVALENT"},
-    "break the kernel in known ways; the suites must notice each",
+    "break the kernel in many ways; the suites must notice each",
     'altmap mutants "alloc-*" "free-*"',
     "MUTANTS",
+    helps={
+        "FLAVOUR": "try handwritten mutants of series (default) or fast",
+        "KSRC": "with --series: apply it to the kernel tree in DIR; nothing is written to DIR",
+        "CONFIGS": "only these configs (default: those of each mutant)",
+        "SHARD": "try only part I of N of the generated mutants",
+        "MUTANTS": "the mutants to try (default: handwritten ones and a sample of generated ones)",
+        "SERIES": "mutate the lines that a series adds: a message-id, a directory, an mbox, or "
+        "FROM..TO with --ksrc",
+    },
+    lists="all mutants",
 )
 
 

@@ -13,7 +13,7 @@ from harness.request.variables import Command
 COMMAND = Command(
     "make report",
     frozenset({"BUILD", "PARTS"}),
-    "merge the results of the shards of a matrix",
+    "merge the results of all shards of make matrix",
     "altmap report --parts DIR",
 )
 

@@ -49,6 +49,11 @@ COMMAND = Command(
     "judge a revision of a series, patch by patch",
     "altmap revision MESSAGE-ID",
     "SERIES",
+    helps={
+        "KSRC": "apply the series to the kernel tree in DIR; nothing is written to DIR",
+        "CONFIGS": f"the configs to test each patch with (default: {' '.join(PATCH_CONFIGS)}; "
+        f"with --alone: {' '.join(ALONE_CONFIGS)})",
+    },
 )
 
 

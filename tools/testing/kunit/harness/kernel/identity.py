@@ -15,7 +15,8 @@ from pathlib import Path
 
 from harness.base import archive, packages, process
 from harness.kernel.options import CommandLine
-from harness.request.variables import BUILD_VARIABLES, PRIVATE_VARIABLES
+from harness.request.build_variables import BUILD_VARIABLES
+from harness.request.variables import PRIVATE_VARIABLES
 
 # The programs that the kernel's Makefile calls by default.
 _GNU = {name: name.lower() for name in ("LD", "AR", "NM", "OBJCOPY", "OBJDUMP", "READELF", "STRIP")}

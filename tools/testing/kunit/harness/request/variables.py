@@ -11,34 +11,14 @@ import os
 import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from harness.base.errors import UsageError
+from harness.request.build_variables import is_of_build
 from harness.request.settings import CPU_VARIABLE, FLAVOURS
 
 # The Makefile passes the names of the variables on make's command line in this variable.
 TYPED = "KUNIT_TYPED"
-
-# Environment variables that affect a kernel build: those that a tool reads, or that a
-# Makefile of the kernel reads without setting them first.
-BUILD_VARIABLES = re.compile(
-    # make, kbuild and Kconfig
-    r"MAKEFILES|\w*FLAGS(_\w+)?|ARCH|CROSS_COMPILE(_\w+)?|LLVM(_\w+)?|LOCALVERSION"
-    r"|K(BUILD|CONFIG)_\w+|CONFIG_\w*|KALLSYMS_\w+|(KASAN|KCSAN|KMSAN|UBSAN|KCOV|GCOV)_\w+"
-    # The kernel's Makefile sets these, but GNUMAKEFLAGS may make the environment override it.
-    r"|(HOST)?(CC|CXX|LD|AR)|CPP|NM|OBJCOPY|OBJDUMP|READELF|STRIP|HOSTLDLIBS"
-    # Debian's kernel adds these to its version.
-    r"|DISTRIBUT(OR|ION_\w+)"
-    # gcc, clang, ld
-    r"|CPATH|\w+_INCLUDE_PATH|(COMPILER|LIBRARY)_PATH|GCC_\w+|COLLECT_\w+|CCC_\w+"
-    r"|SOURCE_DATE_EPOCH|LDEMULATION|GNUTARGET|LD_\w+"
-    # The language of messages in the logs.
-    r"|LANG|LANGUAGE|LC_\w+"
-)
-# Other variables of make and of the Makefiles. They do not change the built kernel.
-_ALSO_OF_BUILD = re.compile(
-    r"MAKE\w*|MFLAGS|SHELL|PYTHON|PATH|CF|CHECK|[WVC]|CCACHE_\w+|PAHOLE|RUSTC"
-)
 
 _FLAVOUR = "|".join(FLAVOURS)
 _CONFIG = r"(?:4k|16k|64k)(?:-[a-z0-9-]+)?"
@@ -71,7 +51,7 @@ VARIABLES = (
     Variable(
         "FLAVOUR",
         "NAME",
-        f"the tree: {', '.join(FLAVOURS)}; default: series, or stock with KSRC or BASE",
+        f"the kernel: {', '.join(FLAVOURS)} (default: series, or stock with KSRC or BASE)",
         _FLAVOUR,
     ),
     Variable(
@@ -80,36 +60,43 @@ VARIABLES = (
     Variable("KSRC", "DIR", "test the kernel tree in DIR; nothing is written to DIR"),
     Variable(
         "BASE",
-        "6.12",
-        "the linux-source package to use; BASE=sid uses the newest one in that Debian suite",
+        "NAME",
+        "the linux-source package to use: a version (default: 6.12), or a Debian suite, such as "
+        "sid, for the newest one in it",
     ),
     Variable("SOURCES", "DIR", "the directory of that package's archive (default: /usr/src)"),
     Variable("BUILD", "DIR", "the directory for trees, kernels and results (default: build/)"),
-    Variable("JOBS", "N", "compile N files at a time"),
+    Variable("JOBS", "N", "run N compilers or guests at a time (default: one per CPU)"),
     Variable("GDB", "1", "make the guest wait for gdb, and print the gdb command", is_flag=True),
     Variable(
         "FLAVOURS",
         "NAMES",
-        "the flavours to run",
+        "only these flavours",
         f"(?:{_FLAVOUR})(?: (?:{_FLAVOUR}))*",
         is_list=True,
     ),
-    Variable(
-        "CONFIGS", "NAMES", "the configs to run with", f"{_CONFIG}(?: {_CONFIG})*", is_list=True
-    ),
+    Variable("CONFIGS", "NAMES", "only these configs", f"{_CONFIG}(?: {_CONFIG})*", is_list=True),
     Variable(
         "ALL", "1", "run every kernel of the check, and the smoke test of make e2e", is_flag=True
     ),
-    Variable("SHARD", "I/N", "run only part I of N of the matrix or the generated mutants"),
-    Variable("PARTS", "DIR", "the directory with the results of the parts"),
-    Variable("ARCHES", "NAMES", "the architectures to compile for", is_list=True),
-    Variable("MAP", "FILE", "the file for the picture"),
-    Variable("PLOTS", "DIR", "the directory for pictures and tables"),
+    Variable("SHARD", "I/N", "run only part I of N"),
+    Variable("PARTS", "DIR", "search DIR for the results of the shards (default: BUILD/results)"),
+    Variable("ARCHES", "NAMES", "the architectures to compile for (default: all)", is_list=True),
+    Variable("MAP", "FILE", "the file for the picture (default: BUILD/results/origin-map.svg)"),
+    Variable(
+        "PLOTS", "DIR", "the directory for pictures and tables (default: BUILD/results/bench)"
+    ),
     Variable("KERNEL_ARGS", "WORDS", "extra kernel arguments"),
     Variable(
         "BARRIERS", "0", "do not count barriers", "0", is_flag=True, option_name="no-barriers"
     ),
-    Variable("SCENARIOS", "GLOBS", "the scenarios to run", ".*", is_list=True),
+    Variable(
+        "SCENARIOS",
+        "GLOBS",
+        "the scenarios to run (default: all); !GLOB excludes",
+        ".*",
+        is_list=True,
+    ),
     Variable(
         "GUEST_SHELL",
         "1",
@@ -125,17 +112,37 @@ VARIABLES = (
         is_flag=True,
         option_name="mutants",
     ),
-    Variable("SAMPLE", "N", "try N generated mutants, or all", r"\d+|all"),
+    Variable("SAMPLE", "N", "try N generated mutants, or all (default: 300)", r"\d+|all"),
     Variable(
         "EQUIVALENT", "1", "also try generated mutants that are declared equivalent", is_flag=True
     ),
     Variable(
-        "SOAK_SECONDS", "N", "how long to run random sequences", r"\d+", option_name="seconds"
+        "SOAK_SECONDS",
+        "N",
+        "run random sequences for N seconds (default: 600)",
+        r"\d+",
+        option_name="seconds",
     ),
     Variable("SERIES", "NAME", "the series: a message-id, a directory, an mbox, or FROM..TO"),
-    Variable("AGAINST", "NAME", "the older revision to compare with, or none", ".*"),
-    Variable("ONTO", "NAME", "the flavour to apply the series to"),
-    Variable("TIP_CONFIGS", "NAMES", "the configs for the complete series", ".*", is_list=True),
+    Variable(
+        "AGAINST",
+        "NAME",
+        "the older revision to compare with, or none (default: the previous version, if known)",
+        ".*",
+    ),
+    Variable(
+        "ONTO",
+        "NAME",
+        "the flavour to apply the series to (default: stock, or baseline for a revision of "
+        "patches/series)",
+    ),
+    Variable(
+        "TIP_CONFIGS",
+        "NAMES",
+        "the configs to test the complete series with (default: those of the matrix)",
+        ".*",
+        is_list=True,
+    ),
     Variable("TIP_ONLY", "1", "test the complete series only, not each patch", ".*", is_flag=True),
     Variable("ALONE", "1", "test each patch alone on the base, and record that", is_flag=True),
     Variable("SHORT", "1", "print a summary short enough for a reply", is_flag=True),
@@ -159,6 +166,8 @@ class Command:
     summary describes it in one line, example is a call of it. positional is the variable that
     its arguments set. hands_over: it passes unknown arguments on to another program. If it
     tests only this repository's own trees, own_trees says what to do instead of setting KSRC.
+    helps has explanations of variables that are more precise here than those in VARIABLES.
+    lists says what its option --list prints.
     """
 
     name: str
@@ -168,10 +177,16 @@ class Command:
     positional: str = ""
     hands_over: bool = False
     own_trees: str = ""
+    helps: Mapping[str, str] = field(default_factory=dict)
+    lists: str = "what you can choose from"
 
     def variables(self) -> list[Variable]:
         """The variables that it reads, in the order of VARIABLES."""
-        return [variable for variable in VARIABLES if variable.name in self.reads]
+        return [
+            replace(one, help=self.helps.get(one.name, one.help))
+            for one in VARIABLES
+            if one.name in self.reads
+        ]
 
     def given(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The variables that this command reads and that are set to a value.
@@ -238,11 +253,6 @@ def help_lines(names: Collection[str]) -> list[str]:
                 head + variable.help, 78, subsequent_indent=" " * 16, break_on_hyphens=False
             )
     return lines
-
-
-def is_of_build(name: str) -> bool:
-    """Whether make, a compiler or the kernel's build reads a variable."""
-    return any(p.fullmatch(name) for p in (BUILD_VARIABLES, _ALSO_OF_BUILD))
 
 
 def _siblings(name: str) -> Iterator[str]:

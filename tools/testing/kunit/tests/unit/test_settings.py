@@ -4,7 +4,6 @@
 import contextlib
 import io
 import os
-import re
 import sys
 import tempfile
 import unittest
@@ -25,9 +24,7 @@ class Flavours(unittest.TestCase):
     """settings.FLAVOURS is the only list of flavours."""
 
     def test_the_help_of_kunit_py(self) -> None:
-        line = re.search(r"FLAVOUR=NAME +the tree: ([a-z, ]+);", frontend.OUR_HELP)
-        assert line
-        self.assertEqual(list(settings.FLAVOURS), line.group(1).split(", "))
+        self.assertIn(", ".join(settings.FLAVOURS), " ".join(frontend.OUR_HELP.split()))
 
     def test_the_error(self) -> None:
         with self.assertRaises(UsageError) as caught:

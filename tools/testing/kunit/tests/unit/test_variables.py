@@ -10,7 +10,7 @@ import unittest
 
 from harness import cli
 from harness.base.errors import UsageError
-from harness.request import variables
+from harness.request import build_variables, variables
 from harness.request.variables import TYPED, Command
 from tests.unit import test_commands
 from tests.world.fake import TOOLS
@@ -237,7 +237,7 @@ class Declarations(unittest.TestCase):
             with self.subTest(name):
                 self.assertTrue(command.summary)
                 self.assertTrue(command.example.startswith(f"altmap {name}"))
-                self.assertLessEqual({command.positional}, {"", *command.reads})
+                self.assertLessEqual({command.positional, *command.helps}, {"", *command.reads})
 
     def test_each_variable_has_a_reader(self) -> None:
         read = {name for command in COMMANDS.values() for name in command.reads}
@@ -246,7 +246,7 @@ class Declarations(unittest.TestCase):
     def test_no_variable_of_altmap_reaches_the_kernel_build(self) -> None:
         for variable in variables.VARIABLES:
             self.assertIn(variable.name, variables.PRIVATE_VARIABLES)
-            self.assertFalse(variables.BUILD_VARIABLES.fullmatch(variable.name))
+            self.assertFalse(build_variables.BUILD_VARIABLES.fullmatch(variable.name))
 
     def test_documented_commands_are_accepted(self) -> None:
         calls = []
@@ -276,7 +276,9 @@ class Declarations(unittest.TestCase):
         for where, (name,) in test_commands.found(VARIABLE):
             named.add(name)
             with self.subTest(f"{where}: {name}"):
-                self.assertTrue(name in known or name in MISTAKES or variables.is_of_build(name))
+                self.assertTrue(
+                    name in known or name in MISTAKES or build_variables.is_of_build(name)
+                )
         self.assertGreater(len(named & known), 15)
 
 
