@@ -68,8 +68,7 @@ class Context:
     def about_our_lines(self, said: Sequence[str]) -> list[str]:
         """The messages about lines that the series add."""
         names = self.touched(".c", ".h")
-        argv = ["diff", "-U0", "--no-renames", self.origin, "--", *names]
-        ours = diff.added(git.of_tree(self.tree).out(*argv))
+        ours = git.of_tree(self.tree).added(self.origin, "--", *names)
         places = [(line, line.split(":")) for line in said]
         return [line for line, place in places if int(place[1]) in ours.get(place[0], {})]
 

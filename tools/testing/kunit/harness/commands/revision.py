@@ -249,11 +249,11 @@ def _mutants(wanted: Settings, report: Report) -> Noticed | None:
         every = generated.of_series(tree, patches)
         one = [replace(m, mutant=replace(m.mutant, configs=(config,))) for m in every]
         try_generated(tree, every, one, (config,), tried)
-        files = []
+        files, added = [], tree.added()
         for path in dict.fromkeys(m.path for m in every):
-            before, after = tree.versions(path, len(patches))
-            changes = [_change(m, after, tried) for m in every if m.path == path]
-            files.append(noticed.of_file(path, after, generated.added(before, after), changes))
+            source = tree.original(path)
+            changes = [_change(m, source, tried) for m in every if m.path == path]
+            files.append(noticed.of_file(path, source, set(added[path]), changes))
     return Noticed(config, tuple(files))
 
 

@@ -10,7 +10,6 @@ from harness.base.table import table
 from harness.coverage.gcov import Ran, Trace
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import DATA
-from harness.trees import diff
 from harness.trees.git import Git
 from harness.verdict import results
 from harness.verdict.results import CaseResult, RunResult
@@ -35,10 +34,9 @@ class Report:
 
 def added(git: Git, below: str, above: str) -> Touched:
     """The lines that differ between two commits, in C files that arm64 compiles."""
-    done = git.run("diff", "--unified=0", "--no-renames", "--no-color", below, above, "--", "*.c")
     return {
         name: lines
-        for name, lines in diff.added(done.stdout).items()
+        for name, lines in git.added(below, above, "--", "*.c").items()
         if not name.startswith("arch/") or name.startswith("arch/arm64/")
     }
 

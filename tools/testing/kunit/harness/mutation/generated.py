@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Mutants that nobody chose: each operator at each of its places in some functions."""
 
-import difflib
 import hashlib
 import re
 from collections import Counter
@@ -60,23 +59,12 @@ def ours(tree: MutatedTree) -> list[Generated]:
 
 def of_series(tree: MutatedTree, patches: Sequence[Patch]) -> list[Generated]:
     """The mutants of each line that patches of the user's add to a C file, tests excepted."""
-    touched = {path for patch in patches for path in patch.touched if path.endswith(".c")}
+    touched = {path for patch in patches for path in patch.touched}
     found: list[Generated] = []
-    for path in sorted(path for path in touched if "/tests/" not in path):
-        before, after = tree.versions(path, len(patches))
-        found += of_lines(path, after, added(before, after))
+    for path, lines in sorted(tree.added().items()):
+        if path in touched and path.endswith(".c") and "/tests/" not in path:
+            found += of_lines(path, tree.original(path), lines)
     return found
-
-
-def added(before: str, after: str) -> set[int]:
-    """The lines of after that are not from before, from 1 on."""
-    matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
-    return {
-        number + 1
-        for tag, _, _, start, end in matcher.get_opcodes()
-        if tag in ("insert", "replace")
-        for number in range(start, end)
-    }
 
 
 def of_functions(

@@ -3,7 +3,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.base import archive, builddir, lock, signals
@@ -53,13 +53,9 @@ class MutatedTree:
         kept = [line for line in listing if line.split("\t")[1] not in _NOT_CODE]
         return hashlib.sha256("\n".join(kept).encode()).hexdigest()
 
-    def versions(self, path: str, steps: int) -> tuple[str, str]:
-        """A file before the last so many commits, and now; empty where it is not."""
-        found = []
-        for commit in (f"HEAD~{steps}", "HEAD"):
-            done = self._git.run("show", f"{commit}:{path}", expect=(0, 128))
-            found.append(done.stdout if done.status == 0 else "")
-        return found[0], found[1]
+    def added(self) -> Mapping[str, Mapping[int, str]]:
+        """The lines that the patches on top add, by file and line number."""
+        return self._git.added(f"HEAD~{len(self._more)}", "HEAD")
 
     def original(self, path: str) -> str:
         """A file without any mutation."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.base import process
+from harness.trees import diff
 
 # Passed in the environment, which overrides configuration files.
 _CONFIG = {
@@ -86,6 +87,11 @@ class Git:
         head, *entries = done.stdout.split("\0")[:-1]
         changed = [entry for entry in entries if not entry.startswith("# ")]
         return head.removeprefix("# branch.oid "), changed
+
+    def added(self, *args: str) -> Mapping[str, Mapping[int, str]]:
+        """The lines that git diff adds with these arguments, by file and line number."""
+        options = ("--unified=0", "--no-renames", "--no-color", "--no-ext-diff")
+        return diff.added(self.run("diff", *options, *args).stdout)
 
     def apply(self, patch: bytes, *options: str) -> process.Completed:
         """Apply a patch to the index. The caller checks the status."""
