@@ -28,6 +28,12 @@ def stamp(path: Path) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
+def digest(path: Path) -> str:
+    """A hash of a file's content. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_list(path: Path) -> list[str]:
     """The lines of a file without comments; no lines if there is no such file."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -60,7 +60,7 @@ def _arch_defaults(
     if prefix and not line.has("--cross_compile"):
         added["--cross_compile"] = [prefix]
     if not _names_compiler(line, environ):
-        added["--make_options"] = ccache((line.values("--cross_compile") or [prefix])[-1])
+        added["--make_options"] = ccache(line.last("--cross_compile", prefix))
 
 
 def ccache(prefix: str) -> list[str]:

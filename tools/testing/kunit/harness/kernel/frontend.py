@@ -115,9 +115,8 @@ def _call(line: CommandLine, tree: Path) -> int:
 def _hand_over(line: CommandLine, tree: Path) -> tuple[int, bool]:
     """Run the tree's kunit.py. Return its exit status and whether it built the kernel."""
     argv = [sys.executable, str(tree / TOOL), *line.argv()]
-    if line.subcommand != "parse":
-        say(f"$ {shlex.join(argv)}")
-    log = _guest_log(line, tree)
+    say(f"$ {shlex.join(argv)}")
+    log = tree / line.build_dir / "test.log"
     before = _mtime(log)
     status = process.hand_over(argv, cwd=str(tree), env=image.build_env())
     # The tool's status 1 means a failed build or a failed test. It opens the guest's log
@@ -126,11 +125,6 @@ def _hand_over(line: CommandLine, tree: Path) -> tuple[int, bool]:
     if status == ExitStatus.FAILED and not built:
         return int(ExitStatus.CANNOT_BUILD), False
     return status, built
-
-
-def _guest_log(line: CommandLine, tree: Path) -> Path:
-    directory = (line.values("--build_dir") or [".kunit"])[-1]
-    return tree / directory / "test.log"
 
 
 def _mtime(path: Path) -> int | None:

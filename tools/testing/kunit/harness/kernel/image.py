@@ -44,7 +44,7 @@ def make_variables(line: CommandLine) -> list[str]:
     """The arguments of make for a kunit.py command line with defaults."""
     found = [f"ARCH={line.arch}"]
     found += [f"CROSS_COMPILE={prefix}" for prefix in line.values("--cross_compile")]
-    jobs = (line.values("--jobs") or [str(USUAL_JOBS)])[-1]
+    jobs = line.last("--jobs", str(USUAL_JOBS))
     return [*found, *line.values("--make_options"), f"--jobs={jobs}"]
 
 

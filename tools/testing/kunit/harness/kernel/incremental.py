@@ -6,7 +6,6 @@ guest, this module records what the image was made of. The next run makes the ob
 sources, and kunit.py only has to boot. If anything else changed, kunit.py does a full build.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -52,7 +51,7 @@ class Build:
         self._tree = tree
         self._environ = environ
         self._git = git.of_tree(tree)
-        self._directory = tree / (line.values("--build_dir") or [".kunit"])[-1]
+        self._directory = tree / line.build_dir
         self._record = self._directory / RECORD
 
     def is_ours(self) -> bool:
@@ -148,7 +147,7 @@ class Build:
 
     def _config(self) -> str:
         try:
-            return hashlib.sha256((self._directory / ".config").read_bytes()).hexdigest()
+            return archive.digest(self._directory / ".config")
         except FileNotFoundError:
             return ""
 

@@ -83,6 +83,10 @@ class CommandLine:
         """The values that the user gave an option."""
         return [w.value for w in self.words if w.option == option and w.value is not None]
 
+    def last(self, option: str, default: str) -> str:
+        """The value that counts if an option is given several times, or the default."""
+        return (self.values(option) or [default])[-1]
+
     @property
     def make_variables(self) -> dict[str, str]:
         """The variables in --make_options."""
@@ -92,7 +96,12 @@ class CommandLine:
     @property
     def arch(self) -> str:
         """The architecture. The default is arm64."""
-        return (self.values("--arch") or ["arm64"])[-1]
+        return self.last("--arch", "arm64")
+
+    @property
+    def build_dir(self) -> str:
+        """The build directory, absolute or below the tree."""
+        return self.last("--build_dir", ".kunit")
 
     def argv(self) -> list[str]:
         """The words as the kernel's tool gets them."""

@@ -7,7 +7,6 @@ so that an interrupted run continues and nothing is done twice.
 
 import enum
 import functools
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -95,7 +94,7 @@ class MutantBuilds:
             watch = Stopwatch()
             if self._make(BUILD_LEAST) == 0:
                 self._build_time = max(BUILD_LEAST, BUILD_FACTOR * watch.seconds)
-                self._base_image = _digest(self._kernel.build_dir / IMAGE)
+                self._base_image = archive.digest(self._kernel.build_dir / IMAGE)
                 say(f"{self.config}: booting the original ...")
                 kernel = self._boot_kernel(0)
                 shutil.copyfile(self._kernel.build_dir / IMAGE, kernel.build_dir / IMAGE)
@@ -173,7 +172,7 @@ class MutantBuilds:
                 require_healthy_machine(log)
                 return Outcome(Fate.UNVIABLE, "", compiler_messages(log), watch.seconds)
             self._stale = set(mutant.files)
-            if _digest(image) == self._base_image:
+            if archive.digest(image) == self._base_image:
                 return Outcome(Fate.SAME, seconds=watch.seconds)
             shutil.copyfile(image, kernel.build_dir / IMAGE)
         return None
@@ -215,7 +214,3 @@ def boot(kernel: Kernel, timeout: int) -> Outcome:
         if watch.seconds < limit:
             return Outcome(Fate.BOOTED, console, (), watch.seconds)
     return Outcome(Fate.TIMED_OUT, console, (), watch.seconds)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.base import process
+from harness.base import archive, process
 from harness.request.settings import HOME_BASE, REPO, Settings
 from harness.trees.git import environment
 
@@ -26,12 +26,12 @@ def revision(wanted: Settings, *packages: str) -> str:
     digest = hashlib.sha256()
     for path in files(REPO):
         digest.update(f"{path.relative_to(REPO)}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(archive.digest(path).encode())
     if wanted.suite:
         # The archive may not exist yet, but its directory names the package's version.
         digest.update(wanted.sources.name.encode())
     else:
-        digest.update(_hash_of(wanted.tarball))
+        digest.update(archive.digest(wanted.tarball).encode())
     for package in packages:
         digest.update(f"{package}\0".encode())
     words = f"{_commit()}files {digest.hexdigest()[:_DIGITS]}"
@@ -46,14 +46,6 @@ def files(repo: Path) -> Iterator[Path]:
         for directory, subdirectories, names in os.walk(repo / name):
             subdirectories[:] = sorted(d for d in subdirectories if d not in _CACHES)
             yield from (Path(directory, n) for n in sorted(names) if not n.endswith("~"))
-
-
-def _hash_of(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
 
 
 def _commit() -> str:
