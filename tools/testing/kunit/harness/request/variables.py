@@ -7,7 +7,7 @@ many unrelated variables. There, a name is an error only if it is nearly one of 
 value is valid for ours.
 """
 
-import os
+import difflib
 import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
@@ -239,7 +239,7 @@ class Command:
         if name in _BY_NAME:
             near = [name]
         else:
-            near = [known for known in _BY_NAME if _is_near(name.upper(), known)]
+            near = _near(name.upper())
         return next((n for one in near for n in (one, *_siblings(one)) if n in self.reads), None)
 
 
@@ -260,17 +260,14 @@ def _siblings(name: str) -> Iterator[str]:
     yield name[:-1] if name.endswith("S") else name + "S"
 
 
-def _is_near(name: str, known: str) -> bool:
-    """Whether a name is the plural or singular of a known one, or nearly the same.
+def _near(name: str) -> list[str]:
+    """The known names that are the plural or singular of a name, or nearly the same.
 
     Nearly: one letter is missing, added, wrong or swapped with the next. Only long names
     count, since short ones often differ in one letter.
     """
-    if name == known or known in _siblings(name):
-        return True
-    if min(len(name), len(known)) < 6:
-        return False
-    same = len(os.path.commonprefix([name, known]))
-    a, b = name[same:], known[same:]
-    swapped = a[:2] == b[1::-1] and a[2:] == b[2:]
-    return a[1:] == b[1:] or a == b[1:] or a[1:] == b or swapped
+    found = [known for known in _BY_NAME if known in (name, *_siblings(name))]
+    if len(name) < 6:
+        return found
+    long = [known for known in _BY_NAME if len(known) >= 6]
+    return found + difflib.get_close_matches(name, long, cutoff=0.83)
