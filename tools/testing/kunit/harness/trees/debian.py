@@ -6,6 +6,7 @@ and status below BUILD/suites, so the system does not change.
 """
 
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -214,14 +215,11 @@ def repository(suite: str = "") -> str:
 
 def _of_this_system(found: Sequence[list[str]]) -> list[str]:
     """The repository of the system's own release."""
-    release = re.search(
-        r"^VERSION_CODENAME=\"?([\w-]+)", _read(Path("/etc/os-release")), re.MULTILINE
-    )
-    usual = ("sid", "unstable", "testing", "stable")
-    ours = [words for words in found if release and words[1] == release.group(1)]
-    ours += [words for words in found if words[1] in usual]
-    if ours:
-        return ours[0]
+    codename = platform.freedesktop_os_release().get("VERSION_CODENAME")
+    for names in ((codename,), ("sid", "unstable", "testing", "stable")):
+        for words in found:
+            if words[1] in names:
+                return words
     raise KunitError(
         "apt's configuration has no repository for this Debian release",
         "see apt-get indextargets, or set KSRC=DIR to a kernel tree",
@@ -230,15 +228,11 @@ def _of_this_system(found: Sequence[list[str]]) -> list[str]:
 
 def _key(sources_entry: Path) -> str:
     """The keyring in a file of apt's sources, or "" for apt's default."""
-    named = _SIGNED_BY.search(_read(sources_entry))
-    return named.group(1) if named and os.path.exists(named.group(1)) else ""
-
-
-def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        named = _SIGNED_BY.search(sources_entry.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return ""
+    return named.group(1) if named and os.path.exists(named.group(1)) else ""
 
 
 def _plain() -> dict[str, str]:
