@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Plain text: tables, line length, printable characters."""
+"""Plain text: tables, line length, printable characters, sizes."""
 
 from collections.abc import Sequence
 
@@ -40,3 +40,12 @@ def _printable(line: str) -> str:
     if line.replace("\t", "").isprintable():
         return line
     return "".join(c if c == "\t" or c.isprintable() else "?" for c in line)
+
+
+def size(count: int) -> str:
+    """A number of bytes with a unit."""
+    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 10 << shift or (count >= 1 << shift and count % (1 << shift) == 0):
+            text = f"{count / (1 << shift):.1f}"
+            return f"{text[:-2] if text.endswith('.0') else text} {unit}"
+    return f"{count} bytes"

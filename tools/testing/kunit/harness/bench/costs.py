@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.base.errors import KunitError
-from harness.originmap.draw import size
+from harness.base.table import size
 from harness.verdict import ktap
 
 # The calls of drivers and memory hot-plug. All other calls are parts of these.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.base import picture
+from harness.base.table import size
 from harness.bench import costs as bench_costs
 from harness.bench.costs import DEVICE, RAM, Costs
-from harness.originmap.draw import size
 
 _GIB = 1 << 30
 _FOOT = 64

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness.base import archive
-from harness.base.table import table
+from harness.base.table import size, table
 from harness.bench import costs as bench_costs
 from harness.bench.costs import DEVICE, RAM, Barriers, Costs, Key, Row
-from harness.originmap.draw import size
 from harness.verdict.results import RunResult
 
 SCHEMA = 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.base.errors import KunitError
-from harness.base.table import table
+from harness.base.table import size, table
 from harness.verdict import ktap
 
 DEVICE, RAM, HOLE = "device", "ram", "hole"
@@ -103,7 +103,8 @@ def _read_map(begun: dict[str, str], runs: Sequence[Run], ended: dict[str, str])
 
 _LETTERS = {DEVICE: "d", RAM: "r", HOLE: "."}
 _BLOCK_LETTERS = 12
-_MOST_CELLS = 32
+# A longer run is drawn shorter.
+MOST_CELLS = 32
 
 
 def ascii_map(title: str, drawn: Map) -> str:
@@ -128,7 +129,7 @@ def _letters(drawn: Map, run: Run) -> str:
     if run.leaf > drawn.page:
         blocks = min(max(run.pages * drawn.page // run.leaf, 1), 4)
         return "|".join([letter.upper() * _BLOCK_LETTERS] * blocks)
-    return letter * min(run.pages, _MOST_CELLS)
+    return letter * min(run.pages, MOST_CELLS)
 
 
 def spent(drawn: Map) -> str:
@@ -152,12 +153,3 @@ def leaves(drawn: Map) -> str:
         for leaf, count in counts.items()
     ]
     return " and ".join(words) or "nothing"
-
-
-def size(count: int) -> str:
-    """A number of bytes with a unit."""
-    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if count >= 10 << shift or (count >= 1 << shift and count % (1 << shift) == 0):
-            text = f"{count / (1 << shift):.1f}"
-            return f"{text[:-2] if text.endswith('.0') else text} {unit}"
-    return f"{count} bytes"

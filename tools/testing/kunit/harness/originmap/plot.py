@@ -7,14 +7,14 @@ from typing import Any
 
 from harness.base import picture
 from harness.base.picture import MARGIN
-from harness.originmap.draw import DEVICE, HOLE, RAM, Map, Run, leaves, size, spent
+from harness.base.table import size
+from harness.originmap.draw import DEVICE, HOLE, MOST_CELLS, RAM, Map, Run, leaves, spent
 
 _TITLE = "Where a device's struct pages lie"
 # From a panel's top: system RAM, the memmap's addresses, the device.
 _ROWS = {RAM: 92, "memmap": 154, DEVICE: 216}
 _HEIGHT = 26
 _END = 390
-_MOST_CELLS = 32
 # The width of a block in pages. To scale, pages would be invisible.
 _BLOCK_UNITS = 9
 # The width of all cells, and of offered pages that are unused.
@@ -160,4 +160,4 @@ def _kept(drawn: Map) -> float:
 
 def _count_cells(drawn: Map, run: Run) -> int:
     leaves_there = run.pages * drawn.page // run.leaf if run.leaf else 1
-    return max(1, min(leaves_there, _MOST_CELLS))
+    return max(1, min(leaves_there, MOST_CELLS))
