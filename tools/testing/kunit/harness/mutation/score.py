@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from harness.base.table import table
 from harness.mutation.generated import Generated
 from harness.mutation.outcomes import MISSES, Report, Verdict
 
@@ -45,8 +46,6 @@ def _row(name: str, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _rst(rows: Sequence[Sequence[str]]) -> str:
-    """A simple table. A first column may not be empty there; the others say so with a 0."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    line = "  ".join("=" * width for width in widths)
-    text = ["  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows]
-    return "\n".join([line, text[0], line, *text[1:], line])
+    """A simple table."""
+    line = ["=" * max(map(len, column)) for column in zip(*rows)]
+    return "\n".join(table([line, rows[0], line, *rows[1:], line], "l"))
