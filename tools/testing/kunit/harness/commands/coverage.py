@@ -16,7 +16,7 @@ from harness.e2e import choice, programs, reader, rootfs
 from harness.e2e import run as e2e_run
 from harness.e2e import text as e2e_text
 from harness.e2e.guest import Guest
-from harness.e2e.run import Plan
+from harness.e2e.run import Selection
 from harness.e2e.scenario import Device, Scenario
 from harness.kernel import image, machine, qemu
 from harness.kernel.options import ARM64_QEMU_CONFIG
@@ -57,18 +57,18 @@ def main(environ: Mapping[str, str]) -> int:
     if request.base != settings.HOME_BASE:
         what = f"make coverage tests the series on Linux {settings.HOME_BASE}"
         raise UsageError(what, "unset BASE")
-    plans = choose(environ)
+    selections = choose(environ)
     wanted = debian.resolve(request)
-    chosen = [s for plan in plans for s in plan.scenarios]
+    chosen = [s for selection in selections for s in selection.scenarios]
     guest = programs.needed(chosen)
     machine.ensure_tools(wanted, *guest, packages.LCOV)
     out = builddir.results(wanted.build) / "coverage"
     tools = [tool.proof for tool in guest]
     with journal.of_command("make coverage", wanted, environ, *tools) as kept:
-        return measure(wanted, plans, out, kept)
+        return measure(wanted, selections, out, kept)
 
 
-def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -> int:
+def measure(wanted: Settings, selections: Sequence[Selection], out: Path, kept: Journal) -> int:
     """Measure and report. out is replaced at the end."""
     shown, out = out, kept.directory / "all"
     out.mkdir(exist_ok=True)
@@ -78,19 +78,19 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     options = tuple(f"GCOV_PROFILE_{Path(name).stem}.o=y" for name in touched)
     found: list[RunResult] = []
     traces: dict[str, list[Path]] = {"suites": [], "scenarios": [], "both": []}
-    for plan in plans:
-        run_with = replace(plan, make_options=options)
+    for selection in selections:
+        run_with = replace(selection, make_options=options)
         ran = list(e2e_run.run(wanted, [run_with], out, kept))
         found += ran
         if not all(run.has_kernel for run in ran):
             continue
         suites = functools.partial(run_suites, wanted, run_with, out)
-        name = f"{plan.name} suites"
+        name = f"{selection.name} suites"
         found.append(kept.run(name, functools.partial(results.guarded, name, suites)))
         for what, logs in logs_of(run_with, out).items():
-            say(f"{plan.name}: reading the counters of the {what} ...")
-            work = out / f"{plan.directory}-{what}"
-            directory = source / f".kunit-{plan.config}"
+            say(f"{selection.name}: reading the counters of the {what} ...")
+            work = out / f"{selection.directory}-{what}"
+            directory = source / f".kunit-{selection.config}"
             traces[what].append(gcov.capture(logs, source, directory, work))
             traces["both"].append(traces[what][-1])
     lines = e2e_text.table(found)
@@ -108,12 +108,12 @@ def measure(wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal) -
     return results.conclude(found, words, shown / "coverage.json", shown / "html/index.html")
 
 
-def choose(environ: Mapping[str, str]) -> list[Plan]:
-    """The plans that SCENARIOS and CONFIGS select. Raises UsageError."""
+def choose(environ: Mapping[str, str]) -> list[Selection]:
+    """The selections that SCENARIOS and CONFIGS select. Raises UsageError."""
 
     pages = environ.get("CONFIGS") or " ".join(PAGES)
     chosen = choice.choose(reader.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages})
-    return [replace(plan, fragments=FRAGMENTS) for plan in chosen]
+    return [replace(selection, fragments=FRAGMENTS) for selection in chosen]
 
 
 def what_is_touched(wanted: Settings) -> Touched:
@@ -123,17 +123,19 @@ def what_is_touched(wanted: Settings) -> Touched:
     return text.added(above.git, below.commit, above.commit)
 
 
-def run_suites(wanted: Settings, plan: Plan, out: Path) -> tuple[CaseResult, ...]:
-    """Boot the kernel of a plan with its suites. Raises KunitError."""
-    log = out / plan.directory / "suites.console.log"
-    say(f"{plan.name} suites ...")
-    built = replace(wanted, flavour=plan.flavour, config=plan.config)
-    kernel = worktree.prepare(built) / f".kunit-{plan.config}" / image.IMAGE
+def run_suites(wanted: Settings, selection: Selection, out: Path) -> tuple[CaseResult, ...]:
+    """Boot the kernel of a selection with its suites. Raises KunitError."""
+    log = out / selection.directory / "suites.console.log"
+    say(f"{selection.name} suites ...")
+    built = replace(wanted, flavour=selection.flavour, config=selection.config)
+    kernel = worktree.prepare(built) / f".kunit-{selection.config}" / image.IMAGE
     guest = Guest(kernel, rootfs.base(wanted), suites_scenario(), wanted.build / "e2e")
     with guest.memory() as memory:
         overlay = rootfs.overlay(SUITES_SCRIPT, ())
         guest.boot(overlay, memory, log, lambda request, memory: "error: nobody answers")
-    expected = kernelrun.expectation(replace(wanted, flavour=plan.flavour, config=plan.page))
+    expected = kernelrun.expectation(
+        replace(wanted, flavour=selection.flavour, config=selection.page)
+    )
     return kernelrun.case_results(judge.judge(gcov.without_counters(log), expected))
 
 
@@ -158,9 +160,9 @@ def suites_scenario() -> Scenario:
     )
 
 
-def logs_of(plan: Plan, out: Path) -> dict[str, Sequence[Path]]:
-    """The console logs of a plan."""
-    logs = sorted((out / plan.directory).glob("*.console.log"))
+def logs_of(selection: Selection, out: Path) -> dict[str, Sequence[Path]]:
+    """The console logs of a selection."""
+    logs = sorted((out / selection.directory).glob("*.console.log"))
     return {
         "suites": [log for log in logs if log.name == "suites.console.log"],
         "scenarios": [log for log in logs if log.name != "suites.console.log"],

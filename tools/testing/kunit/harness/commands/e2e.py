@@ -46,20 +46,20 @@ def main(environ: Mapping[str, str]) -> int:
     request = settings.read(environ)
     scenarios = e2e_reader.load()
     mutants = mutation_scenarios.choose(scenarios, environ)
-    plans = (
+    selections = (
         []
         if environ.get("MUTANTS") and not environ.get("GUEST_SHELL")
         else choice.choose(scenarios, environ)
     )
-    chosen = [s for plan in plans for s in plan.scenarios]
+    chosen = [s for selection in selections for s in selection.scenarios]
     wanted = debian.resolve(request)
     machine.ensure_tools(wanted, *programs.needed(chosen))
     out = builddir.results(wanted.build, "e2e")
     if environ.get("GUEST_SHELL"):
-        return e2e_run.shell(wanted, plans[0], out)
+        return e2e_run.shell(wanted, selections[0], out)
     tools = [tool.proof for tool in programs.needed(scenarios)]
     with journal.of_command("make e2e", wanted, environ, *tools) as kept:
-        found = list(e2e_run.run(wanted, plans, out, kept))
+        found = list(e2e_run.run(wanted, selections, out, kept))
         parts = (text.figures(found), text.grids(found))
         found += mutation_scenarios.run(wanted, mutants, scenarios, out, kept)
         more = [line for part in parts if part for line in ("", *part)]

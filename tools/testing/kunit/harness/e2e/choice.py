@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.base.errors import UsageError
 from harness.e2e import scenario as e2e_scenario
-from harness.e2e.run import Plan
+from harness.e2e.run import Selection
 from harness.e2e.scenario import Scenario
 from harness.request.settings import check_flavour
 from harness.request.settings import choose as names_in
@@ -26,8 +26,8 @@ RUNS = (
 FLAVOURS, PAGES = ("series",), ("4k", "64k")
 
 
-def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Plan]:
-    """The plans that SCENARIOS, FLAVOURS and CONFIGS select. Raises UsageError."""
+def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Selection]:
+    """The selections that SCENARIOS, FLAVOURS and CONFIGS select. Raises UsageError."""
     patterns = environ.get("SCENARIOS", "").split() or ALL
     names = dict.fromkeys(s.name for s in scenarios)
     for pattern in patterns:
@@ -43,11 +43,11 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Pl
     flavours = [check_flavour(name) for name in environ.get("FLAVOURS", "").split()]
     pages = names_in("CONFIGS", environ.get("CONFIGS", ""), e2e_scenario.PAGES)
     asked = [(f, p, ALL) for f in flavours or FLAVOURS for p in pages or PAGES]
-    plans = (
-        Plan(f, p, tuple(s for s in matching(chosen, globs) if p in s.pages))
+    selections = (
+        Selection(f, p, tuple(s for s in matching(chosen, globs) if p in s.pages))
         for f, p, globs in (asked if flavours or pages else RUNS)
     )
-    found = [plan for plan in plans if plan.scenarios]
+    found = [selection for selection in selections if selection.scenarios]
     if not found:
         raise UsageError(
             "none of these scenarios supports these page sizes",

@@ -40,8 +40,8 @@ SMOKE_SCENARIO = "ram-spent"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A kernel, and the scenarios to boot it for."""
+class Selection:
+    """A kernel, and the scenarios that are selected for it."""
 
     flavour: str
     page: str
@@ -72,9 +72,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Built:
-    """A kernel and a user space for a plan, or the reason why there is none."""
+    """The kernel and the user space of a selection, or the reason why there is none."""
 
-    plan: Plan
+    selection: Selection
     seconds: float
     failed: CaseResult | None = None
     image: Path = Path()
@@ -83,7 +83,7 @@ class Built:
 
 
 def run(
-    wanted: Settings, plans: Sequence[Plan], out: Path, kept: Journal = NoJournal()
+    wanted: Settings, selections: Sequence[Selection], out: Path, kept: Journal = NoJournal()
 ) -> Iterator[RunResult]:
     """Build kernels and boot each for its scenarios. Errors are part of the results.
 
@@ -94,61 +94,70 @@ def run(
         with lock.exclusive(out / "lock", "make e2e"):
             steps = (
                 functools.partial(
-                    _build, wanted, plan, out, f"{number}/{len(plans)}: {plan.name}", kept
+                    _build,
+                    wanted,
+                    selection,
+                    out,
+                    f"{number}/{len(selections)}: {selection.name}",
+                    kept,
                 )
-                for number, plan in enumerate(plans, 1)
+                for number, selection in enumerate(selections, 1)
             )
             with contextlib.closing(tasks.ahead(steps)) as kernels:
                 for built in kernels:
                     yield from _boot(wanted, built, out, watch, kept)
     except WorkTreeError as error:
-        yield RunResult(plans[0].name, (results.preparation(error),), watch.seconds)
+        yield RunResult(selections[0].name, (results.preparation(error),), watch.seconds)
 
 
-def _build(wanted: Settings, plan: Plan, out: Path, title: str, kept: Journal) -> Built:
+def _build(wanted: Settings, selection: Selection, out: Path, title: str, kept: Journal) -> Built:
     watch = Stopwatch()
-    if all(kept.known(_unit(plan, scenario)) for scenario in plan.scenarios):
-        return Built(plan, 0.0)
+    if all(kept.known(_unit(selection, scenario)) for scenario in selection.scenarios):
+        return Built(selection, 0.0)
     say(f"{title}: building the kernel ...")
-    wanted = replace(wanted, flavour=plan.flavour, config=plan.config)
+    wanted = replace(wanted, flavour=selection.flavour, config=selection.config)
     try:
-        source = plan.source or worktree.prepare(wanted)
-        kernel = Kernel(source, wanted, out, plan.directory, make_options=plan.make_options)
+        source = selection.source or worktree.prepare(wanted)
+        kernel = Kernel(
+            source, wanted, out, selection.directory, make_options=selection.make_options
+        )
         failed = kernel.build()
         root = rootfs.base(wanted)
-        names = sorted({name for scenario in plan.scenarios for name in scenario.selftests})
-        built = programs.build(out / plan.directory / "programs", source, names)
+        names = sorted({name for scenario in selection.scenarios for name in scenario.selftests})
+        built = programs.build(out / selection.directory / "programs", source, names)
     except KunitError as error:
-        return Built(plan, watch.seconds, results.preparation(error))
+        return Built(selection, watch.seconds, results.preparation(error))
     if not failed:
         say(f"{title}: built the kernel in {watch.seconds:.0f} s")
     trouble = results.failed("build", failed) if failed else None
-    return Built(plan, watch.seconds, trouble, kernel.build_dir / image.IMAGE, root, tuple(built))
+    return Built(
+        selection, watch.seconds, trouble, kernel.build_dir / image.IMAGE, root, tuple(built)
+    )
 
 
-def _unit(plan: Plan, scenario: Scenario) -> str:
+def _unit(selection: Selection, scenario: Scenario) -> str:
     """The name of a scenario's result in the journal."""
-    return f"{plan.name} {scenario.variant}"
+    return f"{selection.name} {scenario.variant}"
 
 
 def _boot(
     wanted: Settings, built: Built, out: Path, watch: Stopwatch, kept: Journal
 ) -> Iterator[RunResult]:
-    plan = built.plan
+    selection = built.selection
     if built.failed:
-        yield RunResult(plan.name, (built.failed,), built.seconds)
+        yield RunResult(selection.name, (built.failed,), built.seconds)
         return
-    logs = out / plan.directory
+    logs = out / selection.directory
     logs.mkdir(exist_ok=True)
     work = wanted.build / "e2e"
     steps = []
-    for scenario in plan.scenarios:
+    for scenario in selection.scenarios:
         guest = Guest(built.image, built.root, scenario, work)
-        trial = Trial(guest, scenario, plan, built.programs, logs)
-        steps.append(functools.partial(kept.run, _unit(plan, scenario), trial.run))
+        one = ScenarioRun(guest, scenario, selection, built.programs, logs)
+        steps.append(functools.partial(kept.run, _unit(selection, scenario), one.run))
     # A guest keeps one CPU busy.
     runs = tasks.in_turn(steps, wanted.at_once)
-    pairs = zip(plan.scenarios, runs)
+    pairs = zip(selection.scenarios, runs)
     for title, variants in itertools.groupby(pairs, key=lambda pair: pair[0].name):
         cases: list[CaseResult] = []
         seconds, old = 0.0, 0
@@ -156,7 +165,7 @@ def _boot(
             cases += ran.cases
             seconds += ran.seconds
             old += ran.kept
-        result = RunResult(f"{plan.name} {title}", tuple(cases), seconds, old)
+        result = RunResult(f"{selection.name} {title}", tuple(cases), seconds, old)
         watch.say(f"{result.name}: {_in_short(cases)}")
         for finding in result.findings:
             say(f"    {finding.text}")
@@ -168,19 +177,24 @@ def _in_short(cases: Sequence[CaseResult]) -> str:
     return ", ".join(f"{n} {status.value}" for status, n in counts.items() if n)
 
 
-class Trial:
+class ScenarioRun:
     """All boots of one scenario with one kernel."""
 
     def __init__(
-        self, guest: Guest, scenario: Scenario, plan: Plan, programs: Sequence[Path], logs: Path
+        self,
+        guest: Guest,
+        scenario: Scenario,
+        selection: Selection,
+        programs: Sequence[Path],
+        logs: Path,
     ) -> None:
         self._guest = guest
         self._scenario = scenario
-        self._plan = plan
+        self._selection = selection
         self._programs = programs
         self._logs = logs
         self._boots = 0
-        self._judged = plan.flavour not in scenario.recorded
+        self._judged = selection.flavour not in scenario.recorded
 
     def run(self) -> RunResult:
         """A result for each case, and one for each finding that belongs to no case.
@@ -201,7 +215,7 @@ class Trial:
     def _run(self, memory: Memory) -> Verdict:
         found: list[CaseResult] = []
         trouble: list[Finding] = []
-        boots = self._scenario.boots(self._plan.page)
+        boots = self._scenario.boots(self._selection.page)
         for number, cases in enumerate(boots):
             rest = cases
             while rest:
@@ -238,7 +252,7 @@ class Trial:
     def _verdict(self, outcome: CaseResult) -> CaseResult:
         variant = self._scenario.variant
         name = f"{variant}: {outcome.name}"
-        must_fail = outcome.name in self._scenario.failing.get(self._plan.flavour, ())
+        must_fail = outcome.name in self._scenario.failing.get(self._selection.flavour, ())
         wrong: Finding | None = None
         if self._judged and must_fail and outcome.status is Status.PASSED:
             wrong = Finding(Kind.PASSED, f"{outcome.name} passed, but should have failed")
@@ -255,20 +269,20 @@ class Trial:
         return replace(finding, place=place, text=f"{variant}: {finding.text}")
 
 
-def shell(wanted: Settings, plan: Plan, out: Path) -> int:
-    """Boot a kernel with the devices of a plan's first scenario and open a shell in it.
+def shell(wanted: Settings, selection: Selection, out: Path) -> int:
+    """Boot a kernel with the devices of a selection's first scenario and open a shell in it.
 
     Returns QEMU's exit status. Raises CommandError if the kernel cannot be built.
     """
-    scenario = plan.scenarios[0]
-    built = _build(wanted, plan, out, plan.name, NoJournal())
+    scenario = selection.scenarios[0]
+    built = _build(wanted, selection, out, selection.name, NoJournal())
     if built.failed and built.failed.finding:
         found = built.failed.finding
         raise CommandError(found.text, "see the log", "\n".join(found.log))
     variables = "".join(f"{k}={shlex.quote(v)}\n" for k, v in scenario.variables.items())
     guest = Guest(built.image, built.root, scenario, wanted.build / "e2e")
     with guest.memory() as memory:
-        say(f"booting {plan.name} with the devices of {scenario.variant} ...")
+        say(f"booting {selection.name} with the devices of {scenario.variant} ...")
         return guest.talk(rootfs.overlay(f"{variables}shell\n", built.programs), memory)
 
 
@@ -278,7 +292,7 @@ def smoke(wanted: Settings) -> RunResult:
     out = builddir.results(wanted.build, "e2e")
 
     def cases() -> list[CaseResult]:
-        plan = Plan("series", SMOKE_PAGE, tuple(e2e_reader.read(path)))
-        return [case for result in run(wanted, [plan], out) for case in result.cases]
+        selection = Selection("series", SMOKE_PAGE, tuple(e2e_reader.read(path)))
+        return [case for result in run(wanted, [selection], out) for case in result.cases]
 
     return results.guarded(SMOKE, cases)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch
+from harness.mutation.boots import MutantBoots
 from harness.mutation.generated import Generated
-from harness.mutation.one_kernel import OneKernel
+from harness.mutation.mutant_kernel import MutantKernel
 from harness.mutation.outcomes import Countdown, Report, Tried, Verdict
 from harness.mutation.tree import MutatedTree
-from harness.mutation.trial import Trial
 
 
 def try_generated(
@@ -43,12 +43,12 @@ def _try_config(
     watch: Stopwatch,
     with_equivalent: bool,
 ) -> None:
-    kernel = OneKernel(tree, config, every)
+    kernel = MutantKernel(tree, config, every)
     built = kernel.build()
-    trial = Trial(kernel, built, tree.is_ours, Archive(tree.out / "generated"))
+    boots = MutantBoots(kernel, built, tree.is_ours, Archive(tree.out / "generated"))
     rest: list[Generated] = []
     for one in wanted:
-        known = trial.known(one)
+        known = boots.known(one)
         if one.mutant.name in built.unviable:
             report.add(one.mutant, config, Tried(Verdict.UNVIABLE))
         elif one.mutant.name in built.absent:
@@ -60,4 +60,4 @@ def _try_config(
         else:
             rest.append(one)
     countdown = Countdown(report, config, "generated mutants", len(wanted), len(rest), watch)
-    trial.run(rest, lambda one, tried: countdown.take(one.mutant, tried))
+    boots.run(rest, lambda one, tried: countdown.take(one.mutant, tried))

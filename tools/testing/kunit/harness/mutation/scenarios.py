@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError, UsageError
 from harness.e2e import run as e2e_run
-from harness.e2e.run import Plan
+from harness.e2e.run import Selection
 from harness.e2e.scenario import Scenario
 from harness.kernel.finding import Finding, Kind
 from harness.mutation import mutant as mutation_mutant
@@ -64,12 +64,12 @@ def run(
             chosen = tuple(s for s in scenarios if s.name in mutant.scenarios)
             # As it is in ccache after a whole make e2e, even where less would do.
             fragments = (e2e_run.FRAGMENT, e2e_run.SLOTS)
-            plan = Plan(FLAVOUR, PAGE, chosen, fragments, source=tree.path)
-            do = functools.partial(_try, tree, mutant, plan, out)
+            selection = Selection(FLAVOUR, PAGE, chosen, fragments, source=tree.path)
+            do = functools.partial(_try, tree, mutant, selection, out)
             yield kept.run(f"mutant {mutant.name}", do)
 
 
-def _try(tree: MutatedTree, mutant: Mutant, plan: Plan, out: Path) -> RunResult:
+def _try(tree: MutatedTree, mutant: Mutant, selection: Selection, out: Path) -> RunResult:
     watch = Stopwatch()
     name = f"mutant {mutant.name}"
     say(f"{name} ...")
@@ -81,7 +81,7 @@ def _try(tree: MutatedTree, mutant: Mutant, plan: Plan, out: Path) -> RunResult:
             error = KunitError(f"{mutant.name} does not apply", "bring it up to date", complaint)
             cases.append(results.preparation(error))
         else:
-            for result in e2e_run.run(tree.wanted, [plan], logs):
+            for result in e2e_run.run(tree.wanted, [selection], logs):
                 cases += result.cases
     ran = RunResult(name, tuple(cases), watch.seconds)
     if not ran.has_kernel:

@@ -345,17 +345,17 @@ class Plugging(unittest.TestCase):
 
 
 class Choosing(unittest.TestCase):
-    def plans(self, **environ: str) -> list[str]:
-        return [plan.name for plan in choice.choose(e2e_reader.load(), environ)]
+    def selections(self, **environ: str) -> list[str]:
+        return [selection.name for selection in choice.choose(e2e_reader.load(), environ)]
 
     def test_default_choice(self) -> None:
-        self.assertEqual([f"{f} {p}" for f, p, _ in choice.RUNS], self.plans())
+        self.assertEqual([f"{f} {p}" for f, p, _ in choice.RUNS], self.selections())
         self.assertEqual(
-            ["series 4k", "series 64k", "baseline 4k"], self.plans(SCENARIOS="ram-spent")
+            ["series 4k", "series 64k", "baseline 4k"], self.selections(SCENARIOS="ram-spent")
         )
-        self.assertEqual(["stock 4k", "stock 64k"], self.plans(FLAVOURS="stock"))
-        self.assertEqual(["stock 64k"], self.plans(FLAVOURS="stock", CONFIGS="64k"))
-        self.assertEqual(["series 16k"], self.plans(CONFIGS="16k"))
+        self.assertEqual(["stock 4k", "stock 64k"], self.selections(FLAVOURS="stock"))
+        self.assertEqual(["stock 64k"], self.selections(FLAVOURS="stock", CONFIGS="64k"))
+        self.assertEqual(["series 16k"], self.selections(CONFIGS="16k"))
 
     def test_every_scenario_is_run(self) -> None:
         scenarios = e2e_reader.load()
@@ -383,10 +383,12 @@ class Choosing(unittest.TestCase):
         self.assertEqual({"48M"}, {s.variant.partition("/")[2].split(",")[0] for s in pairs})
 
     def test_only_firmware_needs_slots_and_selftests_are_built_if_wanted(self) -> None:
-        plans = {plan.name: plan.config for plan in choice.choose(e2e_reader.load(), {})}
-        self.assertEqual("4k-e2e-slots-selftests", plans["series 4k"])
-        self.assertEqual("64k-e2e-selftests", plans["series 64k"])
-        self.assertEqual("4k-e2e", plans["baseline 4k"])
+        selections = {
+            selection.name: selection.config for selection in choice.choose(e2e_reader.load(), {})
+        }
+        self.assertEqual("4k-e2e-slots-selftests", selections["series 4k"])
+        self.assertEqual("64k-e2e-selftests", selections["series 64k"])
+        self.assertEqual("4k-e2e", selections["baseline 4k"])
 
     def test_mistakes(self) -> None:
         for environ, words in (
@@ -398,7 +400,7 @@ class Choosing(unittest.TestCase):
             ({"CONFIGS": "4k-e2e"}, "there is no '4k-e2e'"),
         ):
             with self.assertRaisesRegex(UsageError, words):
-                self.plans(**environ)
+                self.selections(**environ)
 
 
 class Grids(unittest.TestCase):

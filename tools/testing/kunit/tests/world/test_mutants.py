@@ -17,11 +17,11 @@ from harness.base.errors import UsageError
 from harness.kernel import qemu
 from harness.kernel.kernel import Kernel
 from harness.mutation import generated, mutant, outcomes, schemata, syntax, written_run
+from harness.mutation.boots import BOOTS, MutantBoots, Suite
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
 from harness.mutation.outcomes import Report, Tried, Verdict, as_it_was
-from harness.mutation.trial import BOOTS, Suite, Trial
 from harness.request.settings import REPO
 from harness.verdict.judge import EXPECTED, Expectation
 from tests.unit.test_judge import CASES
@@ -603,9 +603,9 @@ class Boots(unittest.TestCase):
             return qemu.Ran(PASS if timeout > late else HANG, timeout, timeout <= late)
 
         for late, verdict in ((20, Verdict.MISSED), (999, Verdict.TIMED_OUT)):
-            trial = Trial.__new__(Trial)
+            boots = MutantBoots.__new__(MutantBoots)
             suite = Suite(BOOTS[0], "*", 1.0, (), frozenset())
-            trial.__dict__.update(
+            boots.__dict__.update(
                 _kernel=mock.Mock(),
                 _built=mock.Mock(numbers={one.mutant.name: 1}),
                 _expected=as_it_was(PASS),
@@ -615,7 +615,7 @@ class Boots(unittest.TestCase):
             )
             times.clear()
             with mock.patch.object(qemu, "boot", run):
-                _, tried = trial._try(one)
+                _, tried = boots._try(one)
             self.assertIs(verdict, tried.verdict)
             self.assertEqual(4, len(times))
             self.assertGreater(times[2], times[0])

@@ -19,8 +19,8 @@ from harness.matrix import rows
 from harness.matrix.rows import Boot
 from harness.mutation import generated, schemata
 from harness.mutation.generated import Generated
+from harness.mutation.mutant_kernel import Built, MutantKernel
 from harness.mutation.notice import FirstFailure, nothing
-from harness.mutation.one_kernel import Built, OneKernel
 from harness.mutation.outcomes import Tried, Verdict, as_it_was, judge_boot, not_green
 from harness.verdict import judge, kernelrun, ktap
 from harness.verdict.judge import Expectation
@@ -49,10 +49,10 @@ class Suite:
     seen: frozenset[int]
 
 
-class Trial:
+class MutantBoots:
     """The mutants of one kernel."""
 
-    def __init__(self, kernel: OneKernel, built: Built, is_ours: bool, out: Archive) -> None:
+    def __init__(self, kernel: MutantKernel, built: Built, is_ours: bool, out: Archive) -> None:
         """What a kernel of ours must show is in expected/; another one's, it shows itself."""
         self._kernel = kernel
         self._built = built

@@ -43,7 +43,7 @@ class Built:
     absent: frozenset[str]
 
 
-class OneKernel:
+class MutantKernel:
     """The kernel of a config with mutants in it."""
 
     def __init__(self, tree: MutatedTree, config: str, mutants: Sequence[Generated]) -> None:
