@@ -16,12 +16,12 @@ COUNT = re.compile(
     r"|\w+_(?:pfn|pages|nr|id|order|count|vmemmap)$|\w*pages$|free|alloc|reserve|section_nr$"
 )
 # Functions that only print, check or annotate: without them, a correct kernel does the same.
-SAID = re.compile(
+NO_EFFECT = re.compile(
     r"(?:BUG_ON|pr_\w+|printk\w*|dev_\w+|VM_\w+_ON\w*|lockdep_\w+|might_\w+|cond_resched"
     r"|(?:trace|kmemleak|kasan|kmsan|page_table_check|mminit|print)_\w+)$"
 )
 # Functions that do the same when they are called twice.
-SAME_TWICE = re.compile(
+IDEMPOTENT = re.compile(
     r"init_clear_pgtable|READ_ONCE|WRITE_ONCE|\w*_addr_end|\w*_offset\w*|\w*_index|\w*_to_\w+"
     r"|min(?:_t)?$|max(?:_t)?$|(?:SECTION_|PAGE_)?ALIGN\w*|PFN_\w+|memset$|\w*_page_size"
     r"|set_(?:pte|pmd)\w*|pfn_valid|\w+_clear_fixmap|pmdp?_get|ptep?_get|__\w*ptep_get|xa_\w*load"

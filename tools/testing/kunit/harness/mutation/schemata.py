@@ -93,7 +93,7 @@ class _Place:
     alternatives: list[tuple[int, str]] = field(default_factory=list)
     before: list[tuple[int, str]] = field(default_factory=list)
     skips: list[int] = field(default_factory=list)
-    is_truth: bool = False
+    is_boolean: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def apply(source: str, changes: Mapping[int, Change], is_first: bool) -> Mutated
         if not change.is_statement:
             here = place(change.start, change.end)
             here.alternatives.append((number, change.text))
-            here.is_truth |= change.is_truth
+            here.is_boolean |= change.is_boolean
             continue
         if change.text:
             place(change.start, change.end).before.append((number, change.text))
@@ -160,7 +160,7 @@ class _Writer:
             self._own(number, f"if (MUTANT({number})) {text}")
         for number in place.skips:
             self._own(number, f"if (!MUTANT({number}))")
-        truth = "!!" if place.is_truth else ""
+        truth = "!!" if place.is_boolean else ""
         for number, text in place.alternatives:
             self._own(number, f"MUTANT({number}) ? {truth}({text}) :")
         self._put(f"{truth}(" if place.alternatives else "")
