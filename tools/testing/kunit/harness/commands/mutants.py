@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make mutants: break the kernel code in known ways; each must turn the suites red."""
+"""make mutants: break the kernel in many ways, and check that the suites notice each."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -48,13 +48,13 @@ COMMAND = Command(
 )
 
 
-# What the generated mutants are mutants of, and how many of them a run tries that names none.
+# The flavour of the generated mutants, and the default size of the sample.
 FLAVOUR = "fixed"
 _SAMPLE = 300
 
 
 def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """All mutants, each with what it does. The generated ones need a tree."""
+    """All mutants, with their changes. The generated ones need a tree."""
     found = mutation_mutant.read_patches()
     tree = MutatedTree(debian.resolve(settings.read(environ)), flavour=FLAVOUR)
     more = [("generated mutants", "once a run has prepared their tree")]
@@ -65,7 +65,7 @@ def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Try the mutants that MUTANTS names, or all; 0 only when none is missed."""
+    """Try the mutants in MUTANTS, or all. Returns 0 if none is missed."""
     request = settings.read(environ)
     configs = [settings.check_config(c) for c in environ.get("CONFIGS", "").split()]
     patches: Sequence[Patch] = ()
@@ -76,12 +76,12 @@ def main(environ: Mapping[str, str]) -> int:
         patches, start = series.patches(len(series.members)), series.start
     elif request.ksrc:
         raise UsageError(
-            "make mutants has to know which patches of KSRC it shall mutate",
-            "say which: SERIES=FROM..TO",
+            "make mutants with KSRC needs to know which patches to mutate",
+            "name them, as in SERIES=FROM..TO",
         )
     wanted = debian.resolve(request)
     machine.ensure_tools(wanted)
-    # Below the commits of a range, or there would be nothing to add.
+    # Start below the commits of a range, as they are applied again.
     wanted = worktree.fix_start(wanted, start) if start else wanted
     report = Report([])
     flavour = _flavour(environ)
@@ -103,7 +103,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def _globs(environ: Mapping[str, str], are_generated: bool) -> str | None:
-    """The patterns for one kind of mutants; None if there are only ones for the other kind."""
+    """The patterns for one kind of mutants, or None if all are for the other kind."""
     every = environ.get("MUTANTS", "").split()
     found = [glob for glob in every if (":" in glob) == are_generated]
     return " ".join(found) if found or not every else None
@@ -153,7 +153,7 @@ def _try_generated(
         if not every:
             raise UsageError(
                 f"there is nothing to mutate in {environ.get('SERIES')}",
-                "see that it adds lines to functions in C files",
+                "it must add lines to functions in C files",
             )
         named = {m.name for m in mutation_mutant.choose([one.mutant for one in every], globs)}
         chosen = [one for one in every if one.mutant.name in named]
@@ -170,20 +170,20 @@ def _try_generated(
 
 
 def _sample(environ: Mapping[str, str], all_of_them: int) -> int:
-    """How many generated mutants to try. Raises UsageError."""
+    """The number of generated mutants to try. Raises UsageError."""
     given = environ.get("SAMPLE") or str(_SAMPLE)
     if given == "all":
         return all_of_them
     if not given.isdigit():
-        raise UsageError(f"SAMPLE={given} is no number", "give a number, or all")
+        raise UsageError(f"SAMPLE={given} is not a number", "give a number, or all")
     return int(given)
 
 
-# --- Telling it -----------------------------------------------------------
+# --- Output ---------------------------------------------------------------
 
 
 def write_json(report: Report, path: Path) -> None:
-    """Write everything as JSON."""
+    """Write all results as JSON."""
     mutants = [
         {
             "name": mutant.name,
@@ -216,7 +216,7 @@ def write_json(report: Report, path: Path) -> None:
 
 
 def summary(report: Report, whole: bool) -> str:
-    """A line for each mutant, what is wrong, and one plain line last."""
+    """A line for each mutant, then what is wrong, then the totals."""
     lines = [_line(report, mutant) for mutant in report.mutants]
     for mutant in report.mutants:
         complaint = report.complaint(mutant)
@@ -238,7 +238,7 @@ def summary(report: Report, whole: bool) -> str:
 
 
 def _line(report: Report, mutant: Mutant) -> str:
-    """A verdict, the mutant, and in each config how many cases caught it or what else."""
+    """The verdict on a mutant, and for each config the number of cases, or the verdict."""
     cells = []
     for config in ALL_CONFIGS:
         finding = report.found.get(mutant.name, {}).get(config)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Break the kernel, see which case notices."""
+"""Break the kernel, and check that a test fails."""

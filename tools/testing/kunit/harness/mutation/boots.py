@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Boots each generated mutant with the suites that run its code, until a case notices it.
+"""Boot each generated mutant with the suites that reach it, until a case fails.
 
-A boot per suite, without any mutant, shows which suites come by which mutants. The first
-failure ends a guest, so a mutant that is caught costs little more than the boot.
+First, each suite boots without a mutant and records which mutants it reaches. The first failure
+ends a guest, so a mutant that is caught takes little longer than the boot.
 """
 
 import functools
@@ -20,27 +20,29 @@ from harness.matrix.rows import Boot
 from harness.mutation import generated, schemata
 from harness.mutation.generated import Generated
 from harness.mutation.mutant_kernel import Built, MutantKernel
-from harness.mutation.notice import FirstFailure, nothing
-from harness.mutation.outcomes import Tried, Verdict, as_it_was, judge_boot, not_green
+from harness.mutation.notice import FirstFailure, never
+from harness.mutation.outcomes import Tried, Verdict, expectation_from, judge_boot, not_green
 from harness.verdict import judge, kernelrun, ktap
 from harness.verdict.judge import Expectation
 
-# What a guest needs without a mutant, and so often that much on a busy machine; in seconds.
+# The time limit of a guest, from the time of its suite without a mutant: a factor, and seconds.
 _FACTOR, _EXTRA = 4, 15
+# In seconds: the limits without a mutant, and for a console that prints nothing.
 _FIRST_TIME, _SILENCE = 300, 20
 # On a busy machine, a healthy guest can be late. Its second boot gets this many times as long.
 _PATIENCE = 5
-# An old CPU has one level of page tables less; with rodata=on, the linear mapping has blocks.
+# An older CPU has one level of page tables fewer. With rodata=on, the linear mapping has blocks.
 BOOTS = (Boot(rows.MAX), Boot(rows.OLD, "rodata=on", 2))
-# So many suites have a boot of their own; then, all are run in one if that is quicker.
+# The number of suites that boot alone. After them, all suites share a boot if that is faster.
 _ONE_BY_ONE = 2
 _ALL = "*"
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What a suite does in some boot without a mutant: how long it takes, its cases in their
-    order, and which mutants it comes by."""
+    """A boot of a suite without a mutant: its duration, its cases in order, and the numbers of
+    the mutants that it reaches (seen).
+    """
 
     boot: Boot
     name: str
@@ -50,10 +52,10 @@ class Suite:
 
 
 class MutantBoots:
-    """The mutants of one kernel."""
+    """Boots the mutants of one kernel."""
 
     def __init__(self, kernel: MutantKernel, built: Built, is_ours: bool, out: Archive) -> None:
-        """What a kernel of ours must show is in expected/; another one's, it shows itself."""
+        """is_ours: expected/ has the results without a mutant. Otherwise, a first boot shows them."""
         self._kernel = kernel
         self._built = built
         self._is_ours = is_ours
@@ -67,7 +69,7 @@ class MutantBoots:
         self._catches: dict[str, Counter[str]] = {}
 
     def known(self, one: Generated) -> Tried | None:
-        """The outcome of an earlier run."""
+        """The stored result of a mutant."""
         found = self._kept.find(self._key(one))
         if found is None:
             return None
@@ -75,7 +77,7 @@ class MutantBoots:
         return Tried(Verdict(found["verdict"]), by, log, found["seconds"], is_kept=True)
 
     def run(self, mutants: Sequence[Generated], done: Callable[[Generated, Tried], None]) -> None:
-        """Try mutants; call done with each outcome, in any order. Raises CommandError."""
+        """Try mutants. Call done with each result, in any order. Raises CommandError."""
         self._trace()
         trials = (functools.partial(self._try, one) for one in mutants)
         for one, tried in tasks.as_they_end(trials, self._kernel.wanted.at_once):
@@ -93,10 +95,10 @@ class MutantBoots:
         for place in (one.path, one.function):
             self._catches.setdefault(place, Counter())[suite] += 1
 
-    # --- Which suites run what ---
+    # --- Which suites reach which mutants ---
 
     def _trace(self) -> None:
-        """Find out which suites come by which mutants. Raises CommandError."""
+        """Find out which suites reach which mutants. Raises CommandError."""
         self._expected = self._expectation()
         names = sorted({name.partition(".")[0] for name in self._expected.cases})
         for boot in BOOTS:
@@ -116,7 +118,7 @@ class MutantBoots:
             self._at_boot |= frozenset(at_boot)
         every = frozenset[int]().union(*(suite.seen for suite in found))
         times = [suite.seconds for suite in found]
-        # Without the boots that it saves, which take most of the shortest one.
+        # All suites in one boot save the other boots, which take most of the shortest time.
         whole = sum(times) - 0.8 * min(times) * (len(times) - 1)
         found.append(Suite(boot, _ALL, whole, (), every))
         self._suites |= {(boot, suite.name): suite for suite in found}
@@ -125,17 +127,17 @@ class MutantBoots:
         if self._is_ours:
             return kernelrun.expectation(self._kernel.wanted)
         ran = self._boot(schemata.TRACE, BOOTS[0], _ALL, _FIRST_TIME)
-        expected = as_it_was(ran.console)
+        expected = expectation_from(ran.console)
         verdict = judge.judge(ran.console, expected)
         if verdict.findings or ran.is_late:
             raise not_green(self._kernel.wanted, verdict.complaints)
         return expected
 
     def _boot_each(self, boot: Boot, names: Sequence[str]) -> dict[str, tuple[object, ...]]:
-        """Boot each suite without a mutant. Raises CommandError if one is not green."""
+        """Boot each suite without a mutant. Raises CommandError if a case fails."""
         config = self._kernel.wanted.config
         found: dict[str, tuple[object, ...]] = {}
-        say(f"{config}: finding out what each of {len(names)} suites runs ...")
+        say(f"{config}: finding out which mutants each of {len(names)} suites reaches ...")
         boots = [
             functools.partial(self._boot, schemata.TRACE, boot, name, _FIRST_TIME) for name in names
         ]
@@ -149,7 +151,7 @@ class MutantBoots:
         return found
 
     def _only(self, suite: str) -> Expectation:
-        """What one suite must show."""
+        """The expected results of one suite."""
         if suite == _ALL:
             return self._expected
         cases = frozenset(n for n in self._expected.cases if n.startswith(f"{suite}."))
@@ -157,16 +159,16 @@ class MutantBoots:
         return Expectation(cases, self._expected.failing & cases, skips)
 
     def _concerned(self, one: Generated, number: int) -> list[Suite]:
-        """The suites to boot a mutant with, the most promising ones first."""
+        """The suites to boot a mutant with, those that probably catch it first."""
         rules = {name for rule in one.mutant.breaks for name in self._of_rules.get(rule[0], ())}
         if not any(number in self._suites[boot, _ALL].seen for boot in BOOTS):
             if number not in self._at_boot:
                 return []
-            # The cases come by what it has left behind, if at all.
+            # Only boot code reaches it. Cases can notice only what that code leaves behind.
             named = [self._suites.get((BOOTS[0], name)) for name in sorted(rules)]
             return [*filter(None, named), self._suites[BOOTS[0], _ALL]]
-        # What has caught mutants of the function is likely to catch this one, too, and so are
-        # the suites of its rules.
+        # Suites that caught mutants of the same function probably catch this one, too. So do the
+        # suites that check its rules.
         catches = Counter(self._catches.get(one.path, Counter()))
         for name, count in self._catches.get(one.function, Counter()).items():
             catches[name] += 9 * count
@@ -211,13 +213,13 @@ class MutantBoots:
     def _boot(
         self, number: int, boot: Boot, suites: str, timeout: float, silence: float = _SILENCE
     ) -> qemu.Ran:
-        is_enough: Callable[[str], bool] = nothing
+        is_enough: Callable[[str], bool] = never
         parameter = schemata.PARAMETER
         if number != schemata.TRACE:
             is_enough = FirstFailure(self._expected.failing)
-            # A mutant of what runs at boot as well would mostly end the kernel there, and
-            # say nothing about the suites.
-            is_late = any(number in self._suites[at, _ALL].seen for at in BOOTS)
-            parameter = schemata.PARAMETER if is_late else schemata.AT_BOOT
+            # If boot code runs the change, too, most mutants would kill the kernel before any
+            # suite starts. Turn it on after the boot then.
+            is_reached = any(number in self._suites[at, _ALL].seen for at in BOOTS)
+            parameter = schemata.PARAMETER if is_reached else schemata.AT_BOOT
         call = self._kernel.call(self._built, number, suites, parameter, boot)
         return qemu.boot(call, timeout, silence, is_enough)

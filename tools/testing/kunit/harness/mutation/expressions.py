@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the expressions of a C file of the kernel, as far as mutating them needs it.
+"""Parse C expressions of the kernel, as far as mutating them requires.
 
-The preprocessor does not run: a macro looks like a function.
+The preprocessor does not run, so a macro looks like a function.
 """
 
 import re
@@ -35,13 +35,13 @@ _LEVELS = (
     ("*", "/", "%"),
 )
 _ASSIGN = frozenset(("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="))
-# Operators of the preprocessor's and of the compiler's own: there is nothing to run in them.
+# The compiler evaluates these. Their operands do not run.
 _CONSTANT = frozenset(("sizeof", "typeof", "__typeof__", "offsetof", "IS_ENABLED", "BUILD_BUG_ON"))
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token and where it is."""
+    """A token and its place in the file."""
 
     kind: str
     text: str
@@ -51,9 +51,9 @@ class Token:
 
 @dataclass(frozen=True)
 class Node:
-    """A part of a function: what it is, where, its operator or name, and its parts.
+    """A node of the syntax tree: its kind, its place, its operator or name, and its parts.
 
-    is_body: a statement stands in a block, so another one may follow it there.
+    is_body: it is a statement in a block, so another one may follow.
     """
 
     kind: str
@@ -64,18 +64,18 @@ class Node:
     is_body: bool = False
 
     def walk(self) -> Iterator["Node"]:
-        """This node and all below it."""
+        """Yield this node and all nodes below it."""
         yield self
         for part in self.parts:
             yield from part.walk()
 
 
 class Unknown(Exception):
-    """This is no C that the reader knows."""
+    """The parser does not know this syntax."""
 
 
 def tokenize(source: str) -> list[Token]:
-    """The tokens of a file, without comments and lines for the preprocessor."""
+    """The tokens of a file, without comments and preprocessor directives."""
     blank = _DIRECTIVE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), source)
     found, at = [], 0
     while at < len(blank):
@@ -89,7 +89,7 @@ def tokenize(source: str) -> list[Token]:
 
 
 def matching(tokens: list[Token], at: int) -> int:
-    """The place behind the bracket that closes the one there."""
+    """The index after the bracket that closes the one at an index."""
     depth = 0
     for place in range(at, len(tokens)):
         depth += {"{": 1, "(": 1, "[": 1, "}": -1, ")": -1, "]": -1}.get(tokens[place].text, 0)
@@ -98,8 +98,8 @@ def matching(tokens: list[Token], at: int) -> int:
     return len(tokens)
 
 
-class ExpressionReader:
-    """Reads expressions from the tokens of one function's body."""
+class ExpressionParser:
+    """Parses expressions in the tokens of a function's body."""
 
     def __init__(self, source: str, tokens: list[Token]) -> None:
         self._source = source

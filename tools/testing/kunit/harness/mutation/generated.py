@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Mutants that nobody chose: each operator at each of its places in some functions."""
+"""Generate mutants: apply each operator at each place in some functions."""
 
 import hashlib
 import re
@@ -19,13 +19,13 @@ from harness.trees.stack import Patch
 
 FUNCTIONS = PATCHES / "functions"
 SUITES = PATCHES / "suites"
-# A sample is the same in each run.
+# Every run takes the same sample.
 _SEED = "2026-11"
 
 
 @dataclass(frozen=True)
 class Generated:
-    """A generated mutant: the change, and the file and function that it is made to."""
+    """A generated mutant, and the file and function that it changes."""
 
     mutant: Mutant
     change: Change
@@ -51,14 +51,14 @@ def read_suites(path: Path = SUITES) -> dict[str, list[str]]:
 
 
 def ours(tree: MutatedTree) -> list[Generated]:
-    """The mutants of our functions, and which are equivalent. Raises UsageError."""
+    """The mutants of the listed functions. Marks equivalent ones. Raises UsageError."""
     made = of_functions(read_functions(), tree.original)
     declared = declare([one.mutant for one in made], read_equivalent())
     return [replace(one, mutant=mutant) for one, mutant in zip(made, declared)]
 
 
 def of_series(tree: MutatedTree, patches: Sequence[Patch]) -> list[Generated]:
-    """The mutants of each line that patches of the user's add to a C file, tests excepted."""
+    """The mutants of the lines that the user's patches add to C files, except tests."""
     touched = {path for patch in patches for path in patch.touched}
     found: list[Generated] = []
     for path, lines in sorted(tree.added().items()):
@@ -70,7 +70,7 @@ def of_series(tree: MutatedTree, patches: Sequence[Patch]) -> list[Generated]:
 def of_functions(
     wanted: dict[tuple[str, str], tuple[str, ...]], read: Callable[[str], str]
 ) -> list[Generated]:
-    """The mutants of functions. Raises UsageError if a function is not there."""
+    """The mutants of functions. Raises UsageError if a function is missing."""
     found: list[Generated] = []
     for path in dict.fromkeys(path for path, _ in wanted):
         source = read(path)
@@ -79,7 +79,7 @@ def of_functions(
             if name not in there:
                 raise UsageError(
                     f"{FUNCTIONS} names {name}(), which {path} does not have",
-                    "correct the name, or take the line out",
+                    "correct the name, or remove the line",
                 )
             changes = operators.changes(source, there[name])
             found += _name(path, source, there[name], changes, wanted[path, name])
@@ -87,7 +87,7 @@ def of_functions(
 
 
 def of_lines(path: str, source: str, lines: Iterable[int]) -> list[Generated]:
-    """The mutants of some lines of a file, which are numbered from 1 on."""
+    """The mutants of some lines of a file. The first line is 1."""
     wanted, found = set(lines), []
     for function in syntax.functions(source):
         changes = [
@@ -100,7 +100,7 @@ def of_lines(path: str, source: str, lines: Iterable[int]) -> list[Generated]:
 
 
 def sample(mutants: Sequence[Generated], most: int) -> list[Generated]:
-    """So many of the mutants, the same ones each time; one that is new moves no other."""
+    """A sample of this size. A new mutant does not change the choice among the others."""
 
     def place(one: Generated) -> str:
         return hashlib.sha256(f"{_SEED} {one.mutant.name}".encode()).hexdigest()
@@ -128,7 +128,7 @@ def _name(
 
 
 def _replacement(source: str, change: Change) -> tuple[int, int, str]:
-    """The part of the source that a change is made to, and what stands there then."""
+    """The range of the source that a change replaces, and the new text."""
     start, end, text = change.start, change.end, change.text
     if not change.is_statement:
         return start, end, text

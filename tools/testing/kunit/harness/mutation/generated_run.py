@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tries generated mutants, config after config, and keeps what came out."""
+"""Try generated mutants with each config."""
 
 from collections.abc import Sequence
 
@@ -20,11 +20,10 @@ def try_generated(
     report: Report,
     with_equivalent: bool = False,
 ) -> None:
-    """Try the chosen ones of all mutants: what one config has caught another need not try.
+    """Try some of the mutants. A mutant that one config caught is not tried with the next.
 
-    with_equivalent: also boot mutants that are declared equivalent.
-
-    Raises CommandError if a kernel is not green without a mutant.
+    with_equivalent: also boot mutants that are declared equivalent. Raises CommandError if the
+    suites fail without a mutant.
     """
     watch = Stopwatch()
     for config in configs:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Build and boot handwritten mutants, one at a time, in a tree of their own.
+"""Build a kernel for each handwritten mutant and boot it.
 
-While one boots, the next one is built. Each outcome is kept with a key of all that it depends on,
-so that an interrupted run continues and nothing is done twice.
+The next mutant is built while others boot. Each outcome is stored under a key of everything that
+it depends on, so that an interrupted run continues where it stopped.
 """
 
 import enum
@@ -24,31 +24,31 @@ from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_mac
 from harness.mutation.mutant import Mutant
 from harness.mutation.tree import NAME, MutatedTree
 
-# Part of each key, so that records of another form are not found.
+# The version of the records. It is part of each key.
 _FORM = "2"
 
-# What an unmutated guest needs, and so often that much on a busy machine; in seconds.
+# Time limits, from the times of the unmutated kernel: a factor, and seconds.
 GUEST_FACTOR, GUEST_EXTRA = 4, 20
 BUILD_FACTOR, BUILD_LEAST = 30, 900
 
-# A mutant that oopses holds locks, and one that panics says nothing more.
+# After an oops, locks may be held. After a panic, nothing more happens. End the guest at once.
 GUEST_ARGUMENTS = ("--kernel_args=oops=panic", "--kernel_args=panic=-1")
 
 
 class Fate(enum.Enum):
-    """What became of a mutant, before anyone looks at its console."""
+    """How far a mutant got."""
 
     BOOTED = "booted"
     TIMED_OUT = "timed out"
     SAME = "same code"
     UNVIABLE = "unviable"
-    # As it says nothing about the mutant, this one is never kept.
+    # The build took too long. This may be due to the machine, so it is not stored.
     NOT_BUILT = "not built"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutant with one config. log: a compiler's or git's words."""
+    """How far a mutant got with one config. log has messages of the compiler or git."""
 
     fate: Fate
     console: str = ""
@@ -57,7 +57,7 @@ class Outcome:
 
 
 class MutantBuilds:
-    """Mutants with one config."""
+    """Builds and boots mutants with one config."""
 
     def __init__(self, tree: MutatedTree, config: str) -> None:
         self._tree = tree
@@ -69,11 +69,11 @@ class MutantBuilds:
         self._basis = self._identity()
         self._base_image = ""
         self._guest_time, self._build_time = 0, 0.0
-        # What has changed since an image was made: the mutant before, and this one.
+        # The files that may differ from the last image: those of the previous mutant and of this one.
         self._stale: set[str] = set()
 
     def known(self, mutant: Mutant | None) -> Outcome | None:
-        """What is known of a mutant from earlier runs; None stands for the original."""
+        """The stored outcome of a mutant, or of the original kernel for None."""
         found = self._kept.find(self._key(mutant))
         if found is None:
             return None
@@ -81,15 +81,14 @@ class MutantBuilds:
         return Outcome(Fate(found["fate"]), found["console"], log, found["seconds"])
 
     def original(self) -> Outcome:
-        """Build and boot the unmutated kernel, which all else is measured by.
+        """Build and boot the unmutated kernel. Its times set the limits for mutants.
 
-        Raises CommandError when it cannot be built.
+        Raises CommandError if it cannot be built.
         """
         say(f"{self.config}: building the original ...")
         failed = self._kernel.build()
         if failed is None:
-            # With the environment that the mutants will be built in, and then
-            # again, to see what it takes when next to nothing is to be done.
+            # Build as the mutants are built, then measure a build with nothing to do.
             self._make(BUILD_LEAST)
             watch = Stopwatch()
             if self._make(BUILD_LEAST) == 0:
@@ -109,15 +108,15 @@ class MutantBuilds:
         )
 
     def run(self, mutants: Sequence[Mutant], done: Callable[[Mutant, Outcome], None]) -> None:
-        """Build and boot mutants; call done with each outcome as soon as it is known, in any order.
+        """Build and boot mutants. Call done with each outcome, in any order.
 
-        original() comes first.
+        Call original() first.
         """
-        # With one more than can be busy, a guest that hangs holds nobody up.
+        # One more than the CPUs, so that a guest that hangs does not delay the others.
         free = [self._boot_kernel(slot) for slot in range(self.wanted.at_once + 1)]
 
         def boots() -> Iterator[Callable[[], tuple[Mutant, Kernel, Outcome]]]:
-            """Build the mutants, and yield the boot of each."""
+            """Build the mutants. Yield a function that boots each."""
             for mutant in mutants:
                 outcome = self._build(mutant, free[0])
                 if outcome:
@@ -147,16 +146,16 @@ class MutantBuilds:
         return archive.key(_FORM, mutant.identity if mutant else "original", *self._basis)
 
     def _identity(self) -> tuple[str, ...]:
-        """What each outcome with this config depends on besides the mutant."""
+        """Everything but the mutant that an outcome with this config depends on."""
         given = options.take_apart(["run", *GUEST_ARGUMENTS])
         line, tree = defaults.with_defaults(given, self.wanted), self._tree.path
-        # The time limit itself follows from a measurement, and differs a little each time.
+        # The limit in seconds is measured and differs a little each time.
         limit = f"time limit: {GUEST_FACTOR} {GUEST_EXTRA}"
         builds, boots = identity.of_build(line, tree), identity.of_boot(line, tree)
         return (self._tree.source(), self.config, limit, *builds, *boots)
 
     def _build(self, mutant: Mutant, kernel: Kernel) -> Outcome | None:
-        """Build a mutant and put its image where it is booted; how it ended if it did."""
+        """Build a mutant and copy its image for the boot. Returns an outcome if there is no boot."""
         watch = Stopwatch()
         with self._tree.mutated(mutant) as complaint:
             if complaint:
@@ -182,9 +181,9 @@ class MutantBuilds:
         return self._kernel.log("make")
 
     def _make(self, timeout: float, changed: Sequence[str] = ()) -> int:
-        """Bring the image up to date, without the detours of the kernel's tool.
+        """Make the image without kunit.py. Returns make's status.
 
-        changed are the only files that can differ from what it was made of, if any.
+        If changed is set, only these files can differ from the last image.
         """
         tree, build_dir = self._tree.path, self._kernel.build_dir
         line = defaults.with_defaults(options.take_apart(["build", "--arch=arm64"]), self.wanted)
@@ -199,7 +198,7 @@ class MutantBuilds:
         return process.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
 
     def _boot_kernel(self, slot: int) -> Kernel:
-        """A directory for an image and nothing else, which is enough for kunit.py exec."""
+        """A kernel with only an image in its directory, which is enough for kunit.py exec."""
         directory = self._out / f"boot-{self.config}-{slot}"
         (directory / IMAGE).parent.mkdir(parents=True, exist_ok=True)
 
@@ -207,7 +206,7 @@ class MutantBuilds:
 
 
 def boot(kernel: Kernel, timeout: int) -> Outcome:
-    """Boot a mutant; again, and longer, if it hangs: it may be the machine that stood still."""
+    """Boot a mutant. If it hangs, boot it again for longer, as the machine may be busy."""
     for limit in (timeout // 2, timeout):
         watch = Stopwatch()
         console = kernel.boot(limit, GUEST_ARGUMENTS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A mutant: a small change to the kernel code under test that must not go unseen."""
+"""Mutants: small changes to the kernel code under test that the tests must notice."""
 
 import fnmatch
 import hashlib
@@ -15,13 +15,13 @@ from harness.request.settings import DATA
 PATCHES = DATA / "mutants"
 EQUIVALENT = PATCHES / "equivalent"
 
-# Where the code under test differs most: blocks or none, shared pages or none.
+# The configs in which the code under test differs most: blocks or none, shared pages or none.
 CONFIGS = ("4k", "64k")
-# The kernel that mutants are made of, unless they say another one.
+# The flavour of a mutant that names none.
 FLAVOUR = "series"
 FLAVOURS = (FLAVOUR, "fast")
-# For the few that need them: where any allocation can be made to fail, and where sections
-# do not fill the PMDs of their memmap.
+# Few mutants need the other two. In one, any allocation can be made to fail. In the other,
+# sections do not fill the PMDs of their memmap.
 ALL_CONFIGS = (*CONFIGS, "4k-debug", "4k-page80")
 
 _FIELD = re.compile(r"^(Breaks|Configs|Fast|Flavour|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
@@ -29,12 +29,11 @@ _FIELD = re.compile(r"^(Breaks|Configs|Fast|Flavour|Equivalent|Scenarios): *(.*)
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change, and where it must be noticed.
+    """A change, and what must notice it.
 
-    breaks: the rules of the contract that it offends against; equivalent: why no
-    test can distinguish it from the original, or ""; everywhere: it must be
-    caught in each of its configs, not just in one of them; scenarios: those of make e2e
-    that must notice it, too; flavour: the kernel that has the code.
+    breaks: the rules of the contract that it breaks. equivalent: why no test can distinguish it
+    from the original, or "". everywhere: each of its configs must catch it, not just one.
+    scenarios: those of make e2e that must notice it, too. flavour: the kernel that has the code.
     """
 
     name: str
@@ -55,17 +54,17 @@ class Mutant:
 
     @property
     def files(self) -> list[str]:
-        """The files that it changes, below the tree."""
+        """The files that it changes, relative to the tree."""
         return re.findall(r"^\+\+\+ b/(\S+)$", self.diff.decode(), re.MULTILINE)
 
 
 def read_patches(directory: Path = PATCHES) -> list[Mutant]:
-    """The mutants that are written down, by name. Raises UsageError."""
+    """The handwritten mutants, by name. Raises UsageError."""
     return [_read_patch(path) for path in sorted(directory.glob("*.patch"))]
 
 
 def written(flavour: str) -> list[Mutant]:
-    """Those of a flavour: of the one that most are for, unless another one has some."""
+    """The handwritten mutants for a flavour; those of FLAVOUR if it has none."""
     flavour = flavour if flavour in FLAVOURS else FLAVOUR
     return [mutant for mutant in read_patches() if mutant.flavour == flavour]
 
@@ -79,8 +78,8 @@ def _read_patch(path: Path) -> Mutant:
     configs = tuple(fields.get("Configs", "").split()) or CONFIGS
     if not subject or not diff.startswith(b"diff --git ") or "Breaks" not in fields:
         raise UsageError(
-            f"{path} is no mutant",
-            "write Subject:, a blank line, the story, Breaks: with rules, a line ---, a git diff",
+            f"{path} is not a mutant",
+            "write Subject:, a blank line, a description, Breaks: with rules, a line ---, a git diff",
         )
     if fields.get("Flavour", FLAVOUR) not in FLAVOURS:
         raise UsageError(
@@ -104,18 +103,18 @@ def _read_patch(path: Path) -> Mutant:
 
 
 def read_equivalent(path: Path = EQUIVALENT) -> dict[str, str]:
-    """The generated mutants that no test can notice, with the reasons: "PATTERN reason"."""
+    """The patterns of equivalent generated mutants, with the reasons: "PATTERN reason"."""
     found: dict[str, str] = {}
     for line in archive.read_list(path):
         name, _, reason = line.partition(" ")
         if not reason.strip():
-            raise UsageError(f"{path}: {name} has no reason", "write: name, a blank, the reason")
+            raise UsageError(f"{path}: {name} has no reason", "write: name, a space, the reason")
         found[name] = reason.strip()
     return found
 
 
 def declare(mutants: Sequence[Mutant], reasons: dict[str, str]) -> list[Mutant]:
-    """Mark the generated mutants that are equivalent, by names or patterns. Raises UsageError."""
+    """Mark the equivalent mutants. Raises UsageError if a pattern matches none."""
     found: dict[str, str] = {}
     names = [mutant.name for mutant in mutants]
     for pattern, reason in reasons.items():
@@ -123,22 +122,22 @@ def declare(mutants: Sequence[Mutant], reasons: dict[str, str]) -> list[Mutant]:
         if not matching:
             raise UsageError(
                 f"{EQUIVALENT.name} names a mutant that is not generated: {pattern}",
-                f"the line that it changed is another one now: see to it in {EQUIVALENT}",
+                f"the line of code has changed: correct the name in {EQUIVALENT}",
             )
         found.update(dict.fromkeys(matching, reason))
     return [replace(m, equivalent=found.get(m.name, m.equivalent)) for m in mutants]
 
 
 def choose(mutants: Sequence[Mutant], globs: str) -> list[Mutant]:
-    """Those whose names match one of the patterns; all without any. Raises UsageError."""
+    """The mutants that match a pattern, or all if there is none. Raises UsageError."""
     if not mutants:
-        raise UsageError("there is no mutant at all", f"restore {PATCHES} from git")
+        raise UsageError("there are no mutants", f"restore {PATCHES} from git")
     patterns = globs.split()
     for pattern in patterns:
         if not any(fnmatch.fnmatchcase(m.name, pattern) for m in mutants):
             raise UsageError(
-                f"MUTANTS: no mutant is called '{pattern}'",
-                f"see {PATCHES}; a generated one is called file:function:hash:operator, "
+                f"MUTANTS: there is no mutant '{pattern}'",
+                "see --list; the name of a generated mutant is file:function:hash:operator, "
                 'as in MUTANTS="*mmu.c:vmemmap_free:*"',
             )
     return [

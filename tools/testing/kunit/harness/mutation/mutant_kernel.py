@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds the kernel that holds all generated mutants, and boots it with one of them on."""
+"""Build the kernel that contains all generated mutants."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,19 +22,19 @@ from harness.mutation.generated import Generated
 from harness.mutation.schemata import SECTION, Mutated
 from harness.mutation.tree import MutatedTree
 
-# Part of each key: another number for another way to build the kernel, or to boot a mutant.
+# The version of how kernels are built and booted. It is part of each key.
 _FORM = "3"
 _BUILD_TIME = 1800
-# A mutant that oopses holds locks, and one that panics says nothing more. Some do so before
-# there is a console.
+# After an oops, locks may be held. After a panic, nothing more happens. End the guest at once.
+# A mutant may panic before there is a console.
 _WORDS = ("oops=panic", "panic=-1", "earlycon")
 
 
 @dataclass(frozen=True)
 class Built:
-    """The kernel: its image, the number of each mutant in it, and what is not in it.
+    """The image, the number of each mutant in it, and the mutants that are not in it.
 
-    unviable: the compiler rejects it; absent: this config has no such code.
+    unviable: the compiler rejects them. absent: this config does not include their code.
     """
 
     image: Path
@@ -44,7 +44,7 @@ class Built:
 
 
 class MutantKernel:
-    """The kernel of a config with mutants in it."""
+    """The kernel with all mutants, for one config."""
 
     def __init__(self, tree: MutatedTree, config: str, mutants: Sequence[Generated]) -> None:
         self._tree = tree
@@ -56,7 +56,7 @@ class MutantKernel:
         self._line = defaults.with_defaults(given, self.wanted)
 
     def basis(self) -> tuple[str, ...]:
-        """What an outcome depends on besides the mutant."""
+        """Everything but the mutant that an outcome depends on."""
         return (*self._build_basis(), *identity.of_boot(self._line, self._tree.path))
 
     def _build_basis(self) -> tuple[str, ...]:
@@ -64,9 +64,9 @@ class MutantKernel:
         return (_FORM, self._tree.source(), self.wanted.config, *builds)
 
     def call(self, built: Built, number: int, suites: str, parameter: str, boot: Boot) -> list[str]:
-        """The call of QEMU that boots the kernel with a mutant on, for the suites of a glob.
+        """The command line of QEMU that boots the kernel with a mutant turned on.
 
-        parameter is PARAMETER or AT_BOOT.
+        suites is a glob. parameter is PARAMETER or AT_BOOT.
         """
         [config] = self._line.values("--qemu_config")[-1:]
         words = [*_WORDS, f"{parameter}={number}", f"kunit.filter_glob={suites}"]
@@ -77,7 +77,7 @@ class MutantKernel:
     # --- Building ---
 
     def build(self) -> Built:
-        """Build the kernel, or take it from an earlier run. Raises CommandError."""
+        """Build the kernel, or use that of an earlier run. Raises CommandError."""
         names = [one.mutant.identity for one in self._mutants]
         key = archive.key(*self._build_basis(), *names)
         known = self._images.find(key)
@@ -104,7 +104,7 @@ class MutantKernel:
             )
         left = {number: one for number, one in enumerate(self._mutants, 1)}
         paths = list(dict.fromkeys(one.path for one in self._mutants))
-        with self._tree.holding(paths):
+        with self._tree.restoring(paths):
             self._compile(paths, left)
             if self._make() != 0:
                 raise self._failure("linked")
@@ -116,7 +116,7 @@ class MutantKernel:
         return {"numbers": numbers, "unviable": unviable, "absent": absent}
 
     def _compile(self, paths: Sequence[str], left: dict[int, Generated]) -> None:
-        """Put the mutants into the files, and take out the ones that the compiler rejects."""
+        """Compile the files with the mutants. Remove those that the compiler rejects from left."""
         sources = {path: self._tree.original(path) for path in paths}
         rest = list(paths)
         while rest:
@@ -142,7 +142,7 @@ class MutantKernel:
         require_healthy_machine(log)
         return CommandError(
             f"the kernel with all mutants cannot be {what}",
-            f"see {self._log}; leave out the function that is at fault: data/mutants/functions",
+            f"see {self._log}; remove the function that causes it from data/mutants/functions",
             "\n".join(compiler_messages(log)),
         )
 
@@ -160,7 +160,7 @@ class MutantKernel:
         )
 
     def _compiled_in(self, path: str) -> set[int]:
-        """The mutants that are in an object: the compiler leaves out what cannot run."""
+        """The mutants that are in an object file. The compiler removes code that cannot run."""
 
         file = self._kernel.build_dir / Path(path).with_suffix(".o")
         raw = file.with_suffix(".mutants")
@@ -175,7 +175,7 @@ class MutantKernel:
 def _rejected(
     path: str, source: str, mutated: Mutated, left: Mapping[int, Generated], log: str
 ) -> set[int]:
-    """The mutants of a file that the compiler rejects, as far as its messages say which."""
+    """The mutants of a file that the compiler rejects, according to its messages."""
     mutants, lines = schemata.blamed(log, path, mutated)
     rejected = mutants & set(left)
     if rejected:

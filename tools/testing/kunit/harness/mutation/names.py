@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What names in the kernel's memory management tell: what a variable holds, what a function does,
-and which name may stand where another should.
-"""
+"""What names in the kernel's memory management mean, and which names are easily confused."""
 
 import re
 
-# Variables: an error, an address or a size, a number.
+# Variables that hold an error, an address or a size, or a number.
 ERRORS = re.compile(r"(?:ret|rc|err|error|result|\w+_err)$")
 ADDRESS = re.compile(
     r"(?:addr|start|end|next|size|floor|ceiling|len|length|phys|offset)\w*$"
@@ -15,19 +13,19 @@ COUNT = re.compile(
     r"(?:pfn|nr|count|order|align|nid|i|n)$|(?:nr|start|end)_\w+$"
     r"|\w+_(?:pfn|pages|nr|id|order|count|vmemmap)$|\w*pages$|free|alloc|reserve|section_nr$"
 )
-# Functions that only print, check or annotate: without them, a correct kernel does the same.
+# Functions that print, check or annotate. A correct kernel behaves the same without them.
 NO_EFFECT = re.compile(
     r"(?:BUG_ON|pr_\w+|printk\w*|dev_\w+|VM_\w+_ON\w*|lockdep_\w+|might_\w+|cond_resched"
     r"|(?:trace|kmemleak|kasan|kmsan|page_table_check|mminit|print)_\w+)$"
 )
-# Functions that do the same when they are called twice.
+# Functions that may be called twice without a difference.
 IDEMPOTENT = re.compile(
     r"init_clear_pgtable|READ_ONCE|WRITE_ONCE|\w*_addr_end|\w*_offset\w*|\w*_index|\w*_to_\w+"
     r"|min(?:_t)?$|max(?:_t)?$|(?:SECTION_|PAGE_)?ALIGN\w*|PFN_\w+|memset$|\w*_page_size"
     r"|set_(?:pte|pmd)\w*|pfn_valid|\w+_clear_fixmap|pmdp?_get|ptep?_get|__\w*ptep_get|xa_\w*load"
 )
 
-# Constants and macros.
+# Constants, functions and members. A developer may take one for another one of its group.
 CONSTANTS = (
     ("PAGE_SIZE", "PMD_SIZE", "PUD_SIZE", "PGDIR_SIZE"),
     ("PAGE_MASK", "PMD_MASK", "PUD_MASK"),

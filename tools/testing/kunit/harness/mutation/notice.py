@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who notices a mutant first, from the lines of a console."""
+"""Find the first case in a console log that notices a mutant."""
 
 import re
 
@@ -10,13 +10,13 @@ _SUITE = re.compile(r"^    # Subtest: (\S+)")
 _RESULT = re.compile(r"^    (?:not )?ok \d+ (\S+)")
 
 
-def nothing(_line: str) -> bool:
-    """No line is of interest."""
+def never(_line: str) -> bool:
+    """Do not end the guest at any line."""
     return False
 
 
 class FirstFailure:
-    """Finds the first case that fails and should not."""
+    """Finds the first unexpected failure of a case."""
 
     def __init__(self, failing: frozenset[str]) -> None:
         self._failing = failing
@@ -24,7 +24,7 @@ class FirstFailure:
         self.case = ""
 
     def __call__(self, line: str) -> bool:
-        """Take in the next line; return whether a case has failed by now."""
+        """Read the next line. Return whether a case has failed so far."""
         line = ktap.strip_timestamp(line)
         suite, failed = _SUITE.match(line), _FAILED.match(line)
         if suite:
@@ -34,14 +34,14 @@ class FirstFailure:
         return bool(self.case)
 
 
-def noisy(console: str) -> str:
-    """The case during which the kernel first complained of itself."""
-    suite, complained = "", False
+def case_of_first_splat(console: str) -> str:
+    """The case in which the kernel first printed a splat."""
+    suite, has_splat = "", False
     for line in map(ktap.strip_timestamp, console.splitlines()):
         found = _SUITE.match(line)
         suite = found.group(1) if found else suite
-        complained = complained or (bool(splats.SPLAT.search(line)) and not ktap.is_ktap(line))
+        has_splat = has_splat or (bool(splats.SPLAT.search(line)) and not ktap.is_ktap(line))
         result = _RESULT.match(line)
-        if complained and result:
+        if has_splat and result:
             return f"{suite}.{result.group(1)}"
     return ""

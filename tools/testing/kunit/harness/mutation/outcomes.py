@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The results of mutants: which cases caught each of them, and which mutants none did."""
+"""The results of mutants, and the cases that caught them."""
 
 import enum
 from collections.abc import Sequence
@@ -10,23 +10,23 @@ from harness.base.errors import CommandError
 from harness.kernel.finding import Finding, Kind, Stage, Status
 from harness.kernel.qemu import Ran
 from harness.mutation.mutant import Mutant
-from harness.mutation.notice import noisy
+from harness.mutation.notice import case_of_first_splat
 from harness.request.settings import Settings
 from harness.verdict import judge, ktap, results
 from harness.verdict.results import CaseResult, RunResult
 
 
 class Verdict(enum.Enum):
-    """What a mutant came to, in one config or over all."""
+    """The result of a mutant, with one config or with all."""
 
     CAUGHT = "caught"
     TIMED_OUT = "timed out"
     DIED = "died in a case"
     DIED_AT_BOOT = "died at boot"
     MISSED = "missed"
-    # No case runs the code.
+    # No case reaches the code.
     UNREACHED = "not reached"
-    # The code is not in the kernel of this config.
+    # The config does not include the code.
     ABSENT = "not in the kernel"
     SAME = "same code"
     UNVIABLE = "unviable"
@@ -39,19 +39,19 @@ MISSES = (Verdict.MISSED, Verdict.UNREACHED)
 
 @dataclass(frozen=True)
 class Tried:
-    """A mutant with one config. by: the cases that noticed, or died of it."""
+    """The result of a mutant with one config. by: the cases that failed, or in which it died."""
 
     verdict: Verdict
     by: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
     seconds: float = 0.0
-    # Whether it is from an earlier run.
+    # It comes from an earlier run.
     is_kept: bool = False
 
 
 @dataclass
 class Report:
-    """All findings, by mutant and config."""
+    """All results, by mutant and config. cases has the cases that ran, by config."""
 
     mutants: list[Mutant]
     found: dict[str, dict[str, Tried]] = field(default_factory=dict)
@@ -60,13 +60,13 @@ class Report:
     runs: int = 0
 
     def add(self, mutant: Mutant, config: str, finding: Tried) -> None:
-        """Take note of a finding."""
+        """Add a result."""
         if mutant.name not in self.found:
             self.mutants.append(mutant)
         self.found.setdefault(mutant.name, {})[config] = finding
 
     def wants(self, mutant: Mutant, config: str) -> bool:
-        """Whether a mutant is to be tried with a config, after what is known so far."""
+        """Whether a mutant must be tried with a config, given the results so far."""
         if config not in mutant.configs:
             return False
         known = self.found.get(mutant.name, {})
@@ -76,7 +76,7 @@ class Report:
         return mutant.everywhere or bool(mutant.equivalent) or not caught
 
     def verdict(self, mutant: Mutant) -> Verdict:
-        """Over all configs: a mutant that is to be caught everywhere is as good as its worst."""
+        """The result over all configs: the worst, if each config must catch the mutant."""
         known = [f.verdict for f in self.found.get(mutant.name, {}).values()]
         caught = [v for v in known if v in CATCHES]
         if mutant.everywhere and not mutant.equivalent:
@@ -90,34 +90,34 @@ class Report:
         return next((v for v in worst if v in known), Verdict.MISSED)
 
     def complaint(self, mutant: Mutant) -> str:
-        """What is wrong with the outcome of a mutant; empty if nothing is."""
+        """What is wrong with the result of a mutant, or ""."""
         verdict = self.verdict(mutant)
         if mutant.equivalent:
             if verdict in CATCHES:
-                return f"{mutant.name} is caught, and declared equivalent"
+                return f"{mutant.name} is caught, but declared equivalent"
             return ""
         if verdict is Verdict.MISSED:
             return f"{mutant.name} is missed: {mutant.title}"
         if verdict is Verdict.UNREACHED:
-            return f"no case runs the code of {mutant.name}: {mutant.title}"
+            return f"no case reaches the code of {mutant.name}: {mutant.title}"
         if verdict is Verdict.UNVIABLE and mutant.everywhere:
             return f"{mutant.name} does not build"
         if verdict is Verdict.SAME and mutant.everywhere:
-            return f"{mutant.name} changes nothing in the code"
+            return f"{mutant.name} does not change the compiled code"
         return ""
 
     def count(self, verdict: Verdict) -> int:
-        """How many mutants came to that."""
+        """The number of mutants with this result."""
         return sum(self.verdict(mutant) is verdict for mutant in self.mutants)
 
     @property
     def kept(self) -> tuple[int, int]:
-        """How many of the results are from an earlier run, and how many there are."""
+        """The number of results from an earlier run, and of all results."""
         tried = [t for known in self.found.values() for t in known.values()]
         return sum(t.is_kept for t in tried), len(tried)
 
     def idle_cases(self) -> list[str]:
-        """The cases that have caught nothing, in any config."""
+        """The cases that caught no mutant with any config."""
         caught = {name for known in self.found.values() for f in known.values() for name in f.by}
         return sorted({name for names in self.cases.values() for name in names} - caught)
 
@@ -149,31 +149,31 @@ class Countdown:
 
 
 def not_green(wanted: Settings, complaints: Sequence[str], suite: str = "") -> CommandError:
-    """The error for a kernel that fails without a mutant. suite: the one that was run, if one."""
+    """The error if the suites, or one of them, fail without a mutant."""
     what = f": suite {suite}" if suite else ""
     return CommandError(
-        f"{wanted.flavour} {wanted.config} is not green without a mutant{what}",
-        f"see to it first: CONFIG={wanted.config} make run",
+        f"{wanted.flavour} {wanted.config} fails without a mutant{what}",
+        f"find out why: CONFIG={wanted.config} make run",
         "\n".join(complaints[:5]),
     )
 
 
-def as_it_was(console: str) -> judge.Expectation:
-    """What a kernel showed, as what it must show again."""
+def expectation_from(console: str) -> judge.Expectation:
+    """Expect the results in a console log again."""
     names = frozenset(name for name, _ in ktap.read(console.splitlines()).cases)
     cases = judge.judge(console, judge.Expectation(names)).cases
     failing = frozenset(c.name for c in cases if c.status is Status.FAILED)
     return judge.Expectation(
         names,
         failing,
-        {c.name: "without a mutant, too" for c in cases if c.status is Status.SKIPPED},
+        {c.name: "also skipped without a mutant" for c in cases if c.status is Status.SKIPPED},
     )
 
 
 def judge_boot(ran: Ran, expected: judge.Expectation, order: Sequence[str]) -> Tried:
-    """What the boot of a mutant means. order: the cases as the original runs them."""
+    """The result of a boot. order: the cases in the order in which the original runs them."""
     found = judge.judge(ran.console, expected)
-    # The end of a guest that was stopped says nothing about the kernel.
+    # If we ended the guest, its log ends early, but the kernel did not die.
     findings = [f for f in found.findings if not (f.is_death and ran.is_stopped)]
     death = next((f for f in findings if f.is_death), None)
     by = [c.name for c in found.cases if c.finding and c.status is not Status.MISSING]
@@ -185,12 +185,12 @@ def judge_boot(ran: Ran, expected: judge.Expectation, order: Sequence[str]) -> T
     elif death:
         by.append(_died_in(ran.console, [name for name in order if name in expected.cases]))
     elif verdict is Verdict.CAUGHT and not by:
-        by.append(noisy(ran.console) or "the console")
+        by.append(case_of_first_splat(ran.console) or "the console")
     return Tried(verdict, tuple(by), tuple(f.text for f in findings[:5]), ran.seconds)
 
 
 def _died_in(console: str, order: Sequence[str]) -> str:
-    """The case that a kernel died in: the first one of its suite without a result."""
+    """The case in which a kernel died: the first one of its suite without a result."""
     report = ktap.read(console.splitlines())
     suite = report.suites[-1].name if report.suites else ""
     left = [name for name in order if name not in dict(report.cases)]
@@ -200,7 +200,7 @@ def _died_in(console: str, order: Sequence[str]) -> str:
 
 
 def as_results(report: Report) -> list[RunResult]:
-    """One suite of results for each config, and each mutant a case of it."""
+    """A run for each config, with a case for each mutant."""
     runs = []
     for config in dict.fromkeys(c for known in report.found.values() for c in known):
         cases = []

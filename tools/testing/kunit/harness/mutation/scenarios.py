@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Breaks the kernel in the ways that some mutants say: scenarios must notice it, too."""
+"""Run scenarios on mutants that name them. A scenario must fail."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,15 +20,15 @@ from harness.verdict import results
 from harness.verdict.journal import Journal
 from harness.verdict.results import CaseResult, RunResult
 
-# What a scenario's mutant breaks, and the variables that leave mutants out.
+# The kernel to mutate, and the variables without which all of these mutants run.
 FLAVOUR, PAGE = "series", "4k"
 _NARROWING = ("SCENARIOS", "FLAVOURS", "CONFIGS")
 
 
 def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Mutant]:
-    """The mutants that name scenarios, of which MUTANTS leaves some. Raises UsageError.
+    """The mutants that name scenarios, limited by MUTANTS. Raises UsageError.
 
-    A run that is narrowed to something else has none.
+    There are none if the user selects scenarios or kernels, but no mutants.
     """
     globs = environ.get("MUTANTS", "")
     if not globs and any(environ.get(name) for name in _NARROWING):
@@ -52,9 +52,9 @@ def run(
     out: Path,
     kept: Journal,
 ) -> Iterator[RunResult]:
-    """Boot each mutant for its scenarios; a failure is one that nothing noticed.
+    """Boot each mutant for its scenarios. A mutant that no scenario notices is a failure.
 
-    What is kept is not run again.
+    Kept results are not repeated.
     """
     if not mutants:
         return
@@ -62,7 +62,7 @@ def run(
     with tree.opened():
         for mutant in mutants:
             chosen = tuple(s for s in scenarios if s.name in mutant.scenarios)
-            # As it is in ccache after a whole make e2e, even where less would do.
+            # Some need fewer fragments, but make e2e has compiled a kernel with these before.
             fragments = (e2e_run.FRAGMENT, e2e_run.SLOTS)
             selection = Selection(FLAVOUR, PAGE, chosen, fragments, source=tree.path)
             do = functools.partial(_try, tree, mutant, selection, out)
@@ -78,7 +78,7 @@ def _try(tree: MutatedTree, mutant: Mutant, selection: Selection, out: Path) -> 
     cases: list[CaseResult] = []
     with tree.mutated(mutant) as complaint:
         if complaint:
-            error = KunitError(f"{mutant.name} does not apply", "bring it up to date", complaint)
+            error = KunitError(f"{mutant.name} does not apply", "update it", complaint)
             cases.append(results.preparation(error))
         else:
             for result in e2e_run.run(tree.wanted, [selection], logs):

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One kernel with all mutants in it: the command line of a boot turns one of them on.
+"""Put all mutants into one kernel, whose command line turns on one of them.
 
-A changed expression becomes "MUTANT(17) ? changed : original", and a statement
-"if (!MUTANT(18)) call();". No two mutants are on at once, so what stands in a changed
-expression is the original. Each change has a line of its own: if the compiler rejects it,
-the line says which one it is.
+An expression becomes "MUTANT(17) ? changed : original", and a statement becomes
+"if (!MUTANT(18)) call();". Only one mutant is on at a time, so the parts of a changed expression
+are the original ones. Each change has a line of its own, so that a compiler error identifies it.
 """
 
 import re
@@ -14,9 +13,9 @@ from dataclasses import dataclass, field
 
 from harness.mutation.operators import Change
 
-# Turns a mutant on once the kernel has booted, or as soon as it reads its command line.
+# The kernel parameters that turn on a mutant: after the boot, or from the start.
 PARAMETER, AT_BOOT = "mutant", "mutant_at_boot"
-# With this number no mutant is on, and the kernel prints at its end which it came by.
+# With this number no mutant is on. At its end, the kernel prints which mutants it reached.
 TRACE = 65535
 SECTION = ".discard.mutants"
 
@@ -86,7 +85,7 @@ late_initcall(mutant_init);
 
 @dataclass
 class _Place:
-    """What is done at one place: an expression, or a statement."""
+    """All changes to one expression or statement, by number."""
 
     start: int
     end: int
@@ -98,16 +97,17 @@ class _Place:
 
 @dataclass(frozen=True)
 class Mutated:
-    """A file with mutants in it, and which mutant each line belongs to, from 1 on."""
+    """A file with mutants in it. lines has the mutant of each line, if any, and origin the original
+    line of each other line.
+    """
 
     text: str
     lines: Mapping[int, int]
-    # The original line that each other line stands for.
     origin: Mapping[int, int]
 
 
 def apply(source: str, changes: Mapping[int, Change], is_first: bool) -> Mutated:
-    """Put changes into a file, by their numbers. The first file of a kernel holds the state."""
+    """Put numbered changes into a file. The first file also gets the state and its parameters."""
     places: dict[tuple[int, int], _Place] = {}
 
     def place(start: int, end: int) -> _Place:
@@ -132,7 +132,7 @@ def apply(source: str, changes: Mapping[int, Change], is_first: bool) -> Mutated
 
 
 class _Writer:
-    """Writes a file from its beginning to its end."""
+    """Writes a file with the changes, and counts its lines."""
 
     def __init__(self, source: str, places: Sequence[_Place]) -> None:
         self._source = source
@@ -144,7 +144,7 @@ class _Writer:
         self.origin: dict[int, int] = {}
 
     def write(self, start: int, end: int) -> None:
-        """Write a part of the source with what is changed in it."""
+        """Write a part of the source with the changes in it."""
         while self._at < len(self._places) and self._places[self._at].start < end:
             place = self._places[self._at]
             self._at += 1
@@ -180,14 +180,14 @@ class _Writer:
         self._line += text.count("\n")
 
     def _own(self, number: int, text: str) -> None:
-        """Put what belongs to one mutant into a line of its own."""
+        """Write the text of one mutant on a line of its own."""
         self._put("\n")
         self.lines[self._line] = number
         self._put(f"{text}\n")
 
 
 def seen(console: str, when: str) -> frozenset[int]:
-    """The mutants that a kernel came by "at boot" or "later", as it says with TRACE."""
+    """The mutants that a kernel with TRACE reached "at boot" or "later"."""
     found: set[int] = set()
     for first, bits in re.findall(rf"mutants seen {when}: (\d+) ([01]+)", console):
         found |= {int(first) + at for at, bit in enumerate(bits) if bit == "1"}
@@ -201,9 +201,9 @@ _REJECTED = re.compile(
 
 
 def blamed(log: str, path: str, mutated: Mutated) -> tuple[set[int], set[int]]:
-    """The mutants whose lines the compiler rejects in a file; and the original lines.
+    """The mutants in a file that the compiler rejects, and the original lines that it rejects.
 
-    An error in a header that an original line brought about is that line's.
+    An error in a header counts for the line that the compiler names as its origin.
     """
     mutants: set[int] = set()
     originals: set[int] = set()
@@ -228,7 +228,7 @@ def blamed(log: str, path: str, mutated: Mutated) -> tuple[set[int], set[int]]:
 
 
 def by_line(source: str, changes: Mapping[int, Change]) -> dict[int, set[int]]:
-    """The mutants of each original line, from 1 on: of expressions that begin or end there."""
+    """The mutants of expressions that begin or end on each original line."""
     found: dict[int, set[int]] = defaultdict(set)
     for number, change in changes.items():
         if change.is_statement:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How many generated mutants the suites notice, by function and by rule."""
+"""Count how many generated mutants the suites catch, by function and by rule."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -13,7 +13,7 @@ _NOT_COUNTED = (Verdict.UNVIABLE, Verdict.ABSENT, Verdict.SAME)
 
 
 def score(report: Report, mutants: Sequence[Generated]) -> str:
-    """Two tables in reStructuredText, by function and by rule, and the mutants missed."""
+    """Tables by function and by rule, in reStructuredText, and a list of missed mutants."""
     tried = [one for one in mutants if report.verdict(one.mutant) not in _NOT_COUNTED]
     parts = [
         _table(report, tried, "function", lambda one: [f"``{one.function}()``"]),

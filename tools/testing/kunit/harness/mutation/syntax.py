@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the functions of a C file of the kernel, as far as mutating them needs it.
+"""Parse C functions of the kernel, as far as mutating them requires.
 
-A statement that the reader does not understand becomes an opaque node, which nothing
-changes.
+A statement with unknown syntax becomes an opaque node, which no operator changes.
 """
 
 import re
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 
 from harness.mutation.expressions import (
     TYPE_WORDS,
-    ExpressionReader,
+    ExpressionParser,
     Node,
     Token,
     Unknown,
@@ -45,10 +44,10 @@ def functions(source: str) -> list[Function]:
                 (a.text for a, b in zip(head, head[1:]) if a.kind == "word" and b.text == "("), ""
             )
             if is_line and name:
-                reader = _Reader(source, tokens[at:after])
+                parser = _StatementParser(source, tokens[at:after])
                 types = dict(_parameters(head))
-                body = reader.block()
-                found.append(Function(name, body, {**types, **reader.types}))
+                body = parser.block()
+                found.append(Function(name, body, {**types, **parser.types}))
             begin = at = after
         else:
             at += 1
@@ -69,11 +68,11 @@ def _parameters(head: list[Token]) -> Iterator[tuple[str, str]]:
             words.append(token.text)
 
 
-class _Reader(ExpressionReader):
-    """Reads the statements of one function's body."""
+class _StatementParser(ExpressionParser):
+    """Parses the statements of a function's body."""
 
     def block(self) -> Node:
-        """A block, from its brace to its brace."""
+        """Parse a block with its braces."""
         start = self._take("{").start
         parts = []
         while self._text() != "}":
@@ -89,18 +88,14 @@ class _Reader(ExpressionReader):
             self._at = at
             kind, name, parts = "opaque", "", ()
             self._skip()
-        if "\n#" in self._source[start : self._end] and kind not in (
-            "if",
-            "loop",
-            "block",
-            "switch",
-        ):
-            # Lines for the preprocessor stay where they are.
+        has_directive = "\n#" in self._source[start : self._end]
+        if has_directive and kind not in ("if", "loop", "block", "switch"):
+            # Preprocessor directives must stay on their lines.
             kind, parts = "opaque", ()
         return Node(kind, start, self._end, name, parts, is_body)
 
     def _skip(self) -> None:
-        """Go behind the end of a statement, whatever it is."""
+        """Skip a statement of any kind."""
         while self._text() != ";":
             if self._text() == "{":
                 self._at = matching(self._tokens, self._at)
@@ -219,11 +214,8 @@ class _Reader(ExpressionReader):
                     self._at = matching(self._tokens, self._at)
                 else:
                     value = self.assignment()
-                    found += (
-                        []
-                        if is_static
-                        else [Node("value", value.start, value.end, words[-1], (value,))]
-                    )
+                    if not is_static:
+                        found.append(Node("value", value.start, value.end, words[-1], (value,)))
             if self._take().text == ";":
                 return tuple(found)
             words = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tree that mutants are put into, one after the other."""
+"""The work tree in which mutants are made."""
 
 import contextlib
 import hashlib
@@ -14,17 +14,19 @@ from harness.trees.stack import Patch
 
 NAME = "mutants"
 
-# Parts of a tree that no kernel is made of.
+# Directories that do not affect the kernel.
 _NOT_CODE = ("Documentation",)
 
 
 class MutatedTree:
-    """The tree that mutants are made in. Nobody else's work is in there."""
+    """A work tree for mutants only. Users must not edit it.
+
+    It has a flavour of this repository, or the flavour that is wanted with more patches on top.
+    """
 
     def __init__(
         self, wanted: Settings, more: Sequence[Patch] = (), flavour: str = FLAVOUR
     ) -> None:
-        """The tree of a flavour of ours, or with more the one that is wanted with those on top."""
         self.is_ours = not more
         self.wanted = replace(wanted, flavour=flavour) if self.is_ours else wanted
         self.out = wanted.build / "results" / NAME
@@ -37,7 +39,7 @@ class MutatedTree:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Prepare the tree, and keep other runs out. Raises WorkTreeError."""
+        """Prepare and lock the tree for the block. Raises WorkTreeError."""
         builddir.mark(self.wanted.build)
         self.out.mkdir(parents=True, exist_ok=True)
         with lock.exclusive(self.out / "lock", "make mutants"):
@@ -48,7 +50,7 @@ class MutatedTree:
             yield
 
     def source(self) -> str:
-        """What the unmutated kernel is made from, as a hash."""
+        """A hash of the unmutated kernel's source."""
         listing = self._git.out("ls-tree", "HEAD").splitlines()
         kept = [line for line in listing if line.split("\t")[1] not in _NOT_CODE]
         return hashlib.sha256("\n".join(kept).encode()).hexdigest()
@@ -58,12 +60,12 @@ class MutatedTree:
         return self._git.added(f"HEAD~{len(self._more)}", "HEAD")
 
     def original(self, path: str) -> str:
-        """A file without any mutation."""
+        """The content of a file without a mutant."""
         return self._git.run("show", f"HEAD:{path}").stdout
 
     @contextlib.contextmanager
-    def holding(self, paths: Sequence[str]) -> Iterator[None]:
-        """Let the block write to some files; they are restored then."""
+    def restoring(self, paths: Sequence[str]) -> Iterator[None]:
+        """Let the block write to some files, then restore them."""
         self._mutated.write_text("\n".join(paths), encoding="utf-8")
         try:
             yield
@@ -73,15 +75,15 @@ class MutatedTree:
 
     @contextlib.contextmanager
     def mutated(self, mutant: Mutant) -> Iterator[str]:
-        """The tree with a mutant in it, for the block; git's words if it does not apply."""
-        with self.holding(mutant.files):
+        """Apply a mutant for the block. Yields git's error message, or "" if it applies."""
+        with self.restoring(mutant.files):
             done = self._git.run(
                 "apply", "--whitespace=nowarn", data=mutant.diff, expect=(0, 1, 128)
             )
             yield done.stderr.strip() or "git apply failed" if done.status else ""
 
     def repair(self) -> None:
-        """Take back the mutation that is in the tree, whoever left it there."""
+        """Restore the files of a mutant, which an interrupted run may have left."""
         if not self._mutated.exists():
             return
         paths = self._mutated.read_text(encoding="utf-8").split()
@@ -92,6 +94,6 @@ class MutatedTree:
                 mode = file.stat().st_mode
                 archive.write_whole(file, text.stdout)
                 file.chmod(mode)
-        # Or git takes the file that was written again for a change of the user's.
+        # The files have new times. Without this, git would report them as changed.
         self._git.run("add", "--refresh", "--", *paths, expect=(0, 1, 128))
         self._mutated.unlink()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tries handwritten mutants, config after config."""
+"""Try handwritten mutants with each config."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ FAST_NAME = "mutants, the fast ones"
 
 
 def fast(wanted: Settings) -> RunResult:
-    """A few mutants, for make check. Whatever goes wrong is in the result."""
+    """Try the mutants that make check includes. Errors are part of the result."""
     watch = Stopwatch()
     try:
         chosen = [m for m in mutation_mutant.written(wanted.flavour) if m.fast]
@@ -48,7 +48,7 @@ def fast(wanted: Settings) -> RunResult:
 def try_mutants(
     tree: MutatedTree, mutants: Sequence[Mutant], configs: Sequence[str], report: Report
 ) -> None:
-    """Try mutants, config after config: what one has caught another need not always try."""
+    """Try mutants with each config that must catch them."""
     watch = Stopwatch()
     for config in configs:
         wanted = [m for m in mutants if report.wants(m, config)]
@@ -60,8 +60,10 @@ def try_mutants(
 def _try_config(
     builds: MutantBuilds, wanted: Sequence[Mutant], report: Report, watch: Stopwatch
 ) -> None:
-    """Look up what is known, and try the rest. Raises CommandError if even the original is not
-    green."""
+    """Look up known results and try the other mutants.
+
+    Raises CommandError if the suites fail without a mutant.
+    """
     expected = kernelrun.expectation(builds.wanted)
     known = {m.name: builds.known(m) for m in wanted}
     rest = [m for m in wanted if known[m.name] is None]
@@ -79,13 +81,13 @@ def _try_config(
             kept = replace(judge_outcome(outcome, expected, order), is_kept=True)
             report.add(mutant, builds.config, kept)
     countdown = Countdown(report, builds.config, "mutants", len(wanted), len(rest), watch)
-    # Those in the same file one after the other: less is built.
+    # Sort by file, so that fewer objects are rebuilt.
     rest.sort(key=lambda m: (len(m.files), m.files))
     builds.run(rest, lambda m, outcome: countdown.take(m, judge_outcome(outcome, expected, order)))
 
 
 def judge_outcome(outcome: Outcome, expected: judge.Expectation, order: Sequence[str]) -> Tried:
-    """What an outcome means. order: the cases as the original runs them."""
+    """The verdict on an outcome. order: the cases in the order in which the original runs them."""
     if outcome.fate in (Fate.UNVIABLE, Fate.NOT_BUILT):
         return Tried(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
     if outcome.fate is Fate.SAME:
