@@ -2,28 +2,31 @@
 /*
  * What adding and removing memory costs, in instructions and in pages.
  *
- * Each measurement is a line in the log of the case that makes it:
+ * Each measurement prints a line to the log of its case:
  *
  *   bench: kernel page=4096 section=134217728 struct_page=64 block=2097152
  *   bench: row call=memremap_pages of=device origin=device bytes=134217728
  *          own=1623040 insns=1623057 ns=1623056 ram=66 device=512 window=13
  *
- * call: the function that was called. of: on what: a whole "device", a "compound" one,
- * which consists of compound pages as large as a PMD block, or a "dimm",
- * or for vmemmap_populate() and vmemmap_free() alone the memmap of a "section",
- * "subsection" or "page"; "section_by_pages" avoids blocks, "page_by_table"
- * finds the page table there. origin: what the memmap lies in, "device" or
- * "ram". bytes: of memory, or of memmap for those alone. own: instructions of
- * the task that called; insns: of all tasks; ns: virtual time, which goes on
- * while nobody has anything to do. ram, device: pages spent by the call, free
- * pages of system RAM and those of the altmap. window: how many measurements
- * were begun before this one; an outside observer knows by that which it was.
+ * call: the function that was called.
+ * of: what it was called for. "device"; "compound", a device of compound pages
+ *     as large as a PMD block; "dimm"; or the memmap of a "section",
+ *     "subsection" or "page" for vmemmap_populate() and vmemmap_free() alone.
+ *     "section_by_pages" avoids blocks. For "page_by_table", the page table
+ *     exists before.
+ * origin: where the memmap lies, "device" or "ram".
+ * bytes: the size of the memory, or of the memmap if it is measured alone.
+ * own, insns: the instructions of the calling task, and of all tasks.
+ * ns: virtual time, which includes the time when the CPU is idle.
+ * ram, device: the pages of system RAM and of the altmap that the call uses.
+ * window: the number of measurements that began earlier. It identifies the
+ *     measurement in a trace from the outside.
  *
- * A measurement is made several times, and the cheapest is told: the others
- * have an interrupt in them, or do what is done once only.
+ * A measurement is repeated, and the lowest count is printed: the others
+ * include an interrupt or one-time work.
  *
- * In an emulator that counts instructions, all of this repeats exactly; see
- * Documentation/mm/vmemmap_cost.rst. Nothing here fails because a number is
+ * In an emulator that counts instructions, all counts repeat exactly: see
+ * Documentation/dev-tools/kunit/bench.rst. No case fails because a number is
  * large: tools/testing/kunit/altmap bench compares kernels.
  */
 #include <kunit/test.h>
