@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.world.fake import TOOLS
 
 # The layers, lowest first. Packages of one layer do not import each other.
-FLOORS = (
+LAYERS = (
     {"base"},
     {"request"},
     {"trees"},
@@ -23,9 +23,9 @@ HARNESS = TOOLS / "harness"
 LONGEST = 300
 
 
-def floor(room: str) -> int:
+def layer(package: str) -> int:
     """The number of a package's layer."""
-    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+    return next(number for number, names in enumerate(LAYERS) if package in names)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -36,24 +36,24 @@ def imports(path: Path) -> Iterator[str]:
             yield from (".".join([*words, alias.name]) for alias in node.names)
 
 
-class Rooms(unittest.TestCase):
+class Layers(unittest.TestCase):
     def test_each_package_has_a_layer_and_a_docstring(self) -> None:
         there = {path.parent.name for path in HARNESS.glob("*/*.py")}
-        self.assertEqual(set().union(*FLOORS), there)
-        for room in there:
-            with self.subTest(room):
-                text = (HARNESS / room / "__init__.py").read_text(encoding="utf-8")
+        self.assertEqual(set().union(*LAYERS), there)
+        for package in there:
+            with self.subTest(package):
+                text = (HARNESS / package / "__init__.py").read_text(encoding="utf-8")
                 self.assertRegex(text, r'(?s)^# SPDX-License-Identifier: GPL-2.0\n"""[^"]+\."""\n$')
 
     def test_a_package_imports_only_lower_layers(self) -> None:
         seen = 0
         for path in HARNESS.glob("*/*.py"):
-            room = path.parent.name
+            package = path.parent.name
             for name in imports(path):
                 other = name.split(".")[0]
                 seen += 1
-                with self.subTest(f"{room}/{path.name} imports {name}"):
-                    self.assertTrue(other == room != "commands" or floor(other) < floor(room))
+                with self.subTest(f"{package}/{path.name} imports {name}"):
+                    self.assertTrue(other == package != "commands" or layer(other) < layer(package))
         self.assertGreater(seen, 200)
 
     def test_no_file_is_long(self) -> None:
