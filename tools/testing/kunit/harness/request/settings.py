@@ -72,7 +72,7 @@ class Request:
     ksrc: Path | None = None
     jobs: int | None = None
     # The Debian suite that BASE names, if any.
-    suite: str = ""
+    debian_suite: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Request:
         sources=Path(os.path.abspath(environ.get("SOURCES") or "/usr/src")),
         ksrc=Path(os.path.abspath(ksrc)) if ksrc else None,
         jobs=int(jobs) if jobs else None,
-        suite=suite,
+        debian_suite=suite,
     )
 
 

@@ -52,9 +52,9 @@ def resolve(request: Request) -> Settings:
     Raises UsageError if the kernel has no such flavour, MissingToolError or SourceError.
     """
     base, archives = request.base, request.sources
-    if request.suite:
-        found = newest(request.suite, request.build)
-        base, archives = found.base, sources(request.suite, request.build, found)
+    if request.debian_suite:
+        found = newest(request.debian_suite, request.build)
+        base, archives = found.base, sources(request.debian_suite, request.build, found)
     flavour = request.flavour or default_flavour(request.ksrc, base)
     flavour = check_flavour(flavour, base)
     return Settings(**vars(replace(request, flavour=flavour, base=base, sources=archives)))

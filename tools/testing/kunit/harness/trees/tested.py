@@ -27,7 +27,7 @@ def revision(wanted: Settings, *packages: str) -> str:
     for path in files(REPO):
         digest.update(f"{path.relative_to(REPO)}\0".encode())
         digest.update(archive.digest(path).encode())
-    if wanted.suite:
+    if wanted.debian_suite:
         # The archive may not exist yet, but its directory names the package's version.
         digest.update(wanted.sources.name.encode())
     else:
@@ -37,7 +37,9 @@ def revision(wanted: Settings, *packages: str) -> str:
     words = f"{_commit()}files {digest.hexdigest()[:_DIGITS]}"
     if wanted.base == HOME_BASE:
         return words
-    return f"{words} with Linux {wanted.base}" + (f" of {wanted.suite}" if wanted.suite else "")
+    return f"{words} with Linux {wanted.base}" + (
+        f" of {wanted.debian_suite}" if wanted.debian_suite else ""
+    )
 
 
 def files(repo: Path) -> Iterator[Path]:

@@ -107,7 +107,7 @@ def requirements(settings: Settings) -> tuple[Requirement, ...]:
     """The packages that preparing a tree needs."""
     if settings.ksrc:
         return (GIT,)
-    if settings.suite:
+    if settings.debian_suite:
         return GIT, XZ
     otherwise = "" if settings.base == HOME_BASE else "or use BASE=sid, which installs nothing"
     package = source.package_of(settings.tarball)
@@ -144,8 +144,8 @@ def _stack(
         base = source.snapshot(git, settings.ksrc)
     else:
         check_flavour(settings.flavour, settings.base)
-        if settings.suite:
-            debian.fetch(settings.suite, settings.build, settings.tarball)
+        if settings.debian_suite:
+            debian.fetch(settings.debian_suite, settings.build, settings.tarball)
         base = linux_source.import_package(git, settings.tarball)
     version = source.numbers(git, base.commit)
     steps = read_steps(settings.flavour, git, with_tests, version)

@@ -117,7 +117,7 @@ class NoWork(unittest.TestCase):
 
     def test_reading_settings_does_no_work(self) -> None:
         request = settings.read({"BASE": "sid", "BUILD": str(self.build)})
-        self.assertEqual(("sid", "", ""), (request.suite, request.base, request.flavour))
+        self.assertEqual(("sid", "", ""), (request.debian_suite, request.base, request.flavour))
         self.assert_untouched()
 
 
