@@ -202,7 +202,7 @@ def _apt(argv: Sequence[str]) -> int:
     """Run apt-get with its output on stderr. Return its status."""
     say(f"$ {shlex.join(argv)}")
     with process.started(argv, stdin=None, stdout=sys.stderr) as child:
-        return child.wait()
+        return process.wait(child)
 
 
 def version(program: str) -> tuple[int, int]:

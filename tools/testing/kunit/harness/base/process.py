@@ -10,14 +10,14 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from harness.base import progress
+from harness.base.children import Children, signal_group
 from harness.base.console import Stopwatch, say_details, tail
 from harness.base.errors import (
     ROOM,
@@ -56,56 +56,6 @@ class CommandFailed(CommandError):
 
 class TimedOut(KunitError):
     """A program took too long and was ended."""
-
-
-class Abandoned(Exception):
-    """A thread tried to start a program after its pool was closed."""
-
-
-class Children:
-    """The programs that a group of threads has started.
-
-    Python delivers signals to the main thread only, so the main thread ends the programs of
-    other threads.
-    """
-
-    _local = threading.local()
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: set["subprocess.Popen[bytes]"] = set()
-        self._is_over = False
-
-    @staticmethod
-    def current() -> "Children | None":
-        """The group of the current thread, or None."""
-        found: Children | None = getattr(Children._local, "children", None)
-        return found
-
-    def adopt(self) -> None:
-        """Add the current thread to this group."""
-        Children._local.children = self
-
-    def start(self, start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
-        """Start a program. Raises Abandoned after end()."""
-        with self._lock:
-            if self._is_over:
-                raise Abandoned
-            child = start()
-            self._running.add(child)
-            return child
-
-    def forget(self, child: "subprocess.Popen[bytes]") -> None:
-        """Remove a program that its own thread is about to end."""
-        with self._lock:
-            self._running.discard(child)
-
-    def end(self) -> None:
-        """Send SIGTERM to all programs. Their threads wait for them."""
-        with self._lock:
-            self._is_over = True
-            for child in self._running:
-                _signal_group(child.pid, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -180,17 +130,12 @@ def end(child: "subprocess.Popen[bytes]", first_signal: int = signal.SIGTERM) ->
     """End a child and its process group, with SIGKILL if signals do not help."""
     if child.poll() is None:
         for signum in (first_signal, signal.SIGTERM):
-            _signal_group(child.pid, signum)
+            signal_group(child.pid, signum)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=GRACE)
                 break
-    _signal_group(child.pid, signal.SIGKILL)
+    signal_group(child.pid, signal.SIGKILL)
     child.wait()
-
-
-def _signal_group(pgid: int, signum: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pgid, signum)
 
 
 def run(
@@ -239,7 +184,7 @@ def hand_over(argv: Sequence[str], *, cwd: str, env: Mapping[str, str]) -> int:
     On Ctrl-C the program and its children receive SIGINT.
     """
     with started(argv, cwd=cwd, env=env, stdin=None, first_signal=signal.SIGINT) as child:
-        return child.wait()
+        return wait(child)
 
 
 def run_logged(
@@ -263,6 +208,13 @@ def run_logged(
             f"{shlex.join(argv)}: still running after {timeout:.0f} s",
             f"see {log}; if this machine was busy, try again",
         )
+    return status
+
+
+def wait(child: "subprocess.Popen[bytes]") -> int:
+    """Wait for a child to end. Return its status."""
+    status = _wait(child, None)
+    assert status is not None
     return status
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import TypeVar
 
-from harness.base.process import Children
+from harness.base.children import Children
 from harness.base.signals import signals_held
 
 T = TypeVar("T")

@@ -97,10 +97,10 @@ def _fast_import(git: Git, tarball: Path) -> None:
                 damage = str(error)
                 process.end(load, signal.SIGTERM)
             words = load.stderr.read().decode(errors="replace")
-            if not damage and load.wait() != 0:
+            if not damage and process.wait(load) != 0:
                 raise process.failure(importer, load.returncode, words)
         complaint = unpack.stderr.read().decode(errors="replace").strip()
-        if damage or unpack.wait() != 0:
+        if damage or process.wait(unpack) != 0:
             raise SourceError(
                 f"{tarball} is damaged",
                 f"reinstall it: apt-get install --reinstall {source.package_of(tarball)}",

@@ -161,7 +161,7 @@ def _copy_tree(git: Git, ksrc: Path, tree: str) -> None:
         ) as loader:
             assert loader.stderr
             words = loader.stderr.read().decode(errors="replace")
-            if loader.wait() != 0 or packer.wait() != 0:
+            if process.wait(loader) != 0 or process.wait(packer) != 0:
                 raise process.failure(load, loader.returncode or packer.returncode, words)
 
 

@@ -8,7 +8,7 @@ import time
 import unittest
 from collections.abc import Callable, Iterator
 
-from harness.base import process, tasks
+from harness.base import children, process, tasks
 from harness.base.errors import UsageError
 
 
@@ -31,7 +31,7 @@ class Pools(unittest.TestCase):
             time.sleep(0.2)
         self.assertLess(time.monotonic() - began, 60)
         for future in sleepers:
-            with self.assertRaises((process.CommandFailed, process.Abandoned)):
+            with self.assertRaises((process.CommandFailed, children.Abandoned)):
                 future.result()
 
     def test_no_process_starts_after_the_block(self) -> None:
@@ -43,7 +43,7 @@ class Pools(unittest.TestCase):
             future = pool.submit(late)
             while not future.running():
                 time.sleep(0.01)
-        with self.assertRaises(process.Abandoned):
+        with self.assertRaises(children.Abandoned):
             future.result()
 
     def test_results_come_in_order(self) -> None:
