@@ -27,7 +27,7 @@ def ensure_tools(wanted: Settings, *more: packages.Requirement) -> None:
 def description() -> str:
     """The CPUs, compiler and emulator, for a heading."""
     words = [f"{platform.machine()}, {os.cpu_count()} CPUs"]
-    for argv in (["aarch64-linux-gnu-gcc", "--version"], [packages.QEMU.proof, "--version"]):
+    for argv in ([defaults.cross_tool("gcc"), "--version"], [packages.QEMU.proof, "--version"]):
         words += first_line(argv)
     return "\n".join(words)
 
