@@ -19,7 +19,7 @@ from harness.kernel.kernel import Kernel
 from harness.kernel.qemu import MAX_CPU
 from harness.matrix import rows as matrix_rows
 from harness.request import settings
-from harness.request.settings import DATA, Settings, check_flavour
+from harness.request.settings import Settings, check_flavour
 from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian, tested, versions, worktree
 from harness.verdict import journal, judge, kernelrun, results
@@ -27,7 +27,7 @@ from harness.verdict.journal import Journal
 from harness.verdict.results import CaseResult, RunResult
 
 SUITE = "memmap_bench"
-EXPECTED = DATA / "expected/bench"
+EXPECTED = judge.EXPECTED / "bench"
 FRAGMENT = "bench"
 STOCK = "stock"
 FLAVOURS = "stock series fixed fast"

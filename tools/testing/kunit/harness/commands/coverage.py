@@ -109,8 +109,7 @@ def measure(wanted: Settings, selections: Sequence[Selection], out: Path, kept: 
 
 
 def choose(environ: Mapping[str, str]) -> list[Selection]:
-    """The selections that SCENARIOS and CONFIGS select. Raises UsageError."""
-
+    """The kernels and scenarios that SCENARIOS and CONFIGS select. Raises UsageError."""
     pages = environ.get("CONFIGS") or " ".join(PAGES)
     chosen = choice.choose(reader.load(), {**environ, "FLAVOURS": FLAVOUR, "CONFIGS": pages})
     return [replace(selection, fragments=FRAGMENTS) for selection in chosen]

@@ -9,12 +9,11 @@ from harness.base.errors import UsageError
 from harness.base.table import table
 from harness.coverage.gcov import Ran, Trace
 from harness.kernel.finding import Finding, Kind, Status
-from harness.request.settings import DATA
 from harness.trees.git import Git
-from harness.verdict import results
+from harness.verdict import judge, results
 from harness.verdict.results import CaseResult, RunResult
 
-REASONS = DATA / "expected/uncovered"
+REASONS = judge.EXPECTED / "uncovered"
 NAME = "what the series and the fixes touch"
 
 # The lines that patches add, with their text, by file.

@@ -27,7 +27,7 @@ FLAVOURS, PAGES = ("series",), ("4k", "64k")
 
 
 def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Selection]:
-    """The selections that SCENARIOS, FLAVOURS and CONFIGS select. Raises UsageError."""
+    """The kernels and scenarios that the variables select. Raises UsageError."""
     patterns = environ.get("SCENARIOS", "").split() or ALL
     names = dict.fromkeys(s.name for s in scenarios)
     for pattern in patterns:

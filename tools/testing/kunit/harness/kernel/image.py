@@ -48,12 +48,12 @@ def make_variables(line: CommandLine) -> list[str]:
     return [*found, *line.values("--make_options"), f"--jobs={jobs}"]
 
 
-def make_argv(line: CommandLine, build_dir: Path) -> list[str]:
-    """The make command that brings the image in build_dir up to date.
+def make_argv(line: CommandLine, build_dir: Path, goals: Sequence[str] = ("Image",)) -> list[str]:
+    """The make command that brings the goals in build_dir up to date.
 
     line is a command line of kunit.py with defaults.
     """
-    return ["make", f"O={build_dir.name}", *make_variables(line), "Image"]
+    return ["make", f"O={build_dir.name}", *make_variables(line), *goals]
 
 
 def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> list[str] | None:

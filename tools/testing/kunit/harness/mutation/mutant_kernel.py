@@ -150,10 +150,8 @@ class MutantKernel:
     def _log(self) -> Path:
         return self._kernel.log("make")
 
-    def _make(self, *objects: str) -> int:
-        build_dir = self._kernel.build_dir
-        argv = kernel_image.make_argv(self._line, build_dir)
-        argv = [*argv[:-1], *objects] if objects else argv
+    def _make(self, *goals: str) -> int:
+        argv = kernel_image.make_argv(self._line, self._kernel.build_dir, goals or ("Image",))
         env = kernel_image.build_env()
         return process.run_logged(
             argv, str(self._log), cwd=str(self._tree.path), env=env, timeout=_BUILD_TIME

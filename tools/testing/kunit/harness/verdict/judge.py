@@ -64,11 +64,6 @@ class Verdict:
         return any(finding.is_death for finding in self.findings)
 
     @property
-    def as_expected(self) -> int:
-        """The number of cases with the expected result."""
-        return sum(case.finding is None for case in self.cases)
-
-    @property
     def complaints(self) -> tuple[str, ...]:
         """What is unexpected: the findings about the run, then those about cases."""
         of_cases = (case.finding.text for case in self.cases if case.finding)
@@ -185,10 +180,10 @@ def read_expectation(
 
     "cases" lists all cases, the file named after the flavour those that fail. A line may end
     with the configs that it is for. "skips" has lines "suite.case config reason". A config
-    covers all configs with its fragments: 16k covers 16k-va36. The arguments of the kernel
-    and the CPU count as fragments: 4k-rodata=off, 64k-max. A skip may name a flavour instead of a config, or both,
-    as in stock-64k. Subdirectories have files for newer kernels: see versions.py. Raises
-    UsageError.
+    covers all configs with its fragments: 16k covers 16k-va36. The arguments of the kernel and
+    the CPU count as fragments: 4k-rodata=off, 64k-max. A skip may name a flavour instead of a
+    config, or both, as in stock-64k. Subdirectories have files for newer kernels: see
+    versions.py. Raises UsageError.
     """
 
     def find(name: str) -> Path:
