@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # "make" or "make help" lists the commands.
 
-# FLAVOUR, CONFIG and so on reach the program below through the environment,
-# whether given as "make tree FLAVOUR=stock" or as "FLAVOUR=stock make tree".
+# Variables reach altmap through the environment: "make tree FLAVOUR=stock" equals
+# "FLAVOUR=stock make tree".
 
-# Debian's packages install their modules for this one.
+# The Python that Debian's packages install their modules for.
 PYTHON ?= /usr/bin/python3
 TOOLS := tools/testing/kunit
 COMMANDS := run check revision tree matrix report mutants soak e2e coverage \
 	bench map arches lint export docs clean
 
-# The program refuses a variable that was typed here and that it does not know. It ignores
-# those that were given to a make above this one.
+# altmap refuses unknown variables on make's command line. It ignores those of a make that
+# called this one.
 ifeq ($(MAKELEVEL),0)
 export KUNIT_TYPED := $(strip $(foreach name,$(.VARIABLES),$(if \
 	$(filter command,$(firstword $(origin $(name)))),$(name))))
