@@ -72,7 +72,7 @@ def _parser(
     modules = {name: importlib.import_module(f"harness.commands.{name}") for name in wanted}
     parser = _Parser(
         "altmap",
-        description="Test the struct page memory of hot-added devices on arm64, and patches for it.",
+        description="Test where arm64 puts the struct pages of hot-added memory, and test patches.",
         epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

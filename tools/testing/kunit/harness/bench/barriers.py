@@ -114,8 +114,8 @@ def arguments(found: Iterable[Function], log: Path) -> str:
 class _Reader:
     """The state of reading a trace.
 
-    code has the counted instructions of the block last translated at an address. fresh tells
-    whether that translation is newer than the known block. blocks has the address and the
+    code has the counted instructions of the block last translated at an address. fresh is true
+    if that translation is newer than the known block. blocks has the address and the
     instructions of each block, by QEMU's own address of it.
     """
 

@@ -111,7 +111,7 @@ class Finding:
     """Something unexpected.
 
     text is for people only. log has the lines that show it. subject is the message of the
-    kernel or compiler, where it distinguishes findings of the same kind and place.
+    kernel or compiler if it distinguishes findings of the same kind and place.
     """
 
     kind: Kind

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest without the kernel's tool in between, for those who boot hundreds of them."""
+"""Boot a guest without the kernel's kunit.py, to save time if there are hundreds of boots."""
 
 import importlib.util
 import os
@@ -15,7 +15,7 @@ from typing import Any
 from harness.base import process
 from harness.base.console import Stopwatch
 
-# The model of a CPU with all features.
+# A CPU with all features.
 MAX_CPU = "max,pauth-impdef=on"
 
 _PACKAGE = "kunit_guest"
@@ -25,8 +25,10 @@ _AFTER_PANIC = 2.0
 
 @dataclass(frozen=True)
 class Ran:
-    """What a guest's console said, for how long, whether its time was over, and whether
-    is_enough() ended it."""
+    """A guest that ended: its console log and its duration.
+
+    is_late: it exceeded a time limit. is_stopped: is_enough() ended it.
+    """
 
     console: str
     seconds: float
@@ -37,9 +39,9 @@ class Ran:
 def argv(
     config: Path, image: Path, words: Sequence[str], cpu: str = "", cpus: int = 1
 ) -> list[str]:
-    """The call of QEMU for a file of qemu_configs/, as the kernel's tool makes it.
+    """The QEMU command line for a file in qemu_configs/, the same as that of kunit.py.
 
-    words are further ones for the kernel's command line; cpu is a model other than the usual.
+    words are added to the kernel's command line. cpu is a model other than the default.
     """
     wanted = parameters(config)
     line = " ".join([*words, "kunit.enable=1", "kunit_shutdown=reboot", wanted.kernel_command_line])
@@ -48,13 +50,13 @@ def argv(
     return [
         *(f"qemu-system-{wanted.qemu_arch}", "-nodefaults", "-m", "1024"),
         *("-kernel", str(image), "-append", line, "-no-reboot", "-nographic"),
-        # Of an option that is given twice, QEMU takes the last one.
+        # If an option is given twice, QEMU uses the last one.
         *("-serial", serial, *wanted.extra_qemu_params, "-smp", str(cpus), *more),
     ]
 
 
 def parameters(config: Path) -> Any:
-    """The parameters in a file of qemu_configs/. The class that it imports is the kernel's."""
+    """The parameters in a file of qemu_configs/, without the kernel's class that it imports."""
     for name in (_PACKAGE, f"{_PACKAGE}.qemu_configs"):
         sys.modules.setdefault(name, ModuleType(name)).__path__ = []
     kernels = ModuleType(f"{_PACKAGE}.qemu_config")
@@ -71,7 +73,7 @@ def output(child: "subprocess.Popen[bytes]", total: float, silence: float) -> It
     """Yield the output of a guest.
 
     The last part is empty if the guest runs for longer than total or prints nothing for silence
-    seconds. A guest that panicked may be too young to reboot, so its output ends soon.
+    seconds. After a panic, wait only briefly: early in the boot, a kernel cannot reboot.
     """
     assert child.stdout
     has_panicked = False
@@ -94,9 +96,9 @@ def output(child: "subprocess.Popen[bytes]", total: float, silence: float) -> It
 def boot(
     call: Sequence[str], timeout: float, silence: float, is_enough: Callable[[str], bool]
 ) -> Ran:
-    """Run a guest until it ends, its time is over, or is_enough() says so of a line.
+    """Run a guest until it ends, exceeds a limit, or is_enough() returns True for a line.
 
-    A guest that says nothing for silence seconds has hung, too.
+    The limits are timeout seconds in total, and silence seconds without output.
     """
     said, line, watch, is_late, is_stopped = b"", b"", Stopwatch(), False, False
     with process.started(

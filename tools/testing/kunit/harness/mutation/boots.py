@@ -55,7 +55,7 @@ class MutantBoots:
     """Boots the mutants of one kernel."""
 
     def __init__(self, kernel: MutantKernel, built: Built, is_ours: bool, out: Archive) -> None:
-        """is_ours: expected/ has the results without a mutant. Otherwise, a first boot shows them."""
+        """is_ours: expected/ has the results without a mutant. If not, a first boot shows them."""
         self._kernel = kernel
         self._built = built
         self._is_ours = is_ours

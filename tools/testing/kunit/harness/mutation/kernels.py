@@ -69,7 +69,7 @@ class MutantBuilds:
         self._basis = self._identity()
         self._base_image = ""
         self._guest_time, self._build_time = 0, 0.0
-        # The files that may differ from the last image: those of the previous mutant and of this one.
+        # The files that may differ from the last image: those of the last two mutants.
         self._stale: set[str] = set()
 
     def known(self, mutant: Mutant | None) -> Outcome | None:
@@ -155,7 +155,7 @@ class MutantBuilds:
         return (self._tree.source(), self.config, limit, *builds, *boots)
 
     def _build(self, mutant: Mutant, kernel: Kernel) -> Outcome | None:
-        """Build a mutant and copy its image for the boot. Returns an outcome if there is no boot."""
+        """Build a mutant and copy its image. Returns an outcome if it cannot be booted."""
         watch = Stopwatch()
         with self._tree.mutated(mutant) as complaint:
             if complaint:

@@ -64,7 +64,7 @@ def read_patches(directory: Path = PATCHES) -> list[Mutant]:
 
 
 def written(flavour: str) -> list[Mutant]:
-    """The handwritten mutants for a flavour; those of FLAVOUR if it has none."""
+    """The handwritten mutants of a flavour, or of FLAVOUR if it has none."""
     flavour = flavour if flavour in FLAVOURS else FLAVOUR
     return [mutant for mutant in read_patches() if mutant.flavour == flavour]
 
@@ -79,7 +79,7 @@ def _read_patch(path: Path) -> Mutant:
     if not subject or not diff.startswith(b"diff --git ") or "Breaks" not in fields:
         raise UsageError(
             f"{path} is not a mutant",
-            "write Subject:, a blank line, a description, Breaks: with rules, a line ---, a git diff",
+            "write Subject:, a blank line, a description, Breaks: with rules, ---, and a git diff",
         )
     if fields.get("Flavour", FLAVOUR) not in FLAVOURS:
         raise UsageError(

@@ -236,5 +236,5 @@ def partial_kconfig(text: str, unused: frozenset[str]) -> str:
 
 
 def listed_page(data: bytes) -> bytes:
-    """A page for the kernel, where an index lists it."""
+    """The page without ":orphan:", as the kernel has an index that lists it."""
     return data.replace(b":orphan:\n\n", b"", 1)

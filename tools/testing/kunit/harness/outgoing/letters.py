@@ -38,12 +38,12 @@ class Letter:
     alone: bool
     any_order: bool
     text: str
-    # How the names of its patches begin; all of the directory's, if there are none.
+    # The beginnings of the names of its patches. Empty: all patches of the directory.
     patches: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """What the series is called: its directory, and the tree that it is for."""
+        """The name of the series: its directory, and the tree that it is for."""
         return self.path.parent.name + self.path.name[len(NAME) :]
 
 
@@ -71,7 +71,7 @@ def read(path: Path) -> Letter:
 
 
 def require_all(letters: Sequence[Letter]) -> None:
-    """Raise PlanError unless each patch of a directory that has several letters is in one."""
+    """Raise PlanError unless each patch is in exactly one of its directory's letters."""
     for directory in {letter.path.parent for letter in letters if letter.patches}:
         begins = [b for a in letters if a.path.parent == directory for b in a.patches]
         for patch in layers.read_patches(directory):

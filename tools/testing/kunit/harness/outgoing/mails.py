@@ -171,13 +171,13 @@ class _Export:
             self._require_alone()
 
     def _require_alone(self) -> None:
-        """See that each patch was built, booted and judged alone as it is. Raises PlanError."""
+        """Check that each patch was tested alone as it is now. Raises PlanError."""
         directory = self._letter.path.parent
         missing = alone.not_seen(directory, self._wanted.base, self._letter.patches)
         if missing:
             raise PlanError(
-                f"{missing[0]} was not tried alone on {self._letter.base} of Linux "
-                f"{self._wanted.base}, and {self._letter.path} says that it was",
+                f"{self._letter.path} says that each patch was tested alone, but {missing[0]} "
+                f"was not, on {self._letter.base} of Linux {self._wanted.base}",
                 f"run: altmap revision {directory} --alone --onto {self._letter.base}",
             )
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Patches that are said to stand alone: what "altmap revision DIR --alone" has seen of them.
+"""The results of "altmap revision DIR --alone", which tests each patch by itself on its base.
 
-A directory of patches keeps that in its file "alone", a line for each patch: its file, a
-hash of its change, the base, and per config how many cases the patch turns green by itself.
+They are in the file "alone" of the directory. Each patch has a line: its file, a hash of its
+change, the base, and for each config the number of cases that it makes pass.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from harness.trees.stack import Patch
 NAME = "alone"
 _HEAD = """\
 # SPDX-License-Identifier: GPL-2.0
-# Written by "altmap revision {directory} --alone", when no patch did any harm alone on its base.
-# Patch, hash of its change, base, and how many cases it turns green there, by config.
+# Written by "altmap revision {directory} --alone", which found no fault in any patch.
+# Patch, hash of its change, base, and the number of cases that it makes pass, by config.
 """
 _DIGITS = 16
 
@@ -26,10 +26,10 @@ _Key = tuple[str, str, str]
 
 
 def write(directory: Path, green: Sequence[Mapping[str, int]], base: str) -> None:
-    """Note what was seen, in a directory that has a list of its patches.
+    """Record results, if the directory has a quilt series file.
 
-    green: for each of them, how many cases it turns green by itself, by config. What was
-    seen of the same patches with other configs stays.
+    green has the number of cases that each patch makes pass, by config. Results of the same
+    patches with other configs are kept.
     """
     if not (directory / "series").is_file():
         return
@@ -42,13 +42,13 @@ def write(directory: Path, green: Sequence[Mapping[str, int]], base: str) -> Non
         lines.append(" ".join([*key, *map(":".join, known.items())]) + "\n")
     head = _HEAD.format(directory=f"{directory.parent.name}/{directory.name}")
     (directory / NAME).write_text(head + "".join(lines), encoding="ascii")
-    say(f"noted in {directory / NAME}")
+    say(f"recorded the results in {directory / NAME}")
 
 
 def not_seen(directory: Path, base: str, only: tuple[str, ...] = ()) -> list[str]:
-    """The patches of a directory that were not tried alone on that base as they are now.
+    """The patches of a directory that have no result on a base as they are now.
 
-    If only says how names begin, of those patches.
+    only limits this to patches whose names begin with one of these strings.
     """
     seen = _read(directory)
     names = [p.path.name for p in layers.read_patches(directory) if _key(p, base) not in seen]
@@ -61,6 +61,6 @@ def _read(directory: Path) -> dict[_Key, list[str]]:
 
 
 def _key(patch: Patch, base: str) -> _Key:
-    # The message may change.
+    # The message of the patch may change.
     change = patch.data[patch.data.find(b"\ndiff --git ") :]
     return patch.path.name, hashlib.sha256(change).hexdigest()[:_DIGITS], base

@@ -99,8 +99,9 @@ class WorkTree:
         self._shared.set_refs({PREPARED + self._name: commit, MAKING + self._name: ""})
 
     def _forget(self) -> None:
-        """Let git forget a work tree that was here. git worktree prune keeps one that is half
-        made.
+        """Remove git's record of an earlier work tree at this path.
+
+        git worktree prune keeps the record of one that is incomplete.
         """
         for known in self._shared.git_dir.glob("worktrees/*/gitdir"):
             if Path(known.read_text(encoding="utf-8").strip()) == self.path.resolve() / ".git":

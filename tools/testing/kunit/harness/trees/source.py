@@ -62,7 +62,7 @@ class Base:
     commit: str
     # The tree is the user's and may already have hooks and suites.
     is_users: bool
-    # A hash over what it was made of, if that is known. Otherwise, the commit stands for itself.
+    # A hash over its steps, or "" if only the commit identifies it.
     key: str = ""
 
 

@@ -203,8 +203,8 @@ def read_arch_expectation(
     """The expected results of another architecture, which has no arm64 suites.
 
     The file named after the architecture lists the failing cases, with the flavours in which
-    they fail; cases.ARCH, if it exists, lists all cases. how: arguments of the kernel, which
-    follow a name, as in stock-disable_radix. Raises UsageError.
+    they fail. cases.ARCH, if it exists, lists all cases. how has kernel arguments. They count as
+    fragments: stock-disable_radix. Raises UsageError.
     """
 
     def find(name: str) -> Path:

@@ -51,7 +51,7 @@ class KernelRun:
 def expectation(wanted: Settings, arguments: str = "", cpu: str = "max") -> judge.Expectation:
     """The expected results of a flavour, from the files of expected/. Raises UsageError.
 
-    arguments and cpu: those that the kernel is booted with.
+    arguments and cpu are those of the boot.
     """
     version, how = versions.parse(wanted.base), arguments.split()
     if wanted.arch != "arm64":

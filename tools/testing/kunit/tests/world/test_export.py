@@ -173,13 +173,13 @@ class Mails(Exporting):
     def test_a_patch_that_was_not_tested_alone_is_not_exported(self) -> None:
         self.add_fixes()
         self.letter("fixes", "stock", "Order: any\n")
-        words = ("0001-a.patch was not tried alone on stock", "altmap revision", "--alone")
+        words = ("0001-a.patch", "altmap revision", "--alone")
         self.assert_error(self.program("export"), 2, *words)
         self.seen_alone()
         self.export()
         changed = self.repo / "patches/fixes/0002-b.patch"
         changed.write_text(changed.read_text().replace("int b;", "int c;"))
-        self.assert_error(self.program("export"), 2, "0002-b.patch was not tried alone on stock")
+        self.assert_error(self.program("export"), 2, "0002-b.patch")
 
     def test_a_directory_can_go_to_several_trees(self) -> None:
         self.add_fixes()
