@@ -3,7 +3,6 @@
 
 import os
 import shutil
-from collections.abc import Mapping
 
 from harness.base import packages
 from harness.kernel import options
@@ -13,9 +12,7 @@ from harness.request.settings import ARCH_CONFIGS, Settings, arch_kunitconfigs, 
 OWN_CONFIG_DIR = ".kunit-custom"
 
 
-def with_defaults(
-    line: CommandLine, settings: Settings, environ: Mapping[str, str] = os.environ
-) -> CommandLine:
+def with_defaults(line: CommandLine, settings: Settings) -> CommandLine:
     """Add the defaults to a command line. Raises UsageError if CONFIG is unknown."""
     if line.subcommand not in options.CONFIGURING:
         return line
@@ -24,7 +21,7 @@ def with_defaults(
         added["--arch"] = ["arm64"]
     own_config = line.has("--kunitconfig") or line.has("--alltests")
     if line.arch in ARCH_CONFIGS:
-        _arch_defaults(line, settings, environ, own_config, added)
+        _arch_defaults(line, settings, own_config, added)
     elif not own_config:
         added["--kunitconfig"] = ["mm/tests"]
     if settings.jobs and line.subcommand in options.COMPILING and not line.has("--jobs"):
@@ -36,11 +33,7 @@ def with_defaults(
 
 
 def _arch_defaults(
-    line: CommandLine,
-    settings: Settings,
-    environ: Mapping[str, str],
-    own_config: bool,
-    added: dict[str, list[str]],
+    line: CommandLine, settings: Settings, own_config: bool, added: dict[str, list[str]]
 ) -> None:
     """The defaults for an architecture in ARCH_CONFIGS. CONFIG applies to arm64 only."""
     config, fragments = line.arch, arch_kunitconfigs(line.arch)
@@ -56,10 +49,10 @@ def _arch_defaults(
         added["--build_dir"] = [OWN_CONFIG_DIR if own_config else f".kunit-{config}"]
     if not line.has("--qemu_config"):
         added["--qemu_config"] = [str(options.QEMU_CONFIGS / f"{line.arch}.py")]
-    prefix = cross_prefix(line, environ)
+    prefix = cross_prefix(line)
     if prefix and not line.has("--cross_compile"):
         added["--cross_compile"] = [prefix]
-    if not _names_compiler(line, environ):
+    if not _names_compiler(line):
         added["--make_options"] = ccache(line.last("--cross_compile", prefix))
 
 
@@ -68,10 +61,10 @@ def ccache(prefix: str) -> list[str]:
     return [f"CC=ccache {prefix}gcc", "HOSTCC=ccache gcc"] if shutil.which("ccache") else []
 
 
-def cross_prefix(line: CommandLine, environ: Mapping[str, str] = os.environ) -> str:
+def cross_prefix(line: CommandLine) -> str:
     """The prefix of the default compiler, or "" for the native one."""
-    if _names_toolchain(line, environ):
-        return environ.get("CROSS_COMPILE", "")
+    if _names_toolchain(line):
+        return os.environ.get("CROSS_COMPILE", "")
     if line.arch == "arm64":
         return "" if packages.host_is_arm64() else options.ARM64_PREFIX
     compiler = packages.other_compiler(line.arch)
@@ -83,23 +76,24 @@ def cross_tool(name: str) -> str:
     return cross_prefix(options.take_apart(["build"])) + name
 
 
-def needs_cross_package(line: CommandLine, environ: Mapping[str, str] = os.environ) -> bool:
+def needs_cross_package(line: CommandLine) -> bool:
     """Whether the build uses Debian's cross compiler for arm64."""
     return (
         line.arch == "arm64"
         and not packages.host_is_arm64()
-        and not _names_toolchain(line, environ)
+        and not _names_toolchain(line)
         and not line.has("--cross_compile")
     )
 
 
-def _names_toolchain(line: CommandLine, environ: Mapping[str, str]) -> bool:
-    given = line.make_variables
-    return any(environ.get(n) or n in given for n in ("LLVM", "CROSS_COMPILE"))
+def _names_toolchain(line: CommandLine) -> bool:
+    return _is_set(line, "LLVM", "CROSS_COMPILE")
 
 
-def _names_compiler(line: CommandLine, environ: Mapping[str, str]) -> bool:
-    given = line.make_variables
-    if "CROSS_COMPILE" in given:
-        return True
-    return any(environ.get(n) or n in given for n in ("LLVM", "CC", "HOSTCC"))
+def _names_compiler(line: CommandLine) -> bool:
+    return "CROSS_COMPILE" in line.make_variables or _is_set(line, "LLVM", "CC", "HOSTCC")
+
+
+def _is_set(line: CommandLine, *names: str) -> bool:
+    """Whether one of these variables is in the environment or among make's options."""
+    return any(os.environ.get(name) or name in line.make_variables for name in names)

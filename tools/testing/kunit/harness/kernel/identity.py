@@ -63,12 +63,12 @@ def of_build(
 
 
 def of_boot(
-    line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ, cpu: str = ""
+    line: CommandLine, tree: Path, environ: Mapping[str, str] = os.environ
 ) -> tuple[str, ...]:
-    """The QEMU, its arguments and its CPU for the boot of an arm64 image.
+    """The QEMU, its arguments and the host's CPU for the boot of an arm64 image.
 
-    See of_build() for line and tree. cpu is a QEMU model other than the default. Time limits
-    are left out: they matter only to guests that reach them. Raises OSError.
+    See of_build() for line and tree. Time limits are left out: they matter only to guests that
+    reach them. Raises OSError.
     """
     names = [w.argv[0] for w in line.words if w.option is None and w.argv[0] != line.subcommand]
     return (
@@ -77,7 +77,7 @@ def of_boot(
         *(f"suites: {name}" for name in names),
         *_variables(environ, _BOOT_ENV),
         f"QEMU: {program(packages.QEMU.proof, environ)}",
-        f"CPU: {cpu or _kvm()}",
+        f"CPU: {_kvm()}",
     )
 
 

@@ -21,6 +21,8 @@ FUNCTIONS = PATCHES / "functions"
 SUITES = PATCHES / "suites"
 # Every run takes the same sample.
 _SEED = "2026-11"
+# The lines of context in a diff.
+_CONTEXT = 2
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,20 @@ class Generated:
     function: str
 
 
-def read_functions(path: Path = FUNCTIONS) -> dict[tuple[str, str], tuple[str, ...]]:
+def read_functions() -> dict[tuple[str, str], tuple[str, ...]]:
     """The rules that each function serves, by file and function. Raises UsageError."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
-    for line in archive.read_list(path):
+    for line in archive.read_list(FUNCTIONS):
         words = line.split()
         if len(words) < 3:
-            raise UsageError(f"{path}: '{line}' lacks a rule", "write: file function rules")
+            raise UsageError(f"{FUNCTIONS}: '{line}' lacks a rule", "write: file function rules")
         found[words[0], words[1]] = tuple(words[2:])
     return found
 
 
-def read_suites(path: Path = SUITES) -> dict[str, list[str]]:
+def read_suites() -> dict[str, list[str]]:
     """The suites that check the rules of each letter."""
-    lines = map(str.split, archive.read_list(path))
+    lines = map(str.split, archive.read_list(SUITES))
     return {letter: names for letter, *names in lines}
 
 
@@ -145,14 +147,14 @@ def _title(source: str, change: Change) -> str:
     return f"{old}  =>  {'(dropped)' if new == ';' else new}"
 
 
-def _diff(path: str, source: str, change: Change, around: int = 2) -> bytes:
+def _diff(path: str, source: str, change: Change) -> bytes:
     start, end, text = _replacement(source, change)
     first = source.rfind("\n", 0, start) + 1
     last = source.find("\n", end)
     old = source[first:last].split("\n")
     new = (source[first:start] + text + source[end:last]).split("\n")
-    before = source[:first].split("\n")[-around - 1 : -1]
-    after = source[last + 1 :].split("\n")[:around]
+    before = source[:first].split("\n")[-_CONTEXT - 1 : -1]
+    after = source[last + 1 :].split("\n")[:_CONTEXT]
     number = source.count("\n", 0, first) + 1 - len(before)
     sizes = [len(before) + len(part) + len(after) for part in (old, new)]
     lines = [

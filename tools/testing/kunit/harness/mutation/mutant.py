@@ -102,13 +102,15 @@ def _read_patch(path: Path) -> Mutant:
     )
 
 
-def read_equivalent(path: Path = EQUIVALENT) -> dict[str, str]:
+def read_equivalent() -> dict[str, str]:
     """The patterns of equivalent generated mutants, with the reasons: "PATTERN reason"."""
     found: dict[str, str] = {}
-    for line in archive.read_list(path):
+    for line in archive.read_list(EQUIVALENT):
         name, _, reason = line.partition(" ")
         if not reason.strip():
-            raise UsageError(f"{path}: {name} has no reason", "write: name, a space, the reason")
+            raise UsageError(
+                f"{EQUIVALENT}: {name} has no reason", "write: name, a space, the reason"
+            )
         found[name] = reason.strip()
     return found
 

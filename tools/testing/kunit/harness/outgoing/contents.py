@@ -22,6 +22,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from harness.base.errors import KunitError
+from harness.request.settings import REPO
 from harness.trees import layers
 from harness.trees.git import Git
 from harness.trees.source import IDENTITY
@@ -115,12 +116,12 @@ def _require_whole(
     ):
         twice = sorted(item for item in set(sent) if sent.count(item) > 1)
         if twice:
-            raise _error(path, f"{_short(path, twice[0])} is in it twice", "remove one")
+            raise _error(path, f"{_short(twice[0])} is in it twice", "remove one")
         if set(sent) - there:
-            name = _short(path, sorted(set(sent) - there)[0])
+            name = _short(sorted(set(sent) - there)[0])
             raise _error(path, f"there is no {kind} {name}", "correct the name or remove it")
         if there - set(sent):
-            name = _short(path, sorted(there - set(sent))[0])
+            name = _short(sorted(there - set(sent))[0])
             raise _error(
                 path,
                 f"no patch has the {kind} {name}",
@@ -128,7 +129,7 @@ def _require_whole(
             )
 
 
-def _short(path: Path, name: Path) -> str:
+def _short(name: Path) -> str:
     return f"{name.parent.name}/{name.name}" if name.is_absolute() else str(name)
 
 
@@ -165,7 +166,7 @@ class Chain:
                     done.stderr,
                 )
         for path in change.files:
-            data = (self._overlay.root / path).read_bytes()
+            data = (REPO / path).read_bytes()
             if path.suffix == ".rst":
                 data = listed_page(data)
             self._store(path, data)
@@ -183,13 +184,13 @@ class Chain:
     def _store_partial(self, path: Path) -> None:
         there = self._present()
         sources = frozenset(p.name for p in there if p.parent == path.parent)
-        whole = (self._overlay.root / path).read_text()
+        whole = (REPO / path).read_text()
         part = partial_makefile(whole, sources)
         self._store(path, part.encode())
         kconfig = path.with_name("Kconfig")
         if kconfig in there:
             unused = symbols(whole) - symbols(part)
-            text = (self._overlay.root / kconfig).read_text()
+            text = (REPO / kconfig).read_text()
             self._store(kconfig, partial_kconfig(text, unused).encode())
 
     def _present(self) -> set[Path]:

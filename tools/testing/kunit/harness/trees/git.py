@@ -98,9 +98,9 @@ class Git:
         argv = ["apply", "--cached", "--whitespace=nowarn", *options]
         return self.run(*argv, data=patch, expect=(0, 1, 128))
 
-    def succeeds(self, *args: str, data: bytes | None = None) -> bool:
+    def succeeds(self, *args: str) -> bool:
         """Run a git command that answers yes (status 0) or no (status 1)."""
-        return self.run(*args, data=data, expect=(0, 1)).status == 0
+        return self.run(*args, expect=(0, 1)).status == 0
 
     @property
     def is_clean(self) -> bool:

@@ -51,14 +51,13 @@ class Overlay:
     """The commit that adds this repository's new files."""
 
     files: tuple[Path, ...]
-    root: Path = REPO
     identity: bytes = field(init=False)
     name = "the suites"
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(b"overlay")
         for path in self.files:
-            data = (self.root / path).read_bytes()
+            data = (REPO / path).read_bytes()
             digest.update(f"{path} {self.mode(path)} {len(data)}\n".encode() + data)
         object.__setattr__(self, "identity", digest.digest())
 
@@ -69,7 +68,7 @@ class Overlay:
 
     def mode(self, path: Path) -> str:
         """The git mode of a file."""
-        return "100755" if os.access(self.root / path, os.X_OK) else "100644"
+        return "100755" if os.access(REPO / path, os.X_OK) else "100644"
 
 
 Step = Patch | Overlay
@@ -159,7 +158,7 @@ class Stack:
             )
         if there:
             say(f"  the tree already has {len(there)} of the {len(overlay.files)} files")
-        paths = "".join(f"{overlay.root / path}\n" for path in wanted).encode()
+        paths = "".join(f"{REPO / path}\n" for path in wanted).encode()
         hashing = ["hash-object", "-w", "--no-filters", "--stdin-paths"]
         blobs = self._git.out(*hashing, data=paths).split()
         self._store({str(p): (overlay.mode(p), blob) for p, blob in zip(wanted, blobs)})

@@ -65,9 +65,9 @@ class Identity(unittest.TestCase):
         line = options.take_apart(given)
         return identity.of_build(line, self.top, {**self.environ, **env})
 
-    def boot(self, *words: str, cpu: str = "", **env: str) -> Lines:
+    def boot(self, *words: str, **env: str) -> Lines:
         line = options.take_apart(["run", "--qemu_config=arm64.py", *words])
-        return identity.of_boot(line, self.top, {**self.environ, **env}, cpu)
+        return identity.of_boot(line, self.top, {**self.environ, **env})
 
     def assert_read(self, name: str, is_read: bool, *words: str, **env: str) -> None:
         """Check whether a build depends on the version that a program prints and on its file."""
@@ -238,7 +238,6 @@ class Boots(Identity):
         self.assertEqual(before, self.boot())
         with rewritten(self.qemu, "another\n"):
             self.assertNotEqual(before, self.boot())
-        self.assertNotEqual(before, self.boot(cpu="cortex-a53"))
         self.assertNotEqual(before, self.boot(QEMU_MODULE_DIR="x"))
 
     def test_options(self) -> None:
