@@ -99,16 +99,16 @@ def _ensure_packages(line: CommandLine, wanted: Settings) -> None:
 def _call(line: CommandLine, tree: Path) -> int:
     """Run the tree's kunit.py. Return its status, or 125 for a failed build."""
     build = incremental.Build(line, tree)
-    if line.subcommand not in options.BUILDING or not build.is_ours():
+    if line.subcommand not in options.BUILDING or not build.is_supported():
         checkout.report_changes(tree)
         return _hand_over(line, tree)[0]
-    made = build.state()
-    if line.subcommand == "run" and build.bring_up_to_date(made):
+    inputs = build.inputs()
+    if line.subcommand == "run" and build.bring_up_to_date(inputs):
         return _hand_over(incremental.just_boot(line), tree)[0]
     build.forget()
     status, built = _hand_over(line, tree)
     if built and line.subcommand == "run":
-        build.remember(made)
+        build.remember(inputs)
     return status
 
 

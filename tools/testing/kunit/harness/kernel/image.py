@@ -13,8 +13,8 @@ from harness.request.variables import PRIVATE_VARIABLES
 
 IMAGE = "arch/arm64/boot/Image"
 
-# Make ccache use the compiler's list of included files. Otherwise it calls the preprocessor
-# first, which adds a fifth to the time of a build with an empty cache.
+# Let ccache use the compiler's list of included files. Otherwise it calls the preprocessor
+# first, which makes a build with an empty cache a fifth slower.
 CCACHE_ENV = {"CCACHE_DEPEND": "1"}
 
 # Fixed build information, unless the user sets it. The same code then gives the same image,
@@ -26,7 +26,7 @@ _VERSION_ENV = {
     "KBUILD_BUILD_HOST": "kunit",
 }
 
-# The top Makefile uses this variable to limit the objects that it checks.
+# The line of the top Makefile that lets single-goals limit the objects to check.
 GOALS = "need-builtin=1 need-modorder=1 $(single-goals)"
 
 # make checks for missing system calls each time, which takes as long as compiling a file.
@@ -60,8 +60,8 @@ def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> list[str]
     """The objects to rebuild if the content of these files in a tree changed.
 
     None means that make has to check everything: there was no complete build, or a file is part
-    of something other than linked objects. Checking only these objects saves most of the time
-    of a small build, as make does not visit other directories.
+    of something other than linked objects. Otherwise make visits only the directories of these
+    objects, which saves most of the time of a small build.
     """
     try:
         goals = GOALS.encode() in (tree / "Makefile").read_bytes()

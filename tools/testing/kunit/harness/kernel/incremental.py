@@ -2,8 +2,9 @@
 """Rebuild only the objects whose sources changed since the last run.
 
 The kernel's kunit.py configures and builds everything each time. After a run that booted a
-guest, this module records what the image was made of. The next run makes the objects of changed
-sources, and kunit.py only has to boot. If anything else changed, kunit.py does a full build.
+guest, this module records the inputs of the image. If only the content of sources changed since
+then, the next run makes their objects, and kunit.py only boots. Otherwise, kunit.py does a full
+build.
 """
 
 import json
@@ -27,11 +28,11 @@ _SOURCES = (".c", ".h", ".S", ".rst", ".txt")
 
 
 @dataclass(frozen=True)
-class Made:
-    """What an image was made of, or would be made of now.
+class Inputs:
+    """The inputs of an image, and the image itself.
 
-    commit is HEAD, edited lists the files that differ from it, and how is a hash
-    of everything else that the build depends on.
+    commit is HEAD, and edited lists the files that differ from it. config and image identify
+    these files. how is a hash of everything else that the build depends on.
     """
 
     commit: str
@@ -54,19 +55,20 @@ class Build:
         self._directory = tree / line.build_dir
         self._record = self._directory / RECORD
 
-    def is_ours(self) -> bool:
+    def is_supported(self) -> bool:
         """Whether this module supports it: arm64, with our own QEMU config."""
         configs = self._line.values("--qemu_config")
         known = self._line.arch == "arm64" and configs == [str(options.ARM64_QEMU_CONFIG)]
         return known and self._directory.parent == self._tree
 
-    def state(self) -> Made | None:
-        """What an image would be made of now, or None if that is unknown.
+    def inputs(self) -> Inputs | None:
+        """The present inputs, or None if a full build is needed.
 
         Prints a note about uncommitted changes.
         """
         commit, entries = self._git.status()
         checkout.report_changes(self._tree, any(not e.startswith("? ") for e in entries))
+        # "1" is a tracked file, and "M" is changed content. See git status --porcelain=v2.
         if any(not re.match("1 [.M]{2} ", entry) for entry in entries):
             return None
         edited = [entry.split(" ", 8)[-1] for entry in entries]
@@ -76,25 +78,25 @@ class Build:
             how = archive.key(*identity.of_build(self._line, self._tree, self._environ))
         except OSError:
             return None
-        return Made(commit, edited, how, self._config(), _identity(self._directory / IMAGE))
+        return Inputs(commit, edited, how, self._config(), _stamp(self._directory / IMAGE))
 
-    def remember(self, made: Made | None) -> None:
-        """Record that the image has just been made of this."""
-        if made is None or not (self._directory / IMAGE).exists():
+    def remember(self, inputs: Inputs | None) -> None:
+        """Record that the image has just been built from these inputs."""
+        if inputs is None or not (self._directory / IMAGE).exists():
             return
-        now = {"config": self._config(), "image": _identity(self._directory / IMAGE)}
-        archive.write_whole(self._record, json.dumps({**asdict(made), **now}))
+        now = {"config": self._config(), "image": _stamp(self._directory / IMAGE)}
+        archive.write_whole(self._record, json.dumps({**asdict(inputs), **now}))
 
     def forget(self) -> None:
-        """Forget the record before a build that may fail."""
+        """Remove the record, before a build that may fail."""
         self._record.unlink(missing_ok=True)
 
-    def is_up_to_date(self, now: Made | None) -> bool:
-        """Whether nothing changed since the image was made."""
+    def is_up_to_date(self, now: Inputs | None) -> bool:
+        """Whether nothing changed since the image was built."""
         return self._changes(now) == []
 
-    def bring_up_to_date(self, now: Made | None) -> bool:
-        """Make the objects of changed files. Return whether the image is up to date then."""
+    def bring_up_to_date(self, now: Inputs | None) -> bool:
+        """Make the objects of changed files. Return whether the image is up to date now."""
         changed = self._changes(now)
         if now is None or changed is None:
             return False
@@ -111,13 +113,13 @@ class Build:
         self.remember(now)
         return True
 
-    def _remembered(self) -> Made | None:
+    def _remembered(self) -> Inputs | None:
         try:
-            return Made(**json.loads(self._record.read_text(encoding="utf-8")))
+            return Inputs(**json.loads(self._record.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
-    def _changes(self, now: Made | None) -> list[str] | None:
+    def _changes(self, now: Inputs | None) -> list[str] | None:
         """The files that may differ from the image, or None if more than content changed."""
         then = self._remembered()
         if then is None or now is None:
@@ -138,12 +140,11 @@ class Build:
         log = self._directory / "kunit-make.log"
         argv = image.make_argv(self._line, self._directory)
         env = image.build_env()
-        done = image.make_objects(self._tree, argv, self._directory, log, env, None, objects)
-        warnings = [x for x in log.read_text(errors="replace").splitlines() if "warning: " in x]
-        if done == 0:
-            for warning in warnings:
-                say(warning)
-        return done == 0
+        status = image.make_objects(self._tree, argv, self._directory, log, env, None, objects)
+        for line in log.read_text(errors="replace").splitlines() if status == 0 else ():
+            if "warning: " in line:
+                say(line)
+        return status == 0
 
     def _config(self) -> str:
         try:
@@ -163,7 +164,7 @@ def just_boot(line: CommandLine) -> CommandLine:
     return CommandLine("exec", words)
 
 
-def _identity(path: Path) -> str:
+def _stamp(path: Path) -> str:
     try:
         return f"{path} {archive.stamp(path)}"
     except FileNotFoundError:

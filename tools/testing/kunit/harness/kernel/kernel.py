@@ -69,15 +69,15 @@ class Kernel:
         Raises process.TimedOut and the exceptions of require_healthy_machine().
         """
         known = incremental.Build(self._line("build"), self._tree)
-        if not known.is_ours():
+        if not known.is_supported():
             return self._made("build", Kind.BUILD, timeout)
-        made = known.state()
-        if known.is_up_to_date(made):
+        inputs = known.inputs()
+        if known.is_up_to_date(inputs):
             return None
         known.forget()
         failed = self._made("build", Kind.BUILD, timeout)
         if not failed:
-            known.remember(made)
+            known.remember(inputs)
         return failed
 
     def _made(self, what: str, kind: Kind, timeout: float, *more: str) -> Finding | None:

@@ -109,7 +109,7 @@ class CommandLine:
 
 
 def take_apart(argv: Sequence[str]) -> CommandLine:
-    """Parse a command line the way the kernel's tool does."""
+    """Parse a command line as the kernel's tool does."""
     subcommand = next((arg for arg in argv if not arg.startswith("-")), None)
     if subcommand not in SUBCOMMANDS:
         subcommand = None

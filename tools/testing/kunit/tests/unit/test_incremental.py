@@ -53,7 +53,7 @@ class Again(unittest.TestCase):
         self.write(f".kunit-4k/{image.IMAGE}", "image 1")
         keep_record(self.directory, "mm/rmap.o", "mm/rmap.c", [])
         build = self.build()
-        build.remember(build.state())
+        build.remember(build.inputs())
 
     def write(self, name: str, text: str) -> None:
         path = self.tree / name
@@ -87,7 +87,7 @@ class Again(unittest.TestCase):
 
     def is_up_to_date(self, *words: str) -> bool:
         build = self.build(*words)
-        return build.bring_up_to_date(build.state())
+        return build.bring_up_to_date(build.inputs())
 
     def test_nothing_has_changed(self) -> None:
         self.assertTrue(self.is_up_to_date())
@@ -96,7 +96,7 @@ class Again(unittest.TestCase):
     def test_an_image_is_up_to_date_only_if_nothing_has_changed(self) -> None:
         def is_known(*words: str) -> bool:
             build = self.build(*words)
-            return build.is_up_to_date(build.state())
+            return build.is_up_to_date(build.inputs())
 
         self.assertTrue(is_known())
         self.assertFalse(is_known("--kconfig_add=CONFIG_X=y"))
@@ -107,7 +107,7 @@ class Again(unittest.TestCase):
         self.write_and_commit("mm/rmap.c", "int committed;\n")
         self.assertFalse(is_known())
         build = self.build()
-        build.remember(build.state())
+        build.remember(build.inputs())
         self.assertTrue(is_known())
         self.write(f".kunit-4k/{image.IMAGE}", "another image")
         self.assertFalse(is_known())
@@ -204,10 +204,10 @@ class Again(unittest.TestCase):
         self.assertTrue(self.is_up_to_date())
 
     def test_builds_that_can_be_incremental(self) -> None:
-        self.assertTrue(self.build().is_ours())
-        self.assertFalse(self.build("--arch=riscv").is_ours())
-        self.assertFalse(self.build("--qemu_config=mine.py").is_ours())
-        self.assertFalse(self.build("--build_dir=/elsewhere").is_ours())
+        self.assertTrue(self.build().is_supported())
+        self.assertFalse(self.build("--arch=riscv").is_supported())
+        self.assertFalse(self.build("--qemu_config=mine.py").is_supported())
+        self.assertFalse(self.build("--build_dir=/elsewhere").is_supported())
 
 
 class JustBoot(unittest.TestCase):
