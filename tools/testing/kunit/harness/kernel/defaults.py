@@ -12,6 +12,11 @@ from harness.request.settings import ARCH_CONFIGS, Settings, arch_kunitconfigs, 
 OWN_CONFIG_DIR = ".kunit-custom"
 
 
+def command_line(settings: Settings, *args: str) -> CommandLine:
+    """The command line of kunit.py with these arguments and the defaults."""
+    return with_defaults(options.parse([*args, f"--arch={settings.arch}"]), settings)
+
+
 def with_defaults(line: CommandLine, settings: Settings) -> CommandLine:
     """Add the defaults to a command line. Raises UsageError if CONFIG is unknown."""
     if line.subcommand not in options.CONFIGURING:
@@ -73,7 +78,7 @@ def cross_prefix(line: CommandLine) -> str:
 
 def cross_tool(name: str) -> str:
     """A program of the default arm64 compiler, such as "nm"."""
-    return cross_prefix(options.take_apart(["build"])) + name
+    return cross_prefix(options.parse(["build"])) + name
 
 
 def needs_cross_package(line: CommandLine) -> bool:

@@ -41,7 +41,7 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     """Run the command line and return the exit status."""
     environ = COMMAND.given(environ)
     request = settings.read(environ)
-    line = options.take_apart(argv)
+    line = options.parse(argv)
     if line.wants_help:
         return _help(line, request)
     cwd = Path.cwd()

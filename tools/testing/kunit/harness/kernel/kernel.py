@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.base import process
 from harness.base.console import tail
 from harness.base.errors import CommandError, DiskSpaceError
-from harness.kernel import defaults, frontend, image, incremental, options
+from harness.kernel import defaults, frontend, image, incremental
 from harness.kernel.finding import Finding, Kind, Place, Stage
 from harness.kernel.options import CommandLine
 from harness.request.settings import CPU_VARIABLE, Settings
@@ -116,8 +116,7 @@ class Kernel:
 
     def _line(self, *args: str) -> CommandLine:
         more = [*self._options, *self._make_options]
-        given = options.take_apart([*args, f"--arch={self._wanted.arch}", *more])
-        return defaults.with_defaults(given, self._wanted)
+        return defaults.command_line(self._wanted, *args, *more)
 
     def _tool(self, log: Path, timeout: float, *args: str, cpu: str = "") -> int:
         argv = [sys.executable, str(self._tree / frontend.TOOL), *self._line(*args).argv()]

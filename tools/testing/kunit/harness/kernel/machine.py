@@ -14,7 +14,7 @@ from harness.trees import worktree
 
 def for_build(wanted: Settings) -> list[packages.Requirement]:
     """The packages for preparing a tree and building an arm64 kernel."""
-    cross = defaults.needs_cross_package(options.take_apart(["build"]))
+    cross = defaults.needs_cross_package(options.parse(["build"]))
     return [*worktree.requirements(wanted), *packages.for_build(cross)]
 
 

@@ -108,7 +108,7 @@ class CommandLine:
         return [part for word in self.words for part in word.argv]
 
 
-def take_apart(argv: Sequence[str]) -> CommandLine:
+def parse(argv: Sequence[str]) -> CommandLine:
     """Parse a command line as the kernel's tool does."""
     subcommand = next((arg for arg in argv if not arg.startswith("-")), None)
     if subcommand not in SUBCOMMANDS:

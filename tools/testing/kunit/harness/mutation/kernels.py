@@ -18,7 +18,6 @@ from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError
 from harness.kernel import defaults, identity
 from harness.kernel import image as kernel_image
-from harness.kernel import options
 from harness.kernel.image import IMAGE
 from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_machine
 from harness.mutation.mutant import Mutant
@@ -147,8 +146,7 @@ class MutantBuilds:
 
     def _identity(self) -> tuple[str, ...]:
         """Everything but the mutant that an outcome with this config depends on."""
-        given = options.take_apart(["run", *GUEST_ARGUMENTS])
-        line, tree = defaults.with_defaults(given, self.wanted), self._tree.path
+        line, tree = defaults.command_line(self.wanted, "run", *GUEST_ARGUMENTS), self._tree.path
         # The limit in seconds is measured and differs a little each time.
         limit = f"time limit: {GUEST_FACTOR} {GUEST_EXTRA}"
         builds, boots = identity.of_build(line, tree), identity.of_boot(line, tree)
@@ -186,7 +184,7 @@ class MutantBuilds:
         If changed is set, only these files can differ from the last image.
         """
         tree, build_dir = self._tree.path, self._kernel.build_dir
-        line = defaults.with_defaults(options.take_apart(["build", "--arch=arm64"]), self.wanted)
+        line = defaults.command_line(self.wanted, "build")
         argv = kernel_image.make_argv(line, build_dir)
         env = kernel_image.build_env()
         log = self._make_log

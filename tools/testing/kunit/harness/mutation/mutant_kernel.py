@@ -12,7 +12,7 @@ from harness.base.console import say
 from harness.base.errors import CommandError
 from harness.kernel import defaults, identity
 from harness.kernel import image as kernel_image
-from harness.kernel import options, qemu
+from harness.kernel import qemu
 from harness.kernel.image import IMAGE
 from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_machine
 from harness.matrix import rows
@@ -52,8 +52,8 @@ class MutantKernel:
         self._mutants = mutants
         self._kernel = Kernel(tree.path, self.wanted, tree.out, f"one-{config}")
         self._images = Archive(tree.out / "images")
-        given = options.take_apart(["run", *(f"--kernel_args={word}" for word in _WORDS)])
-        self._line = defaults.with_defaults(given, self.wanted)
+        words = (f"--kernel_args={word}" for word in _WORDS)
+        self._line = defaults.command_line(self.wanted, "run", *words)
 
     def basis(self) -> tuple[str, ...]:
         """Everything but the mutant that an outcome depends on."""

@@ -270,7 +270,7 @@ class Builds:
     def _key(self, what: str, git_tree: str, config: str, *more: str, boots: bool) -> str:
         wanted = replace(self._wanted, config=config)
         # All paths that are added to this line are absolute.
-        given = options.take_apart(["run", f"--arch={wanted.arch}"])
+        given = options.parse(["run", f"--arch={wanted.arch}"])
         line, root = defaults.with_defaults(given, wanted), Path("/")
         parts = identity.of_build(line, root) + (identity.of_boot(line, root) if boots else ())
         return archive.key(_FORM, what, git_tree, config, *parts, *more)

@@ -17,7 +17,7 @@ from typing import ContextManager, TypeVar
 
 from harness.base import archive, asjson, builddir, lock, signals
 from harness.base.console import say
-from harness.kernel import defaults, identity, options
+from harness.kernel import defaults, identity
 from harness.request.settings import REPO, Settings
 from harness.trees import tested
 from harness.verdict.results import RunResult
@@ -97,7 +97,7 @@ def key(command: str, wanted: Settings, given: Mapping[str, str], *programs: str
     given has the user's variables. programs are tools besides those for arm64. Raises
     OSError.
     """
-    line = defaults.with_defaults(options.take_apart(["run", "--arch=arm64"]), wanted)
+    line = defaults.command_line(wanted, "run")
     return archive.key(
         command,
         *(f"{name}={value}" for name, value in sorted(given.items()) if name not in _NO_CHOICE),

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.base import process
 from harness.base.console import tail
 from harness.base.errors import CommandError
-from harness.kernel import defaults, image, options
+from harness.kernel import defaults, image
 from harness.request.settings import Settings
 
 CHECKPATCH = "scripts/checkpatch.pl"
@@ -140,8 +140,7 @@ def new_warnings(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]
 
 def make_variables(wanted: Settings, *more: str) -> list[str]:
     """The arguments of make for kunit.py build with more options."""
-    line = options.take_apart(["build", f"--arch={wanted.arch}", *more])
-    return image.make_variables(defaults.with_defaults(line, wanted))
+    return image.make_variables(defaults.command_line(wanted, "build", *more))
 
 
 def _without_line(line: str) -> str:

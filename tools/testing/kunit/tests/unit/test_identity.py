@@ -62,11 +62,11 @@ class Identity(unittest.TestCase):
             "--qemu_config=arm64.py",
             *words,
         ]
-        line = options.take_apart(given)
+        line = options.parse(given)
         return identity.of_build(line, self.top, {**self.environ, **env})
 
     def boot(self, *words: str, **env: str) -> Lines:
-        line = options.take_apart(["run", "--qemu_config=arm64.py", *words])
+        line = options.parse(["run", "--qemu_config=arm64.py", *words])
         return identity.of_boot(line, self.top, {**self.environ, **env})
 
     def assert_read(self, name: str, is_read: bool, *words: str, **env: str) -> None:
@@ -89,7 +89,7 @@ class Programs(Identity):
             self.assert_read(name, False)
 
     def test_every_way_to_select_a_compiler(self) -> None:
-        native = options.take_apart(["run"])
+        native = options.parse(["run"])
         before = identity.of_build(native, self.top, self.environ)
         with touched(self.bin / "ld"):
             self.assertNotEqual(before, identity.of_build(native, self.top, self.environ))

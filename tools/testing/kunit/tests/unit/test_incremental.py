@@ -74,7 +74,7 @@ class Again(unittest.TestCase):
 
     def build(self, *words: str) -> incremental.Build:
         given = ["run", "--kunitconfig=mine.config", "--build_dir=.kunit-4k", OURS, *words]
-        return incremental.Build(options.take_apart(given), self.tree, self.environ)
+        return incremental.Build(options.parse(given), self.tree, self.environ)
 
     def make(self, *args: object) -> int:
         objects = args[-1]
@@ -214,7 +214,7 @@ class JustBoot(unittest.TestCase):
     """The command line that only boots the kernel, without a build."""
 
     def test_it(self) -> None:
-        line = options.take_apart(["run", "--jobs=2", "--timeout", "9", "--", "run"])
+        line = options.parse(["run", "--jobs=2", "--timeout", "9", "--", "run"])
         self.assertEqual(
             ["exec", "--timeout", "9", "--", "run"], incremental.just_boot(line).argv()
         )
