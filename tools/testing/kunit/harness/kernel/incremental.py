@@ -67,7 +67,8 @@ class Build:
         Prints a note about uncommitted changes.
         """
         commit, entries = self._git.status()
-        checkout.report_changes(self._tree, any(not e.startswith("? ") for e in entries))
+        if any(not entry.startswith("? ") for entry in entries):
+            checkout.note_changes(self._tree)
         # "1" is a tracked file, and "M" is changed content. See git status --porcelain=v2.
         if any(not re.match("1 [.M]{2} ", entry) for entry in entries):
             return None

@@ -17,12 +17,15 @@ MOVING = "refs/kunit/moving/"
 PREPARED = "refs/kunit/prepared/"
 
 
-def report_changes(path: Path, there_are: bool | None = None) -> None:
-    """Print a note if a tree has uncommitted changes. there_are is the answer, if known."""
-    if there_are is None:
-        there_are = not git.of_tree(path).is_clean
-    if there_are:
-        say(f"note: {path} has uncommitted changes; they are part of this run")
+def report_changes(path: Path) -> None:
+    """Print a note if a tree has uncommitted changes."""
+    if not git.of_tree(path).is_clean:
+        note_changes(path)
+
+
+def note_changes(path: Path) -> None:
+    """Print a note about a tree that has uncommitted changes."""
+    say(f"note: {path} has uncommitted changes; they are part of this run")
 
 
 def has_own_work(path: Path) -> bool:
