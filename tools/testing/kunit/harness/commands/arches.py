@@ -76,7 +76,7 @@ ARCHES = (
 COMMAND = Command(
     "make arches",
     OWN_TREES | {"ARCHES"},
-    "compile the series, patch by patch, for the other architectures",
+    "compile the series, patch by patch, for other architectures",
     "altmap arches x86_64 s390x",
     "ARCHES",
     own_trees="unset KSRC",

@@ -15,7 +15,7 @@ from harness.trees import checkout
 COMMAND = Command(
     "make clean",
     frozenset({"BUILD"}),
-    "remove what was built: trees, kernels, results",
+    "remove the build directory with all trees, kernels and results",
     "altmap clean --build /tmp/build",
 )
 

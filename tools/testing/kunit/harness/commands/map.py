@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make map: draw the memory that backs a memmap, without the series and with it."""
+"""make map: draw where a device's struct pages lie, without the series and with it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ _SAID = {"baseline": "without the series", "series": "with the series"}
 COMMAND = Command(
     "make map",
     KERNEL | {"FLAVOURS", "CONFIGS", "MAP"},
-    "draw the memory that backs a memmap, without the series and with it",
+    "draw where a device's struct pages lie, without the series and with it",
     'altmap map --configs "4k 64k" --map memmap.svg',
     helps={
         "FLAVOURS": f"the flavours to boot (default: {FLAVOURS})",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make soak: run random sequences of devices, each with a new seed."""
+"""make soak: add and remove devices in random order, each time with a new seed."""
 
 import random
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ GUEST_TIME = 3600
 COMMAND = Command(
     "make soak",
     KERNEL | {"FLAVOUR", "CONFIG", "SOAK_SECONDS"},
-    "run random sequences of devices with new seeds",
+    "add and remove devices in random order, with new seeds",
     "altmap soak --config 64k --seconds 600",
 )
 
