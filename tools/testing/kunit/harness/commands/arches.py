@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.base import builddir, packages, process
+from harness.base import builddir, packages
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError
 from harness.base.packages import Requirement
@@ -171,21 +171,18 @@ def build(wanted: Settings, tree: Path, arch: Arch, log: Path) -> tuple[tuple[st
     directory.mkdir(exist_ok=True)
     variables = [f"ARCH={arch.arch}", f"CROSS_COMPILE={arch.prefix}", *defaults.ccache(arch.prefix)]
     variables.append(f"--jobs={wanted.at_once}")
-    _configure(tree, directory, variables, arch, log)
-    return remarks.compile_objects(tree, directory, [*variables, "W=1"], arch.objects, log, TIME)
+    _configure(directory, variables, arch, log)
+    return remarks.compile_objects(directory, [*variables, "W=1"], arch.objects, log, TIME)
 
 
-def _configure(
-    tree: Path, directory: Path, variables: Sequence[str], arch: Arch, log: Path
-) -> None:
+def _configure(directory: Path, variables: Sequence[str], arch: Arch, log: Path) -> None:
     """Turn on the options of the fragment. Raises CommandError if one stays off."""
     wanted = arch.config.read_text(encoding="utf-8")
     kept = directory / "kunit.fragment"
     if kept.exists() and kept.read_text(encoding="utf-8") == wanted:
         return
-    argv = ["make", f"O={directory.name}", *variables, f"KCONFIG_ALLCONFIG={arch.config}"]
-    argv.append("allnoconfig")
-    if process.run_logged(argv, str(log), cwd=str(tree), env=image.build_env(), timeout=TIME):
+    words = [*variables, f"KCONFIG_ALLCONFIG={arch.config}", "allnoconfig"]
+    if image.make(directory, words, log, TIME) != 0:
         raise CommandError("make allnoconfig failed", f"see {log}")
     there = set((directory / ".config").read_text(encoding="utf-8").splitlines())
     lost = [x for x in wanted.splitlines() if x.startswith("CONFIG_") and x not in there]

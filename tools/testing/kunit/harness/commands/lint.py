@@ -214,9 +214,8 @@ def _compile(context: Context, name: str, what: str, *more: str) -> list[str]:
     if failed:
         raise CommandError(failed.text, "see the log", "\n".join(failed.log))
     variables = [*remarks.make_variables(context.wanted, *more), what]
-    said, _ = remarks.compile_objects(
-        context.tree, build_dir, variables, context.objects, kernel.log(what), COMPILE_TIME
-    )
+    log = kernel.log(what)
+    said, _ = remarks.compile_objects(build_dir, variables, context.objects, log, COMPILE_TIME)
     return [line for line in said if context.is_ours(line)]
 
 

@@ -48,12 +48,33 @@ def make_variables(line: CommandLine) -> list[str]:
     return [*found, *line.values("--make_options"), f"--jobs={jobs}"]
 
 
-def make_argv(line: CommandLine, build_dir: Path, goals: Sequence[str] = ("Image",)) -> list[str]:
-    """The make command that brings the goals in build_dir up to date.
+def make(build_dir: Path, words: Sequence[str], log: Path, timeout: float | None = None) -> int:
+    """Run make for a build directory in its tree. Return make's status.
 
-    line is a command line of kunit.py with defaults.
+    Raises process.TimedOut.
     """
-    return ["make", f"O={build_dir.name}", *make_variables(line), *goals]
+    argv, tree = ["make", f"O={build_dir.name}", *words], str(build_dir.parent)
+    return process.run_logged(argv, str(log), cwd=tree, env=build_env(), timeout=timeout)
+
+
+def make_image(
+    build_dir: Path,
+    line: CommandLine,
+    log: Path,
+    timeout: float | None = None,
+    objects: Sequence[str] = (),
+) -> int:
+    """Bring the image up to date. Return make's status.
+
+    line is a command line of kunit.py with defaults. If objects is set, make checks only these.
+    Raises process.TimedOut.
+    """
+    words = [*make_variables(line), "Image"]
+    if objects:
+        # The archive's list of members does not change. Touch it, so that make links again.
+        (build_dir / "built-in.a").touch()
+        words += [f"single-goals={shlex.join(objects)}", _NO_CHECKSYSCALLS]
+    return make(build_dir, words, log, timeout)
 
 
 def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> list[str] | None:
@@ -83,22 +104,3 @@ def objects_of(tree: Path, build_dir: Path, changed: Sequence[str]) -> list[str]
             return None
         found.add(str(made))
     return sorted(found)
-
-
-def make_objects(
-    tree: Path,
-    argv: Sequence[str],
-    build_dir: Path,
-    log: Path,
-    env: dict[str, str],
-    timeout: float | None,
-    objects: Sequence[str],
-) -> int:
-    """Make these objects and the image. Return make's status.
-
-    Raises process.TimedOut.
-    """
-    # The archive's list of members does not change. Touch it, so that make links again.
-    (build_dir / "built-in.a").touch()
-    narrow = [*argv, f"single-goals={shlex.join(objects)}", _NO_CHECKSYSCALLS]
-    return process.run_logged(narrow, str(log), cwd=str(tree), env=env, timeout=timeout)

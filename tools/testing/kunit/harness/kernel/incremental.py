@@ -139,9 +139,7 @@ class Build:
 
     def _make(self, objects: list[str]) -> bool:
         log = self._directory / "kunit-make.log"
-        argv = image.make_argv(self._line, self._directory)
-        env = image.build_env()
-        status = image.make_objects(self._tree, argv, self._directory, log, env, None, objects)
+        status = image.make_image(self._directory, self._line, log, objects=objects)
         for line in log.read_text(errors="replace").splitlines() if status == 0 else ():
             if "warning: " in line:
                 say(line)

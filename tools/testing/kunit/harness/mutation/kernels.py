@@ -185,15 +185,12 @@ class MutantBuilds:
         """
         tree, build_dir = self._tree.path, self._kernel.build_dir
         line = defaults.command_line(self.wanted, "build")
-        argv = kernel_image.make_argv(line, build_dir)
-        env = kernel_image.build_env()
-        log = self._make_log
         objects = kernel_image.objects_of(tree, build_dir, changed) if changed else None
-        if objects:
-            narrow = kernel_image.make_objects
-            if narrow(tree, argv, build_dir, log, env, timeout, objects) == 0:
-                return 0
-        return process.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
+        for chosen in (objects, ()) if objects else ((),):
+            status = kernel_image.make_image(build_dir, line, self._make_log, timeout, chosen)
+            if status == 0:
+                break
+        return status
 
     def _boot_kernel(self, slot: int) -> Kernel:
         """A kernel with only an image in its directory, which is enough for kunit.py exec."""

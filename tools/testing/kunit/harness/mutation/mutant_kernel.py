@@ -151,11 +151,8 @@ class MutantKernel:
         return self._kernel.log("make")
 
     def _make(self, *goals: str) -> int:
-        argv = kernel_image.make_argv(self._line, self._kernel.build_dir, goals or ("Image",))
-        env = kernel_image.build_env()
-        return process.run_logged(
-            argv, str(self._log), cwd=str(self._tree.path), env=env, timeout=_BUILD_TIME
-        )
+        words = [*kernel_image.make_variables(self._line), *(goals or ("Image",))]
+        return kernel_image.make(self._kernel.build_dir, words, self._log, _BUILD_TIME)
 
     def _compiled_in(self, path: str) -> set[int]:
         """The mutants that are in an object file. The compiler removes code that cannot run."""

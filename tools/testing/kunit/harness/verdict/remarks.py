@@ -91,16 +91,11 @@ def warnings(
     if config.exists() and not _same(config, beside / ".config"):
         shutil.copyfile(config, beside / ".config")
     variables = [*make_variables(wanted), "W=1"]
-    return compile_objects(tree, beside, variables, objects, log, timeout)[0]
+    return compile_objects(beside, variables, objects, log, timeout)[0]
 
 
 def compile_objects(
-    tree: Path,
-    build_dir: Path,
-    variables: Sequence[str],
-    objects: Sequence[str],
-    log: Path,
-    timeout: float,
+    build_dir: Path, variables: Sequence[str], objects: Sequence[str], log: Path, timeout: float
 ) -> tuple[tuple[str, ...], bool]:
     """Recompile objects in a configured build directory.
 
@@ -109,9 +104,7 @@ def compile_objects(
     """
     for name in objects:
         (build_dir / name).unlink(missing_ok=True)
-    argv = ["make", f"O={build_dir.name}", *variables, *objects]
-    env = image.build_env()
-    status = process.run_logged(argv, str(log), cwd=str(tree), env=env, timeout=timeout)
+    status = image.make(build_dir, [*variables, *objects], log, timeout)
     text = log.read_text(errors="replace")
     said = read_warnings(text)
     if status != 0 and not any("error: " in line for line in said):

@@ -26,7 +26,7 @@ class Again(unittest.TestCase):
         self.status = 0
         patches = ExitStack()
         self.addCleanup(patches.close)
-        patches.enter_context(mock.patch("harness.kernel.image.make_objects", self.make))
+        patches.enter_context(mock.patch("harness.kernel.image.make_image", self.make))
         patches.enter_context(mock.patch("harness.kernel.incremental.say"))
         self.start()
 
@@ -76,9 +76,7 @@ class Again(unittest.TestCase):
         given = ["run", "--kunitconfig=mine.config", "--build_dir=.kunit-4k", OURS, *words]
         return incremental.Build(options.parse(given), self.tree, self.environ)
 
-    def make(self, *args: object) -> int:
-        objects = args[-1]
-        assert isinstance(objects, list)
+    def make(self, *_: object, objects: Sequence[str]) -> int:
         self.made.append(objects)
         (self.directory / "kunit-make.log").write_text("CC mm/rmap.o\n")
         if self.status == 0:
@@ -127,7 +125,7 @@ class Again(unittest.TestCase):
         for known, failed, expected in choices:
             told.clear()
             build = mock.Mock()
-            build.is_ours.return_value, build.is_up_to_date.return_value = True, known
+            build.is_supported.return_value, build.is_up_to_date.return_value = True, known
             build.forget.side_effect = lambda: told.append("forget")
             build.remember.side_effect = lambda _: told.append("remember")
 
