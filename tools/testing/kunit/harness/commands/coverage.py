@@ -131,7 +131,7 @@ def run_suites(wanted: Settings, selection: Selection, out: Path) -> tuple[CaseR
     guest = Guest(kernel, rootfs.base(wanted), suites_scenario(), wanted.build / "e2e")
     with guest.memory() as memory:
         overlay = rootfs.overlay(SUITES_SCRIPT, ())
-        guest.boot(overlay, memory, log, lambda request, memory: "error: nobody answers")
+        guest.boot(overlay, memory, log, lambda _: "error: the host does not answer")
     expected = kernelrun.expectation(
         replace(wanted, flavour=selection.flavour, config=selection.page)
     )

@@ -72,7 +72,7 @@ class Memory:
 
 
 # Answers a request of the guest. None cuts its power.
-Answer = Callable[[str, Memory], str | None]
+Answer = Callable[[str], str | None]
 
 
 class Guest:
@@ -117,8 +117,7 @@ class Guest:
             with process.started(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
             ) as child:
-                watch = _Watch(child, console, memory, answer)
-                timed_out = not watch.until_end(self._scenario.seconds)
+                timed_out = _follow(child, console, self._scenario.seconds, answer)
         text = log.read_text(encoding="utf-8", errors="backslashreplace")
         said = complaints.read_text(errors="replace")
         if not text and said:
@@ -204,47 +203,30 @@ def _cpu() -> list[str]:
     return ["-cpu", qemu.MAX_CPU]
 
 
-class _Watch:
-    """Reads a guest's console while it runs."""
+def _follow(
+    child: "subprocess.Popen[bytes]", console: IO[str], seconds: float, answer: Answer
+) -> bool:
+    """Copy a guest's output to console and answer its requests, until it ends.
 
-    def __init__(
-        self, child: "subprocess.Popen[bytes]", console: IO[str], memory: Memory, answer: Answer
-    ) -> None:
-        self._child = child
-        self._console = console
-        self._memory = memory
-        self._answer = answer
-        self._line = b""
-
-    def until_end(self, seconds: float) -> bool:
-        """Read until the guest ends. Return False if it hangs.
-
-        It hangs if it prints nothing for this many seconds, or if it never ends.
-        """
-        for data in qemu.output(self._child, _IN_ALL * seconds, seconds):
-            if not data:
-                return False
-            if not self._take(data):
-                break
-        return True
-
-    def _take(self, data: bytes) -> bool:
-        """Store console output. Return False if the guest must be ended."""
-        text = data.replace(b"\r", b"")
-        self._console.write(text.decode("utf-8", "backslashreplace"))
-        self._console.flush()
-        *lines, self._line = (self._line + text).split(b"\n")
-        return all(self._help(line.decode(errors="replace")) for line in lines)
-
-    def _help(self, line: str) -> bool:
-        _, call, request = line.partition(CALL)
-        if not call:
+    Returns whether it hung: it printed nothing for this many seconds, or never ended.
+    """
+    assert child.stdin
+    line = b""
+    for data in qemu.output(child, _IN_ALL * seconds, seconds):
+        if not data:
             return True
-        said = self._answer(request, self._memory)
-        if said is None:
-            return False
-        assert self._child.stdin
-        with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.write(f"{said}\n".encode())
-            self._child.stdin.flush()
-        return True
+        text = data.replace(b"\r", b"")
+        console.write(text.decode("utf-8", "backslashreplace"))
+        console.flush()
+        *lines, line = (line + text).split(b"\n")
+        for one in lines:
+            _, call, request = one.decode(errors="replace").partition(CALL)
+            if not call:
+                continue
+            said = answer(request)
+            if said is None:
+                return False
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(f"{said}\n".encode())
+                child.stdin.flush()
+    return False

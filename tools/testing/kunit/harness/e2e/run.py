@@ -239,7 +239,7 @@ class ScenarioRun:
         script = e2e_scenario.script(self._scenario, cases, cut)
         overlay = rootfs.overlay(script, self._programs)
 
-        def answer(request: str, memory: Memory) -> str | None:
+        def answer(request: str) -> str | None:
             return host.answer(self._scenario, request, memory)
 
         return judge.read(self._guest.boot(overlay, memory, log, answer), cases)
