@@ -197,42 +197,26 @@ class Command:
             what = f"{self.name} tests this repository's own trees, not KSRC"
             raise UsageError(what, self.own_trees)
         typed = environ.get(TYPED, "").split()
-        for name in typed:
-            self._check_typed(name, environ.get(name, ""))
-        for name, value in environ.items():
-            if name not in typed:
-                self._check_found(name, value, environ)
+        for name in sorted(environ, key=lambda name: name not in typed):
+            if environ[name] and name not in self.reads and not is_of_build(name):
+                self._check(name, environ, name in typed)
         return {name: environ[name] for name in sorted(self.reads) if environ.get(name)}
 
-    def _check_typed(self, name: str, value: str) -> None:
-        if not value or name in self.reads or is_of_build(name):
-            return
-        meant = self._meant(name)
-        if meant:
-            raise self._mistake(name, meant, value)
-        what = f"does not take {name}" if name in _BY_NAME else f"has no variable {name}"
-        raise UsageError(
-            f"{self.name} {what}",
-            f"leave it out; {self.name} takes {', '.join(sorted(self.reads))}",
-        )
-
-    def _check_found(self, name: str, value: str, environ: Mapping[str, str]) -> None:
-        if not value or name in self.reads or is_of_build(name):
-            return
-        meant = self._meant(name)
-        # If the right variable is set too, this one is for something else.
-        if (
-            meant
-            and not environ.get(meant)
-            and re.fullmatch(_BY_NAME[meant].values or "(?!)", value)
-        ):
-            raise self._mistake(name, meant, value)
-
-    def _mistake(self, name: str, meant: str, value: str) -> UsageError:
-        return UsageError(
-            f"{self.name} takes {meant}, not {name}",
-            f'did you mean {meant}? as in {meant}="{value}"',
-        )
+    def _check(self, name: str, environ: Mapping[str, str], is_typed: bool) -> None:
+        """Raise UsageError if a variable that the command does not read must be a mistake."""
+        meant, value = self._meant(name), environ[name]
+        # If the right variable is set too, one in the environment is for something else.
+        if meant and (is_typed or not environ.get(meant) and _is_for(meant, value)):
+            raise UsageError(
+                f"{self.name} takes {meant}, not {name}",
+                f'did you mean {meant}? as in {meant}="{value}"',
+            )
+        if is_typed:
+            what = f"does not take {name}" if name in _BY_NAME else f"has no variable {name}"
+            raise UsageError(
+                f"{self.name} {what}",
+                f"leave it out; {self.name} takes {', '.join(sorted(self.reads))}",
+            )
 
     def _meant(self, name: str) -> str | None:
         """The variable of this command that the user probably meant, or None."""
@@ -253,6 +237,11 @@ def help_lines(names: Collection[str]) -> list[str]:
                 head + variable.help, 78, subsequent_indent=" " * 16, break_on_hyphens=False
             )
     return lines
+
+
+def _is_for(name: str, value: str) -> bool:
+    """Whether a value identifies the variable of this name."""
+    return re.fullmatch(_BY_NAME[name].values or "(?!)", value) is not None
 
 
 def _siblings(name: str) -> Iterator[str]:
