@@ -39,7 +39,7 @@ _ALL = "*"
 
 
 @dataclass(frozen=True)
-class Suite:
+class SuiteBoot:
     """A boot of a suite without a mutant: its duration, its cases in order, and the numbers of
     the mutants that it reaches (seen).
     """
@@ -63,7 +63,7 @@ class MutantBoots:
         self._kept = out
         self._basis = kernel.basis()
         self._of_rules = generated.read_suites()
-        self._suites: dict[tuple[Boot, str], Suite] = {}
+        self._suites: dict[tuple[Boot, str], SuiteBoot] = {}
         self._order: list[str] = []
         self._at_boot: frozenset[int] = frozenset()
         self._catches: dict[str, Counter[str]] = {}
@@ -79,8 +79,8 @@ class MutantBoots:
     def run(self, mutants: Sequence[Generated], done: Callable[[Generated, Tried], None]) -> None:
         """Try mutants. Call done with each result, in any order. Raises CommandError."""
         self._trace()
-        trials = (functools.partial(self._try, one) for one in mutants)
-        for one, tried in tasks.as_they_end(trials, self._kernel.wanted.at_once):
+        tries = (functools.partial(self._try, one) for one in mutants)
+        for one, tried in tasks.as_they_end(tries, self._kernel.wanted.at_once):
             self._keep(one, tried)
             done(one, tried)
 
@@ -114,13 +114,13 @@ class MutantBoots:
         known: dict[str, Any] = (self._kept.find(key) or {})["suites"]
         found = []
         for name, (seconds, cases, at_boot, later) in known.items():
-            found.append(Suite(boot, name, seconds, tuple(cases), frozenset(later)))
+            found.append(SuiteBoot(boot, name, seconds, tuple(cases), frozenset(later)))
             self._at_boot |= frozenset(at_boot)
         every = frozenset[int]().union(*(suite.seen for suite in found))
         times = [suite.seconds for suite in found]
         # All suites in one boot save the other boots, which take most of the shortest time.
         whole = sum(times) - 0.8 * min(times) * (len(times) - 1)
-        found.append(Suite(boot, _ALL, whole, (), every))
+        found.append(SuiteBoot(boot, _ALL, whole, (), every))
         self._suites |= {(boot, suite.name): suite for suite in found}
 
     def _expectation(self) -> Expectation:
@@ -158,7 +158,7 @@ class MutantBoots:
         skips = {name: why for name, why in self._expected.skips.items() if name in cases}
         return Expectation(cases, self._expected.failing & cases, skips)
 
-    def _concerned(self, one: Generated, number: int) -> list[Suite]:
+    def _suites_for(self, one: Generated, number: int) -> list[SuiteBoot]:
         """The suites to boot a mutant with, those that probably catch it first."""
         rules = {name for rule in one.mutant.breaks for name in self._of_rules.get(rule[0], ())}
         if not any(number in self._suites[boot, _ALL].seen for boot in BOOTS):
@@ -174,7 +174,7 @@ class MutantBoots:
             catches[name] += 9 * count
         for name in rules:
             catches[name] += 100
-        found: list[Suite] = []
+        found: list[SuiteBoot] = []
         for boot in BOOTS:
             there = [s for (at, _), s in self._suites.items() if at == boot and number in s.seen]
             there = [suite for suite in there if suite.name != _ALL]
@@ -188,7 +188,7 @@ class MutantBoots:
 
     def _try(self, one: Generated) -> tuple[Generated, Tried]:
         number = self._built.numbers[one.mutant.name]
-        suites = self._concerned(one, number)
+        suites = self._suites_for(one, number)
         if not suites:
             return one, Tried(Verdict.UNREACHED)
         seconds = 0.0

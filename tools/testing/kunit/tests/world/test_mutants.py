@@ -17,7 +17,7 @@ from harness.base.errors import UsageError
 from harness.kernel import qemu
 from harness.kernel.kernel import Kernel
 from harness.mutation import generated, mutant, outcomes, schemata, syntax, written_run
-from harness.mutation.boots import BOOTS, MutantBoots, Suite
+from harness.mutation.boots import BOOTS, MutantBoots, SuiteBoot
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
@@ -608,14 +608,14 @@ class Boots(unittest.TestCase):
 
         for late, verdict in ((20, Verdict.MISSED), (999, Verdict.TIMED_OUT)):
             boots = MutantBoots.__new__(MutantBoots)
-            suite = Suite(BOOTS[0], "*", 1.0, (), frozenset())
+            suite = SuiteBoot(BOOTS[0], "*", 1.0, (), frozenset())
             boots.__dict__.update(
                 _kernel=mock.Mock(),
                 _built=mock.Mock(numbers={one.mutant.name: 1}),
                 _expected=expectation_from(PASS),
                 _order=[],
                 _suites={(at, "*"): suite for at in BOOTS},
-                _concerned=lambda *_: [suite],
+                _suites_for=lambda *_: [suite],
             )
             times.clear()
             with mock.patch.object(qemu, "boot", run):
