@@ -15,12 +15,12 @@ from pathlib import Path
 from harness.base import archive, process, tasks
 from harness.base.archive import Archive
 from harness.base.console import Stopwatch, say
-from harness.base.errors import CommandError
 from harness.kernel import defaults, identity
 from harness.kernel import image as kernel_image
 from harness.kernel.image import IMAGE
 from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_machine
 from harness.mutation.mutant import Mutant
+from harness.mutation.outcomes import not_built
 from harness.mutation.tree import NAME, MutatedTree
 
 # The version of the records. It is part of each key.
@@ -86,25 +86,20 @@ class MutantBuilds:
         """
         say(f"{self.config}: building the original ...")
         failed = self._kernel.build()
-        if failed is None:
-            # Build as the mutants are built, then measure a build with nothing to do.
-            self._make(BUILD_LEAST)
-            watch = Stopwatch()
-            if self._make(BUILD_LEAST) == 0:
-                self._build_time = max(BUILD_LEAST, BUILD_FACTOR * watch.seconds)
-                self._base_image = archive.digest(self._kernel.build_dir / IMAGE)
-                say(f"{self.config}: booting the original ...")
-                kernel = self._boot_kernel(0)
-                shutil.copyfile(self._kernel.build_dir / IMAGE, kernel.build_dir / IMAGE)
-                outcome = boot(kernel, GUEST_EXTRA + 100)
-                self._guest_time = int(GUEST_FACTOR * outcome.seconds + GUEST_EXTRA)
-                self._save(None, outcome)
-                return outcome
-        raise CommandError(
-            f"the unmutated kernel cannot be built with {self.config}",
-            f"see {self._kernel.log('build')} and {self._make_log}",
-            "\n".join(failed.log if failed else ()),
-        )
+        # Build as the mutants are built, then measure a build with nothing to do.
+        if failed or self._make(BUILD_LEAST) != 0:
+            raise not_built(self.config, failed, self._kernel.log("build"), self._make_log)
+        watch = Stopwatch()
+        self._make(BUILD_LEAST)
+        self._build_time = max(BUILD_LEAST, BUILD_FACTOR * watch.seconds)
+        self._base_image = archive.digest(self._kernel.build_dir / IMAGE)
+        say(f"{self.config}: booting the original ...")
+        kernel = self._boot_kernel(0)
+        shutil.copyfile(self._kernel.build_dir / IMAGE, kernel.build_dir / IMAGE)
+        outcome = boot(kernel, GUEST_EXTRA + 100)
+        self._guest_time = int(GUEST_FACTOR * outcome.seconds + GUEST_EXTRA)
+        self._save(None, outcome)
+        return outcome
 
     def run(self, mutants: Sequence[Mutant], done: Callable[[Mutant, Outcome], None]) -> None:
         """Build and boot mutants. Call done with each outcome, in any order.

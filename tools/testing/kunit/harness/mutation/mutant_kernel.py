@@ -19,6 +19,7 @@ from harness.matrix import rows
 from harness.matrix.rows import Boot
 from harness.mutation import schemata
 from harness.mutation.generated import Generated
+from harness.mutation.outcomes import not_built
 from harness.mutation.schemata import SECTION, Mutated
 from harness.mutation.tree import MutatedTree
 
@@ -97,11 +98,7 @@ class MutantKernel:
     def _build(self, out: Path) -> dict[str, object]:
         failed = self._kernel.build()
         if failed:
-            raise CommandError(
-                f"the unmutated kernel cannot be built with {self.wanted.config}",
-                f"see {self._kernel.log('build')}",
-                "\n".join(failed.log),
-            )
+            raise not_built(self.wanted.config, failed, self._kernel.log("build"))
         left = {number: one for number, one in enumerate(self._mutants, 1)}
         paths = list(dict.fromkeys(one.path for one in self._mutants))
         with self._tree.restoring(paths):

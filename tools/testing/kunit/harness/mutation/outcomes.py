@@ -4,6 +4,7 @@
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.base.console import Stopwatch, say
 from harness.base.errors import CommandError
@@ -146,6 +147,15 @@ class Countdown:
         found = f"{mutant.name}: {tried.verdict.value}{by}"
         place = f"{self._config} {self._done}/{self._all}"
         self._watch.say(f"{place}, {minutes:.0f} min left: {found}")
+
+
+def not_built(config: str, failed: Finding | None, *logs: Path) -> CommandError:
+    """The error for an unmutated kernel that cannot be built."""
+    return CommandError(
+        f"the unmutated kernel cannot be built with {config}",
+        f"see {' and '.join(map(str, logs))}",
+        "\n".join(failed.log if failed else ()),
+    )
 
 
 def not_green(wanted: Settings, complaints: Sequence[str], suite: str = "") -> CommandError:
