@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A small world for the tests: a kernel of a dozen files, tools that obey, a clone.
+"""A small world for tests: a kernel of a dozen files, fake tools, and a clone.
 
-The front end runs in it as its users run it: as a program, with a PATH, in a
-session of its own.
+kunit.py and altmap run in it as for a user: as programs, with a PATH, in their own session.
 """
 
 import atexit
@@ -31,12 +30,12 @@ DATA = TOOLS / "tests/data"
 STAND_INS = TOOLS / "tests/stand_ins"
 PERL = shutil.which("perl") or "perl"
 
-# In seconds. A busy machine may need long for what takes a second elsewhere.
+# In seconds. On a busy machine, a second of work can take much longer.
 PATIENCE = 180
 
 # Real programs that the fake PATH leads to.
 _REAL_TOOLS = ("git", "xz", "sh", "sleep", "env", "touch", "cat", "make", "tar")
-# Programs that only have to be there.
+# Programs that only have to exist.
 _IDLE_TOOLS = (
     "gcc",
     "flex",
@@ -57,7 +56,7 @@ _IDLE_TOOLS = (
 
 NO_ENV: Mapping[str, str] = {}
 
-# Stands for Python. It is asked to draw a picture, or to start the kernel's kunit.py.
+# A fake Python. It draws a fixed picture, and runs the fake kunit.py with Perl.
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg"/>'
 _PYTHON = f"""\
 case $1 in
@@ -112,19 +111,18 @@ def patch(path: str, stem: str, number: int, new: str, subject: str = "") -> str
 
 
 def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoReturn:
-    """Go on as that program, in a process that was forked from the tests.
+    """Become that program, in a process that was forked from the tests.
 
-    That is what starting it does, without the time that a new interpreter takes to import
-    things. All worlds of this process are at the same place, so that the modules of one
-    are those of all.
+    This saves the time in which a new interpreter imports modules. All worlds of this process
+    are at the same path, so they share the modules.
     """
     status = 1
     try:
         # Popen() waits until its pipe to us is closed.
         os.closerange(3, 1024)
-        # A shell's background job ignores SIGINT, and so would its children.
+        # A background job of a shell ignores SIGINT, and its children inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # As in each new interpreter.
+        # A new interpreter does this, too.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         os.environ.clear()
         os.environ.update(env)
@@ -147,12 +145,12 @@ def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoRetu
         os._exit(status)
 
 
-# The modules of the programs, as a world has them.
+# The modules of the programs, imported from a world.
 _MODULES: dict[str, ModuleType] = {}
 
 
 def _modules_below(directory: Path) -> dict[str, ModuleType]:
-    """The modules that were imported from there."""
+    """The modules that were imported from a directory."""
     return {
         name: module
         for name, module in sys.modules.items()
@@ -161,7 +159,7 @@ def _modules_below(directory: Path) -> dict[str, ModuleType]:
 
 
 def _import_all(directory: Path) -> None:
-    """Fill _MODULES from the tools of a world; the tests keep those that they have."""
+    """Fill _MODULES from the tools of a world. The tests keep their own modules."""
     ours = _modules_below(TOOLS)
     for name in ours:
         del sys.modules[name]
@@ -180,24 +178,24 @@ def _import_all(directory: Path) -> None:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a program left behind."""
+    """The status and output of a program that ended."""
 
     status: int
     stdout: str
     stderr: str
 
 
-# Where the world of each test is, in turn: what is prepared in one can then be copied.
-# Thousands of small files are made and removed, so it is in memory where that can be.
+# The path of the world of each test. As it is always the same, prepared trees can be copied.
+# A world has thousands of small files, so it is in memory if possible.
 _MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 _PLACE = Path(_MEMORY or tempfile.gettempdir()) / f"kunit-test-{os.getpid()}"
-# Where harness is while no world has it.
+# The place of the directory harness while no world uses it.
 _HARNESS = _PLACE.with_name(f"kunit-harness-{os.getpid()}")
 _PREPARED_FLAVOURS = ("series", "baseline", "stock", "fixed")
 
 
 class World(unittest.TestCase):
-    """A temporary directory with a clone of ours, a kernel package and a PATH.
+    """A temporary directory with a clone of this repository, a kernel package and a PATH.
 
     kernel, kernel_tool: what is in the package, and which of the stand-ins is its kunit.py.
     is_prepared: whether the trees of the usual flavours are there from the beginning.
@@ -229,16 +227,16 @@ class World(unittest.TestCase):
         what = json.dumps([self.is_prepared, self.kernel_tool, dict(self.kernel)])
         if what not in World._templates:
             World._templates[what] = self._make_template()
-        # Much faster than shutil.copytree(), and each test does it.
+        # Much faster than shutil.copytree().
         subprocess.run(["cp", "-a", World._templates[what], self.top], check=True)
-        # No test changes it, and it is most of a world.
+        # No test changes it, so move it instead of copying it.
         _HARNESS.rename(harness)
         self.addCleanup(harness.rename, _HARNESS)
 
-    # --- making ---
+    # --- Set up ---
 
     def _make_template(self) -> Path:
-        """A world as each test finds it, made where it will be copied to."""
+        """Make the world that each test starts with. Return the path of the copy."""
         self.top.mkdir()
         self._make_path()
         self._make_clone()
@@ -252,7 +250,7 @@ class World(unittest.TestCase):
         for flavour in _PREPARED_FLAVOURS if self.is_prepared else ():
             self.make_tree(FLAVOUR=flavour)
         for repository in self.build.glob("linux-*/git"):
-            # One file for all objects is copied faster.
+            # A single pack is faster to copy.
             self.git(repository, "repack", "-adq")
         template = Path(tempfile.mkdtemp(prefix="kunit-template-", dir=_MEMORY))
         atexit.register(shutil.rmtree, template, ignore_errors=True)
@@ -273,7 +271,7 @@ class World(unittest.TestCase):
         ):
             shutil.copy(STAND_INS / stand_in, self.bin / name)
         self.tool("python3", _PYTHON.format(draw=f"echo '{PICTURE}'"))
-        # Says that two host tests passed.
+        # Reports that two host tests passed.
         self.tool(
             "pytest-3",
             "for a; do case $a in --junitxml=*) echo \"<s><testcase classname='T' name='a'/>"
@@ -288,7 +286,7 @@ class World(unittest.TestCase):
         path.chmod(0o755)
 
     def hanging(self, name: str, when: str, first: str = "true") -> None:
-        """Let a tool hang when the shell pattern when is in its arguments."""
+        """Make a tool hang if its arguments match the shell pattern when."""
         real = os.path.realpath(self.bin / name)
         self.tool(
             name,
@@ -301,7 +299,7 @@ class World(unittest.TestCase):
         self.tool("python3", _PYTHON.format(draw=f'exec {sys.executable} "$@"'))
 
     def healthy(self, name: str) -> None:
-        """Put the real tool back."""
+        """Restore the real tool."""
         (self.bin / name).unlink()
         real = shutil.which(name)
         assert real
@@ -348,7 +346,7 @@ class World(unittest.TestCase):
         return full
 
     def _tools(self) -> dict[str, str]:
-        """What builds and boots a kernel, in its tree."""
+        """The fake tools that build and boot a kernel, in its tree."""
         return {
             "tools/testing/kunit/kunit.py": (STAND_INS / self.kernel_tool).read_text(),
             "tools/testing/kunit/image": (STAND_INS / "image").read_text(),
@@ -381,26 +379,26 @@ class World(unittest.TestCase):
             (tree / path).write_text(text)
         return tree
 
-    # --- running ---
+    # --- Run programs ---
 
     def front_end(self, *args: str, cwd: Path | None = None, **env: str) -> Ran:
         """Run kunit.py with these arguments."""
         return self.finish(self.start("kunit.py", *args, cwd=cwd, env=env))
 
     def make_tree(self, **env: str) -> Path:
-        """Run make tree, which must succeed; return the path that it prints."""
+        """Run make tree, which must succeed. Return the path that it prints."""
         ran = self.finish(self.start("tree", env=env))
         self.assertEqual(0, ran.status, ran.stderr)
         return Path(ran.stdout.splitlines()[-1])
 
     def program(self, name: str, *args: str, **env: str) -> Ran:
-        """Run a program of ours to its end; it may not print a traceback."""
+        """Run kunit.py or a command of altmap. It must not print a traceback."""
         return self.finish(self.start(name, *args, env=env))
 
     def start(
         self, name: str, *args: str, cwd: Path | None = None, env: Mapping[str, str] = NO_ENV
     ) -> "subprocess.Popen[str]":
-        """Start kunit.py, or a command of altmap, as a shell does: in a process group of its own."""
+        """Start kunit.py or a command of altmap in its own process group, as a shell does."""
         tools = self.repo / "tools/testing/kunit"
         script, args = (
             (tools / name, args) if name == "kunit.py" else (tools / "altmap", (name, *args))
@@ -428,13 +426,13 @@ class World(unittest.TestCase):
                 pipe.close()
 
     def finish(self, child: "subprocess.Popen[str]") -> Ran:
-        """Wait for a program of ours."""
+        """Wait for a program from start()."""
         stdout, stderr = child.communicate(timeout=PATIENCE)
         self.assertNotIn("Traceback", stderr)
         return Ran(child.returncode, stdout, stderr)
 
     def wait_for_hang(self, child: "subprocess.Popen[str]") -> list[int]:
-        """Wait until the tool that shall hang does; return the processes to watch."""
+        """Wait until a tool from hanging() hangs. Return its processes."""
         end = time.monotonic() + PATIENCE
         while not self.mark.exists():
             if child.poll() is not None or time.monotonic() > end:
@@ -443,38 +441,38 @@ class World(unittest.TestCase):
         return [int(pid) for pid in self.mark.read_text().split()]
 
     def interrupt(self, child: "subprocess.Popen[str]", signum: int = signal.SIGINT) -> Ran:
-        """Do to a program of ours what Ctrl-C on its terminal does."""
+        """Interrupt a program as Ctrl-C does."""
         os.killpg(child.pid, signum)
         return self.finish(child)
 
     def assert_gone(self, pids: list[int]) -> None:
-        """No process of these may be left, but for zombies that nobody has fetched yet.
+        """Check that none of these processes runs. Zombies do not count.
 
-        The kernel needs a moment to end one that was killed.
+        The kernel may take a moment to end a process that was killed.
         """
         end = time.monotonic() + 10
         while (left := [pid for pid in pids if _is_running(pid)]) and time.monotonic() < end:
             time.sleep(0.05)
         self.assertEqual([], left, "left running")
 
-    # --- looking ---
+    # --- Check ---
 
     def recorded(self) -> dict[str, Any]:
-        """What the kernel's tool was given."""
+        """The arguments, directory and environment of the fake kunit.py."""
         count, *words = self.record.read_text().split("\0")
         cwd = int(count)
         env = words[cwd + 1 :]
         return {"argv": words[:cwd], "cwd": words[cwd], "env": dict(zip(env[::2], env[1::2]))}
 
     def git(self, tree: Path, *args: str) -> str:
-        """Ask git about a tree, as its user would."""
+        """Run git in a tree, as a user does."""
         done = subprocess.run(
             ["git", *args], cwd=tree, env=self.env, check=True, capture_output=True, text=True
         )
         return done.stdout.strip()
 
     def assert_error(self, ran: Ran, status: int, *words: str) -> None:
-        """One clear error, with a next step."""
+        """Check the status, and that there is an error message with a next step and these words."""
         self.assertEqual(status, ran.status, ran.stderr)
         self.assertIn("error: ", ran.stderr)
         self.assertIn("\nnext: ", ran.stderr)
@@ -483,7 +481,7 @@ class World(unittest.TestCase):
 
 
 def _is_running(pid: int) -> bool:
-    """Whether there is such a process, and it is no zombie."""
+    """Whether a process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
