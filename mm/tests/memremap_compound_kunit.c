@@ -57,8 +57,9 @@ union model {
  * struct piece - a part of the device that memremap_pages() is asked for
  * @pfn: its first page frame
  * @nr: how many page frames it has
- * @offset: how many of them, at its start, are the driver's own (one) or for its
- *	memmap (the others); if 0, there is no altmap
+ * @offset: how many of them, at its start, are the driver's own or for its memmap;
+ *	if 0, there is no altmap
+ * @free: how many of these are for its memmap; if 0, all but one
  * @order: of its compound pages
  * @present: it was added
  * @pgmap: what it was added with
@@ -67,6 +68,7 @@ struct piece {
 	unsigned long pfn;
 	unsigned long nr;
 	unsigned long offset;
+	unsigned long free;
 	unsigned int order;
 	bool present;
 	struct dev_pagemap pgmap;
@@ -90,11 +92,12 @@ struct compound_test {
 
 static int piece_add(struct piece *piece)
 {
+	unsigned long free = piece->free ?: piece->offset - 1;
 	struct vmem_altmap altmap = {
 		.base_pfn = piece->pfn,
 		.end_pfn = piece->pfn + piece->nr - 1,
-		.reserve = 1,
-		.free = piece->offset - 1,
+		.reserve = piece->offset - free,
+		.free = free,
 	};
 	void *addr;
 
@@ -272,20 +275,25 @@ static const struct {
 
 KUNIT_ARRAY_PARAM_DESC(memory, memory_params, name);
 
+/* Enough for the memmap of whole sections, with a block of it aligned. */
+static unsigned long altmap_pages(unsigned long nr)
+{
+	return 2 * nr * sizeof(struct page) / PAGE_SIZE;
+}
+
 /* E2, E6: as single pages, and with each order of a compound page up to a section. */
 static void memremap_pages_initialises_compound_pages(struct kunit *test)
 {
 	const typeof(memory_params[0]) *param = test->param_value;
 	struct compound_test *compound = test->priv;
 	struct piece *piece = &compound->piece;
-	/* A block of the memmap may have to be aligned: that is enough for it. */
-	unsigned long enough = 2 * 2 * PAGES_PER_SECTION * sizeof(struct page) / PAGE_SIZE;
 	int err = 0;
 
 	piece->pfn = compound->dev->pfn;
 	piece->nr = 2 * PAGES_PER_SECTION;
 	for (piece->order = 0; piece->order <= LARGEST(PFN_SECTION_SHIFT); piece->order++) {
-		piece->offset = param->has_altmap ? ALIGN(enough, 1UL << piece->order) : 0;
+		piece->offset = !param->has_altmap ? 0 :
+				ALIGN(altmap_pages(piece->nr), 1UL << piece->order);
 		KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
 		KUNIT_ASSERT_EQ_MSG(test, err, 0, "adding compound pages of order %u",
 				    piece->order);
@@ -433,19 +441,29 @@ static void memremap_pages_accepts_whole_compound_page_behind_memmap(struct kuni
 
 /*
  * N1, N4: does the kernel keep the struct pages of tail pages once? It takes more pages of
- * memmap for a compound page than have to differ, and that they are system RAM.
+ * memmap for a compound page than have to differ. In an altmap, a compound page must not
+ * be larger than a section.
  */
 static bool is_shared(const struct piece *piece)
 {
-	return IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) && !piece->offset &&
+	if (piece->offset && (!adapt_altmap_is_shared() || piece->order > PFN_SECTION_SHIFT))
+		return false;
+	return IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) &&
 	       is_power_of_2(sizeof(struct page)) &&
 	       (sizeof(struct page) << piece->order) / PAGE_SIZE > UNSHARED;
 }
 
-/* Where a page of the memmap is in the memmap of its compound page. */
+/* N6: the struct pages of the pages before the data are no tails. */
+static bool is_unshared(const struct piece *piece, unsigned long addr)
+{
+	return !is_shared(piece) ||
+	       addr < (unsigned long)pfn_to_page(piece->pfn + piece->offset);
+}
+
+/* Where a page of the memmap is in the memmap of its compound page, if that is shared. */
 static unsigned long memmap_index(const struct piece *piece, unsigned long addr)
 {
-	unsigned long start = (unsigned long)pfn_to_page(piece->pfn);
+	unsigned long start = (unsigned long)pfn_to_page(piece->pfn + piece->offset);
 
 	return (addr - start) % (sizeof(struct page) << piece->order) / PAGE_SIZE;
 }
@@ -458,8 +476,9 @@ static const char *wrong_memmap_page(const struct piece *piece, unsigned long ad
 	unsigned long pfn = walk->pfn + (addr & (walk->size - 1)) / PAGE_SIZE;
 	unsigned long index = memmap_index(piece, addr);
 	unsigned long nr = (sizeof(struct page) << piece->order) / PAGE_SIZE;
+	unsigned long count = index && !piece->offset ? nr - UNSHARED + 1 : 1;
 
-	if (!is_shared(piece))
+	if (is_unshared(piece, addr))
 		return test_and_set_bit(pfn, seen) ? "where another page of it lies" : NULL;
 	if (walk->size != PAGE_SIZE)
 		return "in a block";
@@ -468,8 +487,10 @@ static const char *wrong_memmap_page(const struct piece *piece, unsigned long ad
 	if (test_and_set_bit(pfn, seen))
 		return "where another page of it lies";
 	*tails = pfn;
-	/* Each mapping holds a reference. */
-	if (page_ref_count(pfn_to_page(pfn)) != (index ? nr - UNSHARED + 1 : 1))
+	if (piece->offset && (pfn < piece->pfn || pfn >= piece->pfn + piece->offset))
+		return "not in the altmap";
+	/* Each mapping holds a reference, but not to a page of an altmap. */
+	if (page_ref_count(pfn_to_page(pfn)) != count)
 		return "in a page with a wrong reference count";
 	return NULL;
 }
@@ -499,7 +520,7 @@ static bool memmap_check(struct kunit *test, const struct piece *piece, const ch
 				   page_to_pfn((struct page *)addr), wrong, walk.pfn);
 			return false;
 		}
-		*frames += !is_shared(piece) || memmap_index(piece, addr) < UNSHARED;
+		*frames += is_unshared(piece, addr) || memmap_index(piece, addr) < UNSHARED;
 	}
 	return true;
 }
@@ -543,20 +564,23 @@ static unsigned long tables_of(const struct piece *piece)
 }
 
 /*
- * N1 to N3: from single pages to compound pages of two sections. Each round costs the
+ * N1 to N3, N6: from single pages to compound pages of two sections. Each round costs the
  * same system RAM, but for others that allocate and free meanwhile.
  */
 static void compound_page_has_its_tails_once(struct kunit *test)
 {
+	const typeof(memory_params[0]) *param = test->param_value;
 	struct compound_test *compound = test->priv;
-	unsigned long *seen = seen_alloc(test), frames, before, spent, tables;
+	unsigned long *seen = seen_alloc(test), frames, before, spent, tables, cost;
 	struct piece *piece = &compound->piece;
 	int err, try;
 
 	skip_unless_arm64(test);
 	kunit_activate_static_stub(test, memmap_pages_add, count_memmap_pages);
-	set_sections(piece, compound, 0, 2);
+	set_sections(piece, compound, 0, param->has_altmap ? 4 : 2);
 	for (piece->order = 0; piece->order <= LARGEST(LARGE_ORDER); piece->order++) {
+		if (param->has_altmap)
+			piece->offset = ALIGN(altmap_pages(piece->nr), 1UL << piece->order);
 		for (try = 0; try < 8; try++) {
 			tables = tables_of(piece);
 			memmap_pages = 0;
@@ -572,14 +596,19 @@ static void compound_page_has_its_tails_once(struct kunit *test)
 			KUNIT_EXPECT_EQ_MSG(test, memmap_pages, frames,
 					    "order %u: pages that nr_memmap_pages has grown by",
 					    piece->order);
+			if (param->has_altmap)
+				KUNIT_EXPECT_EQ_MSG(test, piece->pgmap.altmap.alloc, frames,
+						    "order %u: pages of the altmap in use",
+						    piece->order);
 			KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
 			KUNIT_EXPECT_EQ_MSG(test, memmap_pages, 0,
 					    "order %u: the same, after removal", piece->order);
-			if (spent == frames + tables || !free_ram_is_exact())
+			cost = tables + (param->has_altmap ? 0 : frames);
+			if (spent == cost || !free_ram_is_exact())
 				break;
 		}
 		if (free_ram_is_exact())
-			KUNIT_EXPECT_EQ_MSG(test, spent, frames + tables,
+			KUNIT_EXPECT_EQ_MSG(test, spent, cost,
 					    "order %u: pages of system RAM, and pages of memmap and tables",
 					    piece->order);
 		expect_absent(test, piece->pfn, piece->nr);
@@ -641,30 +670,74 @@ static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 }
 
 /* N5: each allocation fails once, and costs nothing. */
+static void fail_allocations(struct kunit *test, struct piece *piece)
+{
+	long lost = 0, lost_now;
+	int try;
+
+	for (try = 0; try < 8; try++) {
+		lost_now = free_ram_pages();
+		if (!fail_each_allocation(test, piece))
+			return;
+		lost_now -= free_ram_pages();
+		if (!lost_now || !free_ram_is_exact())
+			break;
+		if (try)
+			lost += lost_now;
+	}
+	KUNIT_EXPECT_LT_MSG(test, lost, 7, "order %u, %lu pages for the altmap: pages of system RAM that were lost",
+			    piece->order, piece->offset);
+}
+
 static void each_allocation_of_compound_pages_can_fail(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
 	unsigned int least = LARGEST(LARGE_ORDER) - 2;
 	struct piece *piece = &compound->piece;
-	long lost = 0, lost_now;
-	int try;
 
 	skip_unless_arm64(test);
 	set_sections(piece, compound, 0, 2);
-	for (piece->order = least + 2; piece->order >= least; piece->order--) {
-		for (try = 0; try < 8; try++) {
-			lost_now = free_ram_pages();
-			if (!fail_each_allocation(test, piece))
-				return;
-			lost_now -= free_ram_pages();
-			if (!lost_now || !free_ram_is_exact())
-				break;
-			if (try)
-				lost += lost_now;
-		}
-		KUNIT_EXPECT_LT_MSG(test, lost, 7, "order %u: pages of system RAM that were lost",
-				    piece->order);
+	for (piece->order = least + 2; piece->order >= least; piece->order--)
+		fail_allocations(test, piece);
+
+	/* With an altmap, there are tables to allocate. */
+	if (!adapt_altmap_is_shared())
+		return;
+	piece->order = PMD_SHIFT - PAGE_SHIFT;
+	piece->offset = ALIGN(altmap_pages(piece->nr), 1UL << piece->order);
+	fail_allocations(test, piece);
+}
+
+/* N7: an altmap with too few pages, by one and more, is not used at all. */
+static void altmap_for_compound_pages_can_run_out(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	unsigned long *seen = seen_alloc(test), frames;
+	struct piece *piece = &compound->piece;
+	int err;
+
+	skip_unless_arm64(test);
+	if (!adapt_altmap_is_shared() || !is_power_of_2(sizeof(struct page)))
+		kunit_skip(test, "an altmap has a struct page for each tail page");
+	set_sections(piece, compound, 0, 2);
+	piece->order = PMD_SHIFT - PAGE_SHIFT;
+	piece->offset = 1UL << piece->order;
+	for (piece->free = 1; ; piece->free++) {
+		KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
+		if (!err)
+			break;
+		KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "adding with %lu pages", piece->free);
+		KUNIT_ASSERT_EQ_MSG(test, piece->pgmap.altmap.alloc, 0,
+				    "pages in use of an altmap of %lu pages", piece->free);
+		expect_absent(test, piece->pfn, piece->nr);
+		KUNIT_ASSERT_LT(test, piece->free, piece->offset);
 	}
+	if (memmap_check(test, piece, "added", seen, &frames))
+		KUNIT_EXPECT_EQ_MSG(test, piece->free, frames,
+				    "pages that the altmap needs, and pages of the memmap");
+	piece_check(test, piece, "added");
+	KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
+	expect_absent(test, piece->pfn, piece->nr);
 }
 
 static bool overlaps(const struct compound_test *compound, const struct piece *piece)
@@ -759,9 +832,10 @@ static struct kunit_case memremap_compound_cases[] = {
 	KUNIT_CASE_PARAM(memremap_pages_refuses_part_of_compound_page, part_gen_params),
 	KUNIT_CASE(memremap_pages_refuses_second_range),
 	KUNIT_CASE(memremap_pages_accepts_whole_compound_page_behind_memmap),
-	KUNIT_CASE(compound_page_has_its_tails_once),
+	KUNIT_CASE_PARAM(compound_page_has_its_tails_once, memory_gen_params),
 	KUNIT_CASE(section_has_two_pages_of_memmap),
 	KUNIT_CASE(each_allocation_of_compound_pages_can_fail),
+	KUNIT_CASE(altmap_for_compound_pages_can_run_out),
 	KUNIT_CASE_SLOW(random_sequence_of_orders),
 	{}
 };

@@ -196,6 +196,17 @@ static inline unsigned int adapt_max_device_order(void)
 }
 
 /*
+ * Do compound pages of a device keep their tails once in an altmap as well? arm64 then
+ * has its own vmemmap_can_optimize(), instead of a macro for the generic one.
+ */
+static inline bool adapt_altmap_is_shared(void)
+{
+	return IS_ENABLED(CONFIG_ARM64) &&
+	       IS_ENABLED(CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP) &&
+	       !strcmp(__stringify(vmemmap_can_optimize), "vmemmap_can_optimize");
+}
+
+/*
  * Memory notifiers were told which node gets its first memory, or loses its last, until
  * nodes got notifiers of their own.
  */
