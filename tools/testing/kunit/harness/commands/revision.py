@@ -81,7 +81,7 @@ def _main(environ: Mapping[str, str]) -> int:
         raise UsageError(what, "leave ALONE or WITH_MUTANTS out")
     configs = _configs(environ, "CONFIGS", ALONE_CONFIGS if is_alone else PATCH_CONFIGS)
     tips = _configs(environ, "TIP_CONFIGS", (*configs, *TIP_CONFIGS))
-    plan = Plan(configs, () if is_alone else tips, bool(environ.get("TIP_ONLY")))
+    scope = Scope(configs, () if is_alone else tips, bool(environ.get("TIP_ONLY")))
     series = replace(revision_series.read(given, request.ksrc), alone=is_alone)
     named = "none" if is_alone else environ.get("AGAINST") or ""
     request = replace(request, flavour=onto.choose(environ, request, series))
@@ -94,7 +94,7 @@ def _main(environ: Mapping[str, str]) -> int:
         kept = Archive(wanted.build / "results/by-tree")
         with _replacing(out) as part:
             history = History(out.with_name("revisions"))
-            report = Judge(wanted, series, kept, history, plan).verdict(older)
+            report = Judge(wanted, series, kept, history, scope).verdict(older)
             if environ.get("WITH_MUTANTS"):
                 report = replace(report, noticed=_mutants(wanted, report))
             figure = files.origin_figure(report)
@@ -113,7 +113,7 @@ _STATUS = {Word.GOOD: ExitStatus.OK, Word.FAULT: ExitStatus.FAILED, Word.FLAKY: 
 
 
 @dataclass(frozen=True)
-class Plan:
+class Scope:
     """The configs to test each patch with, and those for the whole series."""
 
     configs: tuple[str, ...]
@@ -149,11 +149,11 @@ class Judge:
     """Runs all tests of a revision and reports findings as they appear."""
 
     def __init__(
-        self, wanted: Settings, series: Series, kept: Archive, history: History, plan: Plan
+        self, wanted: Settings, series: Series, kept: Archive, history: History, scope: Scope
     ) -> None:
         self._wanted = wanted
         self._kept = kept
-        self._plan = plan
+        self._scope = scope
         self._history = history
         self._watch = Stopwatch()
         self._reported = ""
@@ -169,30 +169,30 @@ class Judge:
             raise
 
     def _judge(self, older: Series | None) -> Report:
-        new, plan = self._run, self._plan
+        new, scope = self._run, self._scope
         new.apply()
         say(f"results appear in {short(self._history.page(new.judged))} as they come")
         new.check_style()
         if self._wanted.ksrc:
             # What fails on the user's own tree is written nowhere.
-            new.try_base(plan.tips)
-        elif not plan.tip_only:
-            new.try_base(plan.configs)
+            new.try_base(scope.tips)
+        elif not scope.tip_only:
+            new.try_base(scope.configs)
         if new.judged.series.alone:
-            new.try_patches(plan.configs)
+            new.try_patches(scope.configs)
             return self._report()
         # The first word on the series soon, then which patch it is about.
-        new.try_tip(plan.tips[:1])
-        if not plan.tip_only:
-            new.try_patches(plan.configs)
-        new.try_tip(plan.tips)
+        new.try_tip(scope.tips[:1])
+        if not scope.tip_only:
+            new.try_patches(scope.configs)
+        new.try_tip(scope.tips)
         report = self._report()
         if older is None:
             return report
-        old = _judge_older(self._wanted, older, self._kept, report.new, plan)
+        old = _judge_older(self._wanted, older, self._kept, report.new, scope)
         changes = {
             config: against.compare(old.tip[config], report.new.tip[config])
-            for config in plan.tips
+            for config in scope.tips
             if config in old.tip and config in report.new.tip
         }
         words = range_diff(self._wanted, old, report.new)
@@ -200,10 +200,10 @@ class Judge:
         return replace(report, seconds=seconds, old=old, changes=changes, range_diff=words)
 
     def _report(self, unfinished: Word | None = None) -> Report:
-        plan, seconds = self._plan, self._watch.seconds
+        scope, seconds = self._scope, self._watch.seconds
         judged = self._run.so_far()
         return Report(
-            judged, plan.configs, plan.tips, plan.tip_only, seconds, unfinished=unfinished
+            judged, scope.configs, scope.tips, scope.tip_only, seconds, unfinished=unfinished
         )
 
     def _report_faults(self) -> None:
@@ -221,14 +221,16 @@ class Judge:
             self._shown = self._watch.seconds
 
 
-def _judge_older(wanted: Settings, older: Series, kept: Archive, new: Judged, plan: Plan) -> Judged:
+def _judge_older(
+    wanted: Settings, older: Series, kept: Archive, new: Judged, scope: Scope
+) -> Judged:
     """Test the older revision, patch by patch only if the new one's faults require it."""
     say(f"now {older.source}, to compare with ...")
     old = SeriesRun(wanted, older, kept)
     old.apply()
-    if any(f.is_of_case and f.patch is None for f in new.faults) and not plan.tip_only:
-        old.try_base(plan.configs)
-        old.try_patches(plan.configs)
+    if any(f.is_of_case and f.patch is None for f in new.faults) and not scope.tip_only:
+        old.try_base(scope.configs)
+        old.try_patches(scope.configs)
     old.try_tip(tuple(new.tip))
     against.blame(new, old.judged)
     return old.judged
