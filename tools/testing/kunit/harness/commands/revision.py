@@ -53,6 +53,8 @@ COMMAND = Command(
         "KSRC": "apply the series to the kernel tree in DIR; nothing is written to DIR",
         "CONFIGS": f"the configs to test each patch with (default: {' '.join(PATCH_CONFIGS)}; "
         f"with --alone: {' '.join(ALONE_CONFIGS)})",
+        "TIP_CONFIGS": "the configs to test the complete series with (default: "
+        f"{' '.join(TIP_CONFIGS)})",
     },
 )
 

@@ -137,11 +137,7 @@ VARIABLES = (
         "patches/series)",
     ),
     Variable(
-        "TIP_CONFIGS",
-        "NAMES",
-        "the configs to test the complete series with (default: those of the matrix)",
-        ".*",
-        is_list=True,
+        "TIP_CONFIGS", "NAMES", "the configs to test the complete series with", ".*", is_list=True
     ),
     Variable("TIP_ONLY", "1", "test the complete series only, not each patch", ".*", is_flag=True),
     Variable("ALONE", "1", "test each patch alone on the base, and record that", is_flag=True),
