@@ -15,12 +15,14 @@ ALL = ("*",)
 # The default runs. series 4k and 64k show that the feature works; with 64K pages, devices
 # share pages of the memmap. stock shows the result without the fixes. On baseline, the
 # scenarios must notice that the feature is missing. With 4K pages devices never share a
-# page, so a few variants are enough there, as they are on stock.
+# page, so a few variants are enough there, as they are on stock. Only fast has enough RAM
+# for tera.
 RUNS = (
-    ("series", "4k", ("*", "!geometry-pair/[!4]*", "!geometry-triple/2M,*")),
-    ("series", "64k", ("*", "!geometry-labels")),
+    ("series", "4k", ("*", "!tera", "!geometry-pair/[!4]*", "!geometry-triple/2M,*")),
+    ("series", "64k", ("*", "!tera", "!geometry-labels")),
     ("stock", "64k", ("geometry-pair", "!geometry-pair/[236]*")),
     ("baseline", "4k", ("evidence", "ram-spent", "system-ram")),
+    ("fast", "4k", ("tera",)),
 )
 # The defaults if only one of FLAVOURS and CONFIGS is set.
 FLAVOURS, PAGES = ("series",), ("4k", "64k")

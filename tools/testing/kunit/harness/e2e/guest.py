@@ -62,7 +62,8 @@ class Memory:
         if self.looks:
             path = self.directory / f"slot{number}"
             return f"memory-backend-file,id=slot{number},size={size},mem-path={path},share=on"
-        return f"memory-backend-ram,id=slot{number},size={size}"
+        # The host need not have that much memory: only what the guest writes to takes some.
+        return f"memory-backend-ram,id=slot{number},size={size},reserve=off"
 
     def read(self, device: Device, size: int) -> bytes:
         """The present content of the first bytes of a device."""
@@ -111,7 +112,7 @@ class Guest:
 
         Raises CommandError if QEMU or dtc fails.
         """
-        argv = self._argv(overlay, memory)
+        argv = self.command(overlay, memory)
         complaints = memory.directory / "stderr"
         with open(log, "w", encoding="utf-8") as console, open(complaints, "wb") as errors:
             with process.started(
@@ -126,11 +127,12 @@ class Guest:
 
     def talk(self, overlay: bytes, memory: Memory) -> int:
         """Run the guest with its console on our terminal. Return QEMU's exit status."""
-        argv = self._argv(overlay, memory)
+        argv = self.command(overlay, memory)
         argv[argv.index("stdio")] = "mon:stdio"
         return process.hand_over(argv, cwd=str(memory.directory), env=process.clean_env())
 
-    def _argv(self, overlay: bytes, memory: Memory) -> list[str]:
+    def command(self, overlay: bytes, memory: Memory) -> list[str]:
+        """The command that boots the guest. Writes the files that it needs."""
         initrd, tree = memory.directory / "initrd", memory.directory / "tree.dtb"
         initrd.write_bytes(self._root.read_bytes() + overlay)
         argv = [*self._machine(memory), "-kernel", str(self._image), "-initrd", str(initrd)]
@@ -148,7 +150,8 @@ class Guest:
         machine, ram = _MACHINE, f"{size >> 20}M"
         if self._scenario.has_firmware:
             machine += ",nvdimm=on"
-            ram += f",slots={_SLOTS},maxmem={_SLOTS}G"
+            slots = sum(self._scenario.nvdimms) + sum(self._scenario.dimms)
+            ram += f",slots={_SLOTS},maxmem={_SLOTS + (slots >> 30)}G"
         argv = [packages.QEMU.proof, "-machine", machine, *_cpu(), "-m", ram]
         argv += ["-smp", str(self._scenario.cpus), "-object", backend]
         return [*argv, *"-nodefaults -nic none -display none -serial stdio -no-reboot".split()]

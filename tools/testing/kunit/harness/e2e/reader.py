@@ -29,8 +29,8 @@ _HEAD = (
 ).split()
 _REPEATED = ("device", "hidden", "nvdimm", "dimm", "selftest", "each", "fails", "record")
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
-_SIZE = re.compile(r"(\d+)([KMG]?)")
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZE = re.compile(r"(\d+)([KMGT]?)")
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _VARIABLE = re.compile(r"\$\{?([a-z_]+)\}?")
 
 
