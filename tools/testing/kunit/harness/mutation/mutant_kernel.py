@@ -2,7 +2,7 @@
 """Build the kernel that contains all generated mutants."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,18 +99,29 @@ class MutantKernel:
         failed = self._kernel.build()
         if failed:
             raise not_built(self.wanted.config, failed, self._kernel.log("build"))
-        left = {number: one for number, one in enumerate(self._mutants, 1)}
-        paths = list(dict.fromkeys(one.path for one in self._mutants))
+        numbered = dict(enumerate(self._mutants, 1))
+        compiled = self._compiled({one.path for one in self._mutants})
+        left = {n: one for n, one in numbered.items() if one.path in compiled}
+        absent = [one.mutant.name for n, one in numbered.items() if n not in left]
+        paths = list(dict.fromkeys(one.path for one in left.values()))
+        possible = frozenset(left)
         with self._tree.restoring(paths):
             self._compile(paths, left)
             if self._make() != 0:
                 raise self._failure("linked")
-            there = set().union(*(self._compiled_in(path) for path in paths))
+            there = set[int]().union(*(self._compiled_in(path) for path in paths))
             shutil.copyfile(self._kernel.build_dir / IMAGE, out / "Image")
         numbers = {one.mutant.name: number for number, one in left.items() if number in there}
-        unviable = [one.mutant.name for n, one in enumerate(self._mutants, 1) if n not in left]
-        absent = [one.mutant.name for n, one in left.items() if n not in there]
+        unviable = [numbered[n].mutant.name for n in sorted(possible - set(left))]
+        absent += [one.mutant.name for n, one in left.items() if n not in there]
         return {"numbers": numbers, "unviable": unviable, "absent": absent}
+
+    def _compiled(self, paths: Set[str]) -> set[str]:
+        """The files that this config compiles. A series may touch others."""
+        objects = {path: self._object(path) for path in paths}
+        wanted = [str(file.relative_to(self._kernel.build_dir)) for file in objects.values()]
+        self._make("--keep-going", *sorted(wanted))
+        return {path for path, file in objects.items() if file.exists()}
 
     def _compile(self, paths: Sequence[str], left: dict[int, Generated]) -> None:
         """Compile the files with the mutants. Remove those that the compiler rejects from left."""
@@ -151,10 +162,12 @@ class MutantKernel:
         words = [*kernel_image.make_variables(self._line), *(goals or ("Image",))]
         return kernel_image.make(self._kernel.build_dir, words, self._log, _BUILD_TIME)
 
+    def _object(self, path: str) -> Path:
+        return self._kernel.build_dir / Path(path).with_suffix(".o")
+
     def _compiled_in(self, path: str) -> set[int]:
         """The mutants that are in an object file. The compiler removes code that cannot run."""
-
-        file = self._kernel.build_dir / Path(path).with_suffix(".o")
+        file = self._object(path)
         raw = file.with_suffix(".mutants")
         argv = [defaults.cross_tool("objcopy"), "-O", "binary", "--only-section", SECTION]
         argv += ["--set-section-flags", f"{SECTION}=alloc", str(file), str(raw)]

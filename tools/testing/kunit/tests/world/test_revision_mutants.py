@@ -12,14 +12,18 @@ BODY = ("int more(int x)", "{", "\tif (x > 1)", "\t\treturn 2;", "\treturn x;", 
 class Mutants(Revision):
     # This one makes an image, which the mutants need.
     kernel_tool = World.kernel_tool
-    kernel = {**KERNEL, "scripts/checkpatch.pl": Revision.kernel["scripts/checkpatch.pl"]}
+    kernel = {
+        **KERNEL,
+        "scripts/checkpatch.pl": Revision.kernel["scripts/checkpatch.pl"],
+        "arch/riscv/mm/init.c": KERNEL["mm/memory.c"],
+    }
 
     def setUp(self) -> None:
         super().setUp()
         self.env["FAKE_CONSOLE"] = str(DATA / "pass.log")
 
-    def code(self) -> str:
-        """A patch that adds a function."""
+    def code(self, *paths: str) -> str:
+        """A patch that adds a function to each file."""
         hunk = "\n".join(
             [
                 f"@@ -40,1 +40,{len(BODY) + 1} @@",
@@ -28,11 +32,11 @@ class Mutants(Revision):
                 "",
             ]
         )
-        head = "diff --git a/mm/memory.c b/mm/memory.c\n--- a/mm/memory.c\n+++ b/mm/memory.c\n"
-        return MAIL.format(author="A. Developer", subject="add a function", diff=head + hunk)
+        diffs = [f"diff --git a/{p} b/{p}\n--- a/{p}\n+++ b/{p}\n{hunk}" for p in paths]
+        return MAIL.format(author="A. Developer", subject="add code", diff="".join(diffs))
 
     def test_what_goes_unnoticed_is_shown_beside_the_lines(self) -> None:
-        series = self.series(self.code())
+        series = self.series(self.code("mm/memory.c"))
         ran = self.revision(series, WITH_MUTANTS="1", ONTO="stock", AGAINST="none")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         found = self.document()["mutants"]
@@ -49,8 +53,18 @@ class Mutants(Revision):
         short = self.revision(series, WITH_MUTANTS="1", ONTO="stock", AGAINST="none", SHORT="1")
         self.assertIn("Mutants: 0 of", short.stdout)
 
+    def test_files_that_this_kernel_does_not_compile(self) -> None:
+        series = self.series(self.code("arch/riscv/mm/init.c", "mm/memory.c"))
+        ran = self.revision(series, WITH_MUTANTS="1", ONTO="stock", AGAINST="none")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        verdicts = {(c["file"], c["verdict"]) for c in self.document()["mutants"]["changes"]}
+        self.assertEqual(
+            {("mm/memory.c", "missed"), ("arch/riscv/mm/init.c", "not in the kernel")}, verdicts
+        )
+
     def test_no_mutants_of_single_patches(self) -> None:
-        ran = self.revision(self.series(self.code()), WITH_MUTANTS="1", ALONE="1")
+        series = self.series(self.code("mm/memory.c"))
+        ran = self.revision(series, WITH_MUTANTS="1", ALONE="1")
         self.assert_error(ran, 2, "ALONE")
 
 
