@@ -92,6 +92,12 @@ def main(environ: Mapping[str, str]) -> int:
         made = _try_generated(wanted, environ, patches, configs, report)
     if not report.mutants:
         raise UsageError(f"none of these mutants is for {' '.join(configs)}", "see --list")
+    if report.count(Verdict.ABSENT) == len(report.mutants):
+        raise UsageError(
+            f"none of {len(report.mutants)} mutants is in a kernel with "
+            f"{' '.join(configs or CONFIGS)}",
+            "choose CONFIGS that compile these lines",
+        )
     out = wanted.build / "results"
     write_json(report, out / "mutants.json")
     results.write_junit(as_results(report), out / "mutants.xml")

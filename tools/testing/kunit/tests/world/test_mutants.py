@@ -356,13 +356,13 @@ class GeneratedOnes(MutantWorld):
 class Series(MutantWorld):
     """The lines that a series of the user's adds."""
 
-    def series(self, *lines: str) -> str:
+    kernel = {**KERNEL, "arch/riscv/mm/init.c": KERNEL["mm/memory.c"]}
+
+    def series(self, *lines: str, path: str = "mm/memory.c") -> str:
         """A patch of the user's that adds a function to a file."""
         body = "\n".join(f"+{line}" for line in ("int more(int x)", "{", *lines, "}"))
         hunk = f"@@ -40,1 +40,{len(lines) + 4} @@\n int memory_39;\n{body}\n"
-        change = (
-            f"diff --git a/mm/memory.c b/mm/memory.c\n--- a/mm/memory.c\n+++ b/mm/memory.c\n{hunk}"
-        )
+        change = f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n{hunk}"
         mail = MAIL.format(author="A. Developer", subject="add a function", diff=change)
         return str(self.write("../v1.patch", mail))
 
@@ -405,6 +405,11 @@ class Series(MutantWorld):
         env["FAKE_CONSOLE"] = str(DATA / "panic.log")
         ran = self.program("mutants", SERIES=path, **env)
         self.assert_error(ran, 2, "stock 4k", "panicked")
+
+    def test_a_series_for_another_architecture(self) -> None:
+        path = self.series("\treturn x;", path="arch/riscv/mm/init.c")
+        ran = self.program("mutants", SERIES=path, CONFIGS="4k")
+        self.assert_error(ran, 2, "in a kernel with 4k")
 
     def test_a_series_without_code(self) -> None:
         path = str(self.write("../v1.patch", patch("mm/memory.c", "memory", 20, "int x;")))
