@@ -245,6 +245,8 @@ static inline void *adapt_hush_warn(struct kunit *test)
 static inline void adapt_unhush_warn(struct kunit *test, void *hushed)
 {
 	kunit_end_suppress_warning(test, hushed);
+	/* Or it stays until the test ends, and looks like a leak of the code under test. */
+	kunit_kfree(test, hushed);
 }
 #else
 static inline void *adapt_hush_warn(struct kunit *test)
