@@ -436,7 +436,7 @@ static unsigned long free_movable_pages(void)
 	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
 
 	drain_all_pages(zone);
-	return zone_page_state(zone, NR_FREE_PAGES);
+	return zone_page_state_snapshot(zone, NR_FREE_PAGES);
 }
 
 static void begin_use(struct page *page, enum use use)
