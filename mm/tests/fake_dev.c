@@ -3,6 +3,7 @@
  * A device whose memory is yet to get a memmap: see fake_dev.h.
  */
 #include <kunit/test-bug.h>
+#include <linux/io.h>
 #include <linux/kernel.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
