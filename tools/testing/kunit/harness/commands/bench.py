@@ -96,7 +96,7 @@ def publish(
 
 def choose(flavours: str, configs: str) -> tuple[list[str], list[str]]:
     """The FLAVOURS, stock first, and CONFIGS. Raises UsageError."""
-    chosen = [check_flavour(name) for name in (flavours or FLAVOURS).split()]
+    chosen = [check_flavour(f, variable="FLAVOURS") for f in (flavours or FLAVOURS).split()]
     sizes = [matrix_rows.check_page_size(name) for name in (configs or CONFIGS).split()]
     return list(dict.fromkeys([STOCK, *chosen])), list(dict.fromkeys(sizes))
 

@@ -40,8 +40,12 @@ COMMAND = Command(
 def main(environ: Mapping[str, str]) -> int:
     """Boot FLAVOURS with CONFIGS, print the maps and write the picture."""
     request = settings.read(environ)
-    flavours = [check_flavour(f) for f in (environ.get("FLAVOURS") or FLAVOURS).split()]
-    configs = [check_config(c) for c in (environ.get("CONFIGS") or CONFIGS).split()]
+    flavours = (environ.get("FLAVOURS") or FLAVOURS).split()
+    configs = (environ.get("CONFIGS") or CONFIGS).split()
+    for flavour in flavours:
+        check_flavour(flavour, variable="FLAVOURS")
+    for config in configs:
+        check_config(config, "CONFIGS")
     wanted = debian.resolve(request)
     out_file = Path(environ.get("MAP") or wanted.build / "results/origin-map.svg")
     machine.ensure_tools(wanted, *picture.needs())

@@ -67,7 +67,7 @@ def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 def main(environ: Mapping[str, str]) -> int:
     """Try the mutants in MUTANTS, or all. Returns 0 if none is missed."""
     request = settings.read(environ)
-    configs = [settings.check_config(c) for c in environ.get("CONFIGS", "").split()]
+    configs = [settings.check_config(c, "CONFIGS") for c in environ.get("CONFIGS", "").split()]
     patches: Sequence[Patch] = ()
     start = ""
     if environ.get("SERIES"):

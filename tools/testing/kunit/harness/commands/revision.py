@@ -125,7 +125,7 @@ class Scope:
 
 def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> tuple[str, ...]:
     names = environ.get(variable, "").split() or usual
-    return tuple(dict.fromkeys(settings.check_kernel(name) for name in names))
+    return tuple(dict.fromkeys(settings.check_kernel(name, variable) for name in names))
 
 
 def _older(named: str, request: Request, series: Series) -> Series | None:

@@ -42,7 +42,9 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Se
         raise UsageError(
             f"SCENARIOS={' '.join(patterns)} selects none", f"choose from: {' '.join(names)}"
         )
-    flavours = [check_flavour(name) for name in environ.get("FLAVOURS", "").split()]
+    flavours = [
+        check_flavour(name, variable="FLAVOURS") for name in environ.get("FLAVOURS", "").split()
+    ]
     pages = names_in("CONFIGS", environ.get("CONFIGS", ""), e2e_scenario.PAGES)
     asked = [(f, p, ALL) for f in flavours or FLAVOURS for p in pages or PAGES]
     selections = (

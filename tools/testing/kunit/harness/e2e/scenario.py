@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base.errors import UsageError
-from harness.request.settings import DATA
+from harness.request.settings import DATA, PAGE_SIZES
 
 DIRECTORY = DATA / "scenarios"
 SUFFIX = ".scenario"
-PAGES = ("4k", "16k", "64k")
+PAGES = PAGE_SIZES
 
 
 # The start of a guest's RAM, and the upper limit for its devices.

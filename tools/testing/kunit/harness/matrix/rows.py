@@ -137,7 +137,9 @@ def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
     selects that flavour, or those that exist for another base. BASE selects one kernel; the
     whole matrix of a base other than the home base is NEWEST. Raises UsageError.
     """
-    flavours = [check_flavour(name, base) for name in environ.get("FLAVOURS", "").split()]
+    flavours = [
+        check_flavour(name, base, "FLAVOURS") for name in environ.get("FLAVOURS", "").split()
+    ]
     there = flavours_of(base)
     configs = [_bootable(name) for name in environ.get("CONFIGS", "").split()]
     if not flavours and not configs:
@@ -183,7 +185,7 @@ def check_page_size(config: str) -> str:
 
     The page size decides which CPUs can boot the kernel.
     """
-    if check_config(config).split("-")[0] not in OLDER:
+    if check_config(config, "CONFIGS").split("-")[0] not in OLDER:
         raise UsageError(
             f"CONFIGS: '{config}' does not start with a page size",
             f"start with one of: {' '.join(OLDER)}; as in 64k-va42-kasan",

@@ -31,6 +31,8 @@ FLAVOURS: dict[str, tuple[str, ...]] = {
 
 # The base of the series.
 HOME_BASE = "6.12"
+# The oldest kernel that has what the suites need from KUnit.
+OLDEST = (6, 6)
 # Layers that other kernels lack, with the first kernel that they were rebased to, if any.
 _REBASED_SINCE: dict[str, tuple[int, ...] | None] = {
     "patches/baseline": (7, 2),
@@ -42,6 +44,7 @@ TESTS = (SUITES, "patches/hooks")
 
 # The number of programs to run at the same time, unless JOBS says otherwise.
 USUAL_JOBS = os.cpu_count() or 1
+PAGE_SIZES = ("4k", "16k", "64k")
 DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
@@ -135,21 +138,29 @@ def _counterparts() -> list[Path]:
     return sorted(CONFIG_DIR.glob(f"{_NO}*.config"))
 
 
-def check_config(config: str) -> str:
-    """Return config, fragment names joined by '-'. Raises UsageError if one is unknown."""
-    known = known_configs()
-    for name in config.split("-"):
+def check_config(config: str, variable: str = "CONFIG") -> str:
+    """Return config, fragment names joined by '-'. variable is where it comes from.
+
+    Raises UsageError if a fragment is unknown, or if there are two page sizes.
+    """
+    known, names = known_configs(), config.split("-")
+    for name in names:
         if name not in known:
             raise UsageError(
-                f"CONFIG={config}: there is no kunitconfig fragment '{name}'",
+                f"{variable}={config}: there is no kunitconfig fragment '{name}'",
                 f"choose from: {' '.join(known)}; '-' joins several, as in 64k-kasan",
             )
+    sizes = [name for name in names if name in PAGE_SIZES]
+    if len(sizes) > 1:
+        raise UsageError(
+            f"{variable}={config} has {len(sizes)} page sizes", f"keep one of: {' '.join(sizes)}"
+        )
     return config
 
 
-def check_kernel(name: str) -> str:
+def check_kernel(name: str, variable: str = "CONFIG") -> str:
     """Return name: a config of arm64, or another architecture. Raises UsageError."""
-    return name if name in OTHER_ARCHES else check_config(name)
+    return name if name in OTHER_ARCHES else check_config(name, variable)
 
 
 def flavours_of(base: str) -> list[str]:
@@ -165,15 +176,18 @@ def _has(base: str, layer: str) -> bool:
     return since is not None and tuple(map(int, base.split("."))) >= since
 
 
-def check_flavour(flavour: str, base: str = HOME_BASE) -> str:
-    """Return flavour. Raises UsageError if it is unknown or does not exist for the base."""
+def check_flavour(flavour: str, base: str = HOME_BASE, variable: str = "FLAVOUR") -> str:
+    """Return flavour. variable is where it comes from.
+
+    Raises UsageError if it is unknown or does not exist for the base.
+    """
     if flavour not in FLAVOURS:
         raise UsageError(
-            f"FLAVOUR={flavour}: there is no such flavour", f"choose from: {' '.join(FLAVOURS)}"
+            f"{variable}={flavour}: there is no such flavour", f"choose from: {' '.join(FLAVOURS)}"
         )
     if flavour not in flavours_of(base):
         raise UsageError(
-            f"FLAVOUR={flavour} does not exist for Linux {base}",
+            f"{variable}={flavour} does not exist for Linux {base}",
             f"choose from: {' '.join(flavours_of(base))}",
         )
     return flavour
@@ -215,6 +229,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Request:
 def _read_base(given: str) -> tuple[str, str]:
     """BASE as a kernel version and the name of a Debian suite. One is "". Raises UsageError."""
     if re.fullmatch(r"\d+\.\d+", given):
+        if tuple(map(int, given.split("."))) < OLDEST:
+            raise UsageError(
+                f"BASE={given} is too old",
+                "use Linux {}.{} or later: older kernels lack KUnit features".format(*OLDEST),
+            )
         return given, ""
     if re.fullmatch(r"[a-z][a-z0-9-]*", given):
         return "", given

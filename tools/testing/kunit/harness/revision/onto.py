@@ -16,7 +16,7 @@ def choose(environ: Mapping[str, str], request: Request, series: Series) -> str:
     """Return the flavour to apply a series to. Raises UsageError."""
     onto = environ.get("ONTO")
     if onto:
-        return settings.check_flavour(onto, request.base)
+        return settings.check_flavour(onto, request.base, "ONTO")
     if request.ksrc:
         return request.flavour
     if is_ours(series):

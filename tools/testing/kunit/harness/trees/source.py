@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.base import process
 from harness.base.console import say
 from harness.base.errors import ROOM, DiskSpaceError, SourceError
+from harness.request.settings import OLDEST
 from harness.trees.git import Git, environment
 
 BASE_REFS = "refs/kunit/base/"
@@ -41,7 +42,6 @@ NEEDED_FILES = {
     "tools/testing/kunit/qemu_config.py": "Linux 5.15",
     "include/kunit/static_stub.h": "Linux 6.3",
 }
-OLDEST = (6, 6)
 
 # Files of the kernel, which Debian's .gitignore would hide.
 NOT_IGNORED = (

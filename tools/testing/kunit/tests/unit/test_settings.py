@@ -32,6 +32,30 @@ class Flavours(unittest.TestCase):
         self.assertTrue(caught.exception.next_step.endswith(" ".join(settings.FLAVOURS)))
 
 
+class Variables(unittest.TestCase):
+    """An error names the variable that the user set."""
+
+    def assert_names(self, variable: str, args: Sequence[str]) -> None:
+        with self.subTest(args), contextlib.redirect_stderr(io.StringIO()) as said:
+            try:
+                self.assertEqual(2, cli.main([*args], {}))
+            except UsageError as error:
+                print(error, file=sys.stderr)
+        self.assertTrue(said.getvalue().startswith(f"error: {variable}="), said.getvalue())
+
+    def test_the_plural_of_a_name(self) -> None:
+        series = str(TOOLS.parents[2] / "patches/series")
+        self.assert_names("FLAVOURS", ["matrix", "--flavours=vanilla"])
+        self.assert_names("FLAVOURS", ["e2e", "--flavours=vanilla"])
+        self.assert_names("FLAVOURS", ["bench", "--flavours=vanilla"])
+        self.assert_names("FLAVOURS", ["map", "--flavours=vanilla"])
+        self.assert_names("CONFIGS", ["map", "--configs=5k"])
+        self.assert_names("CONFIGS", ["matrix", "--configs=4k-64k"])
+        self.assert_names("CONFIGS", ["mutants", "--configs=5k"])
+        self.assert_names("TIP_CONFIGS", ["revision", series, "--tip-configs=5k"])
+        self.assert_names("ONTO", ["revision", series, "--onto=vanilla"])
+
+
 class NoWork(unittest.TestCase):
     """A command that fails early or prints help does not use the disk or the network."""
 
@@ -97,6 +121,8 @@ class NoWork(unittest.TestCase):
             ("bench", {"CONFIGS": "5k"}),
             ("arches", {"ARCHES": "vax"}),
             ("map", {"CONFIGS": "5k"}),
+            ("map", {"CONFIGS": "4k-64k"}),
+            ("kunit", {"BASE": "6.1"}),
             ("soak", {"SOAK_SECONDS": "many"}),
             ("soak", {"CONFIG": "5k"}),
             ("coverage", {}),
