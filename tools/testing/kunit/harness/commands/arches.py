@@ -84,9 +84,9 @@ COMMAND = Command(
 )
 
 
-def listed(_environ: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """The architectures."""
-    return [(arch.name, *arch.objects) for arch in ARCHES]
+def listed(environ: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """The architectures in ARCHES, by default all. Raises UsageError."""
+    return [(arch.name, *arch.objects) for arch in choose(environ)]
 
 
 def main(environ: Mapping[str, str]) -> int:

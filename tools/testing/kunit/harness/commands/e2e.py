@@ -32,9 +32,12 @@ COMMAND = Command(
 )
 
 
-def listed(_environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The scenarios, with titles and the number of variants."""
-    counts = Counter((s.name, s.title) for s in e2e_reader.load())
+def listed(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The selected scenarios, with titles and the number of variants. Raises UsageError."""
+    scenarios = e2e_reader.load()
+    selections = choice.choose(scenarios, environ)
+    chosen = {s.variant for selection in selections for s in selection.scenarios}
+    counts = Counter((s.name, s.title) for s in scenarios if s.variant in chosen)
     return [
         (name, title + (f" ({count} variants)" if count > 1 else ""))
         for (name, title), count in counts.items()

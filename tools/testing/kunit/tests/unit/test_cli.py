@@ -103,6 +103,11 @@ class Options(unittest.TestCase):
                 self.assertEqual(0, cli.main([*words_given, "--list"], {}))
             self.assertIn(words, said.getvalue())
 
+    def test_a_list_of_an_unknown_name(self) -> None:
+        for words in (["e2e", "nothing"], ["e2e", "--configs=5k"], ["arches", "vax"]):
+            with self.subTest(words), self.assertRaises(UsageError):
+                cli.main([*words, "--list"], {})
+
     def test_each_help_has_an_example(self) -> None:
         for name in cli.NAMES:
             with self.subTest(name), contextlib.redirect_stdout(io.StringIO()) as said:
