@@ -83,8 +83,8 @@ def read(given: str, ksrc: Path | None = None) -> Series:
     if named and "/../" not in given:
         if not ksrc:
             raise SeriesError(
-                f"{given} is a range of commits, and nothing says in which repository",
-                "let KSRC=DIR name it",
+                f"{given} is a range of commits, but KSRC is not set",
+                "set KSRC=DIR to the repository that has these commits",
             )
         return _read_range(given, named[1], named[2] or "HEAD", ksrc)
     raise SeriesError(
@@ -285,7 +285,7 @@ def _ask(ksrc: Path, *args: str) -> str:
     if done.status != 0:
         raise SeriesError(
             f"KSRC={ksrc}: git {args[0]} {' '.join(args[1:3])} failed",
-            "see that KSRC is a git repository and has both ends of the range",
+            "check that KSRC is a git repository and has both ends of the range",
             done.stderr,
         )
     return done.stdout.strip()
