@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.base import builddir, picture
 from harness.base.console import say
-from harness.base.errors import CommandError, ExitStatus
+from harness.base.errors import CommandError, ExitStatus, UsageError
 from harness.kernel import machine
 from harness.originmap import draw as originmap_draw
 from harness.originmap import plot
@@ -46,8 +46,13 @@ def main(environ: Mapping[str, str]) -> int:
         check_flavour(flavour, variable="FLAVOURS")
     for config in configs:
         check_config(config, "CONFIGS")
+    out_file = Path(environ.get("MAP") or request.build / "results/origin-map.svg")
+    if environ.get("MAP") and not out_file.absolute().parent.is_dir():
+        raise UsageError(
+            f"MAP={out_file}: there is no directory {out_file.parent}",
+            "create it, or name a file in another one",
+        )
     wanted = debian.resolve(request)
-    out_file = Path(environ.get("MAP") or wanted.build / "results/origin-map.svg")
     machine.ensure_tools(wanted, *picture.needs())
     out = builddir.results(wanted.build, "map")
     panels: list[tuple[str, Map]] = []

@@ -68,9 +68,18 @@ def main(environ: Mapping[str, str]) -> int:
     """Try the mutants in MUTANTS, or all. Returns 0 if none is missed."""
     request = settings.read(environ)
     configs = [settings.check_config(c, "CONFIGS") for c in environ.get("CONFIGS", "").split()]
+    flavour = _flavour(environ)
+    rows.read_shard(environ)
+    _sample(environ)
     patches: Sequence[Patch] = ()
     start = ""
     if environ.get("SERIES"):
+        if environ.get("MUTANTS") and _globs(environ, True) is None:
+            raise UsageError(
+                f"MUTANTS={environ['MUTANTS']} names handwritten mutants, "
+                "and those of SERIES are generated",
+                'leave it out, or give patterns with a colon, as in MUTANTS="*:vmemmap_free:*"',
+            )
         series = revision_series.read(environ["SERIES"], request.ksrc)
         request = replace(request, flavour=onto.choose(environ, request, series))
         patches, start = series.patches(len(series.members)), series.start
@@ -79,19 +88,23 @@ def main(environ: Mapping[str, str]) -> int:
             "make mutants with KSRC needs to know which patches to mutate",
             "name them, as in SERIES=FROM..TO",
         )
+    elif environ.get("ONTO"):
+        raise UsageError("ONTO is where SERIES goes, and SERIES is not set", "set SERIES too")
     wanted = debian.resolve(request)
     machine.ensure_tools(wanted)
     # Start below the commits of a range, as they are applied again.
     wanted = worktree.fix_start(wanted, start) if start else wanted
     report = Report([])
-    flavour = _flavour(environ)
     if not patches:
         _try_written(wanted, environ, flavour, configs, report)
     made: list[Generated] = []
     if patches or flavour == mutation_mutant.FLAVOUR:
         made = _try_generated(wanted, environ, patches, configs, report)
     if not report.mutants:
-        raise UsageError(f"none of these mutants is for {' '.join(configs)}", "see --list")
+        raise UsageError(
+            f"none of these mutants is for {' '.join(configs) or 'this shard'}",
+            "see altmap mutants --list",
+        )
     if report.count(Verdict.ABSENT) == len(report.mutants):
         raise UsageError(
             f"none of {len(report.mutants)} mutants is in a kernel with "
@@ -164,7 +177,7 @@ def _try_generated(
         named = {m.name for m in mutation_mutant.choose([one.mutant for one in every], globs)}
         chosen = [one for one in every if one.mutant.name in named]
         if not globs and not patches:
-            chosen = generated.sample(chosen, _sample(environ, len(chosen)))
+            chosen = generated.sample(chosen, _sample(environ) or len(chosen))
         shard = rows.read_shard(environ)
         chosen = [
             replace(one, mutant=replace(one.mutant, configs=tuple(configs or CONFIGS)))
@@ -175,13 +188,15 @@ def _try_generated(
     return chosen
 
 
-def _sample(environ: Mapping[str, str], all_of_them: int) -> int:
-    """The number of generated mutants to try. Raises UsageError."""
+def _sample(environ: Mapping[str, str]) -> int | None:
+    """The number of generated mutants to try, or None for all. Raises UsageError."""
     given = environ.get("SAMPLE") or str(_SAMPLE)
     if given == "all":
-        return all_of_them
-    if not given.isdigit():
-        raise UsageError(f"SAMPLE={given} is not a number", "give a number, or all")
+        return None
+    if not (given.isdigit() and int(given) > 0):
+        raise UsageError(
+            f"SAMPLE={given} is not a number of mutants", "give a number, as in SAMPLE=1000, or all"
+        )
     return int(given)
 
 

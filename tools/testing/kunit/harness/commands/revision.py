@@ -31,7 +31,6 @@ from harness.revision.report import Report, Word
 from harness.revision.series import Series
 from harness.revision.series_run import SeriesRun
 from harness.trees import alone, debian, worktree
-from harness.trees.git import Git
 
 PATCH_CONFIGS = ("4k",)
 # What the complete series is tried with: each page size, with debug options, with fewer levels
@@ -78,9 +77,7 @@ def _main(environ: Mapping[str, str]) -> int:
             "make revision SERIES=MESSAGE-ID, a directory, an mbox, or FROM..TO with KSRC=DIR",
         )
     is_alone = bool(environ.get("ALONE"))
-    if is_alone and environ.get("WITH_MUTANTS"):
-        what = "mutants are made of the complete series, and ALONE tests each patch by itself"
-        raise UsageError(what, "leave ALONE or WITH_MUTANTS out")
+    _check_alone(environ)
     configs = _configs(environ, "CONFIGS", ALONE_CONFIGS if is_alone else PATCH_CONFIGS)
     tips = _configs(environ, "TIP_CONFIGS", (*configs, *TIP_CONFIGS))
     scope = Scope(configs, () if is_alone else tips, bool(environ.get("TIP_ONLY")))
@@ -108,6 +105,16 @@ def _main(environ: Mapping[str, str]) -> int:
     text = revision_text.short(report) if environ.get("SHORT") else revision_text.full(report)
     conclude(text, report.is_good, out / "report.html", out / "results.json", out / "logs")
     return int(_STATUS[report.word])
+
+
+def _check_alone(environ: Mapping[str, str]) -> None:
+    """Raise UsageError if ALONE is set with a variable that is about the complete series."""
+    for name in ("WITH_MUTANTS", "TIP_ONLY", "AGAINST"):
+        if environ.get("ALONE") and environ.get(name, "none") != "none":
+            raise UsageError(
+                f"ALONE tests each patch by itself, and {name} is about the complete series",
+                f"leave ALONE or {name} out",
+            )
 
 
 # A kernel that differs from boot to boot proves nothing.
@@ -197,7 +204,7 @@ class Judge:
             for config in scope.tips
             if config in old.tip and config in report.new.tip
         }
-        words = range_diff(self._wanted, old, report.new)
+        words = against.range_diff(self._wanted, old, report.new)
         seconds = self._watch.seconds
         return replace(report, seconds=seconds, old=old, changes=changes, range_diff=words)
 
@@ -267,15 +274,6 @@ def _change(one: Generated, source: str, tried: Tried) -> Change:
     by = next(iter(tried.found[one.mutant.name].values())).by
     line = source.count("\n", 0, one.change.start) + 1
     return Change(line, one.mutant.title, verdict.value, is_noticed, by)
-
-
-def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:
-    """Return the git range-diff of two revisions, as far as they apply."""
-    if not old.applied or not new.applied:
-        return ""
-    git: Git = worktree.stack(wanted).git
-    ranges = [f"{judged.base_commit}..{judged.tip_commit}" for judged in (old, new)]
-    return git.out("range-diff", "--no-color", *ranges)
 
 
 # --- What is left behind --------------------------------------------------

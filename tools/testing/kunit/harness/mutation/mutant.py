@@ -139,7 +139,7 @@ def choose(mutants: Sequence[Mutant], globs: str) -> list[Mutant]:
         if not any(fnmatch.fnmatchcase(m.name, pattern) for m in mutants):
             raise UsageError(
                 f"MUTANTS: there is no mutant '{pattern}'",
-                "see --list; the name of a generated mutant is file:function:hash:operator, "
+                "see altmap mutants --list; the name of a generated mutant is file:function:hash:operator, "
                 'as in MUTANTS="*mmu.c:vmemmap_free:*"',
             )
     return [

@@ -31,7 +31,13 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Mu
     There are none if the user selects scenarios or kernels, but no mutants.
     """
     globs = environ.get("MUTANTS", "")
-    if not globs and any(environ.get(name) for name in _NARROWING):
+    given = [name for name in _NARROWING if environ.get(name)]
+    if globs and given and not environ.get("GUEST_SHELL"):
+        raise UsageError(
+            f"MUTANTS and {given[0]} exclude each other: each mutant names its scenarios",
+            f"leave {given[0]} or MUTANTS out",
+        )
+    if given and not globs:
         return []
     known = {scenario.name for scenario in scenarios if PAGE in scenario.pages}
     found = [m for m in mutation_mutant.read_patches() if m.scenarios]

@@ -4,11 +4,14 @@
 from dataclasses import dataclass, replace
 
 from harness.kernel.finding import Status
+from harness.request.settings import Settings
 from harness.revision.blame import Fault, State
 from harness.revision.ending import Ending
 from harness.revision.judged import OF_STYLE, Judged
 from harness.revision.outcomes import Outcome, same
 from harness.revision.series import Member, Series, titles
+from harness.trees import worktree
+from harness.trees.git import Git
 from harness.trees.stack import Patch
 
 
@@ -101,3 +104,12 @@ def _changed_lines(patch: Patch) -> list[bytes]:
     """The lines that a patch adds and removes, wherever they are."""
     _, _, diff = patch.data.partition(b"\ndiff --git ")
     return [line for line in diff.splitlines() if line[:1] in (b"+", b"-")]
+
+
+def range_diff(wanted: Settings, old: Judged, new: Judged) -> str:
+    """Return the git range-diff of two revisions, as far as they apply."""
+    if not old.applied or not new.applied:
+        return ""
+    git: Git = worktree.stack(wanted).git
+    ranges = [f"{judged.base_commit}..{judged.tip_commit}" for judged in (old, new)]
+    return git.out("range-diff", "--no-color", *ranges)

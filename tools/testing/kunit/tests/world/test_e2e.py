@@ -520,6 +520,9 @@ class Running(GuestWorld):
     def e2e(self, **env: str) -> Ran:
         return self.program("e2e", **{**self.choice, **env})
 
+    def mutants(self, **env: str) -> Ran:
+        return self.program("e2e", **env)
+
     def test_a_failure(self) -> None:
         ran = self.e2e()
         self.assertEqual(1, ran.status, ran.stderr)
@@ -646,7 +649,7 @@ class Running(GuestWorld):
 
     def test_a_mutant_that_is_noticed(self) -> None:
         self.mutant("two-devices")
-        ran = self.e2e(MUTANTS="memory-*")
+        ran = self.mutants(MUTANTS="memory-*")
         self.assertEqual(0, ran.status, ran.stdout)
         self.assertRegex(ran.stdout, r"mutant memory-gone +1 +1 +0 +0 +0 ")
         self.assertEqual([], list(self.build.glob("linux-*/series/.kunit*")))
@@ -656,21 +659,21 @@ class Running(GuestWorld):
     def test_a_mutant_that_is_missed(self) -> None:
         self.mutant("two-devices")
         self.console(CONSOLE.replace("not ok", "ok"))
-        ran = self.e2e(MUTANTS="memory-*")
+        ran = self.mutants(MUTANTS="memory-*")
         self.assertEqual(1, ran.status)
         self.assertIn("memory-gone: no scenario notices it: memory is gone", ran.stdout)
 
     def test_a_mutant_that_cannot_be_built(self) -> None:
         self.mutant("two-devices")
-        ran = self.e2e(MUTANTS="memory-*", FAKE_TOOL="build fails")
+        ran = self.mutants(MUTANTS="memory-*", FAKE_TOOL="build fails")
         self.assertEqual(1, ran.status)
         self.assertIn("mm/memory.c:7:3: error: 'x' undeclared", ran.stdout)
 
     def test_mutants_that_name_an_unknown_scenario(self) -> None:
         self.mutant("three-devices")
-        self.assert_error(self.e2e(MUTANTS="memory-*"), 2, "no scenario 'three-devices' for 4k")
+        self.assert_error(self.mutants(MUTANTS="memory-*"), 2, "no scenario 'three-devices' for 4k")
         self.mutant("two-devices")
-        self.assert_error(self.e2e(MUTANTS="alloc-*"), 2, "alloc-*")
+        self.assert_error(self.mutants(MUTANTS="alloc-*"), 2, "alloc-*")
 
     def test_a_scenario_with_an_error(self) -> None:
         self.scenario(GOOD.replace("case first", "cases first"))
