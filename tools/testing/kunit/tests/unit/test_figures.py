@@ -54,6 +54,10 @@ class Written(unittest.TestCase):
         self.assertEqual(10, len(found))
         for flavour, config, passed, failed, skipped in found:
             self.assert_right(flavour, config, (int(passed), int(failed), int(skipped)))
+        # The last line counts every expected result as passed.
+        counts = re.findall(r"^    \S.*? +(\d+) +(\d+) +(\d+) +0 +\d+$", read("README.md"), re.M)
+        total = sum(int(count) for row in counts for count in row)
+        self.assertIn(f"\n    {total} passed, 0 failed\n", read("README.md"))
 
     def test_sample_of_the_matrix(self) -> None:
         page = read("Documentation/dev-tools/kunit/matrix.rst")
