@@ -212,7 +212,7 @@ def _compile(context: Context, name: str, what: str, *more: str) -> list[str]:
     kernel = Kernel(context.tree, context.wanted, context.out, name, build_dir)
     failed = kernel.configure(COMPILE_TIME, *more)
     if failed:
-        raise CommandError(failed.text, "see the log", "\n".join(failed.log))
+        raise CommandError(failed.text, f"see {kernel.log('config')}", "\n".join(failed.log))
     variables = [*remarks.make_variables(context.wanted, *more), what]
     log = kernel.log(what)
     said, _ = remarks.compile_objects(build_dir, variables, context.objects, log, COMPILE_TIME)

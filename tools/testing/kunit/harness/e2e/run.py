@@ -278,7 +278,7 @@ def shell(wanted: Settings, selection: Selection, out: Path) -> int:
     built = _build(wanted, selection, out, selection.name, NoJournal())
     if built.failed and built.failed.finding:
         found = built.failed.finding
-        raise CommandError(found.text, "see the log", "\n".join(found.log))
+        raise CommandError(found.text, f"see the logs in {out}", "\n".join(found.log))
     variables = "".join(f"{k}={shlex.quote(v)}\n" for k, v in scenario.variables.items())
     guest = Guest(built.image, built.root, scenario, wanted.build / "e2e")
     with guest.memory() as memory:

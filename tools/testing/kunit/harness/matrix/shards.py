@@ -84,7 +84,8 @@ def find(directory: Path) -> list[Part]:
     paths = paths or sorted(directory.rglob(WHOLE))[:1]
     if not paths:
         raise ResultError(
-            f"{directory} has no results of make matrix", "set PARTS to the directory of the parts"
+            f"{directory} has no results of make matrix",
+            "run make matrix, or set PARTS to the directory of the files matrix-*.json",
         )
     parts = [read_part(path) for path in paths]
     for path, part in zip(paths, parts):

@@ -84,7 +84,11 @@ def _try(tree: MutatedTree, mutant: Mutant, selection: Selection, out: Path) -> 
     cases: list[CaseResult] = []
     with tree.mutated(mutant) as complaint:
         if complaint:
-            error = KunitError(f"{mutant.name} does not apply", "update it", complaint)
+            error = KunitError(
+                f"{mutant.name} does not apply",
+                f"update {mutation_mutant.PATCHES / mutant.name}.patch",
+                complaint,
+            )
             cases.append(results.preparation(error))
         else:
             for result in e2e_run.run(tree.wanted, [selection], logs):

@@ -146,7 +146,7 @@ def _ask(apt: "Apt", suite: str) -> Package:
     if not match:
         raise SourceError(
             f"BASE={suite}: apt-cache has no version of linux-source-{base}",
-            "see its output",
+            f"set KSRC=DIR to a kernel tree, or try again after rm -r {apt.state}",
             shown,
         )
     return Package(base, match.group(1))
@@ -162,7 +162,7 @@ class Apt:
                 "set KSRC=DIR to a kernel tree",
             )
         self._suite = suite
-        state = directory / "apt"
+        self.state = state = directory / "apt"
         for name in ("lists/partial", "cache/archives/partial"):
             (state / name).mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
