@@ -19,7 +19,13 @@ PAGES = REPO / "Documentation"
 FLAVOUR = "series"
 
 
-COMMAND = Command("make docs", TREE, "build the pages of Documentation/ as HTML", "altmap docs")
+COMMAND = Command(
+    "make docs",
+    TREE,
+    "build the pages of Documentation/ as HTML",
+    "altmap docs",
+    helps={"KSRC": "quote the sources in the kernel tree in DIR; nothing is written to DIR"},
+)
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -13,6 +13,7 @@ COMMAND = Command(
     TREE | {"FLAVOUR"},
     "prepare a kernel tree and print its path",
     "altmap tree --flavour stock",
+    helps={"KSRC": "start from the kernel tree in DIR; nothing is written to DIR"},
 )
 
 
