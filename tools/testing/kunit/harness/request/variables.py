@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 
 from harness.base.errors import UsageError
 from harness.request.build_variables import is_of_build
-from harness.request.settings import CPU_VARIABLE, FLAVOURS
+from harness.request.settings import CPU_VARIABLE, FLAVOURS, HOME_BASE, PAGE_SIZES
 
 # The Makefile passes the names of the variables on make's command line in this variable.
 TYPED = "KUNIT_TYPED"
 
 _FLAVOUR = "|".join(FLAVOURS)
-_CONFIG = r"(?:4k|16k|64k)(?:-[a-z0-9-]+)?"
+_CONFIG = rf"(?:{'|'.join(PAGE_SIZES)})(?:-[a-z0-9-]+)?"
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ VARIABLES = (
     Variable(
         "BASE",
         "NAME",
-        "the linux-source package to use: a version (default: 6.12), or a Debian suite, such as "
-        "sid, for the newest one in it",
+        f"the linux-source package to use: a version (default: {HOME_BASE}), or a Debian suite, "
+        "such as sid, for the newest one in it",
     ),
     Variable("SOURCES", "DIR", "the directory of that package's archive (default: /usr/src)"),
     Variable("BUILD", "DIR", "the directory for trees, kernels and results (default: build/)"),
