@@ -40,6 +40,8 @@ def activity(name: str) -> Iterator[None]:
 
 
 class _Activity:
+    """An activity of this name, with a thread that shows how long it has been running."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self._watch = Stopwatch()

@@ -146,6 +146,7 @@ def _try_written(
     configs: Sequence[str],
     report: Report,
 ) -> None:
+    """Add the results of the handwritten mutants to report. Raises KunitError."""
     globs = _globs(environ, False)
     if globs is None or rows.read_shard(environ).number > 1:
         return
@@ -163,6 +164,7 @@ def _try_generated(
     configs: Sequence[str],
     report: Report,
 ) -> list[Generated]:
+    """Add the results of the generated mutants to report, and return them. Raises KunitError."""
     globs = _globs(environ, True)
     if globs is None or not (patches or generated.read_functions()):
         return []

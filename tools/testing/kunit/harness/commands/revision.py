@@ -16,7 +16,7 @@ from harness.mutation import generated
 from harness.mutation.generated import Generated
 from harness.mutation.generated_run import try_generated
 from harness.mutation.outcomes import CATCHES, MISSES
-from harness.mutation.outcomes import Report as Tried
+from harness.mutation.outcomes import Report as MutantReport
 from harness.mutation.tree import MutatedTree
 from harness.request import settings
 from harness.request.settings import Request, Settings
@@ -131,6 +131,7 @@ class Scope:
 
 
 def _configs(environ: Mapping[str, str], variable: str, usual: Iterable[str]) -> tuple[str, ...]:
+    """The configs in a variable, or the usual ones, each once. Raises UsageError."""
     names = environ.get(variable, "").split() or usual
     return tuple(dict.fromkeys(settings.check_kernel(name, variable) for name in names))
 
@@ -255,7 +256,7 @@ def _mutants(wanted: Settings, report: Report) -> Noticed | None:
     series = report.new.series
     patches = series.patches(len(series.members))
     tree = MutatedTree(worktree.fix_start(wanted, series.start), patches)
-    tried = Tried([])
+    tried = MutantReport([])
     with tree.opened():
         every = generated.of_series(tree, patches)
         one = [replace(m, mutant=replace(m.mutant, configs=(config,))) for m in every]
@@ -268,7 +269,7 @@ def _mutants(wanted: Settings, report: Report) -> Noticed | None:
     return Noticed(config, tuple(files))
 
 
-def _change(one: Generated, source: str, tried: Tried) -> Change:
+def _change(one: Generated, source: str, tried: MutantReport) -> Change:
     verdict = tried.verdict(one.mutant)
     is_noticed = None if verdict not in CATCHES + MISSES else verdict in CATCHES
     by = next(iter(tried.found[one.mutant.name].values())).by

@@ -62,6 +62,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def _seconds(environ: Mapping[str, str]) -> int:
+    """The number in SOAK_SECONDS. Raises UsageError."""
     given = environ.get("SOAK_SECONDS") or "600"
     if not given.isdigit():
         raise UsageError(

@@ -29,7 +29,7 @@ _LLVM = {
     "HOSTCXX": "clang++",
     **{name: f"llvm-{name.lower()}" for name in _GNU if name not in ("CC", "LD")},
 }
-# Programs that the compiler calls, and that are most of it.
+# gcc is only a driver: these programs, which it starts, do the work.
 _PARTS = ("cc1", "as")
 
 _BOOT_ENV = re.compile(r"QEMU_\w+|LD_\w+")

@@ -34,10 +34,12 @@ class Patch:
 
     @property
     def name(self) -> str:
+        """The directory and the file, as in fixes/0001-x.patch."""
         return f"{self.path.parent.name}/{self.path.name}"
 
     @property
     def identity(self) -> bytes:
+        """What the hash of a stack has of this step."""
         return b"patch " + self.data
 
     @property

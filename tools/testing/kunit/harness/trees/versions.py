@@ -12,7 +12,7 @@ Version = tuple[int, ...]
 
 
 def parse(base: str) -> Version:
-    """A version as numbers: (7, 2) for 7.2."""
+    """A version as numbers: (7, 2) for 7.2. Raises ValueError."""
     return tuple(map(int, base.split(".")))
 
 

@@ -58,6 +58,7 @@ class Stacked:
 
     @property
     def commit(self) -> str:
+        """The hash of the commit."""
         return self.base.commit
 
 
