@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.base import packages, process
 from harness.base.console import say
-from harness.base.errors import ExitStatus
+from harness.base.errors import ExitStatus, UsageError
 from harness.kernel import defaults, image, incremental, options
 from harness.kernel.options import CommandLine
 from harness.request import settings
@@ -135,9 +135,18 @@ def _mtime(path: Path) -> int | None:
 
 
 def _help(line: CommandLine, request: Request) -> int:
-    """Print our help, and the kernel tool's own if there is a prepared tree."""
-    print(OUR_HELP, flush=True)
+    """Print our help, and the kernel tool's own if there is a prepared tree.
+
+    Raises UsageError for an unknown subcommand if there is no kernel tool to judge it.
+    """
     tree = worktree.any_tree(request)
+    unknown = [w.argv[0] for w in line.words if not w.argv[0].startswith("-")]
+    if tree is None and line.subcommand is None and unknown:
+        raise UsageError(
+            f"kunit.py has no subcommand '{unknown[0]}'",
+            f"choose from: {' '.join(sorted(options.SUBCOMMANDS))}",
+        )
+    print(OUR_HELP, flush=True)
     if tree is None:
         print("To see the help of the kernel's kunit.py too, prepare a tree: make tree")
         return 0

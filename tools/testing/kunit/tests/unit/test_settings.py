@@ -91,6 +91,12 @@ class NoWork(unittest.TestCase):
             self.assertIn("FLAVOUR=NAME", said.getvalue())
             self.assert_untouched()
 
+    def test_an_unknown_subcommand(self) -> None:
+        with self.assertRaises(UsageError) as caught:
+            self.run_main("kunit", ["rnu", "--arch=arm64"], {})
+        self.assertIn("'rnu'", caught.exception.cause)
+        self.assert_untouched()
+
     def test_clean(self) -> None:
         self.assertEqual(0, self.run_main("clean", (), {}))
         self.assert_untouched()
