@@ -662,5 +662,5 @@ static struct kunit_suite memory_zones_suite = {
 
 kunit_test_suite(memory_zones_suite);
 
-MODULE_DESCRIPTION("KUnit tests for what zone and node have of memory blocks");
+MODULE_DESCRIPTION("KUnit tests for zones and nodes of memory blocks");
 MODULE_LICENSE("GPL");

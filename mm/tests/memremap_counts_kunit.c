@@ -151,5 +151,5 @@ static struct kunit_suite memremap_counts_suite = {
 
 kunit_test_suite(memremap_counts_suite);
 
-MODULE_DESCRIPTION("KUnit tests for what is counted of a device");
+MODULE_DESCRIPTION("KUnit tests for how a device is counted");
 MODULE_LICENSE("GPL");
