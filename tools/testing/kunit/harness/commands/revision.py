@@ -33,12 +33,10 @@ from harness.revision.series_run import SeriesRun
 from harness.trees import alone, debian, worktree
 
 PATCH_CONFIGS = ("4k",)
-# What the complete series is tried with: each page size, with debug options, with fewer levels
-# of page tables, and with KASAN. What finds most for its time comes first.
+# For the complete series. What finds most for its time comes first.
 TIP_CONFIGS = ("4k", "64k", "16k", "4k-debug", "4k-va39", "64k-va42", "16k-va36", "4k-kasan")
 # What patches that are said to stand alone are tried with: two page sizes, another architecture.
 ALONE_CONFIGS = ("4k", "64k", "riscv")
-
 
 COMMAND = Command(
     "make revision",
