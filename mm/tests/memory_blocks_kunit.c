@@ -444,7 +444,7 @@ static void begin_use(struct page *page, enum use use)
 	if (use == USE_RESERVED)
 		SetPageReserved(page);
 	else if (use == USE_OFFLINE)
-		__SetPageOffline(page);
+		__folio_set_offline(page_folio(page));
 	else
 		set_thread_flag(TIF_SIGPENDING);
 }
@@ -454,7 +454,7 @@ static void end_use(struct page *page, enum use use)
 	if (use == USE_RESERVED)
 		ClearPageReserved(page);
 	else if (use == USE_OFFLINE)
-		__ClearPageOffline(page);
+		__folio_clear_offline(page_folio(page));
 	else
 		clear_thread_flag(TIF_SIGPENDING);
 }

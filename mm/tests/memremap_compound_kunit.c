@@ -685,7 +685,7 @@ static void fail_allocations(struct kunit *test, struct piece *piece)
 		if (try)
 			lost += lost_now;
 	}
-	KUNIT_EXPECT_LT_MSG(test, lost, 7, "order %u, %lu pages for the altmap: pages of system RAM that were lost",
+	KUNIT_EXPECT_LT_MSG(test, lost, 7, "order %u, altmap of %lu pages: pages of RAM lost",
 			    piece->order, piece->offset);
 }
 
