@@ -32,7 +32,9 @@ FLAVOURS: dict[str, tuple[str, ...]] = {
 # The base of the series.
 HOME_BASE = "6.12"
 # The oldest kernel that has what the suites need from KUnit.
-OLDEST = (6, 6)
+OLDEST = (6, 12)
+# Where Debian's linux-source packages put their archives.
+SOURCES = Path("/usr/src")
 # Layers that other kernels lack, with the first kernel that they were rebased to, if any.
 _REBASED_SINCE: dict[str, tuple[int, ...] | None] = {
     "patches/baseline": (7, 2),
@@ -71,7 +73,7 @@ class Request:
     base: str
     build: Path
     # The directory of the archives in Debian's linux-source packages.
-    sources: Path = Path("/usr/src")
+    sources: Path = SOURCES
     ksrc: Path | None = None
     jobs: int | None = None
     # The Debian suite that BASE names, if any.
@@ -219,7 +221,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Request:
         config=environ.get("CONFIG") or DEFAULT_CONFIG,
         base=base,
         build=Path(os.path.abspath(environ.get("BUILD") or REPO / "build")),
-        sources=Path(os.path.abspath(environ.get("SOURCES") or "/usr/src")),
+        sources=Path(os.path.abspath(environ.get("SOURCES") or SOURCES)),
         ksrc=Path(os.path.abspath(ksrc)) if ksrc else None,
         jobs=int(jobs) if jobs else None,
         debian_suite=suite,

@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import builddir, lock
+from harness.base.errors import UsageError
 from harness.base.packages import GIT, XZ, Requirement
-from harness.request.settings import FLAVOURS, HOME_BASE, Request, Settings, check_flavour
+from harness.request.settings import FLAVOURS, HOME_BASE, SOURCES, Request, Settings, check_flavour
 from harness.trees import debian, linux_source, source
 from harness.trees.checkout import WorkTree, report_changes
 from harness.trees.git import Git
@@ -105,13 +106,21 @@ def fix_start(settings: Settings, commit: str = "") -> Settings:
 
 
 def requirements(settings: Settings) -> tuple[Requirement, ...]:
-    """The packages that preparing a tree needs."""
+    """The packages that preparing a tree needs.
+
+    Raises UsageError if SOURCES names a directory without the archive: no package puts it there.
+    """
     if settings.ksrc:
         return (GIT,)
     if settings.debian_suite:
         return GIT, XZ
     otherwise = "" if settings.base == HOME_BASE else "or use BASE=sid, which installs nothing"
     package = source.package_of(settings.tarball)
+    if settings.sources != SOURCES and not settings.tarball.exists():
+        raise UsageError(
+            f"SOURCES={settings.sources} has no {settings.tarball.name}",
+            f"copy the archive of {package} there, or leave SOURCES out",
+        )
     return GIT, XZ, Requirement(str(settings.tarball), package, otherwise=otherwise)
 
 
