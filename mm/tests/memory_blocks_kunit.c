@@ -262,7 +262,7 @@ static void each_step_is_announced(struct kunit *test)
 	expect_announced(test, watch, nr, offline);
 }
 
-/* Pages that are present in node and zone, that the zone manages, that are RAM, and so on. */
+/* The counters of the node and of its movable zone: see expect_counts(). */
 #define NR_COUNTS	7
 
 static void count_pages(unsigned long counts[NR_COUNTS])
@@ -461,7 +461,7 @@ static void end_use(struct page *page, enum use use)
 
 #define MOVABLE_TRIES	65536
 
-/* A page of the blocks. The allocator may prefer other memory for a while. */
+/* Allocate a page of the blocks. The allocator may hand out pages of other memory first. */
 static struct page *alloc_page_of(const struct blocks *blocks)
 {
 	struct page *page, *next, *found = NULL;
