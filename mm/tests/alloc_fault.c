@@ -6,7 +6,6 @@
  * slab gives (with CONFIG_FAILSLAB) and other pages (with
  * CONFIG_FAIL_PAGE_ALLOC), as far as the running test allocates them itself.
  */
-#include <kunit/static_stub.h>
 #include <linux/fault-inject.h>
 #include <linux/kallsyms.h>
 #include <linux/mm.h>
@@ -14,6 +13,7 @@
 #include <linux/stacktrace.h>
 
 #include "alloc_fault.h"
+#include "func_redirect.h"
 
 #define CALLERS		16
 
@@ -28,7 +28,7 @@ static struct {
 
 static bool strikes(void)
 {
-	if (fault.struck || fault.spare || !in_task())
+	if (fault.struck || fault.spare)
 		return false;
 	if (fault.left) {
 		fault.left--;
@@ -98,14 +98,14 @@ static bool fault_page(gfp_t gfp, unsigned int order)
  */
 void alloc_fault_begin(struct kunit *test, unsigned int nth)
 {
-	/* The stubs are allocated themselves. */
+	/* This allocates, too. */
 	fault.spare = true;
-	kunit_activate_static_stub(test, vmemmap_alloc_block, fault_alloc_block);
+	func_redirect_begin(test, vmemmap_alloc_block, fault_alloc_block);
 #ifdef CONFIG_FAILSLAB
-	kunit_activate_static_stub(test, should_failslab, fault_slab);
+	func_redirect_begin(test, should_failslab, fault_slab);
 #endif
 #ifdef CONFIG_FAIL_PAGE_ALLOC
-	kunit_activate_static_stub(test, should_fail_alloc_page, fault_page);
+	func_redirect_begin(test, should_fail_alloc_page, fault_page);
 #endif
 	fault.left = nth;
 	fault.struck = false;
@@ -123,15 +123,15 @@ bool alloc_fault_end(struct kunit *test)
 {
 	bool struck = fault.struck;
 
-	/* Taking away the stubs may allocate as well. */
+	/* So may this. */
 	fault.spare = true;
 #ifdef CONFIG_FAIL_PAGE_ALLOC
-	kunit_deactivate_static_stub(test, should_fail_alloc_page);
+	func_redirect_end(test, should_fail_alloc_page);
 #endif
 #ifdef CONFIG_FAILSLAB
-	kunit_deactivate_static_stub(test, should_failslab);
+	func_redirect_end(test, should_failslab);
 #endif
-	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+	func_redirect_end(test, vmemmap_alloc_block);
 	fault.spare = false;
 	return struck;
 }

@@ -6,7 +6,6 @@
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
  * cases cite its rules as G14, G15 and so on.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/ioport.h>
 #include <linux/memblock.h>
@@ -15,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 
+#include "func_redirect.h"
 #include "hotplug_blocks.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
@@ -231,9 +231,9 @@ static void memmap_comes_from_node(struct kunit *test)
 
 	memmap_node = 0;
 	nr_requests = 0;
-	kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_on_node);
+	func_redirect_begin(test, vmemmap_alloc_block, alloc_on_node);
 	err = blocks_add_some(blocks, 0, 1, 0, MHP_NONE);
-	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+	func_redirect_end(test, vmemmap_alloc_block);
 	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_EXPECT_GT_MSG(test, nr_requests, 0, "blocks of system RAM that the memmap took");
 	KUNIT_EXPECT_EQ_MSG(test, memmap_node, 0, "the node that a block was requested for");

@@ -16,7 +16,6 @@
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
  * cases cite its rules as E2, N1 and so on.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/bitmap.h>
 #include <linux/memblock.h>
@@ -29,6 +28,7 @@
 
 #include "alloc_fault.h"
 #include "fake_dev.h"
+#include "func_redirect.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
@@ -576,7 +576,7 @@ static void compound_page_has_its_tails_once(struct kunit *test)
 	int err, try;
 
 	skip_unless_arm64(test);
-	kunit_activate_static_stub(test, memmap_pages_add, count_memmap_pages);
+	func_redirect_begin(test, memmap_pages_add, count_memmap_pages);
 	set_sections(piece, compound, 0, param->has_altmap ? 4 : 2);
 	for (piece->order = 0; piece->order <= LARGEST(LARGE_ORDER); piece->order++) {
 		if (param->has_altmap)

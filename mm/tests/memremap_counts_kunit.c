@@ -6,13 +6,13 @@
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
  * cases cite its rules as K1, K2 and so on.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/vmstat.h>
 
+#include "func_redirect.h"
 #include "memremap_dev.h"
 #include "slab_objects.h"
 #include "warn_log.h"
@@ -55,7 +55,7 @@ static void memmap_of_device_is_counted(struct kunit *test)
 	unsigned long holes = fake_dev_census(mdev->dev).holes;
 
 	memmap_pages = 0;
-	kunit_activate_static_stub(test, memmap_pages_add, count_memmap_pages);
+	func_redirect_begin(test, memmap_pages_add, count_memmap_pages);
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .offer = offer_of(test->param_value)), 0);
 	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, holes - fake_dev_census(mdev->dev).holes,
 			    "pages that nr_memmap_pages has grown by, and that are mapped");

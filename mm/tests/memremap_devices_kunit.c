@@ -13,7 +13,6 @@
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
  * cases cite its rules as F1, F2 and so on.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/bitmap.h>
 #include <linux/memblock.h>
@@ -28,6 +27,7 @@
 
 #include "alloc_fault.h"
 #include "fake_dev.h"
+#include "func_redirect.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
@@ -236,7 +236,7 @@ static struct arena *arena_get(struct kunit *test, unsigned long nr_sections)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, arena_put, arena));
 	KUNIT_ASSERT_NOT_NULL(test, arena->frames);
 	KUNIT_ASSERT_NOT_NULL(test, arena->ram);
-	kunit_activate_static_stub(test, memmap_pages_add, count_memmap_pages);
+	func_redirect_begin(test, memmap_pages_add, count_memmap_pages);
 	return arena;
 }
 

@@ -7,7 +7,6 @@
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
  * cases cite its rules as I1, I2 and so on.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/io.h>
 #include <linux/memblock.h>
@@ -17,6 +16,7 @@
 #include <linux/pagemap.h>
 #include <linux/string.h>
 
+#include "func_redirect.h"
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
@@ -59,12 +59,12 @@ static void end_ram_in_section(struct memremap_dev *mdev, unsigned int section,
 	ram_ends.at_once = !section;
 	ram_ends.section = mdev->dev->pfn + before * PAGES_PER_SECTION;
 	ram_ends.pages = pages;
-	kunit_activate_static_stub(mdev->test, vmemmap_alloc_block, alloc_until_ram_ends);
+	func_redirect_begin(mdev->test, vmemmap_alloc_block, alloc_until_ram_ends);
 }
 
 static void end_ram_no_more(struct memremap_dev *mdev)
 {
-	kunit_deactivate_static_stub(mdev->test, vmemmap_alloc_block);
+	func_redirect_end(mdev->test, vmemmap_alloc_block);
 }
 
 static const struct origin_param {

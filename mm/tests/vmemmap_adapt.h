@@ -231,32 +231,4 @@ static inline struct dev_pagemap *adapt_page_pgmap(const struct page *page)
 	return (struct dev_pagemap *)page->lru.next;
 }
 
-/*
- * The text of a WARN() is printed before the WARN is reported. What keeps it
- * away is of the kernel's own where there is kunit_warning_suppress(), and of
- * the hooks before that.
- */
-#ifdef kunit_warning_suppress
-static inline void *adapt_hush_warn(struct kunit *test)
-{
-	return kunit_start_suppress_warning(test);
-}
-
-static inline void adapt_unhush_warn(struct kunit *test, void *hushed)
-{
-	kunit_end_suppress_warning(test, hushed);
-	/* Or it stays until the test ends, and looks like a leak of the code under test. */
-	kunit_kfree(test, hushed);
-}
-#else
-static inline void *adapt_hush_warn(struct kunit *test)
-{
-	return NULL;
-}
-
-static inline void adapt_unhush_warn(struct kunit *test, void *hushed)
-{
-}
-#endif
-
 #endif /* _MM_TESTS_VMEMMAP_ADAPT_H */

@@ -2,17 +2,17 @@
 /*
  * Counts the WARNs of a call and remembers where they came from.
  *
- * report_bug() is redirected for the task of the running test alone. A WARN that
- * the test provokes leaves no splat. A WARN by another task or by an interrupt is
- * reported as ever, and a BUG stays what it is.
+ * report_bug() and what prints the text of a WARN() are redirected for the task of
+ * the running test alone. A WARN that the test provokes leaves no splat. A WARN by
+ * another task or by an interrupt is reported as ever, and a BUG stays what it is.
  */
-#include <kunit/static_stub.h>
+#include <kunit/test.h>
 #include <linux/bug.h>
 #include <linux/string.h>
 
 #include <asm/sections.h>
 
-#include "vmemmap_adapt.h"
+#include "func_redirect.h"
 #include "warn_log.h"
 
 #define WARN_LOG_ENTRIES	8
@@ -21,7 +21,6 @@
 static struct {
 	unsigned int total;
 	unsigned long addr[WARN_LOG_ENTRIES];	/* of the first ones */
-	void *hushed;
 } warn_log;
 
 static bool is_logged(unsigned long addr)
@@ -54,6 +53,11 @@ static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
 	return BUG_TRAP_TYPE_WARN;
 }
 
+/* Comes before report_bug(). */
+static void warn_log_no_text(const char *fmt, ...)
+{
+}
+
 /**
  * warn_log_begin() - from here on, log the WARNs of this test
  * @test: the test context
@@ -65,8 +69,8 @@ void warn_log_begin(struct kunit *test)
 	memset(&warn_log, 0, sizeof(warn_log));
 	/* Like clear_warn_once: let a WARN_ONCE() fire again. */
 	memset(__start_once, 0, __end_once - __start_once);
-	warn_log.hushed = adapt_hush_warn(test);
-	kunit_activate_static_stub(test, report_bug, warn_log_report_bug);
+	func_redirect_begin(test, __warn_printk, warn_log_no_text);
+	func_redirect_begin(test, report_bug, warn_log_report_bug);
 }
 
 /* The compiler may inline a function or split it, but the file stays. */
@@ -91,8 +95,8 @@ void warn_log_expect(struct kunit *test, unsigned int nr, const char *file)
 {
 	unsigned int i;
 
-	kunit_deactivate_static_stub(test, report_bug);
-	adapt_unhush_warn(test, warn_log.hushed);
+	func_redirect_end(test, report_bug);
+	func_redirect_end(test, __warn_printk);
 
 	KUNIT_EXPECT_EQ_MSG(test, warn_log.total, nr, "WARNs, the first one at %pS",
 			    (void *)warn_log.addr[0]);

@@ -78,9 +78,6 @@ static void warn_of_interrupt_is_reported(struct kunit *test)
 {
 	unsigned int before;
 
-#ifdef kunit_warning_suppress
-	kunit_skip(test, "kunit_warning_suppress() hides WARNs by interrupts as well");
-#endif
 	if (panic_on_warn)
 		kunit_skip(test, "a WARN that is reported would be a panic");
 	before = nr_reported("warn_in_interrupt");

@@ -7,7 +7,6 @@
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
  * cases cite its rules as C1, C2 and so on.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/io.h>
 #include <linux/log2.h>
@@ -22,6 +21,7 @@
 #include <asm/sysreg.h>
 
 #include "fake_dev.h"
+#include "func_redirect.h"
 #include "unmap_hotplug.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
@@ -494,9 +494,9 @@ static void populate_section_without_blocks_has_pages(struct kunit *test)
 	struct span span = section_span(dev, 0);
 	struct vmemmap_census census;
 
-	kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_no_blocks);
+	func_redirect_begin(test, vmemmap_alloc_block, alloc_no_blocks);
 	KUNIT_EXPECT_EQ(test, populate(span, NULL), 0);
-	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+	func_redirect_end(test, vmemmap_alloc_block);
 	expect_system_ram(test, dev, span);
 	census = census_of(dev, span);
 	KUNIT_EXPECT_EQ_MSG(test, census.pages, SECTION_PAGES, "base pages for a section");
@@ -523,7 +523,7 @@ static void populate_section_without_ram_fails(struct kunit *test)
 	struct span span = section_span(dev, 0);
 	unsigned int pages;
 
-	kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_what_is_left);
+	func_redirect_begin(test, vmemmap_alloc_block, alloc_what_is_left);
 	/* No memmap of a section has less than eight pages. */
 	for (pages = 0; pages < 8; pages++) {
 		ram_left = pages;
@@ -533,7 +533,7 @@ static void populate_section_without_ram_fails(struct kunit *test)
 		depopulate(test, dev, span, NULL);
 		expect_unmapped(test, dev, span);
 	}
-	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+	func_redirect_end(test, vmemmap_alloc_block);
 }
 
 /* C9: freed entries are gone, and the altmap has its pages back. */

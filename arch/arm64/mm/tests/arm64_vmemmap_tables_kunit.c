@@ -6,13 +6,13 @@
  * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
  * cases cite its rules as C10, C15 and so on.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 
 #include "fake_dev.h"
+#include "func_redirect.h"
 #include "unmap_hotplug.h"
 #include "warn_log.h"
 
@@ -173,9 +173,9 @@ static void populate_clears_new_tables(struct kunit *test)
 	enum walk_level level;
 	int err;
 
-	kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_garbage);
+	func_redirect_begin(test, vmemmap_alloc_block, alloc_garbage);
 	err = populate(start, start + PAGE_SIZE, NULL);
-	kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+	func_redirect_end(test, vmemmap_alloc_block);
 	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_EXPECT_GT_MSG(test, fake_dev_census(dev).tables, dev->tables,
 			    "page-table pages, and those that were there before");
@@ -223,9 +223,9 @@ static void each_new_table_can_fail(struct kunit *test)
 
 	do {
 		allocs_left = nth;
-		kunit_activate_static_stub(test, vmemmap_alloc_block, alloc_while_any_left);
+		func_redirect_begin(test, vmemmap_alloc_block, alloc_while_any_left);
 		err = populate(start, start + param->size, NULL);
-		kunit_deactivate_static_stub(test, vmemmap_alloc_block);
+		func_redirect_end(test, vmemmap_alloc_block);
 		depopulate(start, start + param->size, NULL);
 		KUNIT_ASSERT_EQ_MSG(test, fake_dev_census(dev).tables, dev->tables,
 				    "page-table pages, after %u allocations and before", nth);

@@ -40,7 +40,7 @@ NEEDED_FILES = {
     "arch/arm64/mm/mmu.c": "every Linux",
     "tools/testing/kunit/kunit.py": "Linux 5.6",
     "tools/testing/kunit/qemu_config.py": "Linux 5.15",
-    "include/kunit/static_stub.h": "Linux 6.3",
+    "include/kunit/attributes.h": "Linux 6.6",
 }
 
 # Files of the kernel, which Debian's .gitignore would hide.

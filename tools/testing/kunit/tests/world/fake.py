@@ -77,7 +77,7 @@ KERNEL: dict[str, str] = {
     "mm/memory.c": "".join(f"int memory_{n};\n" for n in range(40)),
     "mm/sparse-vmemmap.c": "".join(f"int vmemmap_{n};\n" for n in range(40)),
     "arch/arm64/mm/mmu.c": "".join(f"int mmu_{n};\n" for n in range(40)),
-    "include/kunit/static_stub.h": "/* stubs */\n",
+    "include/kunit/attributes.h": "/* speed */\n",
     "tools/testing/kunit/qemu_config.py": "# parameters\n",
 }
 

@@ -547,9 +547,9 @@ class Ksrc(World):
         self.assert_error(ran, 125, "is Linux 6.1.117: too old", "6.12 or later")
 
     def test_ksrc_is_incomplete(self) -> None:
-        (self.linux / "include/kunit/static_stub.h").unlink()
+        (self.linux / "include/kunit/attributes.h").unlink()
         ran = self.program("tree", KSRC=str(self.linux))
-        self.assert_error(ran, 125, "has no include/kunit/static_stub.h")
+        self.assert_error(ran, 125, "has no include/kunit/attributes.h")
 
 
 class Variables(World):

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _MM_TESTS_FUNC_REDIRECT_H
+#define _MM_TESTS_FUNC_REDIRECT_H
+
+#include <kunit/test.h>
+
+/**
+ * func_redirect_begin() - from here on, a test's calls of a function go elsewhere
+ * @test: the test context
+ * @func: the function, one of those that func_redirect.c lists
+ * @to: the function to call instead, of the same type
+ *
+ * Calls by other tasks and by interrupts stay as they are. It ends with
+ * func_redirect_end(), or with the test.
+ *
+ * Context: Process context, may sleep.
+ */
+#define func_redirect_begin(test, func, to)				\
+do {									\
+	typeof(func) *__to = (to);					\
+									\
+	__func_redirect_begin(test, #func, __to);			\
+} while (0)
+
+/**
+ * func_redirect_end() - call a function as ever again
+ * @test: the test context
+ * @func: the function
+ *
+ * Context: Process context, may sleep.
+ */
+#define func_redirect_end(test, func) __func_redirect_end(test, #func)
+
+void __func_redirect_begin(struct kunit *test, const char *func, void *to);
+void __func_redirect_end(struct kunit *test, const char *func);
+
+#endif /* _MM_TESTS_FUNC_REDIRECT_H */
