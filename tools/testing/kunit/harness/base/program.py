@@ -24,7 +24,7 @@ def main_guard(main: Callable[[list[str]], int], argv: list[str]) -> int:
         show(error)
         return int(error.status)
     except signals.Interrupted as interruption:
-        say("interrupted; the next run continues from here")
+        say("interrupted" + ("; the next run continues from here" * interruption.is_kept))
         return 128 + interruption.signum
     except BrokenPipeError:
         # The reader of our output ended, as in "| head".

@@ -11,11 +11,15 @@ _CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """One of the caught signals arrived. signum says which."""
+    """One of the caught signals arrived.
+
+    signum says which. is_kept says whether the next run uses the results so far.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum
+        self.is_kept = False
 
 
 class _Held:
@@ -56,3 +60,13 @@ def signals_held() -> Iterator[None]:
         if _Held.depth == 0 and _Held.pending is not None:
             signum, _Held.pending = _Held.pending, None
             raise Interrupted(signum)
+
+
+@contextlib.contextmanager
+def results_kept() -> Iterator[None]:
+    """A block whose results the next run uses if this one is interrupted."""
+    try:
+        yield
+    except Interrupted as interruption:
+        interruption.is_kept = True
+        raise

@@ -64,6 +64,8 @@ def main(environ: Mapping[str, str]) -> int:
     options = Options(tuple(environ.get("KERNEL_ARGS", "").split()), environ.get("BARRIERS") != "0")
     machine.ensure_tools(wanted, *picture.needs())
     out = builddir.results(wanted.build, "bench")
+    shown = Path(environ.get("PLOTS") or out)
+    shown.mkdir(parents=True, exist_ok=True)
     with journal.of_command("make bench", wanted, environ) as kept:
         found = [
             kept_or_measured(
@@ -72,13 +74,13 @@ def main(environ: Mapping[str, str]) -> int:
             for config in configs
             for flavour in flavours
         ]
-        return publish(wanted, found, options, out, Path(environ.get("PLOTS") or out))
+        return publish(wanted, found, options, out, shown)
 
 
 def publish(
     wanted: Settings, found: Sequence[Measured], options: "Options", out: Path, shown: Path
 ) -> int:
-    """Write the results to out, tables and pictures to shown. Return the exit status."""
+    """Write the results to out, tables and pictures to the directory shown. Return the status."""
     judged = judge_all(found)
     heading = f"make bench of {tested.revision(wanted)} on {machine.description()}"
     if options.arguments:
@@ -86,7 +88,6 @@ def publish(
     text.write_json(found, heading, out / "bench.json")
     results.write_junit(judged, out / "bench.xml")
     table = text.tables(found)
-    shown.mkdir(parents=True, exist_ok=True)
     archive.write_whole(shown / "bench.txt", "\n".join(table) + "\n")
     for config in dict.fromkeys(m.config for m in found):
         draw(config, [m for m in found if m.config == config], shown)

@@ -115,7 +115,7 @@ def run_all(kernels: Sequence["Build"]) -> list[RunResult]:
     watch = Stopwatch()
 
     def report(result: RunResult) -> None:
-        watch.say(f"  {result.name}: {len(result.wrong)} unexpected")
+        watch.say(f"  {result.name}: {len(result.unexpected)} unexpected")
         for finding in result.findings:
             say(f"    {finding.text}")
 

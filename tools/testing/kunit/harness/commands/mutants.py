@@ -17,7 +17,7 @@ from harness.mutation import score
 from harness.mutation.generated import Generated
 from harness.mutation.generated_run import try_generated
 from harness.mutation.mutant import ALL_CONFIGS, CONFIGS, Mutant
-from harness.mutation.outcomes import Report, Verdict, as_results
+from harness.mutation.outcomes import MutantReport, MutantVerdict, as_results
 from harness.mutation.tree import MutatedTree
 from harness.mutation.written_run import try_mutants
 from harness.request import settings
@@ -94,7 +94,7 @@ def main(environ: Mapping[str, str]) -> int:
     machine.ensure_tools(wanted)
     # Start below the commits of a range, as they are applied again.
     wanted = worktree.fix_start(wanted, start) if start else wanted
-    report = Report([])
+    report = MutantReport([])
     if not patches:
         _try_written(wanted, environ, flavour, configs, report)
     made: list[Generated] = []
@@ -105,7 +105,7 @@ def main(environ: Mapping[str, str]) -> int:
             f"none of these mutants is for {' '.join(configs) or 'this shard'}",
             "see altmap mutants --list",
         )
-    if report.count(Verdict.ABSENT) == len(report.mutants):
+    if report.count(MutantVerdict.ABSENT) == len(report.mutants):
         raise UsageError(
             f"none of {len(report.mutants)} mutants is in a kernel with "
             f"{' '.join(configs or CONFIGS)}",
@@ -144,7 +144,7 @@ def _try_written(
     environ: Mapping[str, str],
     flavour: str,
     configs: Sequence[str],
-    report: Report,
+    report: MutantReport,
 ) -> None:
     """Add the results of the handwritten mutants to report. Raises KunitError."""
     globs = _globs(environ, False)
@@ -162,7 +162,7 @@ def _try_generated(
     environ: Mapping[str, str],
     patches: Sequence[Patch],
     configs: Sequence[str],
-    report: Report,
+    report: MutantReport,
 ) -> list[Generated]:
     """Add the results of the generated mutants to report, and return them. Raises KunitError."""
     globs = _globs(environ, True)
@@ -205,7 +205,7 @@ def _sample(environ: Mapping[str, str]) -> int | None:
 # --- Output ---------------------------------------------------------------
 
 
-def write_json(report: Report, path: Path) -> None:
+def write_json(report: MutantReport, path: Path) -> None:
     """Write all results as JSON."""
     mutants = [
         {
@@ -229,7 +229,7 @@ def write_json(report: Report, path: Path) -> None:
         for mutant in report.mutants
     ]
     document = {
-        "counts": {verdict.value: report.count(verdict) for verdict in Verdict},
+        "counts": {verdict.value: report.count(verdict) for verdict in MutantVerdict},
         "seconds": round(report.seconds),
         "kept": report.kept[0],
         "mutants": mutants,
@@ -238,7 +238,7 @@ def write_json(report: Report, path: Path) -> None:
     archive.write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
-def summary(report: Report, whole: bool) -> str:
+def summary(report: MutantReport, whole: bool) -> str:
     """A line for each mutant, then what is wrong, then the totals."""
     lines = [_line(report, mutant) for mutant in report.mutants]
     for mutant in report.mutants:
@@ -254,19 +254,19 @@ def summary(report: Report, whole: bool) -> str:
         lines += ["", f"{report.runs} runs in {report.seconds:.0f} s, {rate:.0f} an hour"]
     if report.kept[0]:
         lines += ["", results.from_earlier(*report.kept)]
-    shown = [v for v in Verdict if report.count(v) or v is Verdict.MISSED]
+    shown = [v for v in MutantVerdict if report.count(v) or v is MutantVerdict.MISSED]
     counts = ", ".join(f"{report.count(v)} {v.value}" for v in shown)
     lines += ["", f"{len(report.mutants)} mutants: {counts}"]
     return "\n".join(lines)
 
 
-def _line(report: Report, mutant: Mutant) -> str:
+def _line(report: MutantReport, mutant: Mutant) -> str:
     """The verdict on a mutant, and for each config the number of cases, or the verdict."""
     cells = []
     for config in ALL_CONFIGS:
         finding = report.found.get(mutant.name, {}).get(config)
         if finding:
-            caught = finding.verdict is Verdict.CAUGHT
+            caught = finding.verdict is MutantVerdict.CAUGHT
             what = str(len(finding.by)) if caught else finding.verdict.value
             cells.append(f"{config} {what}")
     return f"{report.verdict(mutant).value:10} {mutant.name} ({', '.join(cells)})"

@@ -15,8 +15,7 @@ from harness.kernel import machine
 from harness.mutation import generated
 from harness.mutation.generated import Generated
 from harness.mutation.generated_run import try_generated
-from harness.mutation.outcomes import CATCHES, MISSES
-from harness.mutation.outcomes import Report as MutantReport
+from harness.mutation.outcomes import CATCHES, MISSES, MutantReport
 from harness.mutation.tree import MutatedTree
 from harness.request import settings
 from harness.request.settings import Request, Settings
@@ -282,7 +281,7 @@ def _change(one: Generated, source: str, tried: MutantReport) -> Change:
 def _locked(build: Path) -> Iterator[Path]:
     """Lock the directory for results and return it. Raises WorkTreeError."""
     directory = build / "results"
-    with lock.exclusive(directory / "revision.lock", "make revision"):
+    with lock.exclusive(directory / "revision.lock", "make revision"), signals.results_kept():
         yield directory / "revision"
 
 

@@ -54,7 +54,7 @@ def main(environ: Mapping[str, str]) -> int:
         result = one.run()
         for finding in result.findings:
             print("\n".join([f"{one.name}: seed {seed}: {finding.text}", *finding.log]))
-        if result.wrong:
+        if result.unexpected:
             return int(ExitStatus.FAILED)
         done += 1
     print(f"{done} sequences of {STEPS} steps on {one.name}, none failed")

@@ -24,7 +24,7 @@ Reasons = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
-class Report:
+class CoverageReport:
     """Lines for a terminal, and a result with a case for each file and each unused reason."""
 
     lines: tuple[str, ...]
@@ -69,7 +69,7 @@ def read_reasons(path: Path = REASONS) -> Reasons:
     return found
 
 
-def compare(touched: Touched, seen: Mapping[str, Trace], reasons: Reasons) -> Report:
+def compare(touched: Touched, seen: Mapping[str, Trace], reasons: Reasons) -> CoverageReport:
     """Compare touched lines with coverage. The last entry of seen is the total."""
     everything = list(seen.values())[-1]
     before = [""] * (len(seen) - 1)
@@ -100,7 +100,7 @@ def compare(touched: Touched, seen: Mapping[str, Trace], reasons: Reasons) -> Re
             cases.append(
                 results.failed(f"{name}: an unused reason", Finding(Kind.UNUSED_REASON, what))
             )
-    return Report(
+    return CoverageReport(
         (*table(rows), *([""] if gaps else []), *gaps), RunResult(NAME, tuple(cases), 0.0)
     )
 

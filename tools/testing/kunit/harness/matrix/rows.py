@@ -67,7 +67,7 @@ class Row:
 _PLAIN = (Boot(MAX),)
 _BOTH = (Boot(MAX), Boot(OLD))
 # rodata= selects pages or blocks for the linear mapping.
-_CLOSE = (
+_ALL_BOOTS = (
     *_BOTH,
     Boot(MAX, "rodata=full"),
     Boot(MAX, "rodata=on"),
@@ -82,14 +82,14 @@ _DEBUG = (Boot(MAX), Boot(MAX, cpus=4), Boot(OLD, "rodata=on", 4))
 MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("series", "4k-va39", _BOTH),
     ("series", "4k-va48", _BOTH),
-    ("series", "4k-va52", _CLOSE),
+    ("series", "4k-va52", _ALL_BOOTS),
     ("series", "16k-va36", _BOTH),
     ("series", "16k-va47", _BOTH),
     ("series", "16k-va48", _BOTH),
-    ("series", "16k-va52", _CLOSE),
+    ("series", "16k-va52", _ALL_BOOTS),
     ("series", "64k-va42", _BOTH),
     ("series", "64k-va48", _BOTH),
-    ("series", "64k-va52", _CLOSE),
+    ("series", "64k-va52", _ALL_BOOTS),
     ("series", "4k-kaslr", _BOTH),
     ("series", "16k-kaslr", _BOTH),
     ("series", "64k-kaslr", _BOTH),

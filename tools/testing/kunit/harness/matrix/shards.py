@@ -161,5 +161,5 @@ def _table(found: Sequence[tuple[Row, RunResult]]) -> list[str]:
     for row, run in found:
         what = (row.flavour, row.config, row.cpu or "-", row.arguments or "-", row.cpus)
         counts = (run.count(s) for s in (Status.PASSED, Status.FAILED, Status.SKIPPED))
-        lines.append((*what, *counts, len(run.wrong), f"{run.seconds:.0f}"))
+        lines.append((*what, *counts, len(run.unexpected), f"{run.seconds:.0f}"))
     return columns(lines, "llllr", gap=1)

@@ -21,7 +21,7 @@ from harness.mutation import generated, schemata
 from harness.mutation.generated import Generated
 from harness.mutation.mutant_kernel import Built, MutantKernel
 from harness.mutation.notice import FirstFailure, never
-from harness.mutation.outcomes import Tried, Verdict, expectation_from, judge_boot, not_green
+from harness.mutation.outcomes import MutantVerdict, Tried, expectation_from, judge_boot, not_green
 from harness.verdict import judge, kernelrun, ktap
 from harness.verdict.judge import Expectation
 
@@ -74,7 +74,7 @@ class MutantBoots:
         if found is None:
             return None
         by, log = tuple(found["by"]), tuple(found["log"])
-        return Tried(Verdict(found["verdict"]), by, log, found["seconds"], is_kept=True)
+        return Tried(MutantVerdict(found["verdict"]), by, log, found["seconds"], is_kept=True)
 
     def run(self, mutants: Sequence[Generated], done: Callable[[Generated, Tried], None]) -> None:
         """Try mutants. Call done with each result, in any order. Raises CommandError."""
@@ -143,7 +143,7 @@ class MutantBoots:
         ]
         for name, ran in zip(names, tasks.in_turn(boots, self._kernel.wanted.at_once)):
             verdict = judge.judge(ran.console, self._only(name))
-            if verdict.wrong or ran.is_late:
+            if verdict.unexpected or ran.is_late:
                 raise not_green(self._kernel.wanted, verdict.complaints, name)
             at_boot, later = (schemata.seen(ran.console, when) for when in ("at boot", "later"))
             cases = [case.name for case in ktap.read(ran.console.splitlines()).suites[0].children]
@@ -190,7 +190,7 @@ class MutantBoots:
         number = self._built.numbers[one.mutant.name]
         suites = self._suites_for(one, number)
         if not suites:
-            return one, Tried(Verdict.UNREACHED)
+            return one, Tried(MutantVerdict.UNREACHED)
         seconds = 0.0
         for suite in suites:
             for patience in (1, _PATIENCE):
@@ -205,10 +205,10 @@ class MutantBoots:
                 tried = judge_boot(ran, self._only(suite.name), self._order)
                 if not ran.is_late:
                     break
-            if tried.verdict is not Verdict.MISSED:
+            if tried.verdict is not MutantVerdict.MISSED:
                 return one, tried
         log = " ".join(dict.fromkeys(suite.name for suite in suites))
-        return one, Tried(Verdict.MISSED, (), (f"suites: {log}",), seconds)
+        return one, Tried(MutantVerdict.MISSED, (), (f"suites: {log}",), seconds)
 
     def _boot(
         self, number: int, boot: Boot, suites: str, timeout: float, silence: float = _SILENCE

@@ -8,7 +8,7 @@ from harness.base.console import Stopwatch
 from harness.mutation.boots import MutantBoots
 from harness.mutation.generated import Generated
 from harness.mutation.mutant_kernel import MutantKernel
-from harness.mutation.outcomes import Countdown, Report, Tried, Verdict
+from harness.mutation.outcomes import Countdown, MutantReport, MutantVerdict, Tried
 from harness.mutation.tree import MutatedTree
 
 
@@ -17,7 +17,7 @@ def try_generated(
     every: Sequence[Generated],
     chosen: Sequence[Generated],
     configs: Sequence[str],
-    report: Report,
+    report: MutantReport,
     with_equivalent: bool = False,
 ) -> None:
     """Try some of the mutants. A mutant that one config caught is not tried with the next.
@@ -38,7 +38,7 @@ def _try_config(
     every: Sequence[Generated],
     wanted: Sequence[Generated],
     config: str,
-    report: Report,
+    report: MutantReport,
     watch: Stopwatch,
     with_equivalent: bool,
 ) -> None:
@@ -49,11 +49,11 @@ def _try_config(
     for one in wanted:
         known = boots.known(one)
         if one.mutant.name in built.unviable:
-            report.add(one.mutant, config, Tried(Verdict.UNVIABLE))
+            report.add(one.mutant, config, Tried(MutantVerdict.UNVIABLE))
         elif one.mutant.name in built.absent:
-            report.add(one.mutant, config, Tried(Verdict.ABSENT))
+            report.add(one.mutant, config, Tried(MutantVerdict.ABSENT))
         elif one.mutant.equivalent and not with_equivalent:
-            report.add(one.mutant, config, Tried(Verdict.EQUIVALENT))
+            report.add(one.mutant, config, Tried(MutantVerdict.EQUIVALENT))
         elif known:
             report.add(one.mutant, config, known)
         else:

@@ -17,7 +17,7 @@ from harness.verdict import judge, ktap, results
 from harness.verdict.results import CaseResult, RunResult
 
 
-class Verdict(enum.Enum):
+class MutantVerdict(enum.Enum):
     """The result of a mutant, with one config or with all."""
 
     CAUGHT = "caught"
@@ -34,15 +34,20 @@ class Verdict(enum.Enum):
     EQUIVALENT = "equivalent"
 
 
-CATCHES = (Verdict.CAUGHT, Verdict.DIED, Verdict.TIMED_OUT, Verdict.DIED_AT_BOOT)
-MISSES = (Verdict.MISSED, Verdict.UNREACHED)
+CATCHES = (
+    MutantVerdict.CAUGHT,
+    MutantVerdict.DIED,
+    MutantVerdict.TIMED_OUT,
+    MutantVerdict.DIED_AT_BOOT,
+)
+MISSES = (MutantVerdict.MISSED, MutantVerdict.UNREACHED)
 
 
 @dataclass(frozen=True)
 class Tried:
     """The result of a mutant with one config. by: the cases that failed, or in which it died."""
 
-    verdict: Verdict
+    verdict: MutantVerdict
     by: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -51,7 +56,7 @@ class Tried:
 
 
 @dataclass
-class Report:
+class MutantReport:
     """All results, by mutant and config. cases has the cases that ran, by config."""
 
     mutants: list[Mutant]
@@ -76,19 +81,19 @@ class Report:
         caught = any(f.verdict in CATCHES for f in known.values())
         return mutant.everywhere or bool(mutant.equivalent) or not caught
 
-    def verdict(self, mutant: Mutant) -> Verdict:
+    def verdict(self, mutant: Mutant) -> MutantVerdict:
         """The result over all configs: the worst, if each config must catch the mutant."""
         known = [f.verdict for f in self.found.get(mutant.name, {}).values()]
         caught = [v for v in known if v in CATCHES]
         if mutant.everywhere and not mutant.equivalent:
-            order = (Verdict.UNVIABLE, Verdict.MISSED, Verdict.SAME, *CATCHES)
+            order = (MutantVerdict.UNVIABLE, MutantVerdict.MISSED, MutantVerdict.SAME, *CATCHES)
             return next(v for v in order if v in known)
         if caught:
             return next(v for v in CATCHES if v in caught)
         if mutant.equivalent:
-            return Verdict.EQUIVALENT
-        worst = (*MISSES, Verdict.UNVIABLE, Verdict.SAME, Verdict.ABSENT)
-        return next((v for v in worst if v in known), Verdict.MISSED)
+            return MutantVerdict.EQUIVALENT
+        worst = (*MISSES, MutantVerdict.UNVIABLE, MutantVerdict.SAME, MutantVerdict.ABSENT)
+        return next((v for v in worst if v in known), MutantVerdict.MISSED)
 
     def complaint(self, mutant: Mutant) -> str:
         """What is wrong with the result of a mutant, or ""."""
@@ -97,17 +102,17 @@ class Report:
             if verdict in CATCHES:
                 return f"{mutant.name} is caught, but declared equivalent"
             return ""
-        if verdict is Verdict.MISSED:
+        if verdict is MutantVerdict.MISSED:
             return f"{mutant.name} is missed: {mutant.title}"
-        if verdict is Verdict.UNREACHED:
+        if verdict is MutantVerdict.UNREACHED:
             return f"no case reaches the code of {mutant.name}: {mutant.title}"
-        if verdict is Verdict.UNVIABLE and mutant.everywhere:
+        if verdict is MutantVerdict.UNVIABLE and mutant.everywhere:
             return f"{mutant.name} does not build"
-        if verdict is Verdict.SAME and mutant.everywhere:
+        if verdict is MutantVerdict.SAME and mutant.everywhere:
             return f"{mutant.name} does not change the compiled code"
         return ""
 
-    def count(self, verdict: Verdict) -> int:
+    def count(self, verdict: MutantVerdict) -> int:
         """The number of mutants with this result."""
         return sum(self.verdict(mutant) is verdict for mutant in self.mutants)
 
@@ -127,7 +132,7 @@ class Countdown:
     """Collects the results of mutants with one config, and prints how many are left."""
 
     def __init__(
-        self, report: Report, config: str, what: str, wanted: int, left: int, watch: Stopwatch
+        self, report: MutantReport, config: str, what: str, wanted: int, left: int, watch: Stopwatch
     ) -> None:
         say(f"{config}: {wanted} {what}, {wanted - left} known already")
         self._report = report
@@ -187,14 +192,14 @@ def judge_boot(ran: Ran, expected: judge.Expectation, order: Sequence[str]) -> T
     findings = [f for f in found.findings if not (f.is_death and ran.is_stopped)]
     death = next((f for f in findings if f.is_death), None)
     by = [c.name for c in found.cases if c.finding and c.status is not Status.MISSING]
-    verdict = Verdict.CAUGHT if found.wrong else Verdict.MISSED
+    verdict = MutantVerdict.CAUGHT if found.unexpected else MutantVerdict.MISSED
     if death and not by:
-        verdict = Verdict.TIMED_OUT if ran.is_late else Verdict.DIED
+        verdict = MutantVerdict.TIMED_OUT if ran.is_late else MutantVerdict.DIED
     if death and death.place.stage is Stage.BOOT:
-        verdict = Verdict.DIED_AT_BOOT
+        verdict = MutantVerdict.DIED_AT_BOOT
     elif death:
         by.append(_died_in(ran.console, [name for name in order if name in expected.cases]))
-    elif verdict is Verdict.CAUGHT and not by:
+    elif verdict is MutantVerdict.CAUGHT and not by:
         by.append(case_of_first_splat(ran.console) or "the console")
     return Tried(verdict, tuple(by), tuple(f.text for f in findings[:5]), ran.seconds)
 
@@ -209,7 +214,7 @@ def _died_in(console: str, order: Sequence[str]) -> str:
     return left[0] if left else f"{suite}.its exit"
 
 
-def as_results(report: Report) -> list[RunResult]:
+def as_results(report: MutantReport) -> list[RunResult]:
     """A run for each config, with a case for each mutant."""
     runs = []
     for config in dict.fromkeys(c for known in report.found.values() for c in known):
@@ -226,7 +231,11 @@ def as_results(report: Report) -> list[RunResult]:
             if fine or not complaint:
                 cases.append(CaseResult(mutant.name, Status.PASSED))
                 continue
-            kind = Kind.MUTANT_MISSED if finding.verdict is Verdict.MISSED else Kind.MUTANT_USELESS
+            kind = (
+                Kind.MUTANT_MISSED
+                if finding.verdict is MutantVerdict.MISSED
+                else Kind.MUTANT_USELESS
+            )
             log = (*finding.log, *mutant.diff.decode().splitlines())
             cases.append(results.failed(mutant.name, Finding(kind, complaint, log)))
         if cases:

@@ -5,14 +5,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 from harness.base.table import table
 from harness.mutation.generated import Generated
-from harness.mutation.outcomes import MISSES, Report, Verdict
+from harness.mutation.outcomes import MISSES, MutantReport, MutantVerdict
 
-_COLUMNS = (Verdict.CAUGHT, Verdict.DIED, Verdict.TIMED_OUT, Verdict.DIED_AT_BOOT)
-_LAST = (Verdict.EQUIVALENT, *MISSES)
-_NOT_COUNTED = (Verdict.UNVIABLE, Verdict.ABSENT, Verdict.SAME)
+_COLUMNS = (
+    MutantVerdict.CAUGHT,
+    MutantVerdict.DIED,
+    MutantVerdict.TIMED_OUT,
+    MutantVerdict.DIED_AT_BOOT,
+)
+_LAST = (MutantVerdict.EQUIVALENT, *MISSES)
+_NOT_COUNTED = (MutantVerdict.UNVIABLE, MutantVerdict.ABSENT, MutantVerdict.SAME)
 
 
-def score(report: Report, mutants: Sequence[Generated]) -> str:
+def score(report: MutantReport, mutants: Sequence[Generated]) -> str:
     """Tables by function and by rule, in reStructuredText, and a list of missed mutants."""
     tried = [one for one in mutants if report.verdict(one.mutant) not in _NOT_COUNTED]
     parts = [
@@ -25,12 +30,12 @@ def score(report: Report, mutants: Sequence[Generated]) -> str:
 
 
 def _table(
-    report: Report,
+    report: MutantReport,
     mutants: Sequence[Generated],
     what: str,
     names: Callable[[Generated], Iterable[str]],
 ) -> str:
-    rows: dict[str, list[Verdict]] = {}
+    rows: dict[str, list[MutantVerdict]] = {}
     for one in mutants:
         for name in names(one):
             rows.setdefault(name, []).append(report.verdict(one.mutant))
@@ -40,7 +45,7 @@ def _table(
     return _rst([head, *lines])
 
 
-def _row(name: str, verdicts: Sequence[Verdict]) -> list[str]:
+def _row(name: str, verdicts: Sequence[MutantVerdict]) -> list[str]:
     counts = [verdicts.count(verdict) for verdict in (*_COLUMNS, *_LAST)]
     return [name, str(len(verdicts)), *(str(count) if count else "" for count in counts)]
 

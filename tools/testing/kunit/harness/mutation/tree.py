@@ -47,7 +47,8 @@ class MutatedTree:
                 self.repair()
             worktree.prepare(self.wanted, self._name, self._more, note_changes=False)
             checkout.require(self.path, "HEAD", "mutants are made there")
-            yield
+            with signals.results_kept():
+                yield
 
     def source(self) -> str:
         """A hash of the unmutated kernel's source."""

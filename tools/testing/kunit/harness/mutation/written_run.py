@@ -12,9 +12,9 @@ from harness.mutation.kernels import Fate, MutantBuilds, Outcome
 from harness.mutation.mutant import Mutant
 from harness.mutation.outcomes import (
     Countdown,
-    Report,
+    MutantReport,
+    MutantVerdict,
     Tried,
-    Verdict,
     as_results,
     judge_boot,
     not_green,
@@ -37,7 +37,7 @@ def fast(wanted: Settings) -> RunResult:
             raise UsageError("no mutant is marked Fast:", f"mark some in {mutation_mutant.PATCHES}")
         tree = MutatedTree(wanted)
         with tree.opened():
-            report = Report([])
+            report = MutantReport([])
             try_mutants(tree, chosen, [FAST_CONFIG], report)
         [ran] = as_results(report)
     except KunitError as error:
@@ -46,7 +46,7 @@ def fast(wanted: Settings) -> RunResult:
 
 
 def try_mutants(
-    tree: MutatedTree, mutants: Sequence[Mutant], configs: Sequence[str], report: Report
+    tree: MutatedTree, mutants: Sequence[Mutant], configs: Sequence[str], report: MutantReport
 ) -> None:
     """Try mutants with each config that must catch them."""
     watch = Stopwatch()
@@ -58,7 +58,7 @@ def try_mutants(
 
 
 def _try_config(
-    builds: MutantBuilds, wanted: Sequence[Mutant], report: Report, watch: Stopwatch
+    builds: MutantBuilds, wanted: Sequence[Mutant], report: MutantReport, watch: Stopwatch
 ) -> None:
     """Look up known results and try the other mutants.
 
@@ -71,7 +71,7 @@ def _try_config(
     if rest or original is None:
         original = builds.original()
     verdict = judge.judge(original.console, expected)
-    if verdict.wrong:
+    if verdict.unexpected:
         raise not_green(builds.wanted, verdict.complaints)
     order = [name for name, _ in ktap.read(original.console.splitlines()).cases]
     report.cases[builds.config] = order
@@ -89,8 +89,8 @@ def _try_config(
 def judge_outcome(outcome: Outcome, expected: judge.Expectation, order: Sequence[str]) -> Tried:
     """The verdict on an outcome. order: the cases in the order in which the original runs them."""
     if outcome.fate in (Fate.UNVIABLE, Fate.NOT_BUILT):
-        return Tried(Verdict.UNVIABLE, (), outcome.log, outcome.seconds)
+        return Tried(MutantVerdict.UNVIABLE, (), outcome.log, outcome.seconds)
     if outcome.fate is Fate.SAME:
-        return Tried(Verdict.SAME, (), (), outcome.seconds)
+        return Tried(MutantVerdict.SAME, (), (), outcome.seconds)
     ran = Ran(outcome.console, outcome.seconds, outcome.fate is Fate.TIMED_OUT)
     return judge_boot(ran, expected, order)

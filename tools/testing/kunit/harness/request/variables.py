@@ -64,7 +64,11 @@ VARIABLES = (
         f"the linux-source package to use: a version (default: {HOME_BASE}), or a Debian suite, "
         "such as sid, for the newest one in it",
     ),
-    Variable("SOURCES", "DIR", "the directory of that package's archive (default: /usr/src)"),
+    Variable(
+        "SOURCES",
+        "DIR",
+        "the directory of that package's archive (default: where the package puts it)",
+    ),
     Variable("BUILD", "DIR", "the directory for trees, kernels and results (default: build/)"),
     Variable("JOBS", "N", "run N compilers or guests at a time (default: one per CPU)"),
     Variable("GDB", "1", "make the guest wait for gdb, and print the gdb command", is_flag=True),

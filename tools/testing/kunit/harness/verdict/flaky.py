@@ -11,7 +11,7 @@ from harness.verdict.results import CaseResult
 
 def confirmed(first: Verdict, boot_again: Callable[[], Verdict]) -> Verdict:
     """The verdict on a boot. If it fails, boot again before blaming anything."""
-    return merge(first, boot_again()) if first.wrong else first
+    return merge(first, boot_again()) if first.unexpected else first
 
 
 def merge(first: Verdict, second: Verdict) -> Verdict:

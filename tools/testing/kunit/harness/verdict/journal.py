@@ -137,7 +137,8 @@ def opened(directory: Path, command: str, name: str) -> Iterator[Journal]:
         journal = Journal(directory)
         if since and journal.count():
             say(f"continuing the interrupted run of {since}; results kept: {journal.count()}")
-        yield journal
+        with signals.results_kept():
+            yield journal
         with signals.signals_held():
             # Remove the key first. Without it, the next run ignores the rest.
             (directory / _KEY).unlink(missing_ok=True)

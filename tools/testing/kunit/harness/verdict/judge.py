@@ -17,7 +17,7 @@ from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
 from harness.request.settings import DATA
 from harness.trees import versions
 from harness.verdict import ktap, splats
-from harness.verdict.ktap import Report, Test
+from harness.verdict.ktap import KtapReport, Test
 from harness.verdict.results import CaseResult
 
 EXPECTED = DATA / "expected"
@@ -70,7 +70,7 @@ class Verdict:
         return (*(finding.text for finding in self.findings), *of_cases)
 
     @property
-    def wrong(self) -> int:
+    def unexpected(self) -> int:
         """The number of unexpected cases, plus the findings about the run."""
         return len(self.complaints)
 
@@ -137,7 +137,7 @@ def _failure_log(case: Test) -> tuple[str, ...]:
     return case.log
 
 
-def _death(log: str, report: Report) -> list[Finding]:
+def _death(log: str, report: KtapReport) -> list[Finding]:
     """The finding for a kernel that did not survive its tests."""
     end = tuple(tail(log, 20).splitlines())
     booting = Place(Stage.BOOT)
@@ -162,7 +162,7 @@ def _death(log: str, report: Report) -> list[Finding]:
     return []
 
 
-def malformed(report: Report) -> list[Finding]:
+def malformed(report: KtapReport) -> list[Finding]:
     """A finding for each violation of the KTAP format."""
     return [
         Finding(Kind.KTAP, f"KTAP: {p.text}", subject=f"{p.kind.value} {p.name}")

@@ -60,7 +60,7 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Report:
+class KtapReport:
     """Everything that a log reports about tests.
 
     open_tests has the names of tests without a result, the innermost last. is_cut_short: the
@@ -91,7 +91,7 @@ class _Level:
     tests: list[Test] = field(default_factory=list)
 
 
-def read(lines: Iterable[str]) -> Report:
+def read(lines: Iterable[str]) -> KtapReport:
     """Parse a console log. Errors are part of the report."""
     reader = _Reader()
     for number, line in enumerate(lines, 1):
@@ -153,7 +153,7 @@ class _Reader:
         else:
             self._log.append(line)
 
-    def finish(self) -> Report:
+    def finish(self) -> KtapReport:
         """Close open levels and return the report."""
         open_tests = tuple(level.name or "?" for level in self._levels[1:])
         top = self._levels[0] if self._levels else self._done
@@ -162,7 +162,7 @@ class _Reader:
             # An unfinished suite keeps its finished cases.
             cases = tuple(self._levels[1].tests)
             suites.append(Test(open_tests[0], Status.FAILED, children=cases))
-        return Report(
+        return KtapReport(
             top is not None, tuple(suites), tuple(self._problems), open_tests, bool(self._levels)
         )
 

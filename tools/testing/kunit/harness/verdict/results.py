@@ -54,7 +54,7 @@ class RunResult:
             object.__setattr__(self, "cases", (failed("nothing ran", finding),))
 
     @property
-    def wrong(self) -> list[CaseResult]:
+    def unexpected(self) -> list[CaseResult]:
         """The unexpected results that are not flaky."""
         return [case for case in self.cases if case.finding and not case.is_flaky]
 
@@ -104,7 +104,7 @@ def guarded(name: str, do: Callable[[], Iterable[CaseResult]]) -> RunResult:
 
 def totals(runs: Sequence[RunResult]) -> tuple[int, int]:
     """The numbers of expected and unexpected results. Flaky ones are neither."""
-    failed = sum(len(run.wrong) for run in runs)
+    failed = sum(len(run.unexpected) for run in runs)
     flaky = sum(len(run.flaky) for run in runs)
     return sum(len(run.cases) for run in runs) - failed - flaky, failed
 
@@ -151,7 +151,7 @@ def write_junit(runs: Sequence[RunResult], path: Path) -> None:
             "testsuite",
             name=printable(run.name),
             tests=str(len(run.cases)),
-            failures=str(len(run.wrong)),
+            failures=str(len(run.unexpected)),
             skipped=str(run.count(Status.SKIPPED) + len(run.flaky)),
             time=f"{run.seconds:.1f}",
         )
@@ -190,7 +190,7 @@ def table(runs: Sequence[RunResult], statuses: Sequence[Status]) -> list[str]:
     rows: list[tuple[object, ...]] = [("", *(s.value for s in statuses), "unexpected", "s")]
     for run in runs:
         counts = [run.count(status) for status in statuses]
-        rows.append((run.name, *counts, len(run.wrong), f"{run.seconds:.0f}"))
+        rows.append((run.name, *counts, len(run.unexpected), f"{run.seconds:.0f}"))
     return columns(rows)
 
 
@@ -216,7 +216,7 @@ def from_earlier(kept: int, total: int) -> str:
 
 def _failures(run: RunResult) -> list[str]:
     flaky = f", {len(run.flaky)} flaky" if run.flaky else ""
-    lines = [f"{run.name}: {len(run.wrong)} unexpected{flaky}"]
+    lines = [f"{run.name}: {len(run.unexpected)} unexpected{flaky}"]
     missing = [found for found in run.findings if found.kind is Kind.MISSING]
     for found in run.findings:
         if found.kind is not Kind.MISSING or len(missing) <= 3:

@@ -49,7 +49,7 @@ class Repeated(unittest.TestCase):
 
     def test_a_good_boot_is_not_repeated(self) -> None:
         verdict, attempts = self.judged("pass")
-        self.assertEqual(([1], 0), (attempts, verdict.wrong))
+        self.assertEqual(([1], 0), (attempts, verdict.unexpected))
 
     def test_a_case_that_fails_twice_has_failed(self) -> None:
         verdict, attempts = self.judged("failure", "failure")

@@ -51,7 +51,7 @@ class Logs(unittest.TestCase):
 
     def assert_finds(self, verdict: Verdict, kind: Kind, place: str = "") -> Finding:
         """Check where the first finding of this kind is, and return it."""
-        self.assertGreater(verdict.wrong, 0)
+        self.assertGreater(verdict.unexpected, 0)
         found = [f for f in self.findings(verdict) if f.kind is kind]
         self.assertTrue(found, self.findings(verdict))
         self.assertEqual(place, found[0].place.name)
@@ -62,7 +62,7 @@ class Logs(unittest.TestCase):
         verdict = self.judge("pass")
         self.assertEqual([], self.findings(verdict))
         self.assertEqual(
-            (5, 0, 5), (as_expected(verdict), verdict.wrong, verdict.count(Status.PASSED))
+            (5, 0, 5), (as_expected(verdict), verdict.unexpected, verdict.count(Status.PASSED))
         )
 
     def test_a_pass_with_printk_times(self) -> None:
@@ -72,7 +72,7 @@ class Logs(unittest.TestCase):
         verdict = self.judge("failure")
         finding = self.assert_finds(verdict, Kind.FAILED, "vmemmap_basepages.maps_altmap_pages")
         self.assertIn("EXPECTATION FAILED at mm/tests", finding.log[0])
-        self.assertEqual((4, 1), (as_expected(verdict), verdict.wrong))
+        self.assertEqual((4, 1), (as_expected(verdict), verdict.unexpected))
 
     def test_a_failure_of_a_parameter(self) -> None:
         finding = self.assert_finds(
@@ -109,7 +109,7 @@ class Logs(unittest.TestCase):
         lines = log("pass").splitlines(keepends=True)
         for count in range(len(lines) - 1):
             text = "".join(lines[:count])
-            self.assertGreater(judge.judge(text, Expectation(CASES)).wrong, 0, text)
+            self.assertGreater(judge.judge(text, Expectation(CASES)).unexpected, 0, text)
 
     def test_a_kernel_that_never_boots(self) -> None:
         for name in ("no_boot", "garbage_boot"):
@@ -138,7 +138,7 @@ class Logs(unittest.TestCase):
         self.assertEqual([], self.findings(self.judge("skipped", skips=skips)))
 
     def test_all_skipped(self) -> None:
-        self.assertEqual(5, self.judge("all_skipped").wrong)
+        self.assertEqual(5, self.judge("all_skipped").unexpected)
 
     def test_a_skipped_parameter(self) -> None:
         self.assert_finds(self.judge("param_skipped"), Kind.SKIPPED, "vmem_altmap.follows_model")
@@ -186,7 +186,7 @@ class Logs(unittest.TestCase):
                 self.assertIn((kind, where), [(p.kind, p.name) for p in problems])
 
     def test_garbage(self) -> None:
-        self.assertGreater(self.judge("garbage").wrong, len(CASES))
+        self.assertGreater(self.judge("garbage").unexpected, len(CASES))
 
     def test_an_unknown_case_in_the_log(self) -> None:
         name = "vmem_altmap.gives_pages_back"
@@ -203,7 +203,7 @@ class Logs(unittest.TestCase):
         self.assert_finds(verdict, Kind.DUPLICATE, "vmem_altmap.takes_from_altmap")
 
     def test_no_case_expected_at_all(self) -> None:
-        self.assertEqual(5, self.judge("pass", cases=frozenset()).wrong)
+        self.assertEqual(5, self.judge("pass", cases=frozenset()).unexpected)
 
 
 class Splats(unittest.TestCase):

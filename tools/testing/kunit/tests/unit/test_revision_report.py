@@ -186,7 +186,7 @@ class Told(unittest.TestCase):
         (first, *_) = revision_document.document(report)["flaky"]
         self.assertEqual((B, ["log"]), (first["case"], first["log"]))
         runs = revision_document.junit_runs(report)
-        self.assertEqual(0, sum(len(run.wrong) for run in runs))
+        self.assertEqual(0, sum(len(run.unexpected) for run in runs))
         self.assertGreater(sum(len(run.flaky) for run in runs), 0)
         self.assertIn('class="flaky"', html.page(report))
 
@@ -203,7 +203,7 @@ class Told(unittest.TestCase):
         )
         self.assertEqual([1], document["not_bisectable_at"])
         runs = revision_document.junit_runs(report)
-        self.assertGreater(sum(len(run.wrong) for run in runs), 0)
+        self.assertGreater(sum(len(run.unexpected) for run in runs), 0)
 
     def row(self, report: Report) -> list[str]:
         """The columns of the tip's table that count cases."""
@@ -235,7 +235,7 @@ class Told(unittest.TestCase):
         self.assertIs(Word.FLAKY, report.word)
         for name in ("patch 2 4k: two", "tip 4k"):
             run = self.junit(report)[name]
-            self.assertEqual(([], 1), (run.wrong, len(run.flaky)), name)
+            self.assertEqual(([], 1), (run.unexpected, len(run.flaky)), name)
 
     def test_a_repaired_fault_is_no_failure_of_the_tip(self) -> None:
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
@@ -243,11 +243,11 @@ class Told(unittest.TestCase):
             report = self.report(Fault(finding, Shown.PATCH, 1, "4k"))
             runs = self.junit(report)
             self.assertEqual(
-                (1, 0), (len(runs["patch 1 4k: one"].wrong), len(runs["tip 4k"].wrong))
+                (1, 0), (len(runs["patch 1 4k: one"].unexpected), len(runs["tip 4k"].unexpected))
             )
         # A splat that the tip still prints counts as its failure.
         report = self.report(Fault(splat(), Shown.PATCH, 1, "4k"), tip=outcome("ab", "", splat()))
-        self.assertEqual(1, len(self.junit(report)["tip 4k"].wrong))
+        self.assertEqual(1, len(self.junit(report)["tip 4k"].unexpected))
 
     def test_cases_that_did_not_run_have_not_passed(self) -> None:
         """Cases after a death count as skipped, and so does a patch after a broken build."""
@@ -255,13 +255,13 @@ class Told(unittest.TestCase):
         tip = self.junit(self.report(Fault(death(Kind.HANG, B), Shown.PATCH, 1, "4k"), tip=dead))[
             "tip 4k"
         ]
-        self.assertEqual((1, 2), (len(tip.wrong), tip.count(Status.SKIPPED)))
+        self.assertEqual((1, 2), (len(tip.unexpected), tip.count(Status.SKIPPED)))
         unbuilt = Outcome(run(ending=Ending.BUILD_FAILED))
         report = self.report(
             Fault(outcomes.not_built(unbuilt.run), Shown.PATCH, 1, "4k"), tip=unbuilt
         )
         later = self.junit(report)["patch 2 4k: two"]
-        self.assertEqual((0, 1), (len(later.wrong), later.count(Status.SKIPPED)))
+        self.assertEqual((0, 1), (len(later.unexpected), later.count(Status.SKIPPED)))
 
     def test_any_title_fits_into_xml(self) -> None:
         report = self.report()

@@ -96,7 +96,7 @@ class Touched(Directory):
 class Report(Directory):
     touched = {"mm/sparse.c": {7: "\tif (altmap)", 8: "\t\treturn;", 9: "\t/* why */"}}
 
-    def look(self, ran: Ran, reasons: str = "") -> coverage_text.Report:
+    def look(self, ran: Ran, reasons: str = "") -> coverage_text.CoverageReport:
         seen: dict[str, gcov.Trace] = {"suites": {"mm/sparse.c": ran}}
         seen["both"] = seen["suites"]
         found = coverage_text.read_reasons(self.file(reasons, "uncovered"))
@@ -104,7 +104,7 @@ class Report(Directory):
 
     def test_all_ran(self) -> None:
         report = self.look(Ran({7: 2, 8: 1}, {7: [1, 1]}))
-        self.assertEqual([], report.result.wrong)
+        self.assertEqual([], report.result.unexpected)
         self.assertRegex(report.lines[-1], r"mm/sparse.c +2/2 +2/2 +2/2 +2/2")
 
     def test_a_line_that_did_not_run_needs_a_reason(self) -> None:
@@ -117,7 +117,7 @@ class Report(Directory):
     def test_a_line_with_a_reason(self) -> None:
         reasons = "mm/sparse.c\n\tif (altmap)\n\t\tAlways.\n\treturn;\n\t\tNever,\n\t\tas said.\n"
         report = self.look(Ran({7: 2, 8: 0}, {7: [2, 0]}), reasons)
-        self.assertEqual([], report.result.wrong)
+        self.assertEqual([], report.result.unexpected)
         self.assertIn("    # Never, as said.", report.lines)
 
     def test_a_reason_for_a_line_that_ran(self) -> None:

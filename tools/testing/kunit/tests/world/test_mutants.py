@@ -21,7 +21,7 @@ from harness.mutation.boots import BOOTS, MutantBoots, SuiteBoot
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
-from harness.mutation.outcomes import Report, Tried, Verdict, expectation_from
+from harness.mutation.outcomes import MutantReport, MutantVerdict, Tried, expectation_from
 from harness.request.settings import REPO
 from harness.verdict.judge import EXPECTED, Expectation
 from tests.unit.test_judge import CASES
@@ -516,37 +516,37 @@ class Choice(unittest.TestCase):
 
 
 class Verdicts(unittest.TestCase):
-    def report(self, changed: Mutant, **found: Verdict) -> Report:
-        report = Report([changed])
+    def report(self, changed: Mutant, **found: MutantVerdict) -> MutantReport:
+        report = MutantReport([changed])
         for config, verdict in found.items():
             report.add(changed, config[1:], Tried(verdict, ("suite.case",)))
         return report
 
     def test_to_be_caught_everywhere(self) -> None:
         one = Mutant("m", "t", b"")
-        report = self.report(one, _4k=Verdict.CAUGHT, _64k=Verdict.MISSED)
-        self.assertIs(Verdict.MISSED, report.verdict(one))
-        report = self.report(one, _4k=Verdict.CAUGHT)
+        report = self.report(one, _4k=MutantVerdict.CAUGHT, _64k=MutantVerdict.MISSED)
+        self.assertIs(MutantVerdict.MISSED, report.verdict(one))
+        report = self.report(one, _4k=MutantVerdict.CAUGHT)
         self.assertTrue(report.wants(one, "64k"))
 
     def test_to_be_caught_anywhere(self) -> None:
         one = Mutant("m", "t", b"", everywhere=False)
-        report = self.report(one, _4k=Verdict.MISSED, _64k=Verdict.TIMED_OUT)
-        self.assertIs(Verdict.TIMED_OUT, report.verdict(one))
+        report = self.report(one, _4k=MutantVerdict.MISSED, _64k=MutantVerdict.TIMED_OUT)
+        self.assertIs(MutantVerdict.TIMED_OUT, report.verdict(one))
         self.assertEqual("", report.complaint(one))
-        report = self.report(one, _4k=Verdict.SAME, _64k=Verdict.MISSED)
-        self.assertIs(Verdict.MISSED, report.verdict(one))
-        report = self.report(one, _4k=Verdict.CAUGHT)
+        report = self.report(one, _4k=MutantVerdict.SAME, _64k=MutantVerdict.MISSED)
+        self.assertIs(MutantVerdict.MISSED, report.verdict(one))
+        report = self.report(one, _4k=MutantVerdict.CAUGHT)
         self.assertFalse(report.wants(one, "64k"))
-        report = self.report(one, _4k=Verdict.SAME, _64k=Verdict.SAME)
+        report = self.report(one, _4k=MutantVerdict.SAME, _64k=MutantVerdict.SAME)
         self.assertEqual("", report.complaint(one))
 
     def test_what_does_not_compile(self) -> None:
         written, generated_one = Mutant("m", "t", b""), Mutant("m", "t", b"", everywhere=False)
         for one, is_wrong in (written, True), (generated_one, False):
-            report = self.report(one, _4k=Verdict.UNVIABLE, _64k=Verdict.UNVIABLE)
+            report = self.report(one, _4k=MutantVerdict.UNVIABLE, _64k=MutantVerdict.UNVIABLE)
             self.assertEqual(is_wrong, bool(report.complaint(one)))
-            self.assertIs(Verdict.UNVIABLE, report.verdict(one))
+            self.assertIs(MutantVerdict.UNVIABLE, report.verdict(one))
 
     def judged(self, name: str, fate: Fate) -> Tried:
         expected = Expectation(CASES)
@@ -562,13 +562,13 @@ class Verdicts(unittest.TestCase):
 
     def test_hangs_and_deaths_are_told_apart(self) -> None:
         found = self.judged("hang", Fate.TIMED_OUT)
-        self.assertIs(Verdict.TIMED_OUT, found.verdict)
+        self.assertIs(MutantVerdict.TIMED_OUT, found.verdict)
         self.assertEqual(1, len(found.by))
         found = self.judged("panic", Fate.BOOTED)
-        self.assertIs(Verdict.DIED, found.verdict)
+        self.assertIs(MutantVerdict.DIED, found.verdict)
         self.assertEqual(("vmem_altmap.follows_model",), found.by)
-        self.assertIs(Verdict.DIED_AT_BOOT, self.judged("no_kunit", Fate.BOOTED).verdict)
-        self.assertIs(Verdict.MISSED, self.judged("pass", Fate.BOOTED).verdict)
+        self.assertIs(MutantVerdict.DIED_AT_BOOT, self.judged("no_kunit", Fate.BOOTED).verdict)
+        self.assertIs(MutantVerdict.MISSED, self.judged("pass", Fate.BOOTED).verdict)
 
     def test_a_guest_that_was_stopped_did_not_die(self) -> None:
         """A guest is stopped as soon as a case fails."""
@@ -577,7 +577,7 @@ class Verdicts(unittest.TestCase):
         ran = qemu.Ran("".join(lines[:end]), 1.0, is_stopped=True)
         found = outcomes.judge_boot(ran, Expectation(CASES), sorted(CASES))
         self.assertEqual(
-            Tried(Verdict.CAUGHT, ("vmemmap_basepages.maps_altmap_pages",), (), 1.0), found
+            Tried(MutantVerdict.CAUGHT, ("vmemmap_basepages.maps_altmap_pages",), (), 1.0), found
         )
         ran = qemu.Ran(ran.console, 1.0)
         found = outcomes.judge_boot(ran, Expectation(CASES), sorted(CASES))
@@ -611,7 +611,7 @@ class Boots(unittest.TestCase):
             times.extend((timeout, silence))
             return qemu.Ran(PASS if timeout > late else HANG, timeout, timeout <= late)
 
-        for late, verdict in ((20, Verdict.MISSED), (999, Verdict.TIMED_OUT)):
+        for late, verdict in ((20, MutantVerdict.MISSED), (999, MutantVerdict.TIMED_OUT)):
             boots = MutantBoots.__new__(MutantBoots)
             suite = SuiteBoot(BOOTS[0], "*", 1.0, (), frozenset())
             boots.__dict__.update(
