@@ -280,6 +280,68 @@ static void populate_fills_section_that_is_there_in_part(struct kunit *test)
 			    "pages taken from the altmap");
 }
 
+/* Nothing is mapped on either side of a border between tables. */
+static bool border_is_free(unsigned long border)
+{
+	struct vmemmap_census census;
+
+	if (border < VMEMMAP_START + SECTION_MEMMAP || border > VMEMMAP_END - SECTION_MEMMAP)
+		return false;
+	vmemmap_census(border - SECTION_MEMMAP, border + SECTION_MEMMAP, 0, 0, &census);
+	return census.holes == 2 * SECTION_MEMMAP / PAGE_SIZE;
+}
+
+static void expect_maps_across(struct kunit *test, unsigned long border, unsigned long half)
+{
+	struct tables_test *t = test->priv;
+	unsigned long start = border - half, end = border + half;
+	struct vmem_altmap altmap = fake_dev_altmap(t->dev, 0, 0, t->dev->nr);
+	struct vmemmap_census before, census;
+
+	vmemmap_census(start, end, t->dev->pfn, t->dev->nr, &before);
+	KUNIT_EXPECT_EQ(test, populate(start, border, &altmap), 0);
+	KUNIT_EXPECT_EQ(test, populate(border, end, &altmap), 0);
+	vmemmap_census(start, end, t->dev->pfn, t->dev->nr, &census);
+	KUNIT_EXPECT_EQ_MSG(test, census.device, 2 * half / PAGE_SIZE,
+			    "pages of [%#lx, %#lx) that are mapped to the device", start, end);
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 2 * half / PAGE_SIZE,
+			    "pages taken from the altmap for [%#lx, %#lx)", start, end);
+	if (t->dev->free_takes_altmap) {
+		depopulate(start, border, &altmap);
+		depopulate(border, end, &altmap);
+	} else {
+		fake_dev_clear(t->dev, start, end);
+	}
+	vmemmap_census(start, end, t->dev->pfn, t->dev->nr, &census);
+	KUNIT_EXPECT_EQ_MSG(test, census.holes, 2 * half / PAGE_SIZE,
+			    "pages of [%#lx, %#lx) that are not mapped after freeing", start, end);
+	KUNIT_EXPECT_EQ_MSG(test, census.tables, before.tables,
+			    "page-table pages for [%#lx, %#lx), now and before", start, end);
+}
+
+/*
+ * C1, C6, C9: the last range before a border and the first one behind it, whether the border
+ * is between PTE tables or between those of the highest level. First by base pages, then by
+ * what maps whole sections.
+ */
+static void populate_maps_both_sides_of_border(struct kunit *test)
+{
+	const unsigned long sizes[] = { PMD_SIZE, PUD_SIZE, P4D_SIZE, PGDIR_SIZE };
+	struct tables_test *t = test->priv;
+	unsigned int i, borders = 0;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned long border = ALIGN(t->start + 1, sizes[i]);
+
+		if (!border_is_free(border))
+			continue;
+		borders++;
+		expect_maps_across(test, border, 2 * PAGE_SIZE);
+		expect_maps_across(test, border, max(SECTION_MEMMAP, PAGE_SIZE));
+	}
+	KUNIT_EXPECT_GT_MSG(test, borders, 0, "no border behind %#lx is free", t->start);
+}
+
 struct bounds {
 	unsigned long start;
 	unsigned long end;
@@ -473,6 +535,7 @@ static struct kunit_case arm64_vmemmap_tables_cases[] = {
 	KUNIT_CASE_PARAM(each_new_table_can_fail, size_gen_params),
 	KUNIT_CASE(populate_keeps_section_that_is_there),
 	KUNIT_CASE(populate_fills_section_that_is_there_in_part),
+	KUNIT_CASE(populate_maps_both_sides_of_border),
 	KUNIT_CASE_PARAM(populate_across_bounds_is_refused, bounds_gen_params),
 #ifndef CONFIG_ARM64_4K_PAGES
 	KUNIT_CASE(populate_across_start_is_refused),
