@@ -167,7 +167,8 @@ def read(log_text: str) -> Costs:
 class Change:
     """A count in stock and in another kernel. None means that it is missing.
 
-    against is the measurement in stock to compare with, if it has another key.
+    against is the measurement in stock to compare with, if it has another key. allowed is the
+    growth that is known and accepted, if that is above the limit.
     """
 
     key: Key
@@ -175,6 +176,7 @@ class Change:
     after: int | None
     unit: str = "instructions"
     against: Key | None = None
+    allowed: float | None = None
 
     @property
     def name(self) -> str:
@@ -194,7 +196,11 @@ class Change:
         if self.after is None:
             return f"{self.name}: not measured"
         limit = self.key.limit
-        if self.before is None or limit is None or self.after <= self.before * (1 + limit):
+        if self.before is None or limit is None:
+            return ""
+        if self.after <= self.before * (1 + limit):
+            return f"{self.name}: within the limit, but listed" if self.allowed else ""
+        if self.allowed and self.after <= self.before * (1 + self.allowed):
             return ""
         grown = "from nothing" if self.ratio is None else f"{self.ratio:+.1%}"
         return f"{self.name}: {grown}"
@@ -204,7 +210,8 @@ class Change:
         """The counts as a text."""
         before, after = ("none" if n is None else f"{n:,}" for n in (self.before, self.after))
         stock = f"stock, {self.against.where}" if self.against else "stock"
-        limit = "" if self.key.limit is None else f"; {self.key.limit:.0%} is the limit"
+        most = self.allowed or self.key.limit
+        limit = "" if most is None else f"; {most:.0%} is the limit"
         return f"{after} {self.unit} for {before} in {stock}{limit}"
 
 

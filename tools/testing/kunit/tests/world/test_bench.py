@@ -2,6 +2,7 @@
 """make bench: reading, comparing, printing and drawing measurements, and whole runs."""
 
 import json
+import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -13,7 +14,7 @@ from harness.base import picture
 from harness.base.errors import UsageError
 from harness.bench import barriers as bench_barriers
 from harness.bench import costs as bench_costs
-from harness.bench import plot
+from harness.bench import dearer, plot
 from harness.bench import text as bench_text
 from harness.bench.barriers import TraceError
 from harness.bench.costs import BenchError, Costs, Key
@@ -142,6 +143,24 @@ class Compare(unittest.TestCase):
     def test_mapping_alone_may_grow_more(self) -> None:
         self.assertEqual([], self.faults(("insns=271", "insns=298")))
         self.assertEqual(2, len(self.faults(("insns=271", "insns=299"))))
+
+    def test_growth_that_is_listed(self) -> None:
+        costs = (self.costs(), self.costs(("insns=271", "insns=320")))
+        faults = [c for c in bench_costs.compare(*costs) if c.fault]
+        first = faults[0].name
+        for percent, count in ((19, 0), (18, 2), (9, 2)):
+            with self.subTest(percent=percent), tempfile.TemporaryDirectory() as directory:
+                path = Path(directory, "dearer")
+                lines = [f"fast 4k {percent}% {c.name}: why\n" for c in faults]
+                path.write_text("".join(lines))
+                self.assertEqual({}, dearer.read(path, "fixed", "4k-bench"))
+                self.assertEqual({}, dearer.read(path, "fast", "64k-bench"))
+                allowed = dearer.read(path, "fast", "4k-bench")
+                found = [c for c in dearer.apply(faults, allowed) if c.fault]
+                self.assertEqual(count, len(found))
+        listed = dearer.apply(bench_costs.compare(costs[0], costs[0]), {first: 0.2})
+        (stale,) = (c for c in listed if c.fault)
+        self.assertEqual(f"{first}: within the limit, but listed", stale.fault)
 
     def test_any_other_part_may_grow_if_the_whole_does_not(self) -> None:
         self.assertEqual(
