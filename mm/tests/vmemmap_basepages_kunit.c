@@ -13,6 +13,7 @@
 
 #include "fake_dev.h"
 #include "vmemmap_adapt.h"
+#include "warn_log.h"
 
 /* Enough to see an order and a last one, few enough for any section. */
 #define NR	6
@@ -279,6 +280,36 @@ static void populate_basepages_short_altmap_can_be_freed(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
 }
 
+/* B7: memory is added by whole subsections, and so is its memmap. */
+static void populate_section_memmap_refuses_parts(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, dev->nr);
+	const struct {
+		unsigned long pfn;
+		unsigned long nr;
+	} parts[] = {
+		{ dev->pfn + 1, PAGES_PER_SUBSECTION },
+		{ dev->pfn + PAGES_PER_SUBSECTION - 1, PAGES_PER_SUBSECTION },
+		{ dev->pfn, PAGES_PER_SUBSECTION - 1 },
+		{ dev->pfn, PAGES_PER_SUBSECTION + 1 },
+	};
+	struct page *memmap = NULL;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		mem_hotplug_begin();
+		KUNIT_EXPECT_WARNS(test, 1, "mm/sparse-vmemmap.c",
+				   memmap = __populate_section_memmap(parts[i].pfn, parts[i].nr,
+								      0, &altmap, NULL));
+		mem_hotplug_done();
+		KUNIT_EXPECT_NULL_MSG(test, memmap, "memmap of %lu pages from page %lu on",
+				      parts[i].nr, parts[i].pfn - dev->pfn);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages taken from the altmap");
+	fake_dev_expect_unmapped(test, dev, "refusing parts of subsections");
+}
+
 static struct kunit_case vmemmap_basepages_cases[] = {
 	KUNIT_CASE(populate_basepages_maps_altmap_pages),
 	KUNIT_CASE(populate_basepages_respects_reserve),
@@ -289,6 +320,7 @@ static struct kunit_case vmemmap_basepages_cases[] = {
 	KUNIT_CASE(populate_basepages_without_altmap_is_ram),
 	KUNIT_CASE(populate_basepages_short_altmap),
 	KUNIT_CASE(populate_basepages_short_altmap_can_be_freed),
+	KUNIT_CASE(populate_section_memmap_refuses_parts),
 	{}
 };
 
