@@ -232,17 +232,6 @@ static void remove_memory_leaves_nothing_behind(struct kunit *test)
 	}
 }
 
-static int dimm_add_short_of(struct kunit *test, struct dimm *dimm,
-			     unsigned int nth, bool *failed)
-{
-	int err;
-
-	alloc_fault_begin(test, nth);
-	err = dimm_add(dimm);
-	*failed = alloc_fault_end(test);
-	return err;
-}
-
 /*
  * G6: the first allocation fails, and then the second one, and so on, of all
  * that add_memory() wants. The block is not there then, not even in part.
@@ -260,7 +249,7 @@ static void add_memory_each_allocation_can_fail(struct kunit *test)
 		kunit_skip(test, "CONFIG_FAILSLAB is off, so no allocation can fail");
 	dimm = dimm_get(test);
 	for (nth = 0; ; nth++) {
-		KUNIT_EXPECT_NO_WARN(test, err = dimm_add_short_of(test, dimm, nth, &failed));
+		KUNIT_EXPECT_NO_WARN(test, err = ALLOC_FAULT(test, nth, &failed, dimm_add(dimm)));
 		if (!err && failed)
 			KUNIT_ASSERT_EQ_MSG(test, dimm_remove(dimm), 0, "step %u", nth);
 		if (!failed)

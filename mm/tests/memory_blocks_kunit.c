@@ -610,17 +610,6 @@ static void failed_add_undoes_each_block(struct kunit *test)
 	blocks_expect_memmap(blocks, param->flags);
 }
 
-static int blocks_add_short_of(struct blocks *blocks, mhp_t flags, unsigned int nth,
-			       bool *failed)
-{
-	int err;
-
-	alloc_fault_begin(blocks->test, nth);
-	err = blocks_add(blocks, flags);
-	*failed = alloc_fault_end(blocks->test);
-	return err;
-}
-
 /*
  * G8: whichever allocation fails, for whichever block, nothing is left. Allocations from
  * slab fail only with CONFIG_FAILSLAB.
@@ -635,8 +624,8 @@ static void failed_allocation_undoes_each_block(struct kunit *test)
 	int err = 0;
 
 	for (nth = 0; ; nth++) {
-		KUNIT_EXPECT_NO_WARN(test, err = blocks_add_short_of(blocks, param->flags, nth,
-								     &failed));
+		KUNIT_EXPECT_NO_WARN(test, err = ALLOC_FAULT(test, nth, &failed,
+							     blocks_add(blocks, param->flags)));
 		if (!err)
 			KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 		if (!failed)

@@ -566,17 +566,6 @@ static void group_counts_its_blocks(struct kunit *test)
 	expect_group(test, group, 0, 0, "all blocks are removed");
 }
 
-static int add_to_group_short_of(struct blocks *blocks, int mgid, unsigned int nth,
-				 bool *failed)
-{
-	int err;
-
-	alloc_fault_begin(blocks->test, nth);
-	err = blocks_add_some(blocks, 0, 2, mgid, MHP_NID_IS_MGID);
-	*failed = alloc_fault_end(blocks->test);
-	return err;
-}
-
 /* G13: whichever allocation fails, a failed add leaves no block in the group. */
 static void failed_add_leaves_group_empty(struct kunit *test)
 {
@@ -589,8 +578,10 @@ static void failed_add_leaves_group_empty(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, group);
 	for (nth = 0; ; nth++) {
-		KUNIT_EXPECT_NO_WARN(test, err = add_to_group_short_of(t->blocks, mgid, nth,
-								       &failed));
+		KUNIT_EXPECT_NO_WARN(test,
+				     err = ALLOC_FAULT(test, nth, &failed,
+						       blocks_add_some(t->blocks, 0, 2, mgid,
+								       MHP_NID_IS_MGID)));
 		if (!err)
 			KUNIT_ASSERT_EQ(test, blocks_remove(t->blocks), 0);
 		if (!failed)

@@ -636,16 +636,6 @@ static void section_has_two_pages_of_memmap(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, bitmap_weight(seen, end), 2 * UNSHARED);
 }
 
-static int add_short_of(struct kunit *test, struct piece *piece, unsigned int nth, bool *failed)
-{
-	int err;
-
-	alloc_fault_begin(test, nth);
-	err = piece_add(piece);
-	*failed = alloc_fault_end(test);
-	return err;
-}
-
 /* Return false if something was wrong. */
 static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 {
@@ -654,7 +644,7 @@ static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 	int err = 0;
 
 	for (nth = 0; ; nth++) {
-		KUNIT_EXPECT_NO_WARN(test, err = add_short_of(test, piece, nth, &failed));
+		KUNIT_EXPECT_NO_WARN(test, err = ALLOC_FAULT(test, nth, &failed, piece_add(piece)));
 		if (err && (!failed || err != -ENOMEM)) {
 			KUNIT_FAIL(test, "order %u, step %u, %s allocation failed: error %d",
 				   piece->order, nth, failed ? "an" : "no", err);

@@ -702,17 +702,6 @@ static const struct {
 
 KUNIT_ARRAY_PARAM_DESC(memory, memory_params, name);
 
-static int slot_add_short_of(struct kunit *test, struct slot *slot,
-			     unsigned int nth, bool *failed)
-{
-	int err;
-
-	alloc_fault_begin(test, nth);
-	err = slot_add(slot);
-	*failed = alloc_fault_end(test);
-	return err;
-}
-
 /*
  * The first allocation fails, and then the second one, and so on, of all that
  * memremap_pages() wants: page tables, memmap, and whatever else. In the end
@@ -727,7 +716,7 @@ static bool fail_each_allocation(struct kunit *test, struct arena *arena,
 	int err = 0;
 
 	for (nth = 0; ; nth++) {
-		KUNIT_EXPECT_NO_WARN(test, err = slot_add_short_of(test, slot, nth, &failed));
+		KUNIT_EXPECT_NO_WARN(test, err = ALLOC_FAULT(test, nth, &failed, slot_add(slot)));
 		if (err && (!failed || err != -ENOMEM))
 			KUNIT_FAIL(test, "step %u, %s allocation failed: error %d", nth,
 				   failed ? "an" : "no", err);
