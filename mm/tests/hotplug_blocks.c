@@ -7,6 +7,7 @@
 #include <linux/ioport.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/page-isolation.h>
 
 #include "hotplug_blocks.h"
 #include "vmemmap_adapt.h"
@@ -124,11 +125,79 @@ static void blocks_put(void *data)
 	mem_hotplug_done();
 }
 
+static bool is_usable(const struct blocks *blocks, unsigned long action, unsigned long pfn)
+{
+	/* A broken kernel may announce any page frame. */
+	if (!fake_dev_has(blocks->dev, pfn))
+		return false;
+	switch (action) {
+	case MEM_GOING_ONLINE:
+	case MEM_ONLINE:
+	case MEM_GOING_OFFLINE:
+	case MEM_CANCEL_OFFLINE:
+		return !is_migrate_isolate_page(pfn_to_page(pfn));
+	default:
+		/* The page has no pageblock yet, or no longer. */
+		return false;
+	}
+}
+
+static int get_state(struct memory_block *mem, void *state)
+{
+	*(unsigned long *)state = mem->state;
+	return 0;
+}
+
+static int watch_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct blocks *blocks = container_of(nb, struct blocks, watch.nb);
+	unsigned long first = block_pfn(blocks, blocks->watch.block);
+	struct blocks_watch *watch = &blocks->watch;
+	struct memory_notify *arg = data;
+
+	if (watch->nr < ARRAY_SIZE(watch->seen)) {
+		watch->seen[watch->nr].action = action;
+		watch->seen[watch->nr].arg = *arg;
+		watch->seen[watch->nr].is_usable = is_usable(blocks, action, arg->start_pfn);
+		watch->seen[watch->nr].present = NODE_DATA(0)->node_present_pages;
+		walk_memory_blocks(PFN_PHYS(arg->start_pfn), PAGE_SIZE,
+				   &watch->seen[watch->nr].state, get_state);
+	}
+	watch->nr++;
+	if (action == MEM_GOING_ONLINE && fake_dev_has(blocks->dev, arg->start_pfn))
+		watch->zone = page_zone(pfn_to_page(arg->start_pfn));
+	if (action == watch->veto && arg->start_pfn >= first &&
+	    arg->start_pfn < first + BLOCK_PAGES)
+		return NOTIFY_BAD;
+	return NOTIFY_OK;
+}
+
+static void watch_end(void *data)
+{
+	struct blocks_watch *watch = data;
+
+	unregister_memory_notifier(&watch->nb);
+}
+
+static void watch_begin(struct blocks *blocks)
+{
+	struct kunit *test = blocks->test;
+	struct blocks_watch *watch = &blocks->watch;
+
+	watch->nb.notifier_call = watch_notify;
+	/* Before those that take note of memory. */
+	watch->nb.priority = INT_MAX;
+	watch->veto = ADAPT_NO_STEP;
+	watch->block = 1;
+	KUNIT_ASSERT_EQ(test, register_memory_notifier(&watch->nb), 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, watch_end, watch));
+}
+
 /**
  * blocks_get() - get memory for some memory blocks
  * @test: the test context
  *
- * Skips the test where there is none.
+ * Skips the test where there is none. Watches what the kernel announces until the test ends.
  *
  * Return: the memory. Blocks that are present at the end of the test are removed.
  */
@@ -144,6 +213,7 @@ struct blocks *blocks_get(struct kunit *test)
 	blocks->dev = fake_dev_get_memory(test, NR_BLOCKS);
 	blocks->is_claimed = true;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, blocks_put, blocks));
+	watch_begin(blocks);
 	return blocks;
 }
 
@@ -239,6 +309,36 @@ void blocks_expect_memmap(struct blocks *blocks, mhp_t flags)
 						      pfn_valid(pfn) && !fake_dev_has(dev, pfn),
 						      "block %lu: page frame %#lx behind %#lx is not in system RAM",
 						      i, pfn, addr);
+		}
+	}
+}
+
+/**
+ * blocks_expect_pageblocks() - check the pageblocks of the blocks that are online
+ * @blocks: the memory
+ * @flags: what it was added with
+ * @when: the operation before, for messages
+ *
+ * A pageblock of the memmap is unmovable. All others are movable.
+ */
+void blocks_expect_pageblocks(struct blocks *blocks, mhp_t flags, const char *when)
+{
+	/* With little memory, all pageblocks are of one type, which is that of zero. */
+	int movable = page_group_by_mobility_disabled ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
+	unsigned long memmap = memmap_fits_on_block(flags) ? MEMMAP_SIZE / PAGE_SIZE : 0;
+	struct kunit *test = blocks->test;
+	unsigned long i, j;
+
+	for_each_set_bit(i, &blocks->present, NR_BLOCKS) {
+		for (j = 0; j < BLOCK_PAGES; j += pageblock_nr_pages) {
+			struct page *page = pfn_to_online_page(block_pfn(blocks, i) + j);
+
+			if (!page)
+				break;
+			KUNIT_ASSERT_EQ_MSG(test, get_pageblock_migratetype(page),
+					    j < memmap ? MIGRATE_UNMOVABLE : movable,
+					    "%s: block %lu: migratetype of the pageblock at page %lu",
+					    when, i, j);
 		}
 	}
 }

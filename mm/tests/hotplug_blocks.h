@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory blocks that add_memory() adds, and the oracles for them: what their memmap is
- * mapped to, and that removal leaves nothing of them. The oracles compare nothing with an
- * earlier state, so they do not depend on the cases that ran before.
+ * Memory blocks that add_memory() adds, what the kernel announces about them, and the
+ * oracles for them: what their memmap is mapped to, of which type their pageblocks are, and
+ * that removal leaves nothing of them. The oracles compare nothing with an earlier state,
+ * so they do not depend on the cases that ran before.
  */
 #ifndef _MM_TESTS_HOTPLUG_BLOCKS_H
 #define _MM_TESTS_HOTPLUG_BLOCKS_H
@@ -10,6 +11,7 @@
 #include <kunit/test.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
+#include <linux/notifier.h>
 
 #include "fake_dev.h"
 
@@ -19,12 +21,38 @@
 #define MEMMAP_SIZE	(BLOCK_PAGES * sizeof(struct page))
 
 /**
+ * struct blocks_watch - what the kernel announces about memory
+ * @nb: the notifier
+ * @veto: refuse this action for a block, or ADAPT_NO_STEP for none
+ * @block: the block
+ * @nr: how many announcements there were. A case may set it to 0.
+ * @zone: the zone that memory was about to go online in, the last time
+ * @seen: the first of these, the state of the block, whether the page allocator could use
+ *	  it, and the present pages of the node
+ */
+struct blocks_watch {
+	struct notifier_block nb;
+	unsigned long veto;
+	unsigned int block;
+	unsigned int nr;
+	struct zone *zone;
+	struct {
+		unsigned long action;
+		struct memory_notify arg;
+		unsigned long state;
+		bool is_usable;
+		unsigned long present;
+	} seen[2 * 3 * NR_BLOCKS];
+};
+
+/**
  * struct blocks - the memory
  * @test: the test context
  * @dev: the claim on it
  * @is_claimed: the claim is in iomem_resource. add_memory() makes a claim of its own.
  * @present: which blocks have been added, bit by bit
  * @is_whole: one add_memory() has added all of them, so they have a single claim
+ * @watch: what the kernel announces, and what is refused
  */
 struct blocks {
 	struct kunit *test;
@@ -32,6 +60,7 @@ struct blocks {
 	bool is_claimed;
 	unsigned long present;
 	bool is_whole;
+	struct blocks_watch watch;
 };
 
 /**
@@ -56,6 +85,7 @@ int blocks_online(struct blocks *blocks);
 int blocks_online_one(struct blocks *blocks, unsigned int i);
 int blocks_offline_one(struct blocks *blocks, unsigned int i);
 void blocks_expect_memmap(struct blocks *blocks, mhp_t flags);
+void blocks_expect_pageblocks(struct blocks *blocks, mhp_t flags, const char *when);
 void blocks_expect_nothing_left(struct blocks *blocks, const char *after);
 
 static inline unsigned long block_pfn(const struct blocks *blocks, unsigned int i)

@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <linux/device.h>
 #include <linux/gfp.h>
+#include <linux/ioport.h>
 #include <linux/list.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
@@ -127,118 +128,76 @@ static void online_blocks_are_counted(struct kunit *test)
 			    "pages that the node spans, after removal");
 }
 
-/**
- * struct watch - what the kernel announces about the blocks
- * @nb: the notifier
- * @blocks: the blocks
- * @veto: refuse this action for a block, or ADAPT_NO_STEP for none
- * @block: the block
- * @nr: how many actions there were
- * @seen: these actions
+/*
+ * Announcement @i concerns a block, all of it except for the memmap, which some announcements
+ * name separately. The page allocator can use the pages if and only if they are online.
  */
-struct watch {
-	struct notifier_block nb;
-	const struct blocks *blocks;
-	unsigned long veto;
-	unsigned int block;
-	unsigned int nr;
-	struct {
-		unsigned long action;
-		struct memory_notify arg;
-	} seen[2 * 3 * NR_BLOCKS];
-};
-
-static int watch_notify(struct notifier_block *nb, unsigned long action, void *data)
+static void expect_concerns(struct kunit *test, unsigned int i, unsigned int block)
 {
-	struct watch *watch = container_of(nb, struct watch, nb);
-	struct memory_notify *arg = data;
-	unsigned long first = block_pfn(watch->blocks, watch->block);
+	struct blocks *blocks = test->priv;
+	unsigned long action = blocks->watch.seen[i].action, pfn = block_pfn(blocks, block);
+	const struct memory_notify *arg = &blocks->watch.seen[i].arg;
+	unsigned long memmap = memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY) ?
+			       MEMMAP_SIZE / PAGE_SIZE : 0;
 
-	if (watch->nr < ARRAY_SIZE(watch->seen)) {
-		watch->seen[watch->nr].action = action;
-		watch->seen[watch->nr].arg = *arg;
-	}
-	watch->nr++;
-	if (action == watch->veto && arg->start_pfn >= first &&
-	    arg->start_pfn < first + BLOCK_PAGES)
-		return NOTIFY_BAD;
-	return NOTIFY_OK;
-}
-
-static void watch_end(void *data)
-{
-	struct watch *watch = data;
-
-	unregister_memory_notifier(&watch->nb);
-}
-
-static struct watch *watch_begin(struct kunit *test, unsigned long veto)
-{
-	struct watch *watch = kunit_kzalloc(test, sizeof(*watch), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, watch);
-	watch->blocks = test->priv;
-	watch->veto = veto;
-	watch->block = 1;
-	watch->nb.notifier_call = watch_notify;
-	/* Before those that take note of memory. */
-	watch->nb.priority = INT_MAX;
-	KUNIT_ASSERT_EQ(test, register_memory_notifier(&watch->nb), 0);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, watch_end, watch));
-	return watch;
+	KUNIT_EXPECT_EQ_MSG(test, arg->start_pfn, pfn + memmap,
+			    "first page frame of block %u, action %lu", block, action);
+	KUNIT_EXPECT_EQ_MSG(test, arg->nr_pages, BLOCK_PAGES - memmap,
+			    "pages of block %u, action %lu", block, action);
+	KUNIT_EXPECT_EQ_MSG(test, blocks->watch.seen[i].is_usable,
+			    action == MEM_ONLINE || action == MEM_CANCEL_OFFLINE,
+			    "can the page allocator use block %u, action %lu?", block, action);
+	if (action == MEM_GOING_OFFLINE)
+		KUNIT_EXPECT_EQ_MSG(test, blocks->watch.seen[i].state, MEM_GOING_OFFLINE,
+				    "state of block %u", block);
+	if (i && (action == MEM_ONLINE || action == MEM_OFFLINE))
+		KUNIT_EXPECT_EQ_MSG(test, blocks->watch.seen[i].present -
+				    blocks->watch.seen[i - 1].present,
+				    action == MEM_ONLINE ? arg->nr_pages : -arg->nr_pages,
+				    "present pages that block %u adds, action %lu", block, action);
+	if (action != ADAPT_MEM_PREPARE_ONLINE && action != ADAPT_MEM_FINISH_OFFLINE)
+		return;
+	KUNIT_EXPECT_EQ_MSG(test, adapt_notified_memmap_pfn(arg), pfn,
+			    "first page frame of the memmap of block %u", block);
+	KUNIT_EXPECT_EQ_MSG(test, adapt_notified_memmap_pages(arg), memmap,
+			    "pages of the memmap of block %u", block);
 }
 
 /*
- * Block after block, the kernel has announced @actions, and nothing else since @from.
- * Returns the number of announcements. ADAPT_NO_STEP is an action that this kernel lacks.
+ * Block after block, the kernel has announced @actions, and nothing else since the last call.
+ * ADAPT_NO_STEP is an action that this kernel lacks.
  */
-static unsigned int expect_announced(struct kunit *test, const struct watch *watch,
-				     unsigned int from, const unsigned long actions[3])
+static void expect_announced(struct kunit *test, const unsigned long actions[3])
 {
-	unsigned long memmap = memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY) ?
-			       MEMMAP_SIZE / PAGE_SIZE : 0;
+	struct blocks *blocks = test->priv;
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < 3 * NR_BLOCKS; i++) {
-		const struct memory_notify *arg = &watch->seen[from + nr].arg;
-		unsigned long action = actions[i % 3], pfn = block_pfn(watch->blocks, i / 3);
-
-		if (action == ADAPT_NO_STEP)
+		if (actions[i % 3] == ADAPT_NO_STEP)
 			continue;
-		KUNIT_EXPECT_EQ_MSG(test, watch->seen[from + nr].action, action,
+		KUNIT_EXPECT_EQ_MSG(test, blocks->watch.seen[nr].action, actions[i % 3],
 				    "announcement %u for block %u", i % 3, i / 3);
-		KUNIT_EXPECT_EQ_MSG(test, arg->start_pfn, pfn + memmap,
-				    "first page frame of block %u, action %lu", i / 3, action);
-		KUNIT_EXPECT_EQ_MSG(test, arg->nr_pages, BLOCK_PAGES - memmap,
-				    "pages of block %u, action %lu", i / 3, action);
+		expect_concerns(test, nr, i / 3);
 		nr++;
-		if (action != ADAPT_MEM_PREPARE_ONLINE && action != ADAPT_MEM_FINISH_OFFLINE)
-			continue;
-		KUNIT_EXPECT_EQ_MSG(test, adapt_notified_memmap_pfn(arg), pfn,
-				    "first page frame of the memmap of block %u", i / 3);
-		KUNIT_EXPECT_EQ_MSG(test, adapt_notified_memmap_pages(arg), memmap,
-				    "pages of the memmap of block %u", i / 3);
 	}
-	KUNIT_ASSERT_EQ_MSG(test, watch->nr, from + nr, "announcements so far");
-	return nr;
+	KUNIT_ASSERT_EQ_MSG(test, blocks->watch.nr, nr, "announcements");
+	blocks->watch.nr = 0;
 }
 
-/* The kernel has announced @action so many times for block 1, which was refused. */
-static void expect_cancelled(struct kunit *test, const struct watch *watch,
-			     unsigned long action, unsigned int expected)
+/* The kernel has announced @action so many times, each time for the refused block. */
+static void expect_cancelled(struct kunit *test, unsigned long action, unsigned int expected)
 {
-	unsigned long first = block_pfn(watch->blocks, 1);
+	struct blocks *blocks = test->priv;
 	unsigned int i, nr = 0;
 
-	for (i = 0; i < min(watch->nr, ARRAY_SIZE(watch->seen)); i++) {
-		unsigned long pfn = watch->seen[i].arg.start_pfn;
-
-		if (watch->seen[i].action == action && pfn >= first &&
-		    pfn < first + BLOCK_PAGES)
-			nr++;
+	KUNIT_ASSERT_LE(test, blocks->watch.nr, ARRAY_SIZE(blocks->watch.seen));
+	for (i = 0; i < blocks->watch.nr; i++) {
+		if (blocks->watch.seen[i].action != action)
+			continue;
+		expect_concerns(test, i, blocks->watch.block);
+		nr++;
 	}
-	KUNIT_EXPECT_EQ_MSG(test, nr, expected, "announcements of action %lu for the refused block",
-			    action);
+	KUNIT_EXPECT_EQ_MSG(test, nr, expected, "announcements of action %lu", action);
 }
 
 /* G10: the kernel announces each step for each block, with the range that it concerns. */
@@ -250,16 +209,15 @@ static void each_step_is_announced(struct kunit *test)
 	static const unsigned long offline[] = {
 		MEM_GOING_OFFLINE, MEM_OFFLINE, ADAPT_MEM_FINISH_OFFLINE,
 	};
-	struct watch *watch = watch_begin(test, ADAPT_NO_STEP);
 	struct blocks *blocks = test->priv;
-	unsigned int nr;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
-	KUNIT_EXPECT_EQ_MSG(test, watch->nr, 0, "announcements before the blocks are online");
+	KUNIT_EXPECT_EQ_MSG(test, blocks->watch.nr, 0,
+			    "announcements before the blocks are online");
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
-	nr = expect_announced(test, watch, 0, online);
+	expect_announced(test, online);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
-	expect_announced(test, watch, nr, offline);
+	expect_announced(test, offline);
 }
 
 /* The counters of the node and of its movable zone: see expect_counts(). */
@@ -296,6 +254,19 @@ static void expect_counts(struct kunit *test, const unsigned long before[NR_COUN
 	KUNIT_EXPECT_FALSE_MSG(test, lru_cache_disabled(), "no LRU caches, %s", when);
 }
 
+/* With CONFIG_DEBUG_VM, the kernel poisons each struct page of memory that is not online. */
+static void expect_poisoned(struct kunit *test, unsigned int block)
+{
+	struct blocks *blocks = test->priv;
+	unsigned long i, nr = 0;
+
+	for (i = 0; i < BLOCK_PAGES; i++)
+		nr += PagePoisoned(pfn_to_page(block_pfn(blocks, block) + i));
+	if (IS_ENABLED(CONFIG_DEBUG_VM))
+		KUNIT_EXPECT_EQ_MSG(test, nr, BLOCK_PAGES,
+				    "poisoned struct pages of block %u", block);
+}
+
 static const struct veto_param {
 	const char *name;
 	unsigned long action;
@@ -320,7 +291,6 @@ KUNIT_ARRAY_PARAM_DESC(veto, veto_params, name);
 static void refused_block_stays_offline(struct kunit *test)
 {
 	const struct veto_param *param = test->param_value;
-	struct watch *watch = watch_begin(test, param->action);
 	struct blocks *blocks = test->priv;
 	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
 	unsigned long before[NR_COUNTS], online[NR_COUNTS], end;
@@ -328,18 +298,20 @@ static void refused_block_stays_offline(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	count_pages(before);
 	end = zone_is_empty(zone) ? 0 : zone_end_pfn(zone);
+	blocks->watch.veto = param->action;
 	KUNIT_EXPECT_EQ(test, blocks_online(blocks), -EPERM);
+	blocks->watch.veto = ADAPT_NO_STEP;
 	/* To take a block offline mends the span, so look before. */
 	KUNIT_EXPECT_EQ_MSG(test, zone_end_pfn(zone), max(end, block_pfn(blocks, 1)),
 			    "the end of the zone, with the first block online alone");
-	expect_cancelled(test, watch, MEM_CANCEL_ONLINE, param->is_prepared);
+	expect_cancelled(test, MEM_CANCEL_ONLINE, param->is_prepared);
 	if (ADAPT_MEM_FINISH_OFFLINE != ADAPT_NO_STEP)
-		expect_cancelled(test, watch, ADAPT_MEM_FINISH_OFFLINE, param->is_prepared);
+		expect_cancelled(test, ADAPT_MEM_FINISH_OFFLINE, param->is_prepared);
+	expect_poisoned(test, 1);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	expect_counts(test, before, "after the first block was online alone");
 	blocks_expect_nothing_left(blocks, "removal");
 
-	watch->veto = ADAPT_NO_STEP;
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
 	count_pages(online);
@@ -353,6 +325,9 @@ static int expect_online(struct memory_block *mem, void *data)
 
 	KUNIT_EXPECT_EQ_MSG(test, mem->state, MEM_ONLINE, "state of section %lu",
 			    mem->start_section_nr);
+	KUNIT_EXPECT_EQ_MSG(test, mem->online_type, MMOP_OFFLINE,
+			    "online type of section %lu, which nobody has set",
+			    mem->start_section_nr);
 	/* 1: there is nothing to do. */
 	KUNIT_EXPECT_EQ_MSG(test, device_online(&mem->dev), 1,
 			    "the device of section %lu, which should be online",
@@ -360,24 +335,50 @@ static int expect_online(struct memory_block *mem, void *data)
 	return 0;
 }
 
+/*
+ * After a refusal, all blocks are online as before: their counts, their states and the types
+ * of their pageblocks. The kernel has announced MEM_CANCEL_OFFLINE so many times.
+ */
+static void expect_refused(struct kunit *test, const unsigned long before[NR_COUNTS],
+			   unsigned int nr_cancelled)
+{
+	struct blocks *blocks = test->priv;
+
+	expect_cancelled(test, MEM_CANCEL_OFFLINE, nr_cancelled);
+	expect_counts(test, before, "after the refusal");
+	walk_memory_blocks(block_start(blocks, 0), NR_BLOCKS * BLOCK_BYTES, test, expect_online);
+	blocks_expect_pageblocks(blocks, MHP_MEMMAP_ON_MEMORY, "after the refusal");
+}
+
+static int remove_all(struct blocks *blocks)
+{
+	return offline_and_remove_memory(block_start(blocks, 0), NR_BLOCKS * BLOCK_BYTES);
+}
+
+/* Remove all blocks while a notifier refuses one of them. */
+static int remove_refused(struct blocks *blocks, unsigned int block)
+{
+	int err;
+
+	blocks->watch.veto = MEM_GOING_OFFLINE;
+	blocks->watch.block = block;
+	err = remove_all(blocks);
+	blocks->watch.veto = ADAPT_NO_STEP;
+	return err;
+}
+
 /* G11: if a block may not go offline, all blocks are online as before. */
 static void refused_block_stays_online(struct kunit *test)
 {
-	struct watch *watch = watch_begin(test, MEM_GOING_OFFLINE);
 	struct blocks *blocks = test->priv;
-	u64 start = PFN_PHYS(block_pfn(blocks, 0));
-	u64 size = NR_BLOCKS * memory_block_size_bytes();
 	unsigned long before[NR_COUNTS];
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
 	count_pages(before);
-	KUNIT_EXPECT_EQ(test, offline_and_remove_memory(start, size), -EPERM);
-	expect_cancelled(test, watch, MEM_CANCEL_OFFLINE, 1);
-	expect_counts(test, before, "after the refusal");
-	walk_memory_blocks(start, size, test, expect_online);
+	KUNIT_EXPECT_EQ(test, remove_refused(blocks, 1), -EPERM);
+	expect_refused(test, before, 1);
 
-	watch->veto = ADAPT_NO_STEP;
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }
@@ -398,35 +399,34 @@ static struct zone *zone_of_block(const struct blocks *blocks, unsigned int i)
  */
 static void refused_block_leaves_others_alone(struct kunit *test)
 {
-	struct watch *watch = watch_begin(test, MEM_GOING_OFFLINE);
 	struct blocks *blocks = test->priv;
-	u64 start = PFN_PHYS(block_pfn(blocks, 0));
 	struct zone *movable = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 2), 0);
-	watch->block = 2;
-	KUNIT_EXPECT_EQ(test, offline_and_remove_memory(start, NR_BLOCKS * BLOCK_BYTES), -EPERM);
+	KUNIT_EXPECT_EQ(test, remove_refused(blocks, 2), -EPERM);
 	KUNIT_EXPECT_NULL_MSG(test, zone_of_block(blocks, 0), "block 0 is online");
 	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_of_block(blocks, 1), movable, "the zone of block 1");
 	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_of_block(blocks, 2), movable, "the zone of block 2");
 
-	watch->veto = ADAPT_NO_STEP;
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
-enum use { USE_RESERVED, USE_OFFLINE, USE_SIGNAL };
+enum use { USE_RESERVED, USE_OFFLINE, USE_SIGNAL, USE_HOLE };
 
 static const struct use_param {
 	const char *name;
 	enum use use;
 	int err;
+	/* Whether the kernel isolates the block first, and so announces what it is about to do. */
+	bool is_isolated;
 } use_params[] = {
-	{ "reserved page", USE_RESERVED, -EBUSY },
-	{ "page of a driver", USE_OFFLINE, -EBUSY },
-	{ "signal", USE_SIGNAL, -EINTR },
+	{ "reserved page", USE_RESERVED, -EBUSY, false },
+	{ "page of a driver", USE_OFFLINE, -EBUSY, true },
+	{ "signal", USE_SIGNAL, -EINTR, true },
+	{ "memory that is no system RAM", USE_HOLE, -EINVAL, false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(use, use_params, name);
@@ -439,24 +439,30 @@ static unsigned long free_movable_pages(void)
 	return zone_page_state_snapshot(zone, NR_FREE_PAGES);
 }
 
-static void begin_use(struct page *page, enum use use)
+/* Remove the blocks while something prevents that. Free the page, which could not move. */
+static int remove_in_use(struct blocks *blocks, struct page *page, enum use use)
 {
+	struct resource *res = lookup_resource(&iomem_resource, block_start(blocks, 0));
+	int err;
+
 	if (use == USE_RESERVED)
 		SetPageReserved(page);
 	else if (use == USE_OFFLINE)
 		__folio_set_offline(page_folio(page));
 	else
+		/* It also stops a kernel that does not look for holes. */
 		set_thread_flag(TIF_SIGPENDING);
-}
-
-static void end_use(struct page *page, enum use use)
-{
-	if (use == USE_RESERVED)
-		ClearPageReserved(page);
-	else if (use == USE_OFFLINE)
+	if (use == USE_HOLE && res)
+		res->flags &= ~IORESOURCE_SYSRAM;
+	err = remove_all(blocks);
+	if (use == USE_OFFLINE)
 		__folio_clear_offline(page_folio(page));
-	else
-		clear_thread_flag(TIF_SIGPENDING);
+	ClearPageReserved(page);
+	clear_thread_flag(TIF_SIGPENDING);
+	if (res)
+		res->flags |= IORESOURCE_SYSRAM;
+	__free_page(page);
+	return err;
 }
 
 #define MOVABLE_TRIES	65536
@@ -482,16 +488,21 @@ static struct page *alloc_page_of(const struct blocks *blocks)
 	return found;
 }
 
-/* G18: if a page cannot move, or a signal arrives, all blocks are online as before. */
+static unsigned int block_of_page(const struct blocks *blocks, const struct page *page)
+{
+	return (page_to_pfn(page) - blocks->dev->pfn) / BLOCK_PAGES;
+}
+
+/*
+ * G18: if a page cannot move, a signal arrives or memory is no system RAM, all blocks are
+ * online as before. The kernel cancels what it has announced, and nothing else (G10).
+ */
 static void used_block_stays_online(struct kunit *test)
 {
 	const struct use_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
-	u64 start = PFN_PHYS(block_pfn(blocks, 0));
-	u64 size = NR_BLOCKS * memory_block_size_bytes();
 	unsigned long before[NR_COUNTS], nr_free;
 	struct page *page;
-	int err;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
@@ -499,18 +510,46 @@ static void used_block_stays_online(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL_MSG(test, page, "a page of the blocks");
 	count_pages(before);
 	nr_free = free_movable_pages();
-	begin_use(page, param->use);
-	err = offline_and_remove_memory(start, size);
-	end_use(page, param->use);
-	KUNIT_EXPECT_EQ(test, err, param->err);
-	expect_counts(test, before, "after the refusal");
+	blocks->watch.nr = 0;
+	/* A signal stops the first block. */
+	blocks->watch.block = param->use == USE_SIGNAL ? 0 : block_of_page(blocks, page);
+	KUNIT_EXPECT_EQ(test, remove_in_use(blocks, page, param->use), param->err);
+	expect_refused(test, before, param->is_isolated);
 	/* Pages that were in use may have moved elsewhere. */
-	KUNIT_EXPECT_GE_MSG(test, free_movable_pages(), nr_free,
+	KUNIT_EXPECT_GT_MSG(test, free_movable_pages(), nr_free,
 			    "free pages of the zone, after the refusal");
-	walk_memory_blocks(start, size, test, expect_online);
-	__free_page(page);
 
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	blocks_expect_nothing_left(blocks, "removal");
+}
+
+/* G18: a page of a driver that holds no reference to it does not stop its block. */
+static void released_page_goes_offline(struct kunit *test)
+{
+	struct blocks *blocks = test->priv;
+	unsigned long before[NR_COUNTS];
+	struct page *page;
+	int err;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	count_pages(before);
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	page = alloc_page_of(blocks);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, page, "a page of the blocks");
+	/* The page allocator no longer manages it. */
+	__folio_set_offline(page_folio(page));
+	adjust_managed_page_count(page, -1);
+	page_ref_dec(page);
+	err = blocks_offline_one(blocks, block_of_page(blocks, page));
+	if (err) {
+		__folio_clear_offline(page_folio(page));
+		adjust_managed_page_count(page, 1);
+		page_ref_inc(page);
+		__free_page(page);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "taking its block offline");
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	expect_counts(test, before, "after removal");
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
@@ -518,30 +557,51 @@ static void used_block_stays_online(struct kunit *test)
 static void online_blocks_cannot_be_removed(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
-	u64 start = PFN_PHYS(block_pfn(blocks, 0));
-	u64 size = NR_BLOCKS * memory_block_size_bytes();
 	unsigned long before[NR_COUNTS];
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
 	count_pages(before);
-	KUNIT_ASSERT_EQ(test, remove_memory(start, size), -EBUSY);
-	expect_counts(test, before, "after the refusal");
-	walk_memory_blocks(start, size, test, expect_online);
+	KUNIT_ASSERT_EQ(test, -EBUSY,
+			remove_memory(block_start(blocks, 0), NR_BLOCKS * BLOCK_BYTES));
+	expect_refused(test, before, 0);
 	blocks_expect_memmap(blocks, MHP_MEMMAP_ON_MEMORY);
 }
 
+static const struct refusal_param {
+	const char *name;
+	unsigned long action;
+} refusal_params[] = {
+	{ "nothing is refused", ADAPT_NO_STEP },
+	{ "going online is refused", MEM_GOING_ONLINE },
+	{ "going offline is refused", MEM_GOING_OFFLINE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(refusal, refusal_params, name);
+
 static bool come_and_go(struct kunit *test)
 {
+	const struct refusal_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
+	int mgid = memory_group_register_static(0, NR_BLOCKS * BLOCK_PAGES), err;
 
-	return !blocks_add(blocks, MHP_MEMMAP_ON_MEMORY) && !blocks_online(blocks) &&
-	       !blocks_remove(blocks);
+	if (mgid < 0)
+		return false;
+	blocks->watch.veto = param->action;
+	err = blocks_add_some(blocks, 0, NR_BLOCKS, mgid,
+			      MHP_MEMMAP_ON_MEMORY | MHP_NID_IS_MGID) ?: blocks_online(blocks);
+	blocks->watch.veto = ADAPT_NO_STEP;
+	if (param->action == MEM_GOING_OFFLINE)
+		err = err ?: remove_refused(blocks, 1);
+	/* A kernel that WARNs for each page does so slowly. Once is enough. */
+	return err == (param->action == ADAPT_NO_STEP ? 0 : -EPERM) && !blocks_remove(blocks) &&
+	       !memory_group_unregister(mgid) && test->status != KUNIT_FAILURE;
 }
 
 /*
  * G8: blocks that are added, go online and are removed leak no object: no device, altmap
- * or usage map, and nothing of the zone that they are in.
+ * or usage map, and nothing of the zone or the memory group that they are in. A refusal
+ * leaks none either.
  */
 static void removed_blocks_leave_no_object(struct kunit *test)
 {
@@ -656,8 +716,9 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE(refused_block_stays_online),
 	KUNIT_CASE(refused_block_leaves_others_alone),
 	KUNIT_CASE_PARAM(used_block_stays_online, use_gen_params),
+	KUNIT_CASE(released_page_goes_offline),
 	KUNIT_CASE(online_blocks_cannot_be_removed),
-	KUNIT_CASE(removed_blocks_leave_no_object),
+	KUNIT_CASE_PARAM(removed_blocks_leave_no_object, refusal_gen_params),
 	KUNIT_CASE(failed_add_leaves_no_object),
 	KUNIT_CASE_PARAM(failed_add_undoes_each_block, flags_gen_params),
 	KUNIT_CASE_PARAM(failed_allocation_undoes_each_block, flags_gen_params),

@@ -10,6 +10,7 @@
  * cases cite its rules as G9, G12 and so on.
  */
 #include <kunit/test.h>
+#include <linux/device.h>
 #include <linux/list.h>
 #include <linux/memblock.h>
 #include <linux/memory.h>
@@ -18,7 +19,6 @@
 #include <linux/mman.h>
 #include <linux/mmzone.h>
 #include <linux/page-flags.h>
-#include <linux/page-isolation.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -240,10 +240,7 @@ static const char *wrong_page(const struct page *page)
 static void each_online_page_is_initialized(struct kunit *test)
 {
 	const struct blocks_flags_param *param = test->param_value;
-	/* With little memory, all pageblocks are of one type, which is that of zero. */
-	int movable = page_group_by_mobility_disabled ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
 	struct zones_test *t = test->priv;
-	unsigned long memmap = memmap_fits_on_block(param->flags) ? MEMMAP_SIZE / PAGE_SIZE : 0;
 	unsigned long pfn, end = block_pfn(t->blocks, 2);
 
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, param->flags), 0);
@@ -251,18 +248,11 @@ static void each_online_page_is_initialized(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
 	for (pfn = block_pfn(t->blocks, 0); pfn < end; pfn++) {
-		struct page *page = pfn_to_page(pfn);
-		const char *wrong = wrong_page(page);
-		bool is_memmap = (pfn - t->blocks->dev->pfn) % BLOCK_PAGES < memmap;
-		int type;
+		const char *wrong = wrong_page(pfn_to_page(pfn));
 
 		KUNIT_ASSERT_NULL_MSG(test, wrong, "page frame %#lx %s", pfn, wrong);
-		if (!pageblock_aligned(pfn))
-			continue;
-		type = get_pageblock_migratetype(page);
-		KUNIT_ASSERT_EQ_MSG(test, type, is_memmap ? MIGRATE_UNMOVABLE : movable,
-				    "migratetype of the pageblock at page frame %#lx", pfn);
 	}
+	blocks_expect_pageblocks(t->blocks, param->flags, "online");
 }
 
 /*
@@ -321,30 +311,22 @@ static void expect_zone_in_use(struct kunit *test, bool is_in_use, const char *w
 			    "%s: has the zone lists of free pages per CPU?", when);
 }
 
-static int refuse_going_online(struct notifier_block *nb, unsigned long action, void *data)
-{
-	return action == MEM_GOING_ONLINE ? NOTIFY_BAD : NOTIFY_OK;
-}
-
 /*
  * G17: a zone is used for allocations as long as it has a block that is online. The
  * memmap on a block does not count, nor does a block that a notifier refuses.
  */
 static void zone_without_blocks_is_not_used(struct kunit *test)
 {
-	struct notifier_block veto = { .notifier_call = refuse_going_online };
 	const struct blocks_flags_param *param = test->param_value;
 	struct zones_test *t = test->priv;
-	int err;
 
 	if (t->before.start != t->before.end)
 		kunit_skip(test, "the zone has other memory");
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, param->flags), 0);
 	expect_zone_in_use(test, false, "all blocks are offline");
-	KUNIT_ASSERT_EQ(test, register_memory_notifier(&veto), 0);
-	err = blocks_online_one(t->blocks, 1);
-	unregister_memory_notifier(&veto);
-	KUNIT_EXPECT_EQ(test, err, -EPERM);
+	t->blocks->watch.veto = MEM_GOING_ONLINE;
+	KUNIT_EXPECT_EQ(test, blocks_online_one(t->blocks, 1), -EPERM);
+	t->blocks->watch.veto = ADAPT_NO_STEP;
 	expect_zone_in_use(test, false, "block 1 was refused");
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
 	expect_zone_in_use(test, true, "block 1 is online");
@@ -356,44 +338,27 @@ static void zone_without_blocks_is_not_used(struct kunit *test)
 	expect_zone_in_use(test, false, "both blocks are offline");
 }
 
-/**
- * struct node_watch - whether the node gets its first memory or loses its last
- * @nb: the notifier
- * @nr: how many announcements there were
- * @nr_changes: how many of these named a node
- */
-struct node_watch {
-	struct notifier_block nb;
-	unsigned int nr;
-	unsigned int nr_changes;
-};
-
-static int count_node_changes(struct notifier_block *nb, unsigned long action, void *data)
-{
-	struct node_watch *watch = container_of(nb, struct node_watch, nb);
-
-	if (action != MEM_GOING_ONLINE && action != MEM_ONLINE &&
-	    action != MEM_GOING_OFFLINE && action != MEM_OFFLINE)
-		return NOTIFY_OK;
-	watch->nr++;
-	watch->nr_changes += adapt_changed_node(data) != NUMA_NO_NODE;
-	return NOTIFY_OK;
-}
-
 /* G10: a node that has other memory neither gets its first memory nor loses its last. */
 static void node_has_memory_all_the_time(struct kunit *test)
 {
-	struct node_watch watch = { .nb.notifier_call = count_node_changes };
 	struct zones_test *t = test->priv;
-	int err;
+	struct blocks_watch *watch = &t->blocks->watch;
+	unsigned int i, nr = 0;
 
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
-	KUNIT_ASSERT_EQ(test, register_memory_notifier(&watch.nb), 0);
-	err = blocks_online_one(t->blocks, 0) ?: blocks_offline_one(t->blocks, 0);
-	unregister_memory_notifier(&watch.nb);
-	KUNIT_EXPECT_EQ(test, err, 0);
-	KUNIT_EXPECT_EQ_MSG(test, watch.nr, 4, "announcements");
-	KUNIT_EXPECT_EQ_MSG(test, watch.nr_changes, 0, "announcements that name a node");
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
+	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
+	for (i = 0; i < watch->nr; i++) {
+		unsigned long action = watch->seen[i].action;
+
+		/* The other announcements do not concern the node. */
+		if (action == ADAPT_MEM_PREPARE_ONLINE || action == ADAPT_MEM_FINISH_OFFLINE)
+			continue;
+		KUNIT_EXPECT_EQ_MSG(test, adapt_changed_node(&watch->seen[i].arg), NUMA_NO_NODE,
+				    "the node that action %lu names", action);
+		nr++;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, nr, 4, "announcements");
 }
 
 #define NR_USED	16
@@ -532,7 +497,8 @@ KUNIT_ARRAY_PARAM_DESC(group, group_params, name);
 
 /*
  * G13: the blocks of a memory group belong to it from their addition to their removal. The
- * group counts the pages of those that are online, including the memmap on them.
+ * group counts the pages of those that are online, including the memmap on them. It counts
+ * nothing else if a notifier refuses that a block goes online or offline (G11).
  */
 static void group_counts_its_blocks(struct kunit *test)
 {
@@ -558,8 +524,16 @@ static void group_counts_its_blocks(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 0), 0);
 	expect_group(test, group, 2, 1, "one block is online");
+	blocks->watch.veto = MEM_GOING_ONLINE;
+	KUNIT_EXPECT_EQ(test, blocks_online_one(blocks, 1), -EPERM);
+	expect_group(test, group, 2, 1, "the other block may not go online");
+	blocks->watch.veto = ADAPT_NO_STEP;
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
 	expect_group(test, group, 2, 2, "both blocks are online");
+	blocks->watch.veto = MEM_GOING_OFFLINE;
+	KUNIT_EXPECT_EQ(test, blocks_offline_one(blocks, 1), -EPERM);
+	expect_group(test, group, 2, 2, "a block may not go offline");
+	blocks->watch.veto = ADAPT_NO_STEP;
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 0, 1), 0);
 	expect_group(test, group, 1, 1, "the first block is removed");
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
