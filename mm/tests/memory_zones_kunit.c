@@ -309,11 +309,15 @@ static void expect_zone_in_use(struct kunit *test, bool is_in_use, const char *w
 			    is_in_use, "%s: is the zone in the zonelist of its node?", when);
 	KUNIT_EXPECT_EQ_MSG(test, has_lists, is_in_use,
 			    "%s: has the zone lists of free pages per CPU?", when);
+	/* What is between the watermarks depends on how many pages the zone manages. */
+	KUNIT_EXPECT_EQ_MSG(test, low_wmark_pages(t->zone) > min_wmark_pages(t->zone), is_in_use,
+			    "%s: do the watermarks of the zone differ?", when);
 }
 
 /*
- * G17: a zone is used for allocations as long as it has a block that is online. The
- * memmap on a block does not count, nor does a block that a notifier refuses.
+ * G17: a zone is used for allocations, and its watermarks differ, as long as it has a block
+ * that is online. The memmap on a block does not count, nor does a block that a notifier
+ * refuses.
  */
 static void zone_without_blocks_is_not_used(struct kunit *test)
 {
@@ -405,6 +409,120 @@ static void used_memory_moves(struct kunit *test)
 					       (addr + i * PAGE_SIZE)), 0);
 		KUNIT_EXPECT_EQ_MSG(test, value, i + 1, "what page %lu contains", i);
 	}
+}
+
+/* Write to /sys/devices/system/memory/auto_online_blocks. */
+static int set_auto_online(struct memory_block *mem, void *type)
+{
+	struct device *root = bus_get_dev_root(mem->dev.bus);
+	const struct attribute_group **group;
+	int nr = -ENOENT, i;
+
+	for (group = root->groups; *group; group++) {
+		for (i = 0; (*group)->attrs[i]; i++) {
+			const struct device_attribute *attr =
+				container_of((*group)->attrs[i], struct device_attribute, attr);
+
+			if (!strcmp(attr->attr.name, "auto_online_blocks"))
+				nr = attr->store(root, (void *)attr, type, strlen(type));
+		}
+	}
+	put_device(root);
+	return nr < 0 ? nr : 0;
+}
+
+static int online(struct memory_block *mem, void *data)
+{
+	return device_online(&mem->dev);
+}
+
+static int expect_online_movable(struct memory_block *mem, void *data)
+{
+	struct zones_test *t = data;
+
+	return mem->state == MEM_ONLINE && mem->zone == t->zone ? 0 : -EINVAL;
+}
+
+/*
+ * G19: added memory goes online at once if that is the default. It goes online in the zone
+ * that the caller asks for, and otherwise in the zone whose span contains it, or in a kernel
+ * zone.
+ *
+ *	block		|   0   |   1   |   2   |
+ *	movable		|=======|       |=======|
+ */
+static void zone_is_the_one_asked_for(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	struct zone *normal = &t->node->node_zones[ZONE_NORMAL];
+	unsigned long pfn = block_pfn(t->blocks, 1);
+	int err;
+
+	/* The kernel might use memory of that zone, and never give it back. */
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, 0, MHP_NONE), 0);
+	t->blocks->watch.veto = MEM_GOING_ONLINE;
+	lock_device_hotplug();
+	err = walk_memory_blocks(PFN_PHYS(pfn), BLOCK_BYTES, NULL, online);
+	unlock_device_hotplug();
+	t->blocks->watch.veto = ADAPT_NO_STEP;
+	KUNIT_EXPECT_EQ(test, err, -EPERM);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, t->blocks->watch.zone, normal,
+				"the zone of memory far from any other");
+	KUNIT_ASSERT_EQ(test, blocks_remove(t->blocks), 0);
+
+	/* Any memory block leads to the attribute. */
+	KUNIT_ASSERT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, "online_movable",
+						    set_auto_online));
+	err = blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE) ?:
+	      blocks_add_some(t->blocks, 2, 1, 0, MHP_NONE);
+	/* All other cases need this as well. */
+	KUNIT_EXPECT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, "offline", set_auto_online));
+	KUNIT_ASSERT_EQ(test, err, 0);
+	lock_device_hotplug();
+	err = walk_memory_blocks(block_start(t->blocks, 0), NR_BLOCKS * BLOCK_BYTES, t,
+				 expect_online_movable);
+	unlock_device_hotplug();
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "a block is not online, or not movable");
+
+	KUNIT_EXPECT_PTR_EQ(test, t->zone,
+			    zone_for_pfn_range(MMOP_ONLINE_MOVABLE, 0, NULL, pfn, BLOCK_PAGES));
+	KUNIT_EXPECT_PTR_EQ(test, normal,
+			    zone_for_pfn_range(MMOP_ONLINE_KERNEL, 0, NULL, pfn, BLOCK_PAGES));
+	KUNIT_EXPECT_PTR_EQ_MSG(test, t->zone,
+				zone_for_pfn_range(MMOP_ONLINE, 0, NULL, pfn, BLOCK_PAGES),
+				"the zone of memory between movable memory");
+}
+
+static unsigned long nr_given;
+
+static void give_page(struct page *page, unsigned int order)
+{
+	nr_given += 1UL << order;
+	generic_online_page(page, order);
+}
+
+/* G20: the online callback gets each page of a block that goes online. There is only one. */
+static void online_callback_gets_each_page(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	unsigned long memmap = memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY) ?
+			       MEMMAP_SIZE / PAGE_SIZE : 0;
+	int err, again;
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, MHP_MEMMAP_ON_MEMORY), 0);
+	nr_given = 0;
+	KUNIT_ASSERT_EQ(test, set_online_page_callback(give_page), 0);
+	again = set_online_page_callback(give_page);
+	err = blocks_online_one(t->blocks, 0);
+	KUNIT_EXPECT_EQ(test, restore_online_page_callback(give_page), 0);
+	KUNIT_EXPECT_EQ_MSG(test, again, -EINVAL, "setting a second callback");
+	KUNIT_ASSERT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ_MSG(test, nr_given, BLOCK_PAGES - memmap, "pages that the callback got");
+
+	KUNIT_EXPECT_EQ(test, restore_online_page_callback(give_page), -EINVAL);
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
+	KUNIT_EXPECT_EQ_MSG(test, nr_given, BLOCK_PAGES - memmap,
+			    "pages that the callback got, after it was reset");
 }
 
 /* Pages of boot memory, which stay in their zone when other memory comes and goes. */
@@ -610,6 +728,8 @@ static struct kunit_case memory_zones_cases[] = {
 	KUNIT_CASE(second_block_keeps_what_zone_has),
 	KUNIT_CASE_PARAM(zone_without_blocks_is_not_used, flags_gen_params),
 	KUNIT_CASE(node_has_memory_all_the_time),
+	KUNIT_CASE(zone_is_the_one_asked_for),
+	KUNIT_CASE(online_callback_gets_each_page),
 	KUNIT_CASE(used_memory_moves),
 	KUNIT_CASE(hot_added_memory_is_not_early),
 	KUNIT_CASE(block_between_others_comes_back),
