@@ -21,6 +21,7 @@
 static struct {
 	unsigned int left;
 	bool struck;
+	bool strike_again;	/* what fails now is asked for once more */
 	bool spare;		/* this one is counted already */
 	unsigned int nr_callers;
 	unsigned long callers[CALLERS];
@@ -52,9 +53,17 @@ static void *fault_alloc_block(unsigned long size, int node)
 }
 
 #ifdef CONFIG_FAILSLAB
+/* An xarray first asks for a node while it may not sleep, and then asks again. */
 static int fault_slab(struct kmem_cache *s, gfp_t gfp)
 {
-	return !(gfp & __GFP_NOFAIL) && strikes() ? -ENOMEM : 0;
+	bool again = fault.strike_again && !fault.spare && in_task();
+
+	if (gfp & __GFP_NOFAIL)
+		return 0;
+	if (!again && !strikes())
+		return 0;
+	fault.strike_again = !again && !gfpflags_allow_blocking(gfp);
+	return -ENOMEM;
 }
 #endif
 
@@ -109,6 +118,7 @@ void alloc_fault_begin(struct kunit *test, unsigned int nth)
 #endif
 	fault.left = nth;
 	fault.struck = false;
+	fault.strike_again = false;
 	fault.spare = false;
 }
 

@@ -13,7 +13,9 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
+#include <linux/xarray.h>
 
+#include "alloc_fault.h"
 #include "func_redirect.h"
 #include "hotplug_blocks.h"
 #include "vmemmap_adapt.h"
@@ -166,6 +168,15 @@ static void impossible_node_is_refused(struct kunit *test)
 			   err = blocks_add_some(blocks, 0, 1, nid, MHP_NONE));
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
 	blocks_expect_nothing_left(blocks, "refusal");
+}
+
+/* G13: a memory group has a size. The unit of a dynamic one is a power of two, in whole blocks. */
+static void group_of_wrong_size_is_refused(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, memory_group_register_static(0, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(0, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(0, BLOCK_PAGES / 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(0, 3 * BLOCK_PAGES), -EINVAL);
 }
 
 KUNIT_ARRAY_PARAM_DESC(flags, blocks_flags_params, name);
@@ -339,16 +350,62 @@ static void driver_managed_memory_is_marked(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
+static int create_device(u64 start)
+{
+	int err;
+
+	lock_device_hotplug();
+	err = adapt_create_memory_block_devices(start, BLOCK_BYTES);
+	unlock_device_hotplug();
+	return err;
+}
+
+/*
+ * G8: whichever allocation fails, a memory block that cannot be created has no device. The
+ * number of the block is the first one in a node of the xarray of all blocks, so the node
+ * is allocated as well. Allocations from slab fail only with CONFIG_FAILSLAB.
+ */
+static void failed_allocation_leaves_no_device(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, XA_CHUNK_SIZE);
+	u64 start = PFN_PHYS(dev->pfn);
+	unsigned int nth;
+	bool failed;
+	int err = 0;
+
+	for (nth = 0; ; nth++) {
+		KUNIT_EXPECT_NO_WARN(test, err = ALLOC_FAULT(test, nth, &failed,
+							     create_device(start)));
+		if (!err) {
+			lock_device_hotplug();
+			remove_memory_block_devices(start, BLOCK_BYTES);
+			unlock_device_hotplug();
+		}
+		if (!failed)
+			break;
+		if (err && err != -ENOMEM) {
+			KUNIT_FAIL(test, "allocation %u failed: error %pe", nth, ERR_PTR(err));
+			alloc_fault_tell(test);
+			break;
+		}
+	}
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "when no allocation fails");
+	if (IS_ENABLED(CONFIG_FAILSLAB))
+		KUNIT_EXPECT_GT(test, nth, 0);
+}
+
 static struct kunit_case memory_ranges_cases[] = {
 	KUNIT_CASE_PARAM(part_of_block_is_refused, range_gen_params),
 	KUNIT_CASE_PARAM(part_of_section_is_refused, pages_gen_params),
 	KUNIT_CASE(mixed_blocks_cannot_be_removed_at_once),
 	KUNIT_CASE(impossible_node_is_refused),
+	KUNIT_CASE(group_of_wrong_size_is_refused),
 	KUNIT_CASE_PARAM(present_section_is_not_added_again, flags_gen_params),
 	KUNIT_CASE(memmap_comes_from_node),
 	KUNIT_CASE(present_memory_is_recorded),
 	KUNIT_CASE(claims_of_neighbours_are_merged),
 	KUNIT_CASE(driver_managed_memory_is_marked),
+	KUNIT_CASE(failed_allocation_leaves_no_device),
 	{}
 };
 
