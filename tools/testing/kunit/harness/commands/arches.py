@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make arches: compile each patch for the other architectures that the series touches."""
+"""make arches: compile each patch, and the suites, for other architectures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from harness.base.packages import Requirement
 from harness.kernel import defaults, image, machine
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request import settings
-from harness.request.settings import CONFIG_DIR, REPO, Settings
+from harness.request.settings import CONFIG_DIR, OTHER_ARCHES, REPO, Settings
 from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian, layers, worktree
 from harness.trees.stack import Patch
@@ -26,6 +26,7 @@ SERIES, FIXES = REPO / "patches/series", REPO / "patches/fixes"
 # In seconds, for one make.
 TIME = 1800
 _GENERIC = "mm/sparse-vmemmap.o"
+SUITES = "mm/tests/"
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,16 @@ class Arch:
         return Requirement(proof, f"gcc-{self.prefix.rstrip('-').replace('_', '-')}")
 
     @property
-    def config(self) -> Path:
+    def suites(self) -> tuple[str, ...]:
+        """The directory of the suites that run there."""
+        return (SUITES,) if self.arch in OTHER_ARCHES else ()
+
+    @property
+    def config(self) -> tuple[Path, ...]:
         """The options to turn on. All others are off."""
-        return CONFIG_DIR / "arch" / f"{self.name}.config"
+        if self.suites:
+            return tuple(settings.arch_kunitconfigs(self.arch))
+        return (CONFIG_DIR / "arch" / f"{self.name}.config",)
 
 
 ARCHES = (
@@ -76,7 +84,7 @@ ARCHES = (
 COMMAND = Command(
     "make arches",
     OWN_TREES | {"ARCHES"},
-    "compile the series, patch by patch, for other architectures",
+    "compile the series, patch by patch, and the suites for other architectures",
     "altmap arches x86_64 s390x",
     "ARCHES",
     own_trees="unset KSRC",
@@ -86,7 +94,7 @@ COMMAND = Command(
 
 def listed(environ: Mapping[str, str]) -> list[tuple[str, ...]]:
     """The architectures in ARCHES, by default all. Raises UsageError."""
-    return [(arch.name, *arch.objects) for arch in choose(environ)]
+    return [(arch.name, *arch.objects, *arch.suites) for arch in choose(environ)]
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -124,7 +132,10 @@ def states() -> Iterator[tuple[str, list[Patch]]]:
 
 
 def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[RunResult]:
-    """Compile each state for each architecture. Each state's files are written once."""
+    """Compile each state for each architecture, and the suites in the last state.
+
+    Each state's files are written once.
+    """
     cases: dict[str, list[CaseResult]] = {arch.name: [] for arch in chosen}
     seconds = {arch.name: 0.0 for arch in chosen}
     before: dict[str, tuple[str, ...]] = {}
@@ -138,7 +149,7 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[Run
             say(f"{arch.name}: {title} ...")
             watch = Stopwatch()
             log = out / f"{arch.name}-{number}.log"
-            said, worked = build(wanted, tree, arch, log)
+            said, worked = build(wanted, tree, arch, arch.objects, log)
             if not worked and number == 0:
                 raise CommandError(
                     f"{arch.name}: {title} itself does not compile",
@@ -148,11 +159,20 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[Run
             new = remarks.new_warnings(before.setdefault(arch.name, said), said)
             cases[arch.name].append(judge(title, new, worked))
             seconds[arch.name] += watch.seconds
+    for arch in there:
+        if not arch.suites:
+            continue
+        say(f"{arch.name}: {SUITES} ...")
+        watch = Stopwatch()
+        said, worked = build(wanted, tree, arch, arch.suites, out / f"{arch.name}-suites.log")
+        # Unlike the kernel, the suites must have no warnings at all.
+        cases[arch.name].append(judge(SUITES, said, worked))
+        seconds[arch.name] += watch.seconds
     return [RunResult(a.name, tuple(cases[a.name]), seconds[a.name]) for a in chosen]
 
 
 def judge(title: str, new: Sequence[str], worked: bool) -> CaseResult:
-    """A state passes if it compiles without a warning that the base does not have."""
+    """What is compiled passes if there is no new warning."""
     if not worked:
         return results.failed(title, Finding(Kind.BUILD, f"{title}: does not compile", tuple(new)))
     if new:
@@ -161,8 +181,10 @@ def judge(title: str, new: Sequence[str], worked: bool) -> CaseResult:
     return CaseResult(title, Status.PASSED)
 
 
-def build(wanted: Settings, tree: Path, arch: Arch, log: Path) -> tuple[tuple[str, ...], bool]:
-    """Compile a tree's objects with W=1.
+def build(
+    wanted: Settings, tree: Path, arch: Arch, objects: Sequence[str], log: Path
+) -> tuple[tuple[str, ...], bool]:
+    """Compile objects of a tree with W=1.
 
     Returns the compiler's messages, and whether it succeeded. Raises CommandError,
     process.TimedOut.
@@ -172,16 +194,18 @@ def build(wanted: Settings, tree: Path, arch: Arch, log: Path) -> tuple[tuple[st
     variables = [f"ARCH={arch.arch}", f"CROSS_COMPILE={arch.prefix}", *defaults.ccache(arch.prefix)]
     variables.append(f"--jobs={wanted.at_once}")
     _configure(directory, variables, arch, log)
-    return remarks.compile_objects(directory, [*variables, "W=1"], arch.objects, log, TIME)
+    return remarks.compile_objects(directory, [*variables, "W=1"], objects, log, TIME)
 
 
 def _configure(directory: Path, variables: Sequence[str], arch: Arch, log: Path) -> None:
-    """Turn on the options of the fragment. Raises CommandError if one stays off."""
-    wanted = arch.config.read_text(encoding="utf-8")
+    """Turn on the options of the fragments. Raises CommandError if one stays off."""
+    wanted = "".join(path.read_text(encoding="utf-8") for path in arch.config)
     kept = directory / "kunit.fragment"
     if kept.exists() and kept.read_text(encoding="utf-8") == wanted:
         return
-    words = [*variables, f"KCONFIG_ALLCONFIG={arch.config}", "allnoconfig"]
+    part = kept.with_suffix(".part")
+    part.write_text(wanted, encoding="utf-8")
+    words = [*variables, f"KCONFIG_ALLCONFIG={part}", "allnoconfig"]
     if image.make(directory, words, log, TIME) != 0:
         raise CommandError("make allnoconfig failed", f"see {log}")
     there = set((directory / ".config").read_text(encoding="utf-8").splitlines())
@@ -189,6 +213,6 @@ def _configure(directory: Path, variables: Sequence[str], arch: Arch, log: Path)
     if lost:
         raise CommandError(
             f"{arch.name} cannot have {lost[0]}",
-            f"find its dependencies and add them to {arch.config}",
+            f"find its dependencies and add them to {arch.config[-1]}",
         )
-    kept.write_text(wanted, encoding="utf-8")
+    part.replace(kept)

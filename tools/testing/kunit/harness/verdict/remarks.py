@@ -99,11 +99,15 @@ def compile_objects(
 ) -> tuple[tuple[str, ...], bool]:
     """Recompile objects in a configured build directory.
 
+    A name that ends with a slash stands for all objects of that directory.
+
     Returns the compiler's messages, and whether it succeeded. Raises CommandError if make
     failed for another reason, and process.TimedOut.
     """
     for name in objects:
-        (build_dir / name).unlink(missing_ok=True)
+        place = build_dir / name
+        for path in place.glob("*.o") if name.endswith("/") else [place]:
+            path.unlink(missing_ok=True)
     status = image.make(build_dir, [*variables, *objects], log, timeout)
     text = log.read_text(errors="replace")
     said = read_warnings(text)

@@ -17,6 +17,7 @@ O=*) out=${word#O=};;
 KCONFIG_ALLCONFIG=*) config=${word#*=};;
 esac; done
 if [ -n "$config" ]; then cat "$config" >"$out/.config"; exit 0; fi
+case "$*" in *mm/tests/) eval "$FAKE_SUITES"; exit;; esac
 grep -q "int two;" arch/arm64/mm/mmu.c && eval "$FAKE_CC"
 exit 0
 """
@@ -25,13 +26,14 @@ exit 0
 class Arches(World):
     def setUp(self) -> None:
         super().setUp()
-        self.tool("s390x-linux-gnu-gcc", "echo a compiler")
+        for prefix in ("s390x", "riscv64"):
+            self.tool(f"{prefix}-linux-gnu-gcc", "echo a compiler")
         self.tool("make", _MAKE)
         (self.bin / "grep").symlink_to("/bin/grep")
         self.env["FAKE_CALLS"] = str(self.top / "calls")
-        self.env["FAKE_CC"] = ""
-        for name in ("s390x", "loongarch64"):
-            self.write(f"lib/kunit-configs/arch/{name}.config", "CONFIG_ZONE_DEVICE=y\n")
+        self.env["FAKE_CC"] = self.env["FAKE_SUITES"] = ""
+        for name in ("arch/s390x", "arch/loongarch64", "base", "riscv"):
+            self.write(f"lib/kunit-configs/{name}.config", "CONFIG_ZONE_DEVICE=y\n")
 
     def arches(self, names: str = "s390x", **env: str) -> Ran:
         return self.program("arches", ARCHES=names, **env)
@@ -67,6 +69,25 @@ class Arches(World):
         ran = self.arches(FAKE_CC='echo "elf.h:1:1: error: gelf.h: No such file"; exit 2')
         self.assert_error(ran, 2, "s390x: baseline itself does not compile", "gelf.h")
 
+    def test_the_suites_are_compiled_where_they_run(self) -> None:
+        ran = self.arches("riscv64")
+        self.assertEqual(0, ran.status, ran.stderr)
+        self.assertIn("5 passed, 0 failed", ran.stdout)
+        last = (self.top / "calls").read_text().splitlines()[-1]
+        self.assertRegex(last, "ARCH=riscv .*W=1 mm/tests/$")
+
+    def test_the_suites_may_have_no_warning(self) -> None:
+        ran = self.arches(
+            "riscv64", FAKE_SUITES='echo "../mm/tests/a.c:7:3: warning: unused [-Wunused]"'
+        )
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("mm/tests/: 1 new warnings", ran.stdout)
+
+    def test_suites_that_do_not_compile(self) -> None:
+        ran = self.arches("riscv64", FAKE_SUITES='echo "../mm/tests/a.c:7:3: error: no"; exit 2')
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("mm/tests/: does not compile", ran.stdout)
+
     def test_a_config_option_that_kconfig_ignores(self) -> None:
         self.tool("make", _MAKE.replace('cat "$config"', "echo CONFIG_OTHER=y"))
         self.assert_error(self.arches(), 2, "cannot have CONFIG_ZONE_DEVICE=y")
@@ -84,7 +105,8 @@ class Arches(World):
 class Data(unittest.TestCase):
     def test_each_architecture_has_its_fragment(self) -> None:
         for arch in arches.ARCHES:
-            self.assertTrue(arch.config.exists(), arch.config)
+            for path in arch.config:
+                self.assertTrue(path.exists(), path)
 
     def test_each_file_of_the_series_is_compiled(self) -> None:
         touched = set()
