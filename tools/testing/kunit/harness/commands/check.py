@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """make check: run all tests of this repository and judge them strictly."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.base import builddir, packages
 from harness.base.console import Stopwatch, say
@@ -11,13 +12,13 @@ from harness.e2e import run as e2e_run
 from harness.kernel import machine
 from harness.mutation import written_run
 from harness.request import settings
-from harness.request.settings import HOME_BASE, flavours_of
+from harness.request.settings import HOME_BASE, Settings, flavours_of
 from harness.request.variables import OWN_TREES, Command
-from harness.trees import debian
-from harness.verdict import host_tests, journal, results
+from harness.trees import debian, worktree
+from harness.verdict import arches, host_tests, journal, results
 from harness.verdict.journal import Journal
 from harness.verdict.kernelrun import KernelRun
-from harness.verdict.results import RunResult
+from harness.verdict.results import CaseResult, RunResult
 
 # The runs: flavour, config. The quick ones are the default.
 QUICK = (("series", "4k"), ("series", "64k"), ("baseline", "4k"))
@@ -31,6 +32,8 @@ RUNS = (
     ("fixed", "4k"),
     ("fixed", "64k"),
 )
+# Compiling the suites for another architecture finds a missing #include. It needs no boot.
+OTHER = next(arch for arch in arches.ARCHES if arch.arch == "riscv")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ def main(environ: Mapping[str, str]) -> int:
     choose_runs(environ, request.base)
     wanted = debian.resolve(request)
     runs = choose_runs(environ, wanted.base)
-    machine.ensure_tools(wanted, *packages.HOST_TESTS, *packages.GUEST)
+    compiles = ("series", "4k") in runs and not _is_quick(environ)
+    compiler = [OTHER.compiler] if compiles else []
+    machine.ensure_tools(wanted, *packages.HOST_TESTS, *packages.GUEST, *compiler)
     out = builddir.results(wanted.build)
     phases = [Phase(host_tests.NAME, lambda: host_tests.run(out))]
     phases.append(Phase("mypy --strict", host_tests.type_check))
@@ -72,10 +77,20 @@ def main(environ: Mapping[str, str]) -> int:
         phases.append(Phase(written_run.FAST_NAME, lambda: written_run.fast(wanted)))
     if ("series", e2e_run.SMOKE_PAGE) in runs and not _is_quick(environ):
         phases.append(Phase(e2e_run.SMOKE, lambda: e2e_run.smoke(wanted)))
-    with journal.of_command("make check", wanted, environ) as kept:
+    if compiles:
+        name = f"{OTHER.name}, {arches.SUITES}"
+        one_tree = replace(wanted, flavour="series")
+        phases.append(Phase(name, lambda: results.guarded(name, lambda: _suites(one_tree, out))))
+    programs = [need.proof for need in compiler]
+    with journal.of_command("make check", wanted, environ, *programs) as kept:
         found = run_phases(phases, kept)
         text = results.summary(found, f"make check on {machine.description()}")
         return results.publish(found, text, out / "check")
+
+
+def _suites(wanted: Settings, out: Path) -> Iterator[CaseResult]:
+    """Compile the suites for another architecture. Raises KunitError."""
+    yield arches.compile_suites(wanted, worktree.prepare(wanted), OTHER, out)
 
 
 def choose_runs(environ: Mapping[str, str], base: str = HOME_BASE) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ class Containerfile(unittest.TestCase):
             *packages.for_build(cross=True),
             *packages.for_guest(firmware=True, selftests=True),
             *packages.HOST_TESTS,
+            *packages.for_other("riscv", build=True, boot=False, cross=True),
             *(packages.GIT, packages.XZ, packages.QEMU),
         ]
         text = (REPO / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")

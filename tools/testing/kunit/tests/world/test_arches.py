@@ -5,8 +5,9 @@ import re
 import unittest
 
 from harness.base.errors import UsageError
-from harness.commands import arches
+from harness.commands import arches as command
 from harness.request.settings import REPO
+from harness.verdict import arches
 from tests.world.fake import Ran, World
 
 # A fake make. allnoconfig writes the config that it gets. Any other target evaluates FAKE_CC.
@@ -117,9 +118,9 @@ class Data(unittest.TestCase):
         self.assertEqual(set(), {x for x in touched if not x.startswith("arch/arm64")} - compiled)
 
     def test_choosing(self) -> None:
-        self.assertEqual(list(arches.ARCHES), arches.choose({}))
+        self.assertEqual(list(arches.ARCHES), command.choose({}))
         with self.assertRaises(UsageError):
-            arches.choose({"ARCHES": "vax"})
+            command.choose({"ARCHES": "vax"})
 
 
 if __name__ == "__main__":

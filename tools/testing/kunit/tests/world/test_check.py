@@ -15,6 +15,12 @@ from harness.verdict.results import CaseResult, RunResult, summary
 from tests.unit.test_judge import CASES
 from tests.world.fake import DATA, Ran, World
 
+# A make that compiles for riscv without doing anything, and otherwise is the real one.
+_MAKE = """\
+case "$*" in *ARCH=riscv*) ;; *) exec /usr/bin/make "$@";; esac
+case "$*" in *allnoconfig) : >.kunit-riscv64/.config; exit;; esac
+"""
+
 
 class Check(World):
     def setUp(self) -> None:
@@ -22,6 +28,10 @@ class Check(World):
         self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
         for name in ("baseline", "stock", "skips"):
             self.write(f"tools/testing/kunit/data/expected/{name}", "")
+        for name in ("base", "riscv"):
+            self.write(f"lib/kunit-configs/{name}.config", "")
+        self.tool("riscv64-linux-gnu-gcc", "")
+        self.tool("make", _MAKE)
 
     def check(self, log: str = "pass", **env: str) -> Ran:
         return self.program("check", FAKE_CONSOLE=str(DATA / f"{log}.log"), **env)
@@ -91,7 +101,7 @@ class Check(World):
         """The clone has no fast mutant and no scenario, so both rows are empty."""
         ran = self.check(CONFIGS="4k", FLAVOURS="series")
         self.assertEqual(1, ran.status)
-        self.assertEqual("8 passed, 2 failed", self.last_line(ran))
+        self.assertEqual("9 passed, 2 failed", self.last_line(ran))
 
     def test_type_errors(self) -> None:
         self.tool("mypy", "echo 'tree.py:1: error: bad'; exit 1")
@@ -132,6 +142,16 @@ class Check(World):
             ran = self.check(**{name: value})
             self.assertEqual(bool(value), "e2e, the smoke test" in ran.stdout, ran.stdout)
             self.assertIn("mutants, the fast ones", ran.stdout)
+
+    def test_the_suites_are_compiled_for_another_architecture(self) -> None:
+        ran = self.check(FLAVOURS="series", CONFIGS="4k")
+        self.assertRegex(ran.stdout, r"riscv64, mm/tests/ +1 +0 ")
+        self.tool("make", _MAKE + "echo mm/tests/a.c:7:3: error: no\nexit 2")
+        ran = self.check(FLAVOURS="series", CONFIGS="4k")
+        self.assertEqual(1, ran.status, ran.stderr)
+        self.assertIn("mm/tests/: does not compile", ran.stdout)
+        for flavours in ("", "fixed"):
+            self.assertNotIn("riscv64", self.check(FLAVOURS=flavours).stdout)
 
     def test_unknown_names(self) -> None:
         self.assert_error(self.check(CONFIGS="5k"), 2, "5k", "16k 4k 4k-debug 64k")
