@@ -111,6 +111,7 @@ static bool come_and_go(struct kunit *test)
 			   .nr_range = 1, .range = { { 0, 1 } },
 			   .nr_pages = PAGES_PER_SUBSECTION);
 	memremap_dev_remove(mdev);
+	KUNIT_EXPECT_EQ(test, err, 0);
 	return !err;
 }
 
@@ -126,6 +127,7 @@ static bool fail_in_second_section(struct kunit *test)
 	int err = 0;
 
 	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(mdev, .offer = 2 * SECTION_MEMMAP_PAGES - 1));
+	KUNIT_EXPECT_EQ(test, err, -ENOMEM);
 	return err == -ENOMEM;
 }
 
