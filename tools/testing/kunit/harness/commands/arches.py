@@ -13,7 +13,7 @@ from harness.kernel.finding import Status
 from harness.request import settings
 from harness.request.settings import REPO, Settings
 from harness.request.variables import OWN_TREES, Command
-from harness.trees import debian, layers, worktree
+from harness.trees import debian, layers, versions, worktree
 from harness.trees.stack import Patch
 from harness.verdict import remarks, results
 from harness.verdict.arches import ARCHES, SUITES, Arch, build, compile_suites, judge
@@ -65,13 +65,14 @@ def choose(environ: Mapping[str, str]) -> list[Arch]:
     return [known[name] for name in names or known]
 
 
-def states() -> Iterator[tuple[str, list[Patch]]]:
+def states(base: str) -> Iterator[tuple[str, list[Patch]]]:
     """The states to compile: the base, the series patch by patch, and the fixes on top."""
-    series = layers.read_patches(SERIES)
+    version = versions.parse(base)
+    series = layers.read_patches(SERIES, version)
     yield ONTO, []
     for count, patch in enumerate(series, 1):
         yield f"patch {count}: {patch.path.stem}", series[:count]
-    yield "with the fixes", [*series, *layers.read_patches(FIXES)]
+    yield "with the fixes", [*series, *layers.read_patches(FIXES, version)]
 
 
 def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[RunResult]:
@@ -86,7 +87,7 @@ def compile_all(wanted: Settings, chosen: Sequence[Arch], out: Path) -> list[Run
     for arch in chosen:
         if arch not in there:
             cases[arch.name].append(CaseResult(arch.missing, Status.SKIPPED))
-    for number, (title, patches) in enumerate(states()):
+    for number, (title, patches) in enumerate(states(wanted.base)):
         tree = worktree.prepare(wanted, NAME, patches)
         for arch in there:
             say(f"{arch.name}: {title} ...")

@@ -117,6 +117,11 @@ class Data(unittest.TestCase):
         # make check and make matrix compile the files of arm64.
         self.assertEqual(set(), {x for x in touched if not x.startswith("arch/arm64")} - compiled)
 
+    def test_a_newer_kernel_has_its_own_patches(self) -> None:
+        for base, has_own in ("6.12", False), ("7.2", True):
+            *_, (_, patches) = command.states(base)
+            self.assertEqual(has_own, any(p.path.parent.name == "7.2" for p in patches))
+
     def test_choosing(self) -> None:
         self.assertEqual(list(arches.ARCHES), command.choose({}))
         with self.assertRaises(UsageError):
