@@ -55,7 +55,7 @@ OTHER_ARCHES = ("powerpc", "riscv", "x86_64")
 ARCH_CONFIGS = ("arm64", *OTHER_ARCHES)
 # Fragments that replace it, for kernels with a user space.
 OTHER_BASES = ("e2e",)
-# The fragment no-X applies unless CONFIG names X.
+# The fragment no-X applies unless CONFIG names X, no-X-Y unless it names X or Y.
 _NO = "no-"
 
 # Selects the CPU in qemu_configs/arm64.py. With KVM, a further -cpu does not override its own.
@@ -110,7 +110,7 @@ class Settings(Request):
         fragment no-X whose X is not named, and the named fragments.
         """
         names = self.config.split("-")
-        off = [p for p in _counterparts() if p.stem[len(_NO) :] not in names]
+        off = [p for p in _counterparts() if not set(p.stem[len(_NO) :].split("-")) & set(names)]
         base = [] if set(names) & set(OTHER_BASES) else arch_kunitconfigs("arm64")
         return [*base, *off, *map(config_path, names)]
 

@@ -291,12 +291,15 @@ class Fragments(unittest.TestCase):
 
     def test_fragments_that_apply_unless_named(self) -> None:
         self.assertEqual(
-            ["base", "arm64", "no-kaslr", "no-page80", "no-slots", "64k", "va42"],
+            ["base", "arm64", "no-kaslr", "no-page80-e2e", "no-slots", "64k", "va42"],
             self.fragments("64k-va42"),
         )
         self.assertEqual(
-            ["base", "arm64", "no-page80", "no-slots", "64k", "kaslr"], self.fragments("64k-kaslr")
+            ["base", "arm64", "no-page80-e2e", "no-slots", "64k", "kaslr"],
+            self.fragments("64k-kaslr"),
         )
+        for config in ("4k-page80", "e2e-4k"):
+            self.assertNotIn("no-page80-e2e", self.fragments(config))
         self.assertNotIn("no-kaslr", settings.known_configs())
 
 
