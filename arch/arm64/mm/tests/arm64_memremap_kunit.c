@@ -16,6 +16,7 @@
 #include "fake_dev.h"
 #include "origin_map.h"
 #include "vmemmap_adapt.h"
+#include "warn_log.h"
 
 /* Two sections, so that the memmap of one lies in another. */
 #define NR_SECTIONS	2
@@ -50,7 +51,7 @@ static void unmap_dev_action(void *data)
 	unmap_dev(data);
 }
 
-static int map_dev(struct mapped_dev *mapped)
+static int map_dev(struct kunit *test, struct mapped_dev *mapped)
 {
 	struct vmem_altmap altmap = fake_dev_altmap(mapped->dev, 0, RESERVE,
 						    mapped->offered);
@@ -64,7 +65,7 @@ static int map_dev(struct mapped_dev *mapped)
 	mapped->pgmap.range.end = mapped->dev->res.start + PFN_PHYS(mapped->nr) - 1;
 	memcpy(&mapped->pgmap.altmap, &altmap, sizeof(altmap));
 
-	addr = memremap_pages(&mapped->pgmap, 0);
+	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(&mapped->pgmap, 0));
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	mapped->addr = addr;
@@ -133,7 +134,7 @@ static void memremap_pages_memmap_lies_in_device(struct kunit *test)
 	struct vmemmap_walk walk;
 	unsigned long addr;
 
-	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	KUNIT_ASSERT_EQ(test, map_dev(test, mapped), 0);
 	for (addr = fake_dev_memmap(dev, 0); addr < end; addr += PAGE_SIZE) {
 		vmemmap_walk(addr, &walk);
 		KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "%#lx: hole at level %s",
@@ -154,7 +155,7 @@ static void memremap_pages_data_can_be_written(struct kunit *test)
 	/* Each page of two sections is many; every 61st comes by all offsets. */
 	const unsigned long step = 61;
 
-	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	KUNIT_ASSERT_EQ(test, map_dev(test, mapped), 0);
 	for (pfn = first_data_pfn(mapped); pfn < end; pfn += step)
 		*(u64 *)page_address(pfn_to_page(pfn)) = pfn;
 	for (pfn = first_data_pfn(mapped); pfn < end; pfn += step) {
@@ -183,7 +184,7 @@ static void memremap_pages_spends_ram_on_tables_only(struct kunit *test)
 
 	for (try = 0; try < 8; try++) {
 		before = free_ram_pages();
-		KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+		KUNIT_ASSERT_EQ(test, map_dev(test, mapped), 0);
 		during = free_ram_pages();
 		tables = fake_dev_census(dev).tables - dev->tables +
 			 linear_census(dev).tables - linear;
@@ -204,7 +205,7 @@ static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
 	struct vmemmap_census shadow = shadow_census(dev), after;
 	unsigned long i;
 
-	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	KUNIT_ASSERT_EQ(test, map_dev(test, mapped), 0);
 	KUNIT_EXPECT_EQ(test, fake_dev_census(dev).device, MEMMAP_PAGES);
 	unmap_dev(mapped);
 
@@ -242,7 +243,7 @@ static void memunmap_pages_returns_ram(struct kunit *test)
 
 	for (try = 0; try < 8; try++) {
 		before = free_ram_pages();
-		KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+		KUNIT_ASSERT_EQ(test, map_dev(test, mapped), 0);
 		KUNIT_EXPECT_EQ(test, fake_dev_census(mapped->dev).device, MEMMAP_PAGES);
 		unmap_dev(mapped);
 		after = free_ram_pages();
@@ -266,7 +267,7 @@ static void memremap_pages_draws_origin_map(struct kunit *test)
 
 	mapped->nr = NR_SECTIONS * PAGES_PER_SECTION + tail;
 	mapped->offered += tail * sizeof(struct page) / PAGE_SIZE;
-	KUNIT_ASSERT_EQ(test, map_dev(mapped), 0);
+	KUNIT_ASSERT_EQ(test, map_dev(test, mapped), 0);
 	KUNIT_EXPECT_EQ_MSG(test, 0,
 			    origin_map_print(test, mapped->dev, mapped->nr,
 					     &mapped->pgmap.altmap),
