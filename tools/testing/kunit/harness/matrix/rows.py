@@ -108,6 +108,7 @@ MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("stock", "16k", _PLAIN),
     ("stock", "64k", _PLAIN),
     ("stock", "4k-debug", _PLAIN),
+    ("stock", "4k-page80", _PLAIN),
 )
 
 # Other architectures, which run the suites in mm/: flavour, architecture.
