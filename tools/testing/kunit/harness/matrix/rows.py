@@ -124,7 +124,8 @@ OTHERS: tuple[tuple[str, str], ...] = (
 NEWEST_BASES = ("sid", "experimental")
 NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
     ("fixed", ("4k",), _BLOCKS),
-    ("stock", ("4k",), _PLAIN),
+    ("fixed", ("16k", "64k"), _PLAIN),
+    ("stock", ("4k", "16k", "64k"), _PLAIN),
 )
 
 # The architectures that are booted in more than one way. powerpc has two MMUs.

@@ -241,6 +241,8 @@ class Matrix(unittest.TestCase):
         for base in ("sid", "experimental"):
             ours = [replace(row, base="") for row in found if row.base == base]
             self.assertEqual(rows.choose({"BASE": base}, "7.2"), ours)
+            kernels = {(flavour, page) for flavour in ("fixed", "stock") for page in rows.OLDER}
+            self.assertEqual(kernels, {(row.flavour, row.config) for row in ours})
 
     def test_the_default_flavour(self) -> None:
         self.assertEqual("series", settings.read({}).flavour)
