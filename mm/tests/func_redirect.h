@@ -19,7 +19,7 @@
 do {									\
 	typeof(func) *__to = (to);					\
 									\
-	__func_redirect_begin(test, #func, __to);			\
+	__func_redirect_begin(test, #func, (void *)__to);		\
 } while (0)
 
 /**

@@ -15,12 +15,6 @@ from harness.verdict.results import CaseResult, RunResult, summary
 from tests.unit.test_judge import CASES
 from tests.world.fake import DATA, Ran, World
 
-# A make that compiles for riscv without doing anything, and otherwise is the real one.
-_MAKE = """\
-case "$*" in *ARCH=riscv*) ;; *) exec /usr/bin/make "$@";; esac
-case "$*" in *allnoconfig) : >.kunit-riscv64/.config; exit;; esac
-"""
-
 
 class Check(World):
     def setUp(self) -> None:
@@ -28,10 +22,7 @@ class Check(World):
         self.write("tools/testing/kunit/data/expected/cases", "\n".join(sorted(CASES)))
         for name in ("baseline", "stock", "skips"):
             self.write(f"tools/testing/kunit/data/expected/{name}", "")
-        for name in ("base", "riscv"):
-            self.write(f"lib/kunit-configs/{name}.config", "")
-        self.tool("riscv64-linux-gnu-gcc", "")
-        self.tool("make", _MAKE)
+        self.compiles_for_riscv()
 
     def check(self, log: str = "pass", **env: str) -> Ran:
         return self.program("check", FAKE_CONSOLE=str(DATA / f"{log}.log"), **env)
@@ -146,7 +137,7 @@ class Check(World):
     def test_the_suites_are_compiled_for_another_architecture(self) -> None:
         ran = self.check(FLAVOURS="series", CONFIGS="4k")
         self.assertRegex(ran.stdout, r"riscv64, mm/tests/ +1 +0 ")
-        self.tool("make", _MAKE + "echo mm/tests/a.c:7:3: error: no\nexit 2")
+        self.compiles_for_riscv("echo mm/tests/a.c:7:3: error: no\nexit 2")
         ran = self.check(FLAVOURS="series", CONFIGS="4k")
         self.assertEqual(1, ran.status, ran.stderr)
         self.assertIn("mm/tests/: does not compile", ran.stdout)

@@ -218,6 +218,7 @@ class Mutants(MutantWorld):
     def test_fast_ones_in_make_check(self) -> None:
         self.mutant("a-fast", "int console_failure;", "Fast: yes\n")
         self.mutant("b-slow", "int console_pass;")
+        self.compiles_for_riscv()
         env = {"FLAVOURS": "series", "CONFIGS": "4k"}
         ran = self.program("check", **env)
         document = json.loads((self.build / "results/check.json").read_text())
