@@ -10,7 +10,7 @@ from harness.base.console import Stopwatch, say
 from harness.base.errors import KunitError
 from harness.bench import barriers as bench_barriers
 from harness.bench import costs as bench_costs
-from harness.bench import dearer, plot, text
+from harness.bench import growth, plot, text
 from harness.bench.costs import Barriers, BenchError, Costs
 from harness.bench.text import Measured
 from harness.kernel import image, machine
@@ -28,7 +28,7 @@ from harness.verdict.results import CaseResult, RunResult
 
 SUITE = "memmap_bench"
 EXPECTED = judge.EXPECTED / "bench"
-DEARER = EXPECTED / "dearer"
+GROWTH = EXPECTED / "growth"
 FRAGMENT = "bench"
 STOCK = "stock"
 FLAVOURS = "stock series fixed fast"
@@ -228,10 +228,13 @@ def _cases(stock: Measured, other: Measured) -> list[CaseResult]:
     changes = [*bench_costs.compare(stock.costs, other.costs)]
     if other.barriers:
         changes += bench_costs.compare_barriers(stock.barriers, other.barriers)
-    allowed = dearer.read(DEARER, other.flavour, other.config)
-    return [
+    allowed = growth.read(GROWTH, other.flavour, other.config)
+    found = [
         results.failed(c.name, Finding(Kind.COST, c.fault, (c.numbers,)))
         if c.fault
         else CaseResult(c.name, Status.PASSED)
-        for c in dearer.apply(changes, allowed)
+        for c in growth.apply(changes, allowed)
     ]
+    for name in growth.unknown(changes, allowed, bool(other.barriers)):
+        found.append(results.failed(name, Finding(Kind.COST, f"{name}: listed, but not measured")))
+    return found

@@ -14,7 +14,7 @@ from harness.base import picture
 from harness.base.errors import UsageError
 from harness.bench import barriers as bench_barriers
 from harness.bench import costs as bench_costs
-from harness.bench import dearer, plot
+from harness.bench import growth, plot
 from harness.bench import text as bench_text
 from harness.bench.barriers import TraceError
 from harness.bench.costs import BenchError, Costs, Key
@@ -150,17 +150,21 @@ class Compare(unittest.TestCase):
         first = faults[0].name
         for percent, count in ((19, 0), (18, 2), (9, 2)):
             with self.subTest(percent=percent), tempfile.TemporaryDirectory() as directory:
-                path = Path(directory, "dearer")
+                path = Path(directory, "growth")
                 lines = [f"fast 4k {percent}% {c.name}: why\n" for c in faults]
                 path.write_text("".join(lines))
-                self.assertEqual({}, dearer.read(path, "fixed", "4k-bench"))
-                self.assertEqual({}, dearer.read(path, "fast", "64k-bench"))
-                allowed = dearer.read(path, "fast", "4k-bench")
-                found = [c for c in dearer.apply(faults, allowed) if c.fault]
+                self.assertEqual({}, growth.read(path, "fixed", "4k-bench"))
+                self.assertEqual({}, growth.read(path, "fast", "64k-bench"))
+                allowed = growth.read(path, "fast", "4k-bench")
+                found = [c for c in growth.apply(faults, allowed) if c.fault]
                 self.assertEqual(count, len(found))
-        listed = dearer.apply(bench_costs.compare(costs[0], costs[0]), {first: 0.2})
+        listed = growth.apply(bench_costs.compare(costs[0], costs[0]), {first: 0.2})
         (stale,) = (c for c in listed if c.fault)
         self.assertEqual(f"{first}: within the limit, but listed", stale.fault)
+        changes = bench_costs.compare(*costs)
+        names = {first: 0.2, "gone": 0.2, "isb in gone": 0.2}
+        self.assertEqual(["gone"], growth.unknown(changes, names, has_barriers=False))
+        self.assertEqual(["gone", "isb in gone"], growth.unknown(changes, names, True))
 
     def test_any_other_part_may_grow_if_the_whole_does_not(self) -> None:
         self.assertEqual(
@@ -440,6 +444,7 @@ class Make(World):
     def setUp(self) -> None:
         super().setUp()
         self.write("lib/kunit-configs/bench.config", "")
+        self.write("tools/testing/kunit/data/expected/bench/growth", "")
         self.old = row("memremap_pages", "device", "device", GIB, 13000000)
 
     def console(self, text: str) -> None:
@@ -453,7 +458,7 @@ class Make(World):
         body = fake.diff(self.CONSOLE, old, new, before, after).replace(
             "@@ -1,3 +1,3 @@", f"@@ -{at},3 +{at},3 @@"
         )
-        mail = fake.MAIL.format(author="A. Developer", subject="dearer", diff=body)
+        mail = fake.MAIL.format(author="A. Developer", subject="growth", diff=body)
         self.write("patches/series/0001-one.patch", mail)
 
     def bench(self, **env: str) -> Ran:
