@@ -4,7 +4,9 @@
  *
  * Counted are the blocks that vmemmap_alloc_block() gives, the objects that
  * slab gives (with CONFIG_FAILSLAB) and other pages (with
- * CONFIG_FAIL_PAGE_ALLOC), as far as the running test allocates them itself.
+ * CONFIG_FAIL_PAGE_ALLOC), as far as the running test allocates them itself. If the
+ * caller may not sleep, the next object of the same cache fails as well: an xarray
+ * tries again while it may.
  */
 #include <linux/fault-inject.h>
 #include <linux/kallsyms.h>
@@ -21,7 +23,7 @@
 static struct {
 	unsigned int left;
 	bool struck;
-	bool strike_again;	/* what fails now is asked for once more */
+	struct kmem_cache *strike_again;	/* the next object of it fails, too */
 	bool spare;		/* this one is counted already */
 	unsigned int nr_callers;
 	unsigned long callers[CALLERS];
@@ -56,13 +58,13 @@ static void *fault_alloc_block(unsigned long size, int node)
 /* An xarray first asks for a node while it may not sleep, and then asks again. */
 static int fault_slab(struct kmem_cache *s, gfp_t gfp)
 {
-	bool again = fault.strike_again && !fault.spare && in_task();
+	bool again = fault.strike_again == s && !fault.spare;
 
 	if (gfp & __GFP_NOFAIL)
 		return 0;
 	if (!again && !strikes())
 		return 0;
-	fault.strike_again = !again && !gfpflags_allow_blocking(gfp);
+	fault.strike_again = again || gfpflags_allow_blocking(gfp) ? NULL : s;
 	return -ENOMEM;
 }
 #endif
@@ -118,7 +120,7 @@ void alloc_fault_begin(struct kunit *test, unsigned int nth)
 #endif
 	fault.left = nth;
 	fault.struck = false;
-	fault.strike_again = false;
+	fault.strike_again = NULL;
 	fault.spare = false;
 }
 
@@ -133,7 +135,7 @@ bool alloc_fault_end(struct kunit *test)
 {
 	bool struck = fault.struck;
 
-	/* So may this. */
+	/* Taking the probes away may allocate as well. */
 	fault.spare = true;
 #ifdef CONFIG_FAIL_PAGE_ALLOC
 	func_redirect_end(test, should_fail_alloc_page);

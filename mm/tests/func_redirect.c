@@ -8,6 +8,7 @@
  * left them. Therefore it returns to the caller, and may sleep if the caller may.
  */
 #include <kunit/test-bug.h>
+#include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
@@ -19,16 +20,46 @@
 
 #include "func_redirect.h"
 
-static int redirect(struct kprobe *probe, struct pt_regs *regs);
-static void after_probe(struct kprobe *probe, struct pt_regs *regs, unsigned long flags);
-
 struct redirection {
 	struct kprobe probe;
+	int registered;		/* or why it is not */
 	struct kunit *test;	/* whose calls go elsewhere */
 	unsigned long to;
 };
 
-/* No probe of a function that this kernel lacks gets an address. */
+/*
+ * Is it an interrupt that calls? The exception that the probe raises may count as an
+ * NMI, and so may the one that leads to report_bug(). An NMI raises both counts, and an
+ * interrupt only the first. So a real NMI cannot be told from these exceptions.
+ */
+static bool __kprobes called_by_interrupt(void)
+{
+	return hardirq_count() / HARDIRQ_OFFSET != nmi_count() / NMI_OFFSET ||
+	       in_serving_softirq();
+}
+
+static int __kprobes redirect(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct redirection *this = container_of(probe, struct redirection, probe);
+	struct kunit *test = READ_ONCE(this->test);
+
+	if (!test || test != kunit_get_current_test() || called_by_interrupt())
+		return 0;
+	instruction_pointer_set(regs, this->to);
+#ifdef CONFIG_PPC64_ELF_ABI_V2
+	/* A function finds its TOC by its own address. */
+	regs->gpr[12] = this->to;
+#endif
+	/* Do not run the instruction that the probe stands on. */
+	return 1;
+}
+
+/* The kernel turns a probe without such a handler into a jump, which cannot redirect. */
+static void __kprobes after_probe(struct kprobe *probe, struct pt_regs *regs,
+				  unsigned long flags)
+{
+}
+
 #define REDIRECTION(func) {						\
 	.probe.symbol_name = #func,					\
 	.probe.flags = KPROBE_FLAG_DISABLED,				\
@@ -45,37 +76,6 @@ static struct redirection redirections[] = {
 	REDIRECTION(vmemmap_alloc_block),
 };
 
-/*
- * Is it an interrupt that calls? The exception that the probe raises may count as an
- * NMI, and so may the one that leads to report_bug(). An NMI counts as an interrupt, too.
- */
-static bool __kprobes called_by_interrupt(void)
-{
-	return hardirq_count() / HARDIRQ_OFFSET != nmi_count() / NMI_OFFSET ||
-	       in_serving_softirq();
-}
-
-static int __kprobes redirect(struct kprobe *probe, struct pt_regs *regs)
-{
-	struct redirection *this = container_of(probe, struct redirection, probe);
-
-	if (!this->test || this->test != kunit_get_current_test() || called_by_interrupt())
-		return 0;
-	instruction_pointer_set(regs, this->to);
-#ifdef CONFIG_PPC64_ELF_ABI_V2
-	/* A function finds its TOC by its own address. */
-	regs->gpr[12] = this->to;
-#endif
-	/* Do not run the instruction that the probe stands on. */
-	return 1;
-}
-
-/* A probe with this handler stays a trap. As a jump, it could not redirect. */
-static void __kprobes after_probe(struct kprobe *probe, struct pt_regs *regs,
-				  unsigned long flags)
-{
-}
-
 static struct redirection *redirection_of(const char *func)
 {
 	unsigned int i;
@@ -91,7 +91,7 @@ static void end_redirection(void *context)
 	struct redirection *this = context;
 
 	disable_kprobe(&this->probe);
-	this->test = NULL;
+	WRITE_ONCE(this->test, NULL);
 }
 
 void __func_redirect_begin(struct kunit *test, const char *func, void *to)
@@ -99,10 +99,12 @@ void __func_redirect_begin(struct kunit *test, const char *func, void *to)
 	struct redirection *this = redirection_of(func);
 
 	KUNIT_ASSERT_NOT_NULL_MSG(test, this, "%s is not in the list of func_redirect.c", func);
+	KUNIT_ASSERT_EQ_MSG(test, this->registered, 0, "no kprobe can be put on %s: %pe", func,
+			    ERR_PTR(this->registered));
 	KUNIT_ASSERT_NULL_MSG(test, this->test, "%s is redirected already", func);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, end_redirection, this), 0);
 	this->to = (unsigned long)dereference_function_descriptor(to);
-	this->test = test;
+	WRITE_ONCE(this->test, test);
 	KUNIT_ASSERT_EQ_MSG(test, enable_kprobe(&this->probe), 0, "a kprobe on %s", func);
 }
 
@@ -111,13 +113,13 @@ void __func_redirect_end(struct kunit *test, const char *func)
 	kunit_release_action(test, end_redirection, redirection_of(func));
 }
 
-/* Register them before any test counts pages and objects. */
+/* Do this before any test counts pages and objects. Not every kernel has each function. */
 static int __init register_redirections(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(redirections); i++)
-		register_kprobe(&redirections[i].probe);
+		redirections[i].registered = register_kprobe(&redirections[i].probe);
 	return 0;
 }
 late_initcall(register_redirections);

@@ -10,10 +10,11 @@
  * @func: the function, one of those that func_redirect.c lists
  * @to: the function to call instead, of the same type
  *
- * Calls by other tasks and by interrupts stay as they are. It ends with
- * func_redirect_end(), or with the test.
+ * Calls by other tasks and by interrupts stay as they are. The redirection ends
+ * with func_redirect_end(), or with the test.
  *
- * Context: Process context, may sleep.
+ * Context: Process context, may sleep. Takes cpus_read_lock(), which
+ *	mem_hotplug_begin() has taken already: do not call this in between.
  */
 #define func_redirect_begin(test, func, to)				\
 do {									\
@@ -23,11 +24,11 @@ do {									\
 } while (0)
 
 /**
- * func_redirect_end() - call a function as ever again
+ * func_redirect_end() - stop redirecting a function
  * @test: the test context
  * @func: the function
  *
- * Context: Process context, may sleep.
+ * Context: As for func_redirect_begin().
  */
 #define func_redirect_end(test, func) __func_redirect_end(test, #func)
 

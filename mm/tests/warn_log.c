@@ -4,7 +4,8 @@
  *
  * report_bug() and what prints the text of a WARN() are redirected for the task of
  * the running test alone. A WARN that the test provokes leaves no splat. A WARN by
- * another task or by an interrupt is reported as ever, and a BUG stays what it is.
+ * another task or by an interrupt is reported as usual. A BUG still stops the task,
+ * but only the trap is reported.
  */
 #include <kunit/test.h>
 #include <linux/bug.h>
@@ -53,7 +54,7 @@ static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
 	return BUG_TRAP_TYPE_WARN;
 }
 
-/* Comes before report_bug(). */
+/* A WARN() prints its text before it traps. */
 static void warn_log_no_text(const char *fmt, ...)
 {
 }

@@ -11,6 +11,8 @@
 #include <linux/panic.h>
 #include <linux/printk.h>
 #include <linux/string.h>
+#include <linux/time.h>
+#include <linux/workqueue.h>
 
 #include "warn_log.h"
 
@@ -30,10 +32,48 @@ static void warn_of_task_is_counted(struct kunit *test)
 	KUNIT_EXPECT_NO_WARN(test, WARN_ON(0));
 }
 
-static void warn_in_interrupt(struct irq_work *work)
+static noinline void warn_of_others(void)
 {
 	WARN(1, "mm/tests: not the test's\n");
 }
+
+static void warn_in_interrupt(struct irq_work *work)
+{
+	warn_of_others();
+}
+
+static void run_interrupt(void)
+{
+	struct irq_work work = IRQ_WORK_INIT_HARD(warn_in_interrupt);
+
+	irq_work_queue(&work);
+	irq_work_sync(&work);
+}
+
+static void warn_in_other_task(struct work_struct *work)
+{
+	warn_of_others();
+}
+
+static void run_other_task(void)
+{
+	struct work_struct work;
+
+	INIT_WORK_ONSTACK(&work, warn_in_other_task);
+	queue_work(system_long_wq, &work);
+	flush_work(&work);
+	destroy_work_on_stack(&work);
+}
+
+static const struct others_param {
+	const char *name;
+	void (*run)(void);
+} others_params[] = {
+	{ "an interrupt", run_interrupt },
+	{ "another task", run_other_task },
+};
+
+KUNIT_ARRAY_PARAM_DESC(others, others_params, name);
 
 /* How often the log of the kernel says that this function gave a WARN. */
 static unsigned int nr_reported(const char *func)
@@ -54,41 +94,39 @@ static unsigned int nr_reported(const char *func)
 /* What KUnit prints has no end of line, and goes to the console with the next message. */
 static void flush_console(void)
 {
-	pr_info("mm/tests: an interrupt gives a WARN\n");
-	console_lock();
-	console_unlock();
+	pr_info("mm/tests: a WARN that is not the test's\n");
+	pr_flush(MSEC_PER_SEC, true);
 }
 
 /* The splat is expected, so it may go to the log, but not to the console. */
-static void interrupt_that_warns(void)
+static void run_quietly(void (*run)(void))
 {
-	struct irq_work work = IRQ_WORK_INIT_HARD(warn_in_interrupt);
 	int level = console_loglevel;
 
 	flush_console();
 	console_loglevel = CONSOLE_LOGLEVEL_SILENT;
-	irq_work_queue(&work);
-	irq_work_sync(&work);
+	run();
 	flush_console();
 	console_loglevel = level;
 }
 
-/* A WARN by an interrupt is reported, even if it arrives while a test counts WARNs. */
-static void warn_of_interrupt_is_reported(struct kunit *test)
+/* A WARN of somebody else is reported, even if it comes while a test counts WARNs. */
+static void warn_of_others_is_reported(struct kunit *test)
 {
+	const struct others_param *param = test->param_value;
 	unsigned int before;
 
 	if (panic_on_warn)
 		kunit_skip(test, "a WARN that is reported would be a panic");
-	before = nr_reported("warn_in_interrupt");
-	KUNIT_EXPECT_NO_WARN(test, interrupt_that_warns());
-	KUNIT_EXPECT_EQ_MSG(test, nr_reported("warn_in_interrupt"), before + 1,
-			    "WARNs of an interrupt in the log, before and now");
+	before = nr_reported("warn_of_others");
+	KUNIT_EXPECT_NO_WARN(test, run_quietly(param->run));
+	KUNIT_EXPECT_EQ_MSG(test, nr_reported("warn_of_others"), before + 1,
+			    "WARNs of %s in the log, before and now", param->name);
 }
 
 static struct kunit_case warn_log_cases[] = {
 	KUNIT_CASE(warn_of_task_is_counted),
-	KUNIT_CASE(warn_of_interrupt_is_reported),
+	KUNIT_CASE_PARAM(warn_of_others_is_reported, others_gen_params),
 	{}
 };
 
