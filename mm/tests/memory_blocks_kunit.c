@@ -455,10 +455,13 @@ static int remove_in_use(struct blocks *blocks, struct page *page, enum use use)
 	if (use == USE_HOLE && res)
 		res->flags &= ~IORESOURCE_SYSRAM;
 	err = remove_all(blocks);
+	clear_thread_flag(TIF_SIGPENDING);
+	/* If the memory is gone, so are the page and the resource. */
+	if (!err)
+		return 0;
 	if (use == USE_OFFLINE)
 		__folio_clear_offline(page_folio(page));
 	ClearPageReserved(page);
-	clear_thread_flag(TIF_SIGPENDING);
 	if (res)
 		res->flags |= IORESOURCE_SYSRAM;
 	__free_page(page);

@@ -116,16 +116,14 @@ static void part_of_section_is_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, 0, MHP_NONE), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 0), 0);
 	present = zone->present_pages;
-	mem_hotplug_begin();
-	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C, err = online_pages(pfn, nr, zone, NULL));
-	mem_hotplug_done();
+	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
+			   HOTPLUG_LOCKED(err = online_pages(pfn, nr, zone, NULL)));
 	KUNIT_EXPECT_EQ_MSG(test, err, -EINVAL, "going online");
 	KUNIT_ASSERT_EQ_MSG(test, zone->present_pages, present, "present pages in the zone");
 
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
-	mem_hotplug_begin();
-	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C, err = offline_pages(pfn, nr, zone, NULL));
-	mem_hotplug_done();
+	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
+			   HOTPLUG_LOCKED(err = offline_pages(pfn, nr, zone, NULL)));
 	KUNIT_EXPECT_EQ_MSG(test, err, -EINVAL, "going offline");
 	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, present + BLOCK_PAGES,
 			    "present pages in the zone");
@@ -361,7 +359,7 @@ static int create_device(u64 start)
 }
 
 /*
- * G8: whichever allocation fails, a memory block that cannot be created has no device. The
+ * G6: whichever allocation fails, a memory block that cannot be created has no device. The
  * number of the block is the first one in a node of the xarray of all blocks, so the node
  * is allocated as well. Allocations from slab fail only with CONFIG_FAILSLAB.
  */

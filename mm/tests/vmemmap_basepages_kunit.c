@@ -298,13 +298,14 @@ static void populate_section_memmap_refuses_parts(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		mem_hotplug_begin();
+		unsigned long pfn = parts[i].pfn, nr = parts[i].nr;
+
 		KUNIT_EXPECT_WARNS(test, 1, "mm/sparse-vmemmap.c",
-				   memmap = __populate_section_memmap(parts[i].pfn, parts[i].nr,
-								      0, &altmap, NULL));
-		mem_hotplug_done();
+				   HOTPLUG_LOCKED(memmap = __populate_section_memmap(pfn, nr, 0,
+										     &altmap,
+										     NULL)));
 		KUNIT_EXPECT_NULL_MSG(test, memmap, "memmap of %lu pages from page %lu on",
-				      parts[i].nr, parts[i].pfn - dev->pfn);
+				      nr, pfn - dev->pfn);
 	}
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages taken from the altmap");
 	fake_dev_expect_unmapped(test, dev, "refusing parts of subsections");

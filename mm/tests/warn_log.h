@@ -3,6 +3,7 @@
 #define _MM_TESTS_WARN_LOG_H
 
 #include <kunit/test.h>
+#include <linux/memory_hotplug.h>
 
 void warn_log_begin(struct kunit *test);
 void warn_log_expect(struct kunit *test, unsigned int nr, const char *file);
@@ -13,6 +14,8 @@ void warn_log_expect(struct kunit *test, unsigned int nr, const char *file);
  * @nr: how many WARNs are expected
  * @file: the source file that they stand in, as __FILE__ has it
  * @call: the call, which is all that is bracketed
+ *
+ * Do not hold the memory hot-plug lock: @call can be HOTPLUG_LOCKED().
  *
  * No splat reaches the console: a WARN that a test provokes is not news.
  */
@@ -31,5 +34,16 @@ do {							\
  * @call: the call, which is all that is bracketed
  */
 #define KUNIT_EXPECT_NO_WARN(test, call) KUNIT_EXPECT_WARNS(test, 0, NULL, call)
+
+/**
+ * HOTPLUG_LOCKED() - make a call with the memory hot-plug lock held
+ * @call: the call
+ */
+#define HOTPLUG_LOCKED(call)				\
+do {							\
+	mem_hotplug_begin();				\
+	call;						\
+	mem_hotplug_done();				\
+} while (0)
 
 #endif /* _MM_TESTS_WARN_LOG_H */

@@ -137,8 +137,8 @@ static int add_and_remove(struct kunit *test, struct fake_dev *dev)
 			    "the first page frame that the linear mapping does not lead to, or the end");
 	expect_no_execution(test, dev);
 
+	KUNIT_EXPECT_NO_WARN(test, HOTPLUG_LOCKED(adapt_arch_remove_memory(start, size)));
 	mem_hotplug_begin();
-	KUNIT_EXPECT_NO_WARN(test, adapt_arch_remove_memory(start, size));
 	/* These stay, and later cases would look for page frames above them. */
 	max_pfn = highest;
 	max_low_pfn = lowest;
