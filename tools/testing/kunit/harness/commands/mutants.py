@@ -178,7 +178,7 @@ def _try_generated(
             )
         named = {m.name for m in mutation_mutant.choose([one.mutant for one in every], globs)}
         chosen = [one for one in every if one.mutant.name in named]
-        if not globs and not patches:
+        if environ.get("SAMPLE") or not (globs or patches):
             chosen = generated.sample(chosen, _sample(environ) or len(chosen))
         shard = rows.read_shard(environ)
         chosen = [

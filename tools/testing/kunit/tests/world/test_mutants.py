@@ -310,6 +310,8 @@ class GeneratedOnes(MutantWorld):
             parts.append(set(self.verdicts()))
         self.assertEqual((whole, set()), (parts[0] | parts[1], parts[0] & parts[1]))
         self.assertEqual([4, 3], [len(part) for part in parts])
+        self.assertEqual(0, self.mutants(**env, MUTANTS="*.c:*").status)
+        self.assertEqual(whole - {"a-caught"}, set(self.verdicts()))
         self.assert_error(self.mutants(SAMPLE="some"), 2, "SAMPLE=some")
 
     def test_equivalents(self) -> None:
