@@ -71,8 +71,8 @@ static int fault_slab(struct kmem_cache *s, gfp_t gfp)
 
 #ifdef CONFIG_FAIL_PAGE_ALLOC
 /*
- * A table of arm64's linear mapping is had or the kernel stops, by a BUG() in
- * __pgd_pgtable_alloc(). There is nothing to learn from that.
+ * Linux 6.12 calls BUG() when arm64 cannot allocate a table of the linear mapping. Such
+ * an allocation does not fail.
  */
 static bool for_linear_mapping(gfp_t gfp, unsigned int order)
 {
@@ -101,7 +101,7 @@ static bool fault_page(gfp_t gfp, unsigned int order)
 #endif
 
 /**
- * alloc_fault_begin() - from here on, one allocation of this test fails
+ * alloc_fault_begin() - let one allocation of this test fail
  * @test: the test context
  * @nth: which one, counted from 0
  *
@@ -125,7 +125,7 @@ void alloc_fault_begin(struct kunit *test, unsigned int nth)
 }
 
 /**
- * alloc_fault_end() - allocate as ever again
+ * alloc_fault_end() - let no further allocation fail
  * @test: the test context
  *
  * Context: Process context, may sleep.
