@@ -125,21 +125,11 @@ static void blocks_put(void *data)
 	mem_hotplug_done();
 }
 
-static bool is_usable(const struct blocks *blocks, unsigned long action, unsigned long pfn)
+/* Whether the page allocator can use memory that is in a zone. */
+static bool is_usable(const struct blocks *blocks, unsigned long pfn)
 {
 	/* A broken kernel may announce any page frame. */
-	if (!fake_dev_has(blocks->dev, pfn))
-		return false;
-	switch (action) {
-	case MEM_GOING_ONLINE:
-	case MEM_ONLINE:
-	case MEM_GOING_OFFLINE:
-	case MEM_CANCEL_OFFLINE:
-		return !is_migrate_isolate_page(pfn_to_page(pfn));
-	default:
-		/* The page has no pageblock yet, or no longer. */
-		return false;
-	}
+	return fake_dev_has(blocks->dev, pfn) && !is_migrate_isolate_page(pfn_to_page(pfn));
 }
 
 static int get_state(struct memory_block *mem, void *state)
@@ -158,7 +148,7 @@ static int watch_notify(struct notifier_block *nb, unsigned long action, void *d
 	if (watch->nr < ARRAY_SIZE(watch->seen)) {
 		watch->seen[watch->nr].action = action;
 		watch->seen[watch->nr].arg = *arg;
-		watch->seen[watch->nr].is_usable = is_usable(blocks, action, arg->start_pfn);
+		watch->seen[watch->nr].is_usable = is_usable(blocks, arg->start_pfn);
 		watch->seen[watch->nr].present = NODE_DATA(0)->node_present_pages;
 		walk_memory_blocks(PFN_PHYS(arg->start_pfn), PAGE_SIZE,
 				   &watch->seen[watch->nr].state, get_state);

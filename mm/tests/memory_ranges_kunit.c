@@ -348,6 +348,24 @@ static void driver_managed_memory_is_marked(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
+/* Any memory block leads to the bus. */
+static int find_device(struct memory_block *mem, void *name)
+{
+	struct device *dev = bus_find_device_by_name(mem->dev.bus, NULL, name);
+
+	put_device(dev);
+	return dev ? -EEXIST : 0;
+}
+
+static void expect_no_device(struct kunit *test, u64 start, unsigned int nth)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "memory%llu", start / BLOCK_BYTES);
+	KUNIT_EXPECT_EQ_MSG(test, 0, walk_memory_blocks(__pa(test), 1, name, find_device),
+			    "device %s, after allocation %u failed", name, nth);
+}
+
 static int create_device(u64 start)
 {
 	int err;
@@ -379,6 +397,7 @@ static void failed_allocation_leaves_no_device(struct kunit *test)
 			remove_memory_block_devices(start, BLOCK_BYTES);
 			unlock_device_hotplug();
 		}
+		expect_no_device(test, start, nth);
 		if (!failed)
 			break;
 		if (err && err != -ENOMEM) {

@@ -411,19 +411,29 @@ static void used_memory_moves(struct kunit *test)
 	}
 }
 
-/* Write to /sys/devices/system/memory/auto_online_blocks. */
-static int set_auto_online(struct memory_block *mem, void *type)
+/*
+ * Write to /sys/devices/system/memory/auto_online_blocks. @page has the new value, and gets
+ * the old one.
+ */
+static int swap_auto_online(struct memory_block *mem, void *page)
 {
 	struct device *root = bus_get_dev_root(mem->dev.bus);
 	const struct attribute_group **group;
-	int nr = -ENOENT, i;
+	ssize_t nr = -ENOENT;
+	char type[32];
+	int i;
+
+	strscpy(type, page, sizeof(type));
 
 	for (group = root->groups; *group; group++) {
 		for (i = 0; (*group)->attrs[i]; i++) {
 			const struct device_attribute *attr =
 				container_of((*group)->attrs[i], struct device_attribute, attr);
 
-			if (!strcmp(attr->attr.name, "auto_online_blocks"))
+			if (strcmp(attr->attr.name, "auto_online_blocks"))
+				continue;
+			nr = attr->show(root, (void *)attr, page);
+			if (nr > 0)
 				nr = attr->store(root, (void *)attr, type, strlen(type));
 		}
 	}
@@ -456,8 +466,11 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	struct zones_test *t = test->priv;
 	struct zone *normal = &t->node->node_zones[ZONE_NORMAL];
 	unsigned long pfn = block_pfn(t->blocks, 1);
+	/* sysfs_emit() wants a whole page. */
+	char *type = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	int err;
 
+	KUNIT_ASSERT_NOT_NULL(test, type);
 	/* The kernel might use memory of that zone, and never give it back. */
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, 0, MHP_NONE), 0);
 	t->blocks->watch.veto = MEM_GOING_ONLINE;
@@ -471,12 +484,12 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_remove(t->blocks), 0);
 
 	/* Any memory block leads to the attribute. */
-	KUNIT_ASSERT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, "online_movable",
-						    set_auto_online));
+	strscpy(type, "online_movable", PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, type, swap_auto_online));
 	err = blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE) ?:
 	      blocks_add_some(t->blocks, 2, 1, 0, MHP_NONE);
-	/* All other cases need this as well. */
-	KUNIT_EXPECT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, "offline", set_auto_online));
+	KUNIT_EXPECT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, type, swap_auto_online));
+	KUNIT_EXPECT_STREQ(test, type, "online_movable\n");
 	KUNIT_ASSERT_EQ(test, err, 0);
 	lock_device_hotplug();
 	err = walk_memory_blocks(block_start(t->blocks, 0), NR_BLOCKS * BLOCK_BYTES, t,
