@@ -4,8 +4,10 @@
  * task, each time that one fires, and no others.
  */
 #include <kunit/test.h>
+#include <linux/bottom_half.h>
 #include <linux/bug.h>
 #include <linux/console.h>
+#include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/kmsg_dump.h>
 #include <linux/panic.h>
@@ -50,6 +52,23 @@ static void run_interrupt(void)
 	irq_work_sync(&work);
 }
 
+static void warn_in_softirq(struct tasklet_struct *tasklet)
+{
+	warn_of_others();
+}
+
+/* The softirq runs in this task, unless ksoftirqd runs already. */
+static void run_softirq(void)
+{
+	struct tasklet_struct tasklet;
+
+	tasklet_setup(&tasklet, warn_in_softirq);
+	local_bh_disable();
+	tasklet_schedule(&tasklet);
+	local_bh_enable();
+	tasklet_kill(&tasklet);
+}
+
 static void warn_in_other_task(struct work_struct *work)
 {
 	warn_of_others();
@@ -70,6 +89,7 @@ static const struct others_param {
 	void (*run)(void);
 } others_params[] = {
 	{ "an interrupt", run_interrupt },
+	{ "a softirq", run_softirq },
 	{ "another task", run_other_task },
 };
 
