@@ -138,7 +138,7 @@ class Countdown:
         self._report = report
         self._config = config
         self._watch = watch
-        self._began = watch.seconds
+        self._first = 0.0
         self._done, self._all = 0, left
 
     def take(self, mutant: Mutant, tried: Tried) -> None:
@@ -146,12 +146,15 @@ class Countdown:
         self._report.add(mutant, self._config, tried)
         self._report.runs += 1
         self._done += 1
-        spent = self._watch.seconds - self._began
-        minutes = spent / self._done * (self._all - self._done) / 60
-        by = f" by {len(tried.by)}: {tried.by[0]}" if tried.by else ""
-        found = f"{mutant.name}: {tried.verdict.value}{by}"
         place = f"{self._config} {self._done}/{self._all}"
-        self._watch.say(f"{place}, {minutes:.0f} min left: {found}")
+        # The first result takes longer than the others: it waits for the kernel.
+        if self._done == 1:
+            self._first = self._watch.seconds
+        else:
+            each = (self._watch.seconds - self._first) / (self._done - 1)
+            place += f", {each * (self._all - self._done) / 60:.0f} min left"
+        by = f" by {len(tried.by)}: {tried.by[0]}" if tried.by else ""
+        self._watch.say(f"{place}: {mutant.name}: {tried.verdict.value}{by}")
 
 
 def not_built(config: str, failed: Finding | None, *logs: Path) -> CommandError:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.base import archive
+from harness.base.console import Stopwatch
 from harness.base.errors import UsageError
 from harness.kernel import qemu
 from harness.kernel.kernel import Kernel
@@ -21,7 +22,13 @@ from harness.mutation.boots import BOOTS, MutantBoots, SuiteBoot
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
-from harness.mutation.outcomes import MutantReport, MutantVerdict, Tried, expectation_from
+from harness.mutation.outcomes import (
+    Countdown,
+    MutantReport,
+    MutantVerdict,
+    Tried,
+    expectation_from,
+)
 from harness.request.settings import REPO
 from harness.verdict.judge import EXPECTED, Expectation
 from tests.unit.test_judge import CASES
@@ -516,6 +523,25 @@ class Choice(unittest.TestCase):
         for mutants, globs in choices:
             with self.assertRaises(UsageError):
                 mutant.choose(mutants, globs)
+
+
+class TimeLeft(unittest.TestCase):
+    def test_waiting_for_the_kernel_does_not_count(self) -> None:
+        now = 1000.0
+
+        class Watch(Stopwatch):
+            @property
+            def seconds(self) -> float:
+                return now
+
+        one = Mutant("m", "t", b"")
+        with mock.patch.object(outcomes, "say"), mock.patch.object(Watch, "say") as said:
+            countdown = Countdown(MutantReport([]), "4k", "mutants", 61, 61, Watch())
+            for now in (1300.0, 1302.0, 1304.0):
+                countdown.take(one, Tried(MutantVerdict.MISSED))
+        lines = [call.args[0] for call in said.call_args_list]
+        self.assertEqual("4k 1/61: m: missed", lines[0])
+        self.assertEqual("4k 3/61, 2 min left: m: missed", lines[2])
 
 
 class Verdicts(unittest.TestCase):
