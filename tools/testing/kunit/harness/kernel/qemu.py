@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Boot a guest without the kernel's kunit.py, to save time if there are hundreds of boots."""
 
+import contextlib
 import importlib.util
 import os
 import selectors
@@ -69,24 +70,42 @@ def parameters(config: Path) -> Any:
     return module.QEMU_ARCH
 
 
+def waited(pid: int) -> float:
+    """How many seconds a process, or the thread of it that did so longest, waited for a CPU.
+
+    Returns 0 if the host's kernel does not count them.
+    """
+    longest = 0
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            longest = max(longest, int(file.read_text().split()[1]))
+    return longest / 1e9
+
+
 def output(child: "subprocess.Popen[bytes]", total: float, silence: float) -> Iterator[bytes]:
     """Yield the output of a guest.
 
     The last part is empty if the guest runs for longer than total or prints nothing for silence
-    seconds. After a panic, wait only briefly: early in the boot, a kernel cannot reboot.
+    seconds. On a busy machine, the time in which it waits for a CPU does not count. After a
+    panic, wait only briefly: early in the boot, a kernel cannot reboot.
     """
     assert child.stdout
     has_panicked = False
-    whole, heard = Stopwatch(), Stopwatch()
+    watch = Stopwatch()
+    now = heard = lost = 0.0
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
-        while whole.seconds < total and heard.seconds < (_AFTER_PANIC if has_panicked else silence):
-            if not selector.select(timeout=0.5):
+        while now < total and now - heard < (_AFTER_PANIC if has_panicked else silence):
+            is_heard = selector.select(timeout=0.5)
+            # A thread that has ended is counted no longer.
+            lost = max(lost, waited(child.pid))
+            now = watch.seconds - lost
+            if not is_heard:
                 continue
             data = os.read(child.stdout.fileno(), 65536)
             if not data:
                 return
-            heard = Stopwatch()
+            heard = now
             has_panicked = has_panicked or b"Kernel panic" in data
             yield data
     if not has_panicked:
@@ -98,7 +117,7 @@ def boot(
 ) -> Ran:
     """Run a guest until it ends, exceeds a limit, or is_enough() returns True for a line.
 
-    The limits are timeout seconds in total, and silence seconds without output.
+    The limits are timeout seconds in total, and silence seconds without output; see output().
     """
     said, line, watch, is_late, is_stopped = b"", b"", Stopwatch(), False, False
     with process.started(

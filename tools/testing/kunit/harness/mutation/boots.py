@@ -29,8 +29,6 @@ from harness.verdict.judge import Expectation
 _FACTOR, _EXTRA = 4, 15
 # In seconds: the limits without a mutant, and for a console that prints nothing.
 _FIRST_TIME, _SILENCE = 300, 20
-# On a busy machine, a healthy guest can be late. Its second boot gets this many times as long.
-_PATIENCE = 5
 # An older CPU has one level of page tables fewer. With rodata=on, the linear mapping has blocks.
 BOOTS = (Boot(rows.MAX), Boot(rows.OLD, "rodata=on", 2))
 # The number of suites that boot alone. After them, all suites share a boot if that is faster.
@@ -193,26 +191,15 @@ class MutantBoots:
             return one, Tried(MutantVerdict.UNREACHED)
         seconds = 0.0
         for suite in suites:
-            for patience in (1, _PATIENCE):
-                ran = self._boot(
-                    number,
-                    suite.boot,
-                    suite.name,
-                    patience * (_FACTOR * suite.seconds + _EXTRA),
-                    patience * _SILENCE,
-                )
-                seconds += ran.seconds
-                tried = judge_boot(ran, self._only(suite.name), self._order)
-                if not ran.is_late:
-                    break
+            ran = self._boot(number, suite.boot, suite.name, _FACTOR * suite.seconds + _EXTRA)
+            seconds += ran.seconds
+            tried = judge_boot(ran, self._only(suite.name), self._order)
             if tried.verdict is not MutantVerdict.MISSED:
                 return one, tried
         log = " ".join(dict.fromkeys(suite.name for suite in suites))
         return one, Tried(MutantVerdict.MISSED, (), (f"suites: {log}",), seconds)
 
-    def _boot(
-        self, number: int, boot: Boot, suites: str, timeout: float, silence: float = _SILENCE
-    ) -> qemu.Ran:
+    def _boot(self, number: int, boot: Boot, suites: str, timeout: float) -> qemu.Ran:
         is_enough: Callable[[str], bool] = never
         parameter = schemata.PARAMETER
         if number != schemata.TRACE:
@@ -222,4 +209,4 @@ class MutantBoots:
             is_reached = any(number in self._suites[at, _ALL].seen for at in BOOTS)
             parameter = schemata.PARAMETER if is_reached else schemata.AT_BOOT
         call = self._kernel.call(self._built, number, suites, parameter, boot)
-        return qemu.boot(call, timeout, silence, is_enough)
+        return qemu.boot(call, timeout, _SILENCE, is_enough)

@@ -18,17 +18,10 @@ from harness.base.errors import UsageError
 from harness.kernel import qemu
 from harness.kernel.kernel import Kernel
 from harness.mutation import generated, mutant, outcomes, schemata, syntax, written_run
-from harness.mutation.boots import BOOTS, MutantBoots, SuiteBoot
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
-from harness.mutation.outcomes import (
-    Countdown,
-    MutantReport,
-    MutantVerdict,
-    Tried,
-    expectation_from,
-)
+from harness.mutation.outcomes import Countdown, MutantReport, MutantVerdict, Tried
 from harness.request.settings import REPO
 from harness.verdict.judge import EXPECTED, Expectation
 from tests.unit.test_judge import CASES
@@ -630,34 +623,6 @@ class Boots(unittest.TestCase):
         self.assertEqual(1, guest.boots)
         self.assertIs(Fate.TIMED_OUT, boot(cast(Kernel, guest), 0).fate)
         self.assertEqual(3, guest.boots)
-
-    def test_a_mutant_that_is_late_gets_another_chance(self) -> None:
-        """On a busy machine, a guest may say nothing for some time."""
-        [one, *_] = generated.of_lines("mm/f.c", CODE, [9])
-        times: list[float] = []
-
-        def run(_call: object, timeout: float, silence: float, _is_enough: object) -> qemu.Ran:
-            times.extend((timeout, silence))
-            return qemu.Ran(PASS if timeout > late else HANG, timeout, timeout <= late)
-
-        for late, verdict in ((20, MutantVerdict.MISSED), (999, MutantVerdict.TIMED_OUT)):
-            boots = MutantBoots.__new__(MutantBoots)
-            suite = SuiteBoot(BOOTS[0], "*", 1.0, (), frozenset())
-            boots.__dict__.update(
-                _kernel=mock.Mock(),
-                _built=mock.Mock(numbers={one.mutant.name: 1}),
-                _expected=expectation_from(PASS),
-                _order=[],
-                _suites={(at, "*"): suite for at in BOOTS},
-                _suites_for=lambda *_: [suite],
-            )
-            times.clear()
-            with mock.patch.object(qemu, "boot", run):
-                _, tried = boots._try(one)
-            self.assertIs(verdict, tried.verdict)
-            self.assertEqual(4, len(times))
-            self.assertGreater(times[2], times[0])
-            self.assertGreater(times[3], times[1])
 
 
 class Written(unittest.TestCase):
