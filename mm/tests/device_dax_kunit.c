@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The driver of device-dax, on a region whose memory user space divides among
+ * devices. CXL memory and memory that the firmware reserves are such regions.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as O1, O2 and so on.
+ */
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/device.h>
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "../../drivers/dax/bus.h"
+#include "../../drivers/dax/dax-private.h"
+#include "memremap_dev.h"
+#include "warn_log.h"
+
+#define NR_SECTIONS	4
+
+/**
+ * struct dax_test - the device
+ * @mdev: the memory of the region, all of which the device gets
+ * @parent: the device that the region belongs to
+ * @dev_dax: the device. It has no memory until case code writes its size.
+ * @driver: the driver of device-dax
+ */
+struct dax_test {
+	struct memremap_dev *mdev;
+	struct device *parent;
+	struct dev_dax *dev_dax;
+	struct device_driver *driver;
+};
+
+/* The driver claims the memory for itself. */
+static void claim_again(void *res)
+{
+	request_resource(&iomem_resource, res);
+}
+
+static int dax_init(struct kunit *test)
+{
+	struct dax_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	struct resource *res;
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	test->priv = t;
+	t->mdev = memremap_dev_get(test, NR_SECTIONS);
+	res = &t->mdev->dev->res;
+	release_resource(res);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, claim_again, res));
+	t->parent = kunit_device_register(test, "vmemmap_kunit");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->parent);
+	return 0;
+}
+
+/* Create a device without memory, whose memory will be mapped in units of @align bytes. */
+static void create_device(struct kunit *test, unsigned int align)
+{
+	struct dax_test *t = test->priv;
+	const struct fake_dev *dev = t->mdev->dev;
+	struct range range = {
+		.start = PFN_PHYS(dev->pfn),
+		.end = PFN_PHYS(dev->pfn + dev->nr) - 1,
+	};
+	struct dev_dax_data data = { .id = -1 };
+
+	data.dax_region = alloc_dax_region(t->parent, 0, &range, NUMA_NO_NODE, align, 0);
+	KUNIT_ASSERT_NOT_NULL(test, data.dax_region);
+	t->dev_dax = devm_create_dev_dax(&data);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->dev_dax);
+	t->driver = driver_find("device_dax", t->dev_dax->dev.bus);
+	KUNIT_ASSERT_NOT_NULL(test, t->driver);
+}
+
+static struct device_attribute *find_attribute(const struct device *dev, const char *name)
+{
+	const struct attribute_group **group;
+	struct attribute **attr;
+
+	for (group = dev->type->groups; *group; group++)
+		for (attr = (*group)->attrs; *attr; attr++)
+			if (!strcmp((*attr)->name, name))
+				return container_of(*attr, struct device_attribute, attr);
+	return NULL;
+}
+
+/* Write to a file of the device in sysfs. Returns 0 or an error. */
+static int write_attribute(struct kunit *test, const char *name, const char *value)
+{
+	struct dax_test *t = test->priv;
+	struct device *dev = &t->dev_dax->dev;
+	struct device_attribute *attr = find_attribute(dev, name);
+	ssize_t nr;
+
+	KUNIT_ASSERT_NOT_NULL_MSG(test, attr, "device-dax has no file %s", name);
+	nr = attr->store(dev, attr, value, strlen(value));
+	return nr < 0 ? nr : 0;
+}
+
+static void set_size(struct kunit *test, u64 size)
+{
+	char value[24];
+
+	snprintf(value, sizeof(value), "%llu", size);
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "size", value), 0);
+}
+
+/* What the file in sysfs that has the size says. */
+static u64 read_size(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	struct device_attribute *attr = find_attribute(&t->dev_dax->dev, "size");
+	char *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	u64 size;
+
+	KUNIT_ASSERT_NOT_NULL(test, attr);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_GT(test, attr->show(&t->dev_dax->dev, attr, page), 0);
+	KUNIT_ASSERT_EQ(test, kstrtoull(strim(page), 0, &size), 0);
+	return size;
+}
+
+/* Let the driver have the device. Returns 0 or an error. */
+static int bind(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+
+	return device_driver_attach(t->driver, &t->dev_dax->dev);
+}
+
+static void expect_memmap(struct kunit *test, bool has_altmap)
+{
+	struct dax_test *t = test->priv;
+	struct memremap_dev mdev = *t->mdev;
+
+	mdev.pgmap = t->dev_dax->pgmap;
+	mdev.has_altmap = has_altmap;
+	KUNIT_ASSERT_NOT_NULL(test, mdev.pgmap);
+	KUNIT_EXPECT_EQ(test, !!(mdev.pgmap->flags & PGMAP_ALTMAP_VALID), has_altmap);
+	memremap_expect_memmap(&mdev);
+}
+
+/* O1: the memmap of a device lies in system RAM, and user space can map all its memory. */
+static void device_has_memmap_in_ram(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	u64 start = PFN_PHYS(t->mdev->dev->pfn), size = PFN_PHYS(t->mdev->dev->nr);
+
+	create_device(test, PAGE_SIZE);
+	set_size(test, size);
+	KUNIT_ASSERT_EQ(test, bind(test), 0);
+	expect_memmap(test, false);
+	KUNIT_EXPECT_EQ(test, read_size(test), size);
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, 0, PAGE_SIZE), start,
+			    "address of the first page that can be mapped");
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size), PAGE_SIZE),
+			    (phys_addr_t)-1, "address of the page behind the device");
+	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
+	memremap_expect_nothing_left(t->mdev, "unbinding");
+}
+
+/* O2: after a failed attempt, the driver can have the device as if there had been none. */
+static void failed_probe_can_be_repeated(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	struct resource *res;
+
+	create_device(test, PAGE_SIZE);
+	set_size(test, PFN_PHYS(t->mdev->dev->nr));
+	res = request_mem_region(PFN_PHYS(t->mdev->dev->pfn), PAGE_SIZE, "somebody else");
+	KUNIT_ASSERT_NOT_NULL(test, res);
+	KUNIT_EXPECT_EQ_MSG(test, bind(test), -EBUSY, "while somebody else claims memory of it");
+	release_mem_region(PFN_PHYS(t->mdev->dev->pfn), PAGE_SIZE);
+	memremap_expect_nothing_left(t->mdev, "failed attempt");
+
+	KUNIT_ASSERT_EQ_MSG(test, bind(test), 0, "when nobody claims it");
+	expect_memmap(test, false);
+}
+
+/* The file "memmap" is an extension. The cases below are about it. */
+static void require_memmap_file(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+
+	if (!find_attribute(&t->dev_dax->dev, "memmap"))
+		kunit_skip(test, "device-dax of this kernel has no file memmap");
+}
+
+static const struct align_param {
+	const char *name;
+	bool is_huge;
+} align_params[] = {
+	{ "mapped by pages", false },
+	{ "mapped by PMDs", true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(align, align_params, name);
+
+/*
+ * O3: a device can hold its own memmap. User space can map what is left, from the first
+ * place where it can be mapped by the device's alignment. The memory comes back when the
+ * driver lets go of the device, and its memmap can be in system RAM the next time.
+ *
+ *	device		| memmap |   |              data              |
+ *	user space	             | 0 |            ...             |
+ */
+static void device_holds_its_memmap(struct kunit *test)
+{
+	const struct align_param *param = test->param_value;
+	struct dax_test *t = test->priv;
+	const struct fake_dev *dev = t->mdev->dev;
+	u64 align = param->is_huge ? PMD_SIZE : PAGE_SIZE;
+	/* Not all sections, so that the memmap does not happen to end where data can begin. */
+	u64 all = PFN_PHYS(dev->nr) - max(align, PFN_PHYS(PAGES_PER_SECTION / 4));
+	struct dev_pagemap *pgmap;
+	u64 data, size;
+
+	if (param->is_huge && !dax_align_valid(PMD_SIZE))
+		kunit_skip(test, "this kernel has no huge pages");
+	create_device(test, align);
+	require_memmap_file(test);
+	set_size(test, all);
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "dev"), 0);
+	KUNIT_ASSERT_EQ(test, bind(test), 0);
+	KUNIT_EXPECT_EQ_MSG(test, write_attribute(test, "memmap", "mem"), -EBUSY,
+			    "while the driver has the device");
+
+	/* Compound pages may share pages of their memmap. */
+	if (!param->is_huge)
+		expect_memmap(test, true);
+	pgmap = t->dev_dax->pgmap;
+	KUNIT_EXPECT_GT(test, pgmap->altmap.alloc, 0);
+	KUNIT_EXPECT_LE(test, pgmap->altmap.alloc, pgmap->altmap.free);
+
+	data = dax_pgoff_to_phys(t->dev_dax, 0, PAGE_SIZE);
+	KUNIT_EXPECT_EQ_MSG(test, data, PFN_PHYS(dev->pfn + pgmap->altmap.free),
+			    "address of the first page that can be mapped, behind the memmap");
+	KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED(data, max(align, (u64)memremap_compat_align())),
+			      "address of the first page that can be mapped: %#llx", data);
+	size = all - (data - PFN_PHYS(dev->pfn));
+	KUNIT_EXPECT_EQ_MSG(test, read_size(test), size, "size without the memmap");
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size) - 1, PAGE_SIZE),
+			    PFN_PHYS(dev->pfn) + all - PAGE_SIZE, "address of the last page");
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size), PAGE_SIZE),
+			    (phys_addr_t)-1, "address of the page behind the device");
+	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
+	memremap_expect_nothing_left(t->mdev, "unbinding");
+
+	KUNIT_EXPECT_EQ_MSG(test, read_size(test), all, "size after unbinding");
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "mem"), 0);
+	KUNIT_ASSERT_EQ(test, bind(test), 0);
+	if (!param->is_huge)
+		expect_memmap(test, false);
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, 0, PAGE_SIZE),
+			    PFN_PHYS(dev->pfn), "address of the first page, memmap in RAM");
+}
+
+/* Give the device the last section, then the first one, which cannot extend a range. */
+static void set_two_ranges(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	const struct fake_dev *dev = t->mdev->dev;
+	u64 section = PFN_PHYS(PAGES_PER_SECTION), start = PFN_PHYS(dev->pfn);
+	u64 last = PFN_PHYS(dev->pfn + dev->nr) - section;
+	char value[48];
+
+	snprintf(value, sizeof(value), "%llx-%llx", last, last + section - 1);
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "mapping", value), 0);
+	snprintf(value, sizeof(value), "%llx-%llx", start, start + section - 1);
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "mapping", value), 0);
+}
+
+/* The memmap, and what it takes to align it, fill the device. */
+static void set_no_room(struct kunit *test)
+{
+	set_size(test, ALIGN(PAGES_PER_SECTION * sizeof(struct page) + 1,
+			     memremap_compat_align()));
+}
+
+static const struct no_room_param {
+	const char *name;
+	void (*set)(struct kunit *test);
+	int err;
+} no_room_params[] = {
+	{ "no room behind the memmap", set_no_room, -ENOSPC },
+	{ "two ranges", set_two_ranges, -EOPNOTSUPP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(no_room, no_room_params, name);
+
+/* O4: a device that cannot hold its memmap is refused, and can have it in system RAM. */
+static void device_without_room_is_refused(struct kunit *test)
+{
+	const struct no_room_param *param = test->param_value;
+	struct dax_test *t = test->priv;
+
+	create_device(test, PAGE_SIZE);
+	require_memmap_file(test);
+	KUNIT_EXPECT_EQ(test, write_attribute(test, "memmap", "elsewhere"), -EINVAL);
+	param->set(test);
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "dev"), 0);
+	KUNIT_EXPECT_EQ(test, bind(test), param->err);
+	memremap_expect_nothing_left(t->mdev, "refusal");
+
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "mem"), 0);
+	KUNIT_ASSERT_EQ(test, bind(test), 0);
+	expect_memmap(test, false);
+}
+
+static struct kunit_case device_dax_cases[] = {
+	KUNIT_CASE(device_has_memmap_in_ram),
+	KUNIT_CASE(failed_probe_can_be_repeated),
+	KUNIT_CASE_PARAM(device_holds_its_memmap, align_gen_params),
+	KUNIT_CASE_PARAM(device_without_room_is_refused, no_room_gen_params),
+	{}
+};
+
+static struct kunit_suite device_dax_suite = {
+	.name = "device_dax",
+	.init = dax_init,
+	.test_cases = device_dax_cases,
+};
+
+kunit_test_suite(device_dax_suite);
+
+MODULE_DESCRIPTION("KUnit tests for the memmap of device-dax");
+MODULE_LICENSE("GPL");
