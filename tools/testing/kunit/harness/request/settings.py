@@ -35,11 +35,8 @@ HOME_BASE = "6.12"
 OLDEST = (6, 12)
 # Where Debian's linux-source packages put their archives.
 SOURCES = Path("/usr/src")
-# Layers that other kernels lack, with the first kernel that they were rebased to, if any.
-_REBASED_SINCE: dict[str, tuple[int, ...] | None] = {
-    "patches/baseline": (7, 2),
-    "patches/speed": None,
-}
+# Layers that other kernels lack, with the first kernel that they were rebased to.
+_REBASED_SINCE: dict[str, tuple[int, ...]] = {"patches/baseline": (7, 2), "patches/speed": (7, 2)}
 
 # The layers that only test kernels have.
 TESTS = (SUITES, "patches/hooks")
@@ -174,8 +171,7 @@ def _has(base: str, layer: str) -> bool:
     """Whether a layer exists for a base."""
     if base in ("", HOME_BASE) or layer not in _REBASED_SINCE:
         return True
-    since = _REBASED_SINCE[layer]
-    return since is not None and tuple(map(int, base.split("."))) >= since
+    return tuple(map(int, base.split("."))) >= _REBASED_SINCE[layer]
 
 
 def check_flavour(flavour: str, base: str = HOME_BASE, variable: str = "FLAVOUR") -> str:
