@@ -125,6 +125,7 @@ NEWEST_BASES = ("sid", "experimental")
 NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
     ("fixed", ("4k",), _BLOCKS),
     ("fixed", ("16k", "64k"), _PLAIN),
+    ("fast", ("4k", "64k"), _PLAIN),
     ("stock", ("4k", "16k", "64k"), _PLAIN),
 )
 
