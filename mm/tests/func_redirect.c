@@ -74,6 +74,7 @@ static struct redirection redirections[] = {
 	REDIRECTION(should_fail_alloc_page),
 	REDIRECTION(should_failslab),
 	REDIRECTION(vmemmap_alloc_block),
+	REDIRECTION(warn_alloc),
 };
 
 static struct redirection *redirection_of(const char *func)

@@ -14,7 +14,9 @@
 #include <linux/sizes.h>
 
 #include "fake_dev.h"
+#include "func_redirect.h"
 #include "vmemmap_adapt.h"
+#include "warn_log.h"
 
 /* No block of the vmemmap is larger, with any page size. */
 #define MAX_BLOCK	(SZ_2M >> PAGE_SHIFT)
@@ -290,6 +292,43 @@ static void alloc_block_buf_without_altmap_is_ram(struct kunit *test)
 	}
 }
 
+static struct {
+	unsigned int nr;
+	gfp_t gfp;
+} report;
+
+static void count_report(gfp_t gfp, nodemask_t *nodes, const char *fmt, ...)
+{
+	report.nr++;
+	report.gfp = gfp;
+}
+
+/*
+ * A9: no system RAM has a block of this size. The kernel reports only the first
+ * failure since boot, and no other case makes an allocation fail here.
+ */
+static void alloc_block_reports_first_failure(struct kunit *test)
+{
+	const unsigned long size = PAGE_SIZE << (MAX_PAGE_ORDER + 1);
+	static bool is_reported;
+	void *blocks[2];
+
+	memset(&report, 0, sizeof(report));
+	func_redirect_begin(test, warn_alloc, count_report);
+	KUNIT_EXPECT_NO_WARN(test, blocks[0] = vmemmap_alloc_block(size, 0));
+	KUNIT_EXPECT_NO_WARN(test, blocks[1] = vmemmap_alloc_block(size, 0));
+	func_redirect_end(test, warn_alloc);
+
+	KUNIT_EXPECT_NULL(test, blocks[0]);
+	KUNIT_EXPECT_NULL(test, blocks[1]);
+	KUNIT_EXPECT_EQ_MSG(test, report.nr, is_reported ? 0 : 1,
+			    "reports of two allocations that failed");
+	if (report.nr)
+		KUNIT_EXPECT_TRUE_MSG(test, report.gfp & __GFP_RETRY_MAYFAIL,
+				      "a task may be killed for a block");
+	is_reported = true;
+}
+
 /*
  * The allocator as a page by page search: the first run of @nr pages not
  * below @next that starts at a multiple of the largest power of two in @nr
@@ -442,6 +481,7 @@ static struct kunit_case vmem_altmap_cases[] = {
 	KUNIT_CASE(alloc_block_buf_exhausted_spends_no_ram),
 	KUNIT_CASE(alloc_block_buf_spends_no_ram),
 	KUNIT_CASE(alloc_block_buf_without_altmap_is_ram),
+	KUNIT_CASE(alloc_block_reports_first_failure),
 	KUNIT_CASE_PARAM(alloc_block_buf_follows_model, model_gen_params),
 	KUNIT_CASE(altmap_free_gives_pages_back),
 	KUNIT_CASE(altmap_reused_costs_no_more_alignment),
