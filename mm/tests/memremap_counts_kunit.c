@@ -42,19 +42,31 @@ static unsigned long offer_of(const struct origin_param *param)
 
 /* What nr_memmap_pages has grown by. One test runs at a time. */
 static long memmap_pages;
+/* The next section to be removed, and how many were valid when their memmap was freed. */
+static unsigned long next_removed;
+static unsigned int nr_valid;
 
 static void count_memmap_pages(long delta)
 {
 	memmap_pages += delta;
+	if (delta >= 0)
+		return;
+	nr_valid += !!valid_section_nr(next_removed);
+	next_removed++;
 }
 
-/* K1: nr_memmap_pages counts the pages of a memmap while they are mapped. */
+/*
+ * K1: nr_memmap_pages counts the pages of a memmap while they are mapped. I13: the section
+ * is no longer valid when the kernel frees them.
+ */
 static void memmap_of_device_is_counted(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
 	unsigned long holes = fake_dev_census(mdev->dev).holes;
 
 	memmap_pages = 0;
+	nr_valid = 0;
+	next_removed = pfn_to_section_nr(mdev->dev->pfn);
 	func_redirect_begin(test, memmap_pages_add, count_memmap_pages);
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .offer = offer_of(test->param_value)), 0);
 	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, holes - fake_dev_census(mdev->dev).holes,
@@ -64,6 +76,11 @@ static void memmap_of_device_is_counted(struct kunit *test)
 	memremap_dev_remove(mdev);
 	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, 0,
 			    "pages that nr_memmap_pages has grown by, with the device gone");
+	KUNIT_EXPECT_EQ_MSG(test, next_removed,
+			    pfn_to_section_nr(mdev->dev->pfn) + NR_SECTIONS,
+			    "the section behind the last one that was removed");
+	KUNIT_EXPECT_EQ_MSG(test, nr_valid, 0,
+			    "sections that were valid when their memmap was freed");
 }
 
 /*
