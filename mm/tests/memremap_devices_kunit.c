@@ -25,6 +25,7 @@
 #include <linux/sizes.h>
 #include <linux/vmstat.h>
 
+#include "../internal.h"
 #include "alloc_fault.h"
 #include "fake_dev.h"
 #include "func_redirect.h"
@@ -500,20 +501,28 @@ static void removed_device_leaves_table_count(struct kunit *test)
 			    "pages in NR_PAGETABLE, after and before a device");
 }
 
-/* F7: max_pfn is raised to the end of a device, and a device below it changes nothing. */
+/*
+ * F7: max_pfn and highest_memmap_pfn are raised to the end of a device, and a device below
+ * it changes nothing.
+ */
 static void add_below_keeps_max_pfn(struct kunit *test)
 {
 	struct arena *arena = arena_get(test, NR_SECTIONS);
 	struct slot *above = &arena->slot[0], *below = &arena->slot[1];
-	unsigned long end;
+	unsigned long end, highest;
 
 	slot_set(above, arena->nr - MIB(64), MIB(64), false);
 	slot_set(below, 0, MIB(64), false);
 	end = max(max_pfn, slot_pfn(above) + slot_nr_pages(above));
+	highest = max(highest_memmap_pfn, slot_pfn(above) + slot_nr_pages(above) - 1);
 	KUNIT_ASSERT_EQ(test, slot_add(above), 0);
 	KUNIT_EXPECT_EQ_MSG(test, max_pfn, end, "max_pfn, with a device above boot memory");
+	KUNIT_EXPECT_EQ_MSG(test, highest_memmap_pfn, highest,
+			    "highest_memmap_pfn, with a device above boot memory");
 	KUNIT_ASSERT_EQ(test, slot_add(below), 0);
 	KUNIT_EXPECT_EQ_MSG(test, max_pfn, end, "max_pfn, with another device below");
+	KUNIT_EXPECT_EQ_MSG(test, highest_memmap_pfn, highest,
+			    "highest_memmap_pfn, with another device below");
 }
 
 /*
