@@ -952,6 +952,20 @@ static void populate_outside_vmemmap_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages taken for it");
 }
 
+/* C22: a caller that populates more than a section at once gets a WARN, and the memmap. */
+static void populate_two_sections_warns(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 2, 1);
+	struct span span = { section_span(dev, 0).start, section_span(dev, 1).end };
+	int err = 0;
+
+	KUNIT_EXPECT_WARNS(test, 1, MMU_C, err = populate(span, NULL));
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ_MSG(test, census_of(dev, span).holes, 0, "pages that are not mapped");
+	depopulate(test, dev, span, NULL);
+	expect_unmapped(test, dev, span);
+}
+
 /* C15: what ends where the vmemmap ends is in it. */
 static void populate_end_of_vmemmap_is_accepted(struct kunit *test)
 {
@@ -1144,6 +1158,7 @@ static struct kunit_case arm64_vmemmap_cases[] = {
 	KUNIT_CASE(populate_section_again_reaches_new_memory),
 	KUNIT_CASE(populate_subsection_again_reaches_new_memory),
 	KUNIT_CASE(populate_outside_vmemmap_is_refused),
+	KUNIT_CASE(populate_two_sections_warns),
 	KUNIT_CASE(populate_end_of_vmemmap_is_accepted),
 	KUNIT_CASE(free_outside_vmemmap_is_refused),
 	KUNIT_CASE_PARAM(populate_range_ends_are_ram, range_gen_params),
