@@ -10,6 +10,7 @@
 #include <linux/device.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
+#include <linux/memblock.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
@@ -184,6 +185,7 @@ static void only_linear_memory_is_allowed(struct kunit *test)
 	if (start >= end)
 		start = 0;
 	KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(start, 0, true), "no memory");
+	KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(start, PAGE_SIZE, true), "the first page");
 	KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(start, size, true), "the first section");
 	KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(last - size, size, true),
 			      "the last section");
@@ -202,11 +204,42 @@ static void only_linear_memory_is_allowed(struct kunit *test)
 	}
 }
 
+/*
+ * M6: memory that is added has a linear mapping, whatever memblock said about it before, and
+ * raises max_low_pfn as it raises max_pfn. For other memory, memblock says the same as before.
+ *
+ *	section		|   0   |   1   |   2   |
+ *	not mapped	|=======================|
+ *	added			|=======|
+ */
+static void added_memory_is_known_as_mapped(struct kunit *test)
+{
+	struct memremap_dev *mdev = memremap_dev_get(test, 3);
+	u64 start = PFN_PHYS(mdev->dev->pfn), size = PFN_PHYS(PAGES_PER_SECTION);
+	bool is_mapped[3][2];
+	int i, err;
+
+	KUNIT_ASSERT_EQ(test, memblock_add_node(start, 3 * size, 0, MEMBLOCK_NOMAP), 0);
+	err = MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 1, 1 } });
+	for (i = 0; i < 3; i++) {
+		is_mapped[i][0] = memblock_is_map_memory(start + i * size);
+		is_mapped[i][1] = memblock_is_map_memory(start + (i + 1) * size - 1);
+	}
+	memblock_remove(start, 3 * size);
+	KUNIT_ASSERT_EQ(test, err, 0);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, is_mapped[i][0], i == 1, "the start of section %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, is_mapped[i][1], i == 1, "the end of section %d", i);
+	}
+	KUNIT_EXPECT_EQ(test, max_low_pfn, max_pfn);
+}
+
 static struct kunit_case arm64_hotplug_cases[] = {
 	KUNIT_CASE(pluggable_range_is_addressable),
 	KUNIT_CASE(private_memory_has_memmap),
 	KUNIT_CASE(inaccessible_memory_is_not_written),
 	KUNIT_CASE(only_linear_memory_is_allowed),
+	KUNIT_CASE(added_memory_is_known_as_mapped),
 	/* Last: memory that cannot be removed stays. */
 	KUNIT_CASE(gigabyte_can_be_removed),
 	{}
