@@ -11,6 +11,7 @@
 #include <kunit/test.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
+#include <linux/mm.h>
 #include <linux/notifier.h>
 
 #include "fake_dev.h"
@@ -96,6 +97,14 @@ static inline unsigned long block_pfn(const struct blocks *blocks, unsigned int 
 static inline u64 block_start(const struct blocks *blocks, unsigned int i)
 {
 	return PFN_PHYS(block_pfn(blocks, i));
+}
+
+/* The zone of a block that is online, or NULL. */
+static inline struct zone *block_zone(const struct blocks *blocks, unsigned int i)
+{
+	struct page *page = pfn_to_online_page(block_pfn(blocks, i));
+
+	return page ? page_zone(page) : NULL;
 }
 
 /* With memmap_on_memory=force, a block holds its own memmap if the memmap fills PMDs. */

@@ -386,13 +386,6 @@ static void refused_block_stays_online(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
-static struct zone *zone_of_block(const struct blocks *blocks, unsigned int i)
-{
-	struct page *page = pfn_to_online_page(block_pfn(blocks, i));
-
-	return page ? page_zone(page) : NULL;
-}
-
 /*
  * G11: the block before the refused one returns to its zone. A block that was offline stays so.
  *
@@ -409,9 +402,9 @@ static void refused_block_leaves_others_alone(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 2), 0);
 	KUNIT_EXPECT_EQ(test, remove_refused(blocks, 2), -EPERM);
-	KUNIT_EXPECT_NULL_MSG(test, zone_of_block(blocks, 0), "block 0 is online");
-	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_of_block(blocks, 1), movable, "the zone of block 1");
-	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_of_block(blocks, 2), movable, "the zone of block 2");
+	KUNIT_EXPECT_NULL_MSG(test, block_zone(blocks, 0), "block 0 is online");
+	KUNIT_EXPECT_PTR_EQ_MSG(test, block_zone(blocks, 1), movable, "the zone of block 1");
+	KUNIT_EXPECT_PTR_EQ_MSG(test, block_zone(blocks, 2), movable, "the zone of block 2");
 
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
