@@ -21,6 +21,7 @@
 #include <linux/page-flags.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/writeback.h>
 
 #include "alloc_fault.h"
 #include "hotplug_blocks.h"
@@ -340,6 +341,21 @@ static void zone_without_blocks_is_not_used(struct kunit *test)
 	expect_zone_in_use(test, true, "block 1 is offline");
 	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
 	expect_zone_in_use(test, false, "both blocks are offline");
+}
+
+/* G17: the limit of dirty memory is computed anew when memory goes online or offline. */
+static void dirty_limit_follows_memory(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
+	/* A limit that is too low does no harm: the kernel takes the threshold then. */
+	global_wb_domain.dirty_limit = 0;
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
+	KUNIT_EXPECT_NE_MSG(test, global_wb_domain.dirty_limit, 0, "the block is online");
+	global_wb_domain.dirty_limit = 0;
+	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
+	KUNIT_EXPECT_NE_MSG(test, global_wb_domain.dirty_limit, 0, "the block is offline");
 }
 
 /* G10: a node that has other memory neither gets its first memory nor loses its last. */
@@ -731,6 +747,7 @@ static struct kunit_case memory_zones_cases[] = {
 	KUNIT_CASE_PARAM(each_online_page_is_initialized, flags_gen_params),
 	KUNIT_CASE(second_block_keeps_what_zone_has),
 	KUNIT_CASE_PARAM(zone_without_blocks_is_not_used, flags_gen_params),
+	KUNIT_CASE(dirty_limit_follows_memory),
 	KUNIT_CASE(node_has_memory_all_the_time),
 	KUNIT_CASE(zone_is_the_one_asked_for),
 	KUNIT_CASE(online_callback_gets_each_page),
