@@ -62,6 +62,24 @@ int blocks_add(struct blocks *blocks, mhp_t flags)
 }
 
 /**
+ * blocks_are_gone() - note that the kernel has removed some of the blocks
+ * @blocks: the memory
+ * @first: the first block
+ * @nr: how many blocks
+ *
+ * Return: 0, or an error if a claim on the memory is left.
+ */
+int blocks_are_gone(struct blocks *blocks, unsigned int first, unsigned int nr)
+{
+	blocks->present &= ~GENMASK(first + nr - 1, first);
+	blocks->is_whole = false;
+	if (blocks->present)
+		return 0;
+	blocks->is_claimed = true;
+	return request_resource(&iomem_resource, &blocks->dev->res);
+}
+
+/**
  * blocks_remove_some() - take some of the blocks offline and remove them
  * @blocks: the memory
  * @first: the first block
@@ -80,12 +98,7 @@ int blocks_remove_some(struct blocks *blocks, unsigned int first, unsigned int n
 		fake_dev_abandon(blocks->dev);
 		return err;
 	}
-	blocks->present &= ~GENMASK(first + nr - 1, first);
-	blocks->is_whole = false;
-	if (blocks->present)
-		return 0;
-	blocks->is_claimed = true;
-	return request_resource(&iomem_resource, &blocks->dev->res);
+	return blocks_are_gone(blocks, first, nr);
 }
 
 /**

@@ -80,6 +80,7 @@ struct blocks *blocks_get(struct kunit *test);
 int blocks_add(struct blocks *blocks, mhp_t flags);
 int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, int nid,
 		    mhp_t flags);
+int blocks_are_gone(struct blocks *blocks, unsigned int first, unsigned int nr);
 int blocks_remove(struct blocks *blocks);
 int blocks_remove_some(struct blocks *blocks, unsigned int first, unsigned int nr);
 int blocks_online(struct blocks *blocks);

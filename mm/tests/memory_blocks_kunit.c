@@ -706,6 +706,32 @@ static void failed_allocation_undoes_each_block(struct kunit *test)
 	kunit_info(test, "%u allocations, each of which failed once", nth);
 }
 
+static int keep_page(struct memory_block *mem, void *data)
+{
+	if (mem->altmap)
+		mem->altmap->alloc++;
+	return 0;
+}
+
+/* G8: the kernel WARNs if a block does not get back all pages of its memmap. */
+static void missing_pages_are_reported(struct kunit *test)
+{
+	struct blocks *blocks = test->priv;
+	int err = 0;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
+	lock_device_hotplug();
+	err = walk_memory_blocks(block_start(blocks, 1), BLOCK_BYTES, NULL, keep_page);
+	unlock_device_hotplug();
+	KUNIT_ASSERT_EQ(test, err, 0);
+	KUNIT_EXPECT_WARNS(test, memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY),
+			   "mm/memory_hotplug.c",
+			   err = remove_memory(block_start(blocks, 0), NR_BLOCKS * BLOCK_BYTES));
+	KUNIT_ASSERT_EQ(test, err, 0);
+	KUNIT_ASSERT_EQ(test, blocks_are_gone(blocks, 0, NR_BLOCKS), 0);
+	blocks_expect_nothing_left(blocks, "removal");
+}
+
 static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE_PARAM(each_block_has_its_memmap, flags_gen_params),
 	KUNIT_CASE(each_block_spares_its_memmap),
@@ -721,6 +747,7 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE(failed_add_leaves_no_object),
 	KUNIT_CASE_PARAM(failed_add_undoes_each_block, flags_gen_params),
 	KUNIT_CASE_PARAM(failed_allocation_undoes_each_block, flags_gen_params),
+	KUNIT_CASE(missing_pages_are_reported),
 	{}
 };
 
