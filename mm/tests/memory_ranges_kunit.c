@@ -315,6 +315,8 @@ static void claims_of_neighbours_are_merged(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 1, 1), 0);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_MERGE_RESOURCE), 0);
 	expect_claim(test, start, 3 * BLOCK_BYTES, "System RAM");
+	/* Other flags do not ask for that. */
+	blocks_expect_memmap(blocks, MHP_NONE);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }
