@@ -84,6 +84,7 @@ int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how)
 	addr = memremap_pages(pgmap, 0);
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
+	KUNIT_EXPECT_PTR_EQ(mdev->test, addr, __va(pgmap->ranges[0].start));
 	mdev->present = true;
 	return 0;
 }
