@@ -155,6 +155,12 @@ static void each_range_has_its_memmap(struct kunit *test)
 			       "memory between the ranges has a struct page");
 	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
 	memremap_expect_nothing_left(mdev, "removal");
+
+	/* If a page of either range held no reference, the removal would wait for ever. */
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 2,
+					   .range = { { 0, 1 }, { 2, 2 } }), 0);
+	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal of ranges that differ in size");
 }
 
 /* I4: if a range cannot be added, the ranges before it are removed again. */
