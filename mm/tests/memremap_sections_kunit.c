@@ -409,6 +409,19 @@ static const struct part_param {
 
 KUNIT_ARRAY_PARAM_DESC(part, part_params, name);
 
+/* Each subsection of [@first, @end) has a memmap. */
+static void expect_memmap(struct kunit *test, unsigned long first, unsigned long end)
+{
+	unsigned long addr = (unsigned long)pfn_to_page(first);
+	struct vmemmap_walk walk;
+
+	for (; addr < (unsigned long)pfn_to_page(end); addr += PAGE_SIZE) {
+		vmemmap_walk(addr, &walk);
+		KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "the memmap at %#lx: hole at level %s",
+				      addr, walk_level_name(walk.level));
+	}
+}
+
 static void expect_section(struct kunit *test, unsigned long section, unsigned long first,
 			   unsigned long end, bool is_device)
 {
@@ -427,6 +440,8 @@ static void expect_section(struct kunit *test, unsigned long section, unsigned l
 		KUNIT_ASSERT_EQ_MSG(test, test_bit(i, ms->usage->subsection_map),
 				    pfn >= first && pfn < end,
 				    "subsection %lu of section %lu is present", i, section);
+	pfn = section_nr_to_pfn(section);
+	expect_memmap(test, max(first, pfn), min(end, pfn + PAGES_PER_SECTION));
 }
 
 static void each_section_knows_its_device(struct kunit *test)
