@@ -642,6 +642,50 @@ static void unreachable_memory_is_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ_MSG(test, err, -EINVAL, "across the end of the linear mapping");
 }
 
+/*
+ * I11: the kernel WARNs about a type that it does not know, and treats the device as
+ * MEMORY_DEVICE_GENERIC.
+ */
+static void unknown_type_is_reported(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	int err = 0;
+
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c",
+			   err = MEMREMAP_ADD(mdev, .type = MEMORY_DEVICE_PCI_P2PDMA + 1,
+					      .nr_range = 1, .range = { { 0, 1 } }));
+	KUNIT_ASSERT_EQ(test, err, 0);
+	memremap_expect_memmap(mdev);
+	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
+/* I11: memmap_init_zone_device() WARNs about any other zone, and changes nothing. */
+static void other_zone_is_refused(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_NORMAL];
+	struct page *page = pfn_to_page(mdev->dev->pfn);
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 0, 1 } }), 0);
+	KUNIT_EXPECT_WARNS(test, 1, "mm/mm_init.c",
+			   memmap_init_zone_device(zone, mdev->dev->pfn, 1, mdev->pgmap));
+	KUNIT_EXPECT_EQ_MSG(test, page_zonenum(page), ZONE_DEVICE, "zone of the first page");
+}
+
+/* E9: the kernel WARNs if the altmap does not have all its pages back. */
+static void missing_pages_are_reported(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .offer = memremap_enough(1), .nr_range = 1,
+					   .range = { { 0, 1 } }), 0);
+	mdev->pgmap->altmap.alloc++;
+	KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c", memremap_dev_remove(mdev));
+	mdev->pgmap->altmap.alloc--;
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
 /* I8: pgmap_pfn_valid() knows the pages of each range, except for those of the altmap. */
 static void pgmap_knows_its_pages(struct kunit *test)
 {
@@ -744,6 +788,9 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE_PARAM(incomplete_pgmap_is_refused, pgmap_gen_params),
 	KUNIT_CASE(system_ram_is_refused),
 	KUNIT_CASE(unreachable_memory_is_refused),
+	KUNIT_CASE(unknown_type_is_reported),
+	KUNIT_CASE(other_zone_is_refused),
+	KUNIT_CASE(missing_pages_are_reported),
 	KUNIT_CASE(pgmap_knows_its_pages),
 	KUNIT_CASE(other_pages_are_not_removed),
 	{}
