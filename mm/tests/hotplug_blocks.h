@@ -12,6 +12,7 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/notifier.h>
 
 #include "fake_dev.h"
@@ -75,6 +76,9 @@ struct blocks_flags_param {
 };
 
 extern const struct blocks_flags_param blocks_flags_params[2];
+
+/* The parameters of all that is built in. */
+extern const struct kernel_param __start___param[], __stop___param[];
 
 struct blocks *blocks_get(struct kunit *test);
 int blocks_add(struct blocks *blocks, mhp_t flags);
