@@ -10,6 +10,7 @@
  * cases cite its rules as G9, G12 and so on.
  */
 #include <kunit/test.h>
+#include <linux/compaction.h>
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/memblock.h>
@@ -268,6 +269,10 @@ static void second_block_keeps_what_zone_has(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	lists = t->zone->per_cpu_pageset;
+	/* Memory that goes online starts kcompactd if it does not run. */
+	mem_hotplug_begin();
+	kcompactd_stop(0);
+	mem_hotplug_done();
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
 	KUNIT_EXPECT_TRUE_MSG(test, t->zone->per_cpu_pageset == lists,
 			      "the zone has other lists of free pages per CPU");
@@ -277,7 +282,7 @@ static void second_block_keeps_what_zone_has(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, t->node->kswapd, "kswapd has stopped");
 #ifdef CONFIG_COMPACTION
-	KUNIT_EXPECT_NOT_NULL_MSG(test, t->node->kcompactd, "kcompactd has stopped");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, t->node->kcompactd, "kcompactd does not run");
 #endif
 	KUNIT_EXPECT_TRUE_MSG(test, node_state(0, N_MEMORY), "the node has no memory");
 }
