@@ -356,7 +356,7 @@ static int find_device(struct memory_block *mem, void *name)
 	struct device *dev = bus_find_device_by_name(mem->dev.bus, NULL, name);
 
 	put_device(dev);
-	return dev ? -EEXIST : 0;
+	return dev ? -EEXIST : 1;
 }
 
 static void expect_no_device(struct kunit *test, u64 start, unsigned int nth)
@@ -364,7 +364,7 @@ static void expect_no_device(struct kunit *test, u64 start, unsigned int nth)
 	char name[32];
 
 	snprintf(name, sizeof(name), "memory%llu", start / BLOCK_BYTES);
-	KUNIT_EXPECT_EQ_MSG(test, 0, walk_memory_blocks(__pa(test), 1, name, find_device),
+	KUNIT_EXPECT_EQ_MSG(test, 1, walk_memory_blocks(__pa(test->priv), 1, name, find_device),
 			    "device %s, after allocation %u failed", name, nth);
 }
 
