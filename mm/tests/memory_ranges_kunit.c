@@ -93,6 +93,19 @@ static const struct pages_param {
 
 KUNIT_ARRAY_PARAM_DESC(pages, pages_params, name);
 
+/* G14: a page of another zone keeps its block online. */
+static void expect_one_zone(struct kunit *test, unsigned long first, unsigned long other)
+{
+	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+	int err = 0;
+
+	set_page_zone(pfn_to_page(other), ZONE_NORMAL);
+	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
+			   HOTPLUG_LOCKED(err = offline_pages(first, BLOCK_PAGES, zone, NULL)));
+	set_page_zone(pfn_to_page(other), ZONE_MOVABLE);
+	KUNIT_EXPECT_EQ_MSG(test, err, -EINVAL, "page %lu is in another zone", other - first);
+}
+
 /*
  * G14: only whole pageblocks up to the end of a section can go online or offline. The kernel
  * WARNs about any other pages.
@@ -125,6 +138,8 @@ static void part_of_section_is_refused(struct kunit *test)
 	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
 			   HOTPLUG_LOCKED(err = offline_pages(pfn, nr, zone, NULL)));
 	KUNIT_EXPECT_EQ_MSG(test, err, -EINVAL, "going offline");
+	expect_one_zone(test, block_pfn(blocks, 1), block_pfn(blocks, 1));
+	expect_one_zone(test, block_pfn(blocks, 1), block_pfn(blocks, 2) - 1);
 	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, present + BLOCK_PAGES,
 			    "present pages in the zone");
 }
