@@ -28,13 +28,15 @@ _AFTER_PANIC = 2.0
 class Ran:
     """A guest that ended: its console log and its duration.
 
-    is_late: it exceeded a time limit. is_stopped: is_enough() ended it.
+    is_late: it exceeded a time limit. is_stopped: is_enough() ended it. waited: for how many
+    of the seconds it waited for a CPU.
     """
 
     console: str
     seconds: float
     is_late: bool = False
     is_stopped: bool = False
+    waited: float = 0.0
 
 
 def argv(
@@ -119,7 +121,7 @@ def boot(
 
     The limits are timeout seconds in total, and silence seconds without output; see output().
     """
-    said, line, watch, is_late, is_stopped = b"", b"", Stopwatch(), False, False
+    said, line, watch, is_late, is_stopped, lost = b"", b"", Stopwatch(), False, False, 0.0
     with process.started(
         call, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as child:
@@ -130,6 +132,7 @@ def boot(
             if any(is_enough(one.decode(errors="replace").rstrip()) for one in lines):
                 is_stopped = True
                 break
+        lost = waited(child.pid)
         child.kill()
     text = said.replace(b"\r", b"").decode("utf-8", "backslashreplace")
-    return Ran(text, watch.seconds, is_late, is_stopped)
+    return Ran(text, watch.seconds, is_late, is_stopped, lost)

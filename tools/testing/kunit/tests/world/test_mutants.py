@@ -18,10 +18,17 @@ from harness.base.errors import UsageError
 from harness.kernel import qemu
 from harness.kernel.kernel import Kernel
 from harness.mutation import generated, mutant, outcomes, schemata, syntax, written_run
+from harness.mutation.boots import BOOTS, MutantBoots, SuiteBoot
 from harness.mutation.kernels import Fate, Outcome, boot
 from harness.mutation.mutant import Mutant
 from harness.mutation.operators import Change
-from harness.mutation.outcomes import Countdown, MutantReport, MutantVerdict, Tried
+from harness.mutation.outcomes import (
+    Countdown,
+    MutantReport,
+    MutantVerdict,
+    Tried,
+    expectation_from,
+)
 from harness.request.settings import REPO
 from harness.verdict.judge import EXPECTED, Expectation
 from tests.unit.test_judge import CASES
@@ -623,6 +630,32 @@ class Boots(unittest.TestCase):
         self.assertEqual(1, guest.boots)
         self.assertIs(Fate.TIMED_OUT, boot(cast(Kernel, guest), 0).fate)
         self.assertEqual(3, guest.boots)
+
+    def test_a_mutant_that_is_late_on_a_busy_machine_gets_another_chance(self) -> None:
+        [one, *_] = generated.of_lines("mm/f.c", CODE, [9])
+        limits: list[tuple[float, float]] = []
+
+        def run(_call: object, timeout: float, silence: float, _is_enough: object) -> qemu.Ran:
+            limits.append((timeout, silence))
+            return qemu.Ran(HANG, 20, True, waited=waited)
+
+        for waited, boots in ((1, 1), (5, 2)):
+            tried = MutantBoots.__new__(MutantBoots)
+            suite = SuiteBoot(BOOTS[0], "*", 1.0, (), frozenset())
+            tried.__dict__.update(
+                _kernel=mock.Mock(),
+                _built=mock.Mock(numbers={one.mutant.name: 1}),
+                _expected=expectation_from(PASS),
+                _order=[],
+                _suites={(at, "*"): suite for at in BOOTS},
+                _suites_for=lambda *_: [suite],
+            )
+            limits.clear()
+            with mock.patch.object(qemu, "boot", run):
+                _, found = tried._try(one)
+            self.assertIs(MutantVerdict.TIMED_OUT, found.verdict)
+            self.assertEqual(boots, len(limits))
+        self.assertEqual([5.0, 5.0], [late / first for first, late in zip(*limits)])
 
 
 class Written(unittest.TestCase):
