@@ -238,7 +238,7 @@ static void device_holds_its_memmap(struct kunit *test)
 	data = dax_pgoff_to_phys(t->dev_dax, 0, PAGE_SIZE);
 	KUNIT_EXPECT_EQ_MSG(test, data, PFN_PHYS(dev->pfn + pgmap->altmap.free),
 			    "address of the first page that can be mapped, behind the memmap");
-	KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED(data, max(align, (u64)memremap_compat_align())),
+	KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED(data, max_t(u64, align, memremap_compat_align())),
 			      "address of the first page that can be mapped: %#llx", data);
 	size = all - (data - PFN_PHYS(dev->pfn));
 	KUNIT_EXPECT_EQ_MSG(test, read_size(test), size, "size without the memmap");
