@@ -268,6 +268,20 @@ class Files(unittest.TestCase):
     def read(self, flavour: str = "series", config: str = "4k") -> Expectation:
         return judge.read_expectation(self.dir, flavour, config, (6, 12))
 
+    def arch(self, arch: str, flavour: str) -> Expectation:
+        return judge.read_arch_expectation(self.dir, arch, flavour, (6, 12))
+
+    def test_skips_of_an_architecture(self) -> None:
+        (self.dir / "cases").write_text("arm64_a.one\nb.two\nb.three\n")
+        (self.dir / "riscv").write_text("b.three stock\n")
+        (self.dir / "skips").write_text(
+            "arm64_a.one stock only arm64 has it\nb.two fixed no such thing\nb.three riscv why\n"
+        )
+        self.assertEqual({"b.three": "why"}, self.arch("riscv", "stock").skips)
+        self.assertEqual(
+            {"b.three": "why", "b.two": "no such thing"}, self.arch("riscv", "fixed").skips
+        )
+
     def test_lists(self) -> None:
         (self.dir / "baseline").write_text("s.one\n")
         (self.dir / "skips").write_text("s.two 64k too little memory\n")
