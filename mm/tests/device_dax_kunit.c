@@ -143,20 +143,49 @@ static void expect_memmap(struct kunit *test, bool has_altmap)
 	memremap_expect_memmap(&mdev);
 }
 
-/* O1: the memmap of a device lies in system RAM, and user space can map all its memory. */
+static const struct align_param {
+	const char *name;
+	bool is_huge;
+} align_params[] = {
+	{ "mapped by pages", false },
+	{ "mapped by PMDs", true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(align, align_params, name);
+
+/* The size of a page that is mapped at once. */
+static u64 param_align(struct kunit *test)
+{
+	const struct align_param *param = test->param_value;
+
+	if (param->is_huge && !dax_align_valid(PMD_SIZE))
+		kunit_skip(test, "this kernel has no huge pages");
+	return param->is_huge ? PMD_SIZE : PAGE_SIZE;
+}
+
+/*
+ * O1: the memmap of a device lies in system RAM, and user space can map all its memory.
+ * Pages that are mapped at once are one compound page.
+ */
 static void device_has_memmap_in_ram(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
 	u64 start = PFN_PHYS(t->mdev->dev->pfn), size = PFN_PHYS(t->mdev->dev->nr);
+	u64 align = param_align(test);
 
-	create_device(test, PAGE_SIZE);
+	create_device(test, align);
 	set_size(test, size);
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
-	expect_memmap(test, false);
+	/* Compound pages may share pages of their memmap. */
+	if (align == PAGE_SIZE)
+		expect_memmap(test, false);
+	KUNIT_EXPECT_EQ_MSG(test, page_size(pfn_to_page(t->mdev->dev->pfn)), align,
+			    "size of the page at frame %#lx, the first one",
+			    t->mdev->dev->pfn);
 	KUNIT_EXPECT_EQ(test, read_size(test), size);
-	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, 0, PAGE_SIZE), start,
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, 0, align), start,
 			    "address of the first page that can be mapped");
-	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size), PAGE_SIZE),
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size), align),
 			    (phys_addr_t)-1, "address of the page behind the device");
 	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
 	memremap_expect_nothing_left(t->mdev, "unbinding");
@@ -189,16 +218,6 @@ static void require_memmap_file(struct kunit *test)
 		kunit_skip(test, "device-dax of this kernel has no file memmap");
 }
 
-static const struct align_param {
-	const char *name;
-	bool is_huge;
-} align_params[] = {
-	{ "mapped by pages", false },
-	{ "mapped by PMDs", true },
-};
-
-KUNIT_ARRAY_PARAM_DESC(align, align_params, name);
-
 /*
  * O3: a device can hold its own memmap. User space can map what is left, from the first
  * place where it can be mapped by the device's alignment. The memory comes back when the
@@ -209,17 +228,14 @@ KUNIT_ARRAY_PARAM_DESC(align, align_params, name);
  */
 static void device_holds_its_memmap(struct kunit *test)
 {
-	const struct align_param *param = test->param_value;
 	struct dax_test *t = test->priv;
 	const struct fake_dev *dev = t->mdev->dev;
-	u64 align = param->is_huge ? PMD_SIZE : PAGE_SIZE;
+	u64 align = param_align(test);
 	/* Not all sections, so that the memmap does not happen to end where data can begin. */
 	u64 all = PFN_PHYS(dev->nr) - max(align, PFN_PHYS(PAGES_PER_SECTION / 4));
 	struct dev_pagemap *pgmap;
 	u64 data, size;
 
-	if (param->is_huge && !dax_align_valid(PMD_SIZE))
-		kunit_skip(test, "this kernel has no huge pages");
 	create_device(test, align);
 	require_memmap_file(test);
 	set_size(test, all);
@@ -229,7 +245,7 @@ static void device_holds_its_memmap(struct kunit *test)
 			    "while the driver has the device");
 
 	/* Compound pages may share pages of their memmap. */
-	if (!param->is_huge)
+	if (align == PAGE_SIZE)
 		expect_memmap(test, true);
 	pgmap = t->dev_dax->pgmap;
 	KUNIT_EXPECT_GT(test, pgmap->altmap.alloc, 0);
@@ -252,7 +268,7 @@ static void device_holds_its_memmap(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, read_size(test), all, "size after unbinding");
 	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "mem"), 0);
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
-	if (!param->is_huge)
+	if (align == PAGE_SIZE)
 		expect_memmap(test, false);
 	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, 0, PAGE_SIZE),
 			    PFN_PHYS(dev->pfn), "address of the first page, memmap in RAM");
@@ -311,7 +327,7 @@ static void device_without_room_is_refused(struct kunit *test)
 }
 
 static struct kunit_case device_dax_cases[] = {
-	KUNIT_CASE(device_has_memmap_in_ram),
+	KUNIT_CASE_PARAM(device_has_memmap_in_ram, align_gen_params),
 	KUNIT_CASE(failed_probe_can_be_repeated),
 	KUNIT_CASE_PARAM(device_holds_its_memmap, align_gen_params),
 	KUNIT_CASE_PARAM(device_without_room_is_refused, no_room_gen_params),
