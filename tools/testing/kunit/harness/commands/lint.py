@@ -4,6 +4,7 @@
 Findings go to stdout, a line each. Progress goes to stderr.
 """
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ CONFIG = "4k-debug-kmemleak"
 COMPILE_TIME = 1800
 # The oldest clang that Linux 6.12 takes.
 CLANG_NEEDED = (13, 0)
+# The tree that has the code of an exported series. That of any other is in "series".
+_TREES = {"speed": "fast"}
 # The files that an arm64 kernel compiles.
 _OURS = re.compile(r"(?!arch/)|arch/arm64/")
 
@@ -48,7 +51,7 @@ _NOT_KNOWN_TO_COCCINELLE: dict[tuple[str, str], str] = {
 
 @dataclass(frozen=True)
 class Context:
-    """The tree to check, the commit that it started from, and the exported series."""
+    """A tree to check, the commit that it started from, and the exported series in it."""
 
     wanted: Settings
     tree: Path
@@ -57,9 +60,9 @@ class Context:
     out: Path
 
     def touched(self, *suffixes: str) -> list[str]:
-        """The files with one of these suffixes that the series touch."""
+        """The files with one of these suffixes that the series touch, and that differ."""
         names = {n for s in self.series for m in s.mails for n in diff.files(m.read_bytes())}
-        return sorted(n for n in names if n.endswith(suffixes) and (self.tree / n).exists())
+        return sorted(n for n in names if n.endswith(suffixes) and n in self._added)
 
     def is_ours(self, line: str) -> bool:
         """Whether a compiler message is about a touched file."""
@@ -67,10 +70,12 @@ class Context:
 
     def about_our_lines(self, said: Sequence[str]) -> list[str]:
         """The messages about lines that the series add."""
-        names = self.touched(".c", ".h")
-        ours = git.of_tree(self.tree).added(self.origin, "--", *names)
         places = [(line, line.split(":")) for line in said]
-        return [line for line, place in places if int(place[1]) in ours.get(place[0], {})]
+        return [line for line, place in places if int(place[1]) in self._added.get(place[0], {})]
+
+    @functools.cached_property
+    def _added(self) -> Mapping[str, Mapping[int, str]]:
+        return git.of_tree(self.tree).added(self.origin)
 
     @property
     def objects(self) -> list[str]:
@@ -85,6 +90,8 @@ class Check:
     name: str
     do: Callable[[Context], list[str]]
     needs: tuple[Requirement, ...] = ()
+    # Whether it checks kernel code. Any other checks this repository, whatever the tree is.
+    of_code: bool = True
 
 
 COMMAND = Command(
@@ -102,17 +109,33 @@ def main(environ: Mapping[str, str]) -> int:
     needed = [need for one in CHECKS for need in one.needs]
     packages.ensure([*machine.for_build(wanted), *needed])
     out = builddir.results(wanted.build, "lint")
-    origin = worktree.stack(replace(wanted, flavour="stock"), with_tests=False).commit
-    context = Context(wanted, worktree.prepare(wanted), origin, mails.export(wanted), out)
-    found = 0
+    contexts = _contexts(wanted, out)
+    todo = [(one, c) for one in CHECKS for c in (contexts if one.of_code else contexts[:1])]
+    found: set[str] = set()
     watch = Stopwatch()
-    for number, one in enumerate(CHECKS, 1):
-        watch.say(f"{number}/{len(CHECKS)}: {one.name} ...")
+    for number, (one, context) in enumerate(todo, 1):
+        where = f" on {context.wanted.flavour}" if one.of_code else ""
+        watch.say(f"{number}/{len(todo)}: {one.name}{where} ...")
         for line in one.do(context):
-            print(f"{one.name}: {line}", flush=True)
-            found += 1
-    watch.say(f"{found or 'no'} findings")
+            finding = f"{one.name}: {line}"
+            if finding not in found:
+                print(finding, flush=True)
+            found.add(finding)
+    watch.say(f"{len(found) or 'no'} findings")
     return int(ExitStatus.FAILED if found else ExitStatus.OK)
+
+
+def _contexts(wanted: Settings, out: Path) -> list[Context]:
+    """A context for each tree that has the code of an exported series."""
+    origin = worktree.stack(replace(wanted, flavour="stock"), with_tests=False).commit
+    series: dict[str, list[Exported]] = {}
+    for exported in mails.export(wanted):
+        series.setdefault(_TREES.get(exported.name, wanted.flavour), []).append(exported)
+    found = []
+    for flavour, ones in sorted(series.items(), reverse=True):
+        settled = replace(wanted, flavour=flavour)
+        found.append(Context(settled, worktree.prepare(settled), origin, tuple(ones), out))
+    return found
 
 
 def checkpatch(context: Context) -> list[str]:
@@ -135,13 +158,12 @@ def kernel_doc(context: Context) -> list[str]:
     return _lines(done.stderr + done.stdout, r"^\S+:\d+: (?:warning|error): ")
 
 
-def codespell(context: Context) -> list[str]:
+def codespell(_: Context) -> list[str]:
     """Look for misspelled words. Host tests misspell some on purpose."""
     tests = "tools/testing/kunit/tests/"
     files = [f for f in _tracked() if not f.startswith(tests) and f != "COPYING"]
-    covers = [str(s.directory / mails.COVER) for s in context.series]
     # mm/damon, and libnvdimm's devices.
-    argv = ["codespell", "--quiet-level=3", "--ignore-words-list=damon,nd", *files, *covers]
+    argv = ["codespell", "--quiet-level=3", "--ignore-words-list=damon,nd", *files]
     done = process.run(argv, cwd=str(REPO), expect=range(256))
     return _lines(done.stdout, r"==>")
 
@@ -244,9 +266,9 @@ def coccinelle(context: Context) -> list[str]:
 CHECKS: tuple[Check, ...] = (
     Check("checkpatch", checkpatch, (packages.PERL,)),
     Check("kernel-doc", kernel_doc, (packages.PERL,)),
-    Check("codespell", codespell, (Requirement("codespell", "codespell"),)),
-    Check("shellcheck", shellcheck, (Requirement("shellcheck", "shellcheck"),)),
-    Check("mypy", mypy, (packages.MYPY,)),
+    Check("codespell", codespell, (Requirement("codespell", "codespell"),), of_code=False),
+    Check("shellcheck", shellcheck, (Requirement("shellcheck", "shellcheck"),), of_code=False),
+    Check("mypy", mypy, (packages.MYPY,), of_code=False),
     Check(
         "python",
         python,
@@ -255,6 +277,7 @@ CHECKS: tuple[Check, ...] = (
             Requirement("isort", "isort"),
             Requirement("pyflakes3", "pyflakes3"),
         ),
+        of_code=False,
     ),
     Check("gcc", gcc),
     Check("sparse", sparse, (Requirement("sparse", "sparse"),)),

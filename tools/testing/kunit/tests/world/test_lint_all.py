@@ -92,6 +92,18 @@ class Lint(World):
             said = self.findings(FAKE_C=variables, FAKE_AT=OURS)
             self.assertEqual(f"{name}: {OURS}: warning: {variables}\n", said)
 
+    def test_code_that_only_fast_has_is_compiled_there(self) -> None:
+        patch = (self.repo / "patches/series/0002-two.patch").read_text(encoding="utf-8")
+        self.write("patches/speed/series", "0001-three.patch\n")
+        self.write("patches/speed/0001-three.patch", patch.replace("two", "three"))
+        self.write(
+            "patches/speed/cover-letter", "Subject: [PATCH] mm: a title\nBase: fixed\n\nWhy.\n"
+        )
+        at = "arch/arm64/mm/mmu.c:21:1"
+        done = self.program("lint", FAKE_C="C=", FAKE_AT=at)
+        self.assertEqual(f"gcc: {at}: warning: C=\n", done.stdout)
+        self.assertIn("gcc on fast ...", done.stderr)
+
     def test_warnings_of_unchanged_lines_are_no_finding(self) -> None:
         self.assertEqual("", self.findings(FAKE_C="C=2", FAKE_AT="mm/sparse-vmemmap.c:3:1"))
         self.assertEqual("", self.findings(FAKE_C="C=", FAKE_AT="mm/memory.h:3:1"))
