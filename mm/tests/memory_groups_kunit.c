@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory groups, such as the memory of a DIMM or of a virtio-mem device: what a group
+ * counts, and which zone the policy "auto-movable" chooses for its memory.
+ *
+ * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
+ * cases cite its rules as G13, G21 and so on.
+ */
+#include <kunit/test.h>
+#include <linux/list.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/moduleparam.h>
+#include <linux/string.h>
+
+#include "alloc_fault.h"
+#include "hotplug_blocks.h"
+#include "vmemmap_adapt.h"
+#include "warn_log.h"
+
+/**
+ * struct groups_test - what each case starts with
+ * @blocks: the memory
+ * @node: the node that it goes to
+ * @zone: the zone that it goes to
+ */
+struct groups_test {
+	struct blocks *blocks;
+	struct pglist_data *node;
+	struct zone *zone;
+};
+
+static int groups_init(struct kunit *test)
+{
+	struct groups_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->blocks = blocks_get(test);
+	t->node = NODE_DATA(0);
+	t->zone = &t->node->node_zones[ZONE_MOVABLE];
+	test->priv = t;
+	return 0;
+}
+
+static void group_put(void *data)
+{
+	memory_group_unregister((long)data);
+}
+
+static int group_get(struct kunit *test, bool is_dynamic)
+{
+	int mgid = is_dynamic ? memory_group_register_dynamic(0, BLOCK_PAGES) :
+		   memory_group_register_static(0, NR_BLOCKS * BLOCK_PAGES);
+
+	KUNIT_ASSERT_GE(test, mgid, 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, group_put, (void *)(long)mgid));
+	return mgid;
+}
+
+static int expect_in_group(struct memory_block *mem, void *group)
+{
+	return mem->group == group ? 0 : -EINVAL;
+}
+
+static void expect_group(struct kunit *test, const struct memory_group *group,
+			 unsigned long nr_blocks, unsigned long nr_online, const char *when)
+{
+	KUNIT_EXPECT_EQ_MSG(test, list_count_nodes((struct list_head *)&group->memory_blocks),
+			    nr_blocks, "%s: blocks of the group", when);
+	KUNIT_EXPECT_EQ_MSG(test, group->present_movable_pages, nr_online * BLOCK_PAGES,
+			    "%s: movable pages of the group", when);
+	KUNIT_EXPECT_EQ_MSG(test, group->present_kernel_pages, 0,
+			    "%s: pages of the group that are not movable", when);
+}
+
+static const struct group_param {
+	const char *name;
+	mhp_t flags;
+	bool is_dynamic;
+} group_params[] = {
+	{ "static, memmap on memory", MHP_MEMMAP_ON_MEMORY, false },
+	{ "dynamic, memmap in system RAM", MHP_NONE, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(group, group_params, name);
+
+/*
+ * G13: the blocks of a memory group belong to it from their addition to their removal. The
+ * group counts the pages of those that are online, including the memmap on them. It counts
+ * nothing else if a notifier refuses that a block goes online or offline (G11).
+ */
+static void group_counts_its_blocks(struct kunit *test)
+{
+	const struct group_param *param = test->param_value;
+	struct groups_test *t = test->priv;
+	struct blocks *blocks = t->blocks;
+	int mgid = group_get(test, param->is_dynamic);
+	struct memory_group *group = memory_group_find_by_id(mgid);
+	mhp_t flags = param->flags | MHP_NID_IS_MGID;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	KUNIT_EXPECT_EQ_MSG(test, blocks_add_some(blocks, 0, 2, mgid + 1, flags), -EINVAL,
+			    "adding to a group that does not exist");
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, mgid, flags), 0);
+	lock_device_hotplug();
+	err = walk_memory_blocks(block_start(blocks, 0), 2 * BLOCK_BYTES, group, expect_in_group);
+	unlock_device_hotplug();
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "a block is not in the group");
+	expect_group(test, group, 2, 0, "added");
+	KUNIT_EXPECT_EQ_MSG(test, memory_group_unregister(mgid), -EBUSY,
+			    "giving up a group that has blocks");
+
+	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 0), 0);
+	expect_group(test, group, 2, 1, "one block is online");
+	blocks->watch.veto = MEM_GOING_ONLINE;
+	KUNIT_EXPECT_EQ(test, blocks_online_one(blocks, 1), -EPERM);
+	expect_group(test, group, 2, 1, "the other block may not go online");
+	blocks->watch.veto = ADAPT_NO_STEP;
+	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
+	expect_group(test, group, 2, 2, "both blocks are online");
+	blocks->watch.veto = MEM_GOING_OFFLINE;
+	KUNIT_EXPECT_EQ(test, blocks_offline_one(blocks, 1), -EPERM);
+	expect_group(test, group, 2, 2, "a block may not go offline");
+	blocks->watch.veto = ADAPT_NO_STEP;
+	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 0, 1), 0);
+	expect_group(test, group, 1, 1, "the first block is removed");
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	expect_group(test, group, 0, 0, "all blocks are removed");
+}
+
+/* G13: whichever allocation fails, a failed add leaves no block in the group. */
+static void failed_add_leaves_group_empty(struct kunit *test)
+{
+	struct groups_test *t = test->priv;
+	int mgid = group_get(test, true), err = 0;
+	struct memory_group *group = memory_group_find_by_id(mgid);
+	unsigned int nth;
+	char after[32];
+	bool failed;
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	for (nth = 0; ; nth++) {
+		KUNIT_EXPECT_NO_WARN(test,
+				     err = ALLOC_FAULT(test, nth, &failed,
+						       blocks_add_some(t->blocks, 0, 2, mgid,
+								       MHP_NID_IS_MGID)));
+		if (!err)
+			KUNIT_ASSERT_EQ(test, blocks_remove(t->blocks), 0);
+		if (!failed)
+			break;
+		snprintf(after, sizeof(after), "allocation %u failed", nth);
+		expect_group(test, group, 0, 0, after);
+		if (test->status == KUNIT_FAILURE) {
+			alloc_fault_tell(test);
+			return;
+		}
+	}
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "when no allocation fails");
+	KUNIT_EXPECT_GT(test, nth, 0);
+}
+
+/*
+ * G13: a group counts memory that is not movable separately, and a zone counts boot memory
+ * separately. Boot memory stands for both. It does not really go online a second time.
+ */
+static void kernel_pages_are_counted_separately(struct kunit *test)
+{
+	struct groups_test *t = test->priv;
+	struct memory_group group = {};
+	struct page *page = virt_to_page(t);
+	struct zone *zone = page_zone(page);
+	unsigned long present = zone->present_pages, in_node = t->node->node_present_pages;
+	unsigned long early = zone->present_early_pages;
+
+	mem_hotplug_begin();
+	adjust_present_page_count(page, &group, 3);
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, present + 3, "present pages in the zone");
+	KUNIT_EXPECT_EQ_MSG(test, zone->present_early_pages, early + 3,
+			    "pages of boot memory in the zone");
+	KUNIT_EXPECT_EQ_MSG(test, t->node->node_present_pages, in_node + 3,
+			    "present pages in the node");
+	KUNIT_EXPECT_EQ_MSG(test, group.present_kernel_pages, 3,
+			    "pages of the group that are not movable");
+	KUNIT_EXPECT_EQ_MSG(test, group.present_movable_pages, 0, "movable pages of the group");
+	adjust_present_page_count(page, &group, -3);
+	KUNIT_EXPECT_EQ_MSG(test, group.present_kernel_pages, 0,
+			    "pages of the group that are not movable, without them");
+	zone->present_pages = present;
+	zone->present_early_pages = early;
+	t->node->node_present_pages = in_node;
+	mem_hotplug_done();
+}
+
+static const struct kernel_param *policy_param(const char *name)
+{
+	const struct kernel_param *param;
+
+	for (param = __start___param; param < __stop___param; param++)
+		if (!strcmp(param->name, name))
+			return param;
+	return NULL;
+}
+
+/* How memory goes online if the caller names no zone, as it was before a test. */
+struct online_policy {
+	const struct kernel_param *policy, *ratio;
+	char old_policy[32], old_ratio[32];
+};
+
+static void policy_put(void *data)
+{
+	struct online_policy *policy = data;
+
+	policy->policy->ops->set(policy->old_policy, policy->policy);
+	policy->ratio->ops->set(policy->old_ratio, policy->ratio);
+}
+
+static struct online_policy *policy_get_auto_movable(struct kunit *test)
+{
+	struct online_policy *policy = kunit_kzalloc(test, sizeof(*policy), GFP_KERNEL);
+
+	/* The policy also looks at all nodes together. */
+	if (num_online_nodes() > 1)
+		kunit_skip(test, "there are several nodes");
+	KUNIT_ASSERT_NOT_NULL(test, policy);
+	policy->policy = policy_param("memory_hotplug.online_policy");
+	policy->ratio = policy_param("memory_hotplug.auto_movable_ratio");
+	KUNIT_ASSERT_TRUE(test, policy->policy && policy->ratio);
+	KUNIT_ASSERT_GT(test, policy->policy->ops->get(policy->old_policy, policy->policy), 0);
+	KUNIT_ASSERT_GT(test, policy->ratio->ops->get(policy->old_ratio, policy->ratio), 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, policy_put, policy));
+	KUNIT_ASSERT_EQ(test, 0, policy->policy->ops->set("auto-movable", policy->policy));
+	return policy;
+}
+
+static void set_ratio(struct kunit *test, struct online_policy *policy, unsigned long ratio)
+{
+	char value[32];
+
+	snprintf(value, sizeof(value), "%lu", ratio);
+	KUNIT_ASSERT_EQ(test, 0, policy->ratio->ops->set(value, policy->ratio));
+}
+
+/* CMA pages of other zones count as movable. */
+static unsigned long movable_pages(const struct pglist_data *node)
+{
+	unsigned long nr = node->node_zones[ZONE_MOVABLE].present_pages;
+	int zid;
+
+	for (zid = 0; zid < ZONE_MOVABLE; zid++)
+		nr += zone_cma_pages((struct zone *)&node->node_zones[zid]);
+	return nr;
+}
+
+static unsigned long boot_pages(const struct pglist_data *node)
+{
+	unsigned long nr = 0;
+	int zid;
+
+	for (zid = 0; zid < ZONE_MOVABLE; zid++)
+		nr += node->node_zones[zid].present_early_pages -
+		      zone_cma_pages((struct zone *)&node->node_zones[zid]);
+	return nr;
+}
+
+/* Does the policy choose ZONE_MOVABLE for so many pages? */
+static void expect_movable(struct kunit *test, struct memory_group *group, unsigned long pfn,
+			   unsigned long nr, bool is_movable, const char *what)
+{
+	struct groups_test *t = test->priv;
+	struct zone *zone;
+
+	lock_device_hotplug();
+	zone = zone_for_pfn_range(MMOP_ONLINE, 0, group, pfn, nr);
+	unlock_device_hotplug();
+	KUNIT_EXPECT_EQ_MSG(test, zone == t->zone, is_movable,
+			    "%s: are %lu pages movable?", what, nr);
+}
+
+/* The policy chooses ZONE_MOVABLE for so many pages, and not for one more. */
+static void expect_limit(struct kunit *test, struct memory_group *group, unsigned long limit,
+			 const char *what)
+{
+	struct groups_test *t = test->priv;
+	unsigned long pfn = block_pfn(t->blocks, 0);
+
+	if (group && group->is_dynamic)
+		group->d.unit_pages = limit;
+	expect_movable(test, group, pfn, limit, true, what);
+	if (group && group->is_dynamic)
+		group->d.unit_pages = limit + 1;
+	expect_movable(test, group, pfn, limit + 1, false, what);
+}
+
+/*
+ * G21: with the policy auto-movable, memory is movable as long as all movable memory is at
+ * most a percentage of boot memory. Memory of a group is movable only if the rest of the
+ * group, or of its unit, can be movable as well.
+ *
+ *	block		|   0   |   1   |   2   |
+ *	movable		|=======|       |=======|
+ */
+static void auto_movable_memory_keeps_ratio(struct kunit *test)
+{
+	struct groups_test *t = test->priv;
+	struct online_policy *policy = policy_get_auto_movable(test);
+	unsigned long pfn = block_pfn(t->blocks, 1), early = boot_pages(t->node);
+	unsigned long limit = 10 * early - movable_pages(t->node) - 2 * BLOCK_PAGES;
+	struct memory_group dynamic = { .is_dynamic = true, .present_kernel_pages = 1000 };
+	struct memory_group fixed = { .s.max_pages = limit + 5, .present_movable_pages = 5 };
+
+	KUNIT_ASSERT_EQ(test, 0, blocks_add(t->blocks, MHP_NONE));
+	KUNIT_ASSERT_EQ(test, 0, blocks_online_one(t->blocks, 0));
+	KUNIT_ASSERT_EQ(test, 0, blocks_online_one(t->blocks, 2));
+	set_ratio(test, policy, 1000);
+	expect_limit(test, NULL, limit, "no group");
+	expect_limit(test, &dynamic, limit + 10 * 1000, "dynamic group");
+
+	/* What counts is the size of the group, less what is online. */
+	expect_movable(test, &fixed, pfn, 1, true, "static group");
+	fixed.present_movable_pages--;
+	expect_movable(test, &fixed, pfn, 1, false, "static group that is too large");
+	fixed.s.max_pages = 6;
+	expect_movable(test, &fixed, pfn, 1, true, "small static group");
+	fixed.present_kernel_pages = 1;
+	expect_movable(test, &fixed, pfn, 1, false, "static group with other memory");
+
+	set_ratio(test, policy, 0);
+	expect_movable(test, NULL, pfn, 1, false, "no movable memory is wanted");
+}
+
+/* G21: each dynamic group has its share of boot memory, unless it has other memory itself. */
+static void auto_movable_groups_have_shares(struct kunit *test)
+{
+	struct groups_test *t = test->priv;
+	struct online_policy *policy = policy_get_auto_movable(test);
+	int mgid = group_get(test, true);
+	struct memory_group *group = memory_group_find_by_id(mgid);
+	unsigned long early = boot_pages(t->node), others = movable_pages(t->node);
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	KUNIT_ASSERT_EQ(test, 0, blocks_add_some(t->blocks, 0, 1, mgid, MHP_NID_IS_MGID));
+	KUNIT_ASSERT_EQ(test, 0, blocks_online_one(t->blocks, 0));
+	set_ratio(test, policy, 200);
+	expect_limit(test, NULL, 2 * (early - BLOCK_PAGES / 2) - others, "another group");
+	group->present_kernel_pages = 100;
+	expect_limit(test, NULL, 2 * (early - BLOCK_PAGES / 2 + 100) - others,
+		     "another group with some memory of its own");
+	group->present_kernel_pages = BLOCK_PAGES;
+	expect_limit(test, NULL, 2 * early - others, "another group with enough of its own");
+	group->present_kernel_pages = 0;
+	KUNIT_ASSERT_EQ(test, 0, blocks_remove(t->blocks));
+}
+
+/*
+ * G21: all memory of a unit of a dynamic group goes to one zone. What is online of the unit
+ * counts only once.
+ *
+ *	unit		|       0       |
+ *	block		|   0   |   1   |
+ *	online			|=======|
+ */
+static void auto_movable_unit_stays_together(struct kunit *test)
+{
+	struct groups_test *t = test->priv;
+	struct online_policy *policy = policy_get_auto_movable(test);
+	struct memory_group group = { .is_dynamic = true, .d.unit_pages = 2 * BLOCK_PAGES };
+	unsigned int first = IS_ALIGNED(block_pfn(t->blocks, 0), 2 * BLOCK_PAGES) ? 0 : 1;
+	unsigned long pfn = block_pfn(t->blocks, first), early = boot_pages(t->node);
+	unsigned long wanted = movable_pages(t->node) + 2 * BLOCK_PAGES;
+	unsigned long ratio = (wanted * 100 - 1) / early;
+
+	if (!ratio)
+		kunit_skip(test, "a unit is less than a percent of boot memory");
+	KUNIT_ASSERT_EQ(test, 0, blocks_add(t->blocks, MHP_NONE));
+	KUNIT_ASSERT_EQ(test, 0, blocks_online_one(t->blocks, first + 1));
+
+	/* With so much other memory in the group, the block is just movable. */
+	set_ratio(test, policy, ratio);
+	while (ratio * (early + group.present_kernel_pages) / 100 < wanted)
+		group.present_kernel_pages++;
+	expect_movable(test, &group, pfn, BLOCK_PAGES, true, "the other block is movable");
+	group.present_kernel_pages--;
+	expect_movable(test, &group, pfn, BLOCK_PAGES, false, "too much is movable");
+
+	/* Boot memory stands for other memory in the unit. */
+	set_ratio(test, policy, 100000);
+	expect_movable(test, &group, pfn, BLOCK_PAGES, true, "a large ratio");
+	expect_movable(test, &group, PHYS_PFN(__pa(t)) & PAGE_SECTION_MASK, BLOCK_PAGES, false,
+		       "boot memory is not movable");
+}
+
+static struct kunit_case memory_groups_cases[] = {
+	KUNIT_CASE_PARAM(group_counts_its_blocks, group_gen_params),
+	KUNIT_CASE(failed_add_leaves_group_empty),
+	KUNIT_CASE(kernel_pages_are_counted_separately),
+	KUNIT_CASE(auto_movable_memory_keeps_ratio),
+	KUNIT_CASE(auto_movable_groups_have_shares),
+	KUNIT_CASE(auto_movable_unit_stays_together),
+	{}
+};
+
+static struct kunit_suite memory_groups_suite = {
+	.name = "memory_groups",
+	.init = groups_init,
+	.test_cases = memory_groups_cases,
+};
+
+kunit_test_suite(memory_groups_suite);
+
+MODULE_DESCRIPTION("KUnit tests for memory groups");
+MODULE_LICENSE("GPL");
