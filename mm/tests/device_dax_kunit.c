@@ -53,6 +53,7 @@ static int dax_init(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, claim_again, res));
 	t->parent = kunit_device_register(test, "vmemmap_kunit");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->parent);
+	set_dev_node(t->parent, test_nid());
 	return 0;
 }
 

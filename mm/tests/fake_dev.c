@@ -158,7 +158,7 @@ static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 	int err;
 
 	mem_hotplug_begin();
-	err = adapt_populate_basepages(start, start + PAGE_SIZE, 0, NULL);
+	err = adapt_populate_basepages(start, start + PAGE_SIZE, test_nid(), NULL);
 	vmemmap_walk(start, &walk);
 	mem_hotplug_done();
 	KUNIT_ASSERT_EQ_MSG(test, err, 0, "no memory for the fixture");

@@ -15,6 +15,7 @@
 #include <linux/ioport.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 
 #include "vmemmap_walk.h"
 
@@ -70,6 +71,23 @@ struct vmemmap_census fake_dev_census(const struct fake_dev *dev);
 struct fake_dev_linear fake_dev_linear(const struct fake_dev *dev);
 void fake_dev_expect_unmapped(struct kunit *test, struct fake_dev *dev, const char *after);
 unsigned long free_ram_pages(void);
+
+/**
+ * test_nid() - the node that the tests add memory to
+ *
+ * With several nodes, it is another node than that of the first CPU, so that code which
+ * does not pass it on uses a wrong one.
+ *
+ * Return: the last node that has memory.
+ */
+static inline int test_nid(void)
+{
+	int nid, last = 0;
+
+	for_each_node_state(nid, N_MEMORY)
+		last = nid;
+	return last;
+}
 
 /**
  * free_ram_is_exact() - does freed memory show in free_ram_pages() at once?

@@ -58,7 +58,7 @@ int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, 
  */
 int blocks_add(struct blocks *blocks, mhp_t flags)
 {
-	return blocks_add_some(blocks, 0, NR_BLOCKS, 0, flags);
+	return blocks_add_some(blocks, 0, NR_BLOCKS, test_nid(), flags);
 }
 
 /**
@@ -162,7 +162,7 @@ static int watch_notify(struct notifier_block *nb, unsigned long action, void *d
 		watch->seen[watch->nr].action = action;
 		watch->seen[watch->nr].arg = *arg;
 		watch->seen[watch->nr].is_usable = is_usable(blocks, arg->start_pfn);
-		watch->seen[watch->nr].present = NODE_DATA(0)->node_present_pages;
+		watch->seen[watch->nr].present = NODE_DATA(test_nid())->node_present_pages;
 		walk_memory_blocks(PFN_PHYS(arg->start_pfn), PAGE_SIZE,
 				   &watch->seen[watch->nr].state, get_state);
 	}

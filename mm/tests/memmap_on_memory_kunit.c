@@ -36,7 +36,7 @@ static int dimm_add(struct dimm *dimm)
 
 	/* add_memory() makes a claim of its own. */
 	release_resource(&dev->res);
-	err = add_memory(0, PFN_PHYS(dev->pfn), memory_block_size_bytes(),
+	err = add_memory(test_nid(), PFN_PHYS(dev->pfn), memory_block_size_bytes(),
 			 MHP_MEMMAP_ON_MEMORY);
 	dimm->added = !err;
 	if (err)
@@ -202,7 +202,7 @@ static void online_memory_can_be_written(struct kunit *test)
 
 static unsigned long spanned_by_movable(void)
 {
-	return NODE_DATA(0)->node_zones[ZONE_MOVABLE].spanned_pages;
+	return NODE_DATA(test_nid())->node_zones[ZONE_MOVABLE].spanned_pages;
 }
 
 /* G4: removal leaves nothing behind, so that it can be done again. */

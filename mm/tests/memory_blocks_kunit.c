@@ -86,7 +86,7 @@ static void each_block_spares_its_memmap(struct kunit *test)
 static void online_blocks_are_counted(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
-	struct pglist_data *node = NODE_DATA(0);
+	struct pglist_data *node = NODE_DATA(test_nid());
 	struct zone *zone = &node->node_zones[ZONE_MOVABLE];
 	unsigned long first = block_pfn(blocks, 0), end = block_pfn(blocks, NR_BLOCKS);
 	unsigned long nr = end - first, memmap = 0;
@@ -228,7 +228,7 @@ static void each_step_is_announced(struct kunit *test)
 
 static void count_pages(unsigned long counts[NR_COUNTS])
 {
-	struct pglist_data *node = NODE_DATA(0);
+	struct pglist_data *node = NODE_DATA(test_nid());
 
 	counts[0] = node->node_present_pages;
 	counts[1] = node->node_zones[ZONE_MOVABLE].present_pages;
@@ -295,7 +295,7 @@ static void refused_block_stays_offline(struct kunit *test)
 {
 	const struct veto_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
-	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+	struct zone *zone = &NODE_DATA(test_nid())->node_zones[ZONE_MOVABLE];
 	unsigned long before[NR_COUNTS], online[NR_COUNTS], end;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
@@ -396,7 +396,7 @@ static void refused_block_stays_online(struct kunit *test)
 static void refused_block_leaves_others_alone(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
-	struct zone *movable = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+	struct zone *movable = &NODE_DATA(test_nid())->node_zones[ZONE_MOVABLE];
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
@@ -429,7 +429,7 @@ KUNIT_ARRAY_PARAM_DESC(use, use_params, name);
 
 static unsigned long free_movable_pages(void)
 {
-	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+	struct zone *zone = &NODE_DATA(test_nid())->node_zones[ZONE_MOVABLE];
 
 	drain_all_pages(zone);
 	return zone_page_state_snapshot(zone, NR_FREE_PAGES);
@@ -582,7 +582,7 @@ static bool come_and_go(struct kunit *test)
 {
 	const struct refusal_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
-	int mgid = memory_group_register_static(0, NR_BLOCKS * BLOCK_PAGES), err;
+	int mgid = memory_group_register_static(test_nid(), NR_BLOCKS * BLOCK_PAGES), err;
 
 	if (mgid < 0)
 		return false;
@@ -615,7 +615,7 @@ static bool fail_in_second_block(struct kunit *test)
 	int err;
 
 	lock_device_hotplug();
-	err = adapt_create_memory_block_devices(start, BLOCK_BYTES);
+	err = adapt_create_memory_block_devices(start, BLOCK_BYTES, test_nid());
 	unlock_device_hotplug();
 	if (err)
 		return false;
@@ -652,7 +652,7 @@ static void failed_add_undoes_each_block(struct kunit *test)
 		u64 start = PFN_PHYS(block_pfn(blocks, i));
 
 		lock_device_hotplug();
-		err = adapt_create_memory_block_devices(start, size);
+		err = adapt_create_memory_block_devices(start, size, test_nid());
 		unlock_device_hotplug();
 		KUNIT_ASSERT_EQ_MSG(test, err, 0, "no device for block %u", i);
 

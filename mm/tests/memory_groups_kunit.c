@@ -38,7 +38,7 @@ static int groups_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->blocks = blocks_get(test);
-	t->node = NODE_DATA(0);
+	t->node = NODE_DATA(test_nid());
 	t->zone = &t->node->node_zones[ZONE_MOVABLE];
 	test->priv = t;
 	return 0;
@@ -51,8 +51,8 @@ static void group_put(void *data)
 
 static int group_get(struct kunit *test, bool is_dynamic)
 {
-	int mgid = is_dynamic ? memory_group_register_dynamic(0, BLOCK_PAGES) :
-		   memory_group_register_static(0, NR_BLOCKS * BLOCK_PAGES);
+	int mgid = is_dynamic ? memory_group_register_dynamic(test_nid(), BLOCK_PAGES) :
+		   memory_group_register_static(test_nid(), NR_BLOCKS * BLOCK_PAGES);
 
 	KUNIT_ASSERT_GE(test, mgid, 0);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, group_put, (void *)(long)mgid));
@@ -172,7 +172,8 @@ static void kernel_pages_are_counted_separately(struct kunit *test)
 	struct memory_group group = {};
 	struct page *page = virt_to_page(t);
 	struct zone *zone = page_zone(page);
-	unsigned long present = zone->present_pages, in_node = t->node->node_present_pages;
+	struct pglist_data *node = zone->zone_pgdat;
+	unsigned long present = zone->present_pages, in_node = node->node_present_pages;
 	unsigned long early = zone->present_early_pages;
 
 	mem_hotplug_begin();
@@ -180,7 +181,7 @@ static void kernel_pages_are_counted_separately(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, present + 3, "present pages in the zone");
 	KUNIT_EXPECT_EQ_MSG(test, zone->present_early_pages, early + 3,
 			    "pages of boot memory in the zone");
-	KUNIT_EXPECT_EQ_MSG(test, t->node->node_present_pages, in_node + 3,
+	KUNIT_EXPECT_EQ_MSG(test, node->node_present_pages, in_node + 3,
 			    "present pages in the node");
 	KUNIT_EXPECT_EQ_MSG(test, group.present_kernel_pages, 3,
 			    "pages of the group that are not movable");
@@ -190,7 +191,7 @@ static void kernel_pages_are_counted_separately(struct kunit *test)
 			    "pages of the group that are not movable, without them");
 	zone->present_pages = present;
 	zone->present_early_pages = early;
-	t->node->node_present_pages = in_node;
+	node->node_present_pages = in_node;
 	mem_hotplug_done();
 }
 
@@ -274,7 +275,7 @@ static void expect_movable(struct kunit *test, struct memory_group *group, unsig
 	struct zone *zone;
 
 	lock_device_hotplug();
-	zone = zone_for_pfn_range(MMOP_ONLINE, 0, group, pfn, nr);
+	zone = zone_for_pfn_range(MMOP_ONLINE, test_nid(), group, pfn, nr);
 	unlock_device_hotplug();
 	KUNIT_EXPECT_EQ_MSG(test, zone == t->zone, is_movable,
 			    "%s: are %lu pages movable?", what, nr);

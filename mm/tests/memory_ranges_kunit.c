@@ -62,7 +62,7 @@ static void part_of_block_is_refused(struct kunit *test)
 	int err = 0;
 
 	release_resource(&blocks->dev->res);
-	KUNIT_EXPECT_NO_WARN(test, err = add_memory(0, start, size, MHP_NONE));
+	KUNIT_EXPECT_NO_WARN(test, err = add_memory(test_nid(), start, size, MHP_NONE));
 	KUNIT_EXPECT_EQ(test, request_resource(&iomem_resource, &blocks->dev->res), 0);
 	/* A range without memory is out of bounds. */
 	KUNIT_ASSERT_EQ(test, err, size ? -EINVAL : -E2BIG);
@@ -96,7 +96,7 @@ KUNIT_ARRAY_PARAM_DESC(pages, pages_params, name);
 /* G14: a page of another zone keeps its block online. */
 static void expect_one_zone(struct kunit *test, unsigned long first, unsigned long other)
 {
-	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+	struct zone *zone = &NODE_DATA(test_nid())->node_zones[ZONE_MOVABLE];
 	int err = 0;
 
 	set_page_zone(pfn_to_page(other), ZONE_NORMAL);
@@ -118,7 +118,7 @@ static void part_of_section_is_refused(struct kunit *test)
 {
 	const struct pages_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
-	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_MOVABLE];
+	struct zone *zone = &NODE_DATA(test_nid())->node_zones[ZONE_MOVABLE];
 	unsigned long skip = param->skip * pageblock_nr_pages + param->skip_pages;
 	unsigned long spare = param->spare * pageblock_nr_pages + param->spare_pages;
 	unsigned long pfn = block_pfn(blocks, 1) + skip;
@@ -126,7 +126,7 @@ static void part_of_section_is_refused(struct kunit *test)
 	unsigned long present;
 	int err = 0;
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, test_nid(), MHP_NONE), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 0), 0);
 	present = zone->present_pages;
 	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
@@ -155,8 +155,8 @@ static void mixed_blocks_cannot_be_removed_at_once(struct kunit *test)
 
 	if (!mhp_supports_memmap_on_memory())
 		kunit_skip(test, "memory_hotplug.memmap_on_memory= is off or refused");
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 1, 0, MHP_MEMMAP_ON_MEMORY), 0);
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 1, test_nid(), MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, test_nid(), MHP_NONE), 0);
 	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
 			   err = remove_memory(block_start(blocks, 0), 2 * BLOCK_BYTES));
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
@@ -186,10 +186,10 @@ static void impossible_node_is_refused(struct kunit *test)
 /* G13: a memory group has a size. The unit of a dynamic one is a power of two, in whole blocks. */
 static void group_of_wrong_size_is_refused(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, memory_group_register_static(0, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(0, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(0, BLOCK_PAGES / 2), -EINVAL);
-	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(0, 3 * BLOCK_PAGES), -EINVAL);
+	KUNIT_EXPECT_EQ(test, memory_group_register_static(test_nid(), 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(test_nid(), 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(test_nid(), BLOCK_PAGES / 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, memory_group_register_dynamic(test_nid(), 3 * BLOCK_PAGES), -EINVAL);
 }
 
 KUNIT_ARRAY_PARAM_DESC(flags, blocks_flags_params, name);
@@ -211,7 +211,7 @@ static void present_section_is_not_added_again(struct kunit *test)
 	int err;
 
 	mem_hotplug_begin();
-	err = __add_pages(0, pfn, BLOCK_PAGES, &params);
+	err = __add_pages(test_nid(), pfn, BLOCK_PAGES, &params);
 	mem_hotplug_done();
 	KUNIT_ASSERT_EQ(test, err, 0);
 	vmemmap_walk((unsigned long)pfn_to_page(pfn), &before);
@@ -239,9 +239,10 @@ static unsigned int nr_requests;
 
 static void *alloc_on_node(unsigned long size, int node)
 {
-	struct page *page = alloc_pages_node(0, GFP_KERNEL | __GFP_NOWARN, get_order(size));
+	struct page *page = alloc_pages_node(test_nid(), GFP_KERNEL | __GFP_NOWARN,
+					     get_order(size));
 
-	if (node != 0)
+	if (node != test_nid())
 		memmap_node = node;
 	nr_requests++;
 	return page ? page_address(page) : NULL;
@@ -253,14 +254,15 @@ static void memmap_comes_from_node(struct kunit *test)
 	struct blocks *blocks = test->priv;
 	int err;
 
-	memmap_node = 0;
+	memmap_node = test_nid();
 	nr_requests = 0;
 	func_redirect_begin(test, vmemmap_alloc_block, alloc_on_node);
-	err = blocks_add_some(blocks, 0, 1, 0, MHP_NONE);
+	err = blocks_add_some(blocks, 0, 1, test_nid(), MHP_NONE);
 	func_redirect_end(test, vmemmap_alloc_block);
 	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_EXPECT_GT_MSG(test, nr_requests, 0, "blocks of system RAM that the memmap took");
-	KUNIT_EXPECT_EQ_MSG(test, memmap_node, 0, "the node that a block was requested for");
+	KUNIT_EXPECT_EQ_MSG(test, memmap_node, test_nid(),
+			    "the node that a block was requested for");
 }
 
 #ifdef CONFIG_ARCH_KEEP_MEMBLOCK
@@ -306,7 +308,7 @@ static void present_memory_is_recorded(struct kunit *test)
 	struct blocks *blocks = test->priv;
 	u64 start = block_start(blocks, 0);
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, test_nid(), MHP_NONE), 0);
 	expect_claim(test, start, 2 * BLOCK_BYTES, "System RAM");
 	expect_in_memblock(test, start, start + 2 * BLOCK_BYTES, false);
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 0, 1), 0);
@@ -322,13 +324,13 @@ static void claims_of_neighbours_are_merged(struct kunit *test)
 	struct blocks *blocks = test->priv;
 	u64 start = block_start(blocks, 0);
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 1, 0, MHP_MERGE_RESOURCE), 0);
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 1, test_nid(), MHP_MERGE_RESOURCE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, test_nid(), MHP_NONE), 0);
 	expect_claim(test, start, BLOCK_BYTES, "System RAM");
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 2, 1, 0, MHP_MERGE_RESOURCE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 2, 1, test_nid(), MHP_MERGE_RESOURCE), 0);
 	expect_claim(test, start, BLOCK_BYTES, "System RAM");
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 1, 1), 0);
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_MERGE_RESOURCE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, test_nid(), MHP_MERGE_RESOURCE), 0);
 	expect_claim(test, start, 3 * BLOCK_BYTES, "System RAM");
 	/* Other flags do not ask for that. */
 	blocks_expect_memmap(blocks, MHP_NONE);
@@ -388,7 +390,7 @@ static int create_device(u64 start)
 	int err;
 
 	lock_device_hotplug();
-	err = adapt_create_memory_block_devices(start, BLOCK_BYTES);
+	err = adapt_create_memory_block_devices(start, BLOCK_BYTES, test_nid());
 	unlock_device_hotplug();
 	return err;
 }

@@ -73,7 +73,7 @@ static int zones_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->blocks = blocks_get(test);
-	t->node = NODE_DATA(0);
+	t->node = NODE_DATA(test_nid());
 	t->zone = &t->node->node_zones[ZONE_MOVABLE];
 	t->before = zone_span(t->zone);
 	test->priv = t;
@@ -206,7 +206,7 @@ static void node_spans_device_behind_blocks(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_pages = PAGES_PER_SUBSECTION), 0);
 	expect_spans(test, 0, "there is a device");
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	expect_spans(test, BIT(0), "the block is online");
 	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
@@ -222,7 +222,7 @@ static const char *wrong_page(const struct page *page)
 {
 	if (page_zonenum(page) != ZONE_MOVABLE)
 		return "is in another zone";
-	if (page_to_nid(page) != 0)
+	if (page_to_nid(page) != test_nid())
 		return "is in another node";
 	if (PageReserved(page))
 		return "is reserved";
@@ -241,7 +241,7 @@ static void each_online_page_is_initialized(struct kunit *test)
 	struct zones_test *t = test->priv;
 	unsigned long pfn, end = block_pfn(t->blocks, 2);
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, param->flags), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, test_nid(), param->flags), 0);
 	memset(pfn_to_page(block_pfn(t->blocks, 0)), 0xff, 2 * MEMMAP_SIZE);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
@@ -262,7 +262,8 @@ static void second_block_keeps_what_zone_has(struct kunit *test)
 	struct zones_test *t = test->priv;
 	struct per_cpu_pages __percpu *lists;
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, test_nid(),
+					      MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	lists = t->zone->per_cpu_pageset;
 	/* Memory that goes online starts kcompactd if it does not run. */
@@ -280,13 +281,13 @@ static void second_block_keeps_what_zone_has(struct kunit *test)
 #ifdef CONFIG_COMPACTION
 	KUNIT_EXPECT_NOT_NULL_MSG(test, t->node->kcompactd, "kcompactd does not run");
 #endif
-	KUNIT_EXPECT_TRUE_MSG(test, node_state(0, N_MEMORY), "the node has no memory");
+	KUNIT_EXPECT_TRUE_MSG(test, node_state(test_nid(), N_MEMORY), "the node has no memory");
 }
 
 /* Return whether the kernel looks into a zone when it allocates memory with these flags. */
 static bool is_in_zonelist(struct zone *wanted, gfp_t gfp)
 {
-	struct zonelist *zonelist = node_zonelist(0, gfp);
+	struct zonelist *zonelist = node_zonelist(test_nid(), gfp);
 	struct zoneref *ref;
 	struct zone *zone;
 
@@ -328,7 +329,7 @@ static void zone_without_blocks_is_not_used(struct kunit *test)
 
 	if (t->before.start != t->before.end)
 		kunit_skip(test, "the zone has other memory");
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, param->flags), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, test_nid(), param->flags), 0);
 	expect_zone_in_use(test, false, "all blocks are offline");
 	t->blocks->watch.veto = MEM_GOING_ONLINE;
 	KUNIT_EXPECT_EQ(test, blocks_online_one(t->blocks, 1), -EPERM);
@@ -349,7 +350,7 @@ static void dirty_limit_follows_memory(struct kunit *test)
 {
 	struct zones_test *t = test->priv;
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE), 0);
 	/* A limit that is too low does no harm: the kernel takes the threshold then. */
 	global_wb_domain.dirty_limit = 0;
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
@@ -366,7 +367,7 @@ static void node_has_memory_all_the_time(struct kunit *test)
 	struct blocks_watch *watch = &t->blocks->watch;
 	unsigned int i, nr = 0;
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
 	for (i = 0; i < watch->nr; i++) {
@@ -407,7 +408,10 @@ static void used_memory_moves(struct kunit *test)
 	struct zones_test *t = test->priv;
 	unsigned long addr, i, value;
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE), 0);
+	/* A process gets memory of its CPU's node as long as there is any. */
+	if (numa_mem_id() != test_nid())
+		kunit_skip(test, "the memory is on another node than the CPU");
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	addr = kunit_vm_mmap(test, NULL, 0, NR_USED * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
@@ -482,7 +486,7 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, type);
 	/* The kernel might use memory of that zone, and never give it back. */
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, 0, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, test_nid(), MHP_NONE), 0);
 	t->blocks->watch.veto = MEM_GOING_ONLINE;
 	lock_device_hotplug();
 	err = walk_memory_blocks(PFN_PHYS(pfn), BLOCK_BYTES, NULL, online);
@@ -495,8 +499,8 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	/* Any memory block leads to the attribute. */
 	strscpy(type, "online_movable", PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, type, swap_auto_online));
-	err = blocks_add_some(t->blocks, 0, 1, 0, MHP_NONE) ?:
-	      blocks_add_some(t->blocks, 2, 1, 0, MHP_NONE);
+	err = blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE) ?:
+	      blocks_add_some(t->blocks, 2, 1, test_nid(), MHP_NONE);
 	KUNIT_EXPECT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, type, swap_auto_online));
 	KUNIT_EXPECT_STREQ(test, type, "online_movable\n");
 	KUNIT_ASSERT_EQ(test, err, 0);
@@ -506,11 +510,13 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ_MSG(test, block_zone(t->blocks, 2), t->zone, "the last block");
 
 	KUNIT_EXPECT_PTR_EQ(test, t->zone,
-			    zone_for_pfn_range(MMOP_ONLINE_MOVABLE, 0, NULL, pfn, BLOCK_PAGES));
+			    zone_for_pfn_range(MMOP_ONLINE_MOVABLE, test_nid(), NULL, pfn,
+					       BLOCK_PAGES));
 	KUNIT_EXPECT_PTR_EQ(test, normal,
-			    zone_for_pfn_range(MMOP_ONLINE_KERNEL, 0, NULL, pfn, BLOCK_PAGES));
+			    zone_for_pfn_range(MMOP_ONLINE_KERNEL, test_nid(), NULL, pfn,
+					       BLOCK_PAGES));
 	KUNIT_EXPECT_PTR_EQ_MSG(test, t->zone,
-				zone_for_pfn_range(MMOP_ONLINE, 0, NULL, pfn, BLOCK_PAGES),
+				zone_for_pfn_range(MMOP_ONLINE, test_nid(), NULL, pfn, BLOCK_PAGES),
 				"the zone of memory between movable memory");
 }
 
@@ -530,7 +536,8 @@ static void online_callback_gets_each_page(struct kunit *test)
 			       MEMMAP_SIZE / PAGE_SIZE : 0;
 	int err, again;
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, 0, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 2, test_nid(),
+					      MHP_MEMMAP_ON_MEMORY), 0);
 	nr_given = 0;
 	KUNIT_ASSERT_EQ(test, set_online_page_callback(give_page), 0);
 	again = set_online_page_callback(give_page);
@@ -563,7 +570,8 @@ static void hot_added_memory_is_not_early(struct kunit *test)
 	struct zones_test *t = test->priv;
 	unsigned long nr = early_pages(t->node);
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, 0, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(),
+					      MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	KUNIT_EXPECT_EQ_MSG(test, early_pages(t->node), nr, "pages of boot memory");
 	KUNIT_EXPECT_EQ_MSG(test, t->zone->present_early_pages, 0,
@@ -584,7 +592,7 @@ static void block_between_others_comes_back(struct kunit *test)
 			       "the block has a section");
 	blocks_expect_memmap(blocks, MHP_MEMMAP_ON_MEMORY);
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, 0, MHP_MEMMAP_ON_MEMORY), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, test_nid(), MHP_MEMMAP_ON_MEMORY), 0);
 	expect_spans(test, BIT(0) | BIT(2), "the block is back");
 	expect_no_zone(test, blocks, 1);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);

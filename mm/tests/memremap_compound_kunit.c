@@ -112,7 +112,7 @@ static int piece_add(struct piece *piece)
 		memcpy(&piece->pgmap.altmap, &altmap, sizeof(altmap));
 	}
 
-	addr = memremap_pages(&piece->pgmap, 0);
+	addr = memremap_pages(&piece->pgmap, test_nid());
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	piece->present = true;
@@ -172,8 +172,11 @@ static void model_page(const struct piece *piece, unsigned long pfn, union model
 	struct page *page = &model->page;
 
 	memset(model, 0, sizeof(*model));
-	/* The node is 0, and so is what a page without a KASAN tag has in its place. */
+	/* What a page without a KASAN tag has in its place is 0. */
 	*flags = BIT(PG_reserved) | (unsigned long)ZONE_DEVICE << ZONES_PGSHIFT;
+#ifndef NODE_NOT_IN_PAGE_FLAGS
+	*flags |= (unsigned long)test_nid() << NODES_PGSHIFT;
+#endif
 #ifdef LAST_CPUPID_NOT_IN_PAGE_FLAGS
 	page->_last_cpupid = LAST_CPUPID_MASK;
 #else
@@ -407,7 +410,7 @@ static void memremap_pages_refuses_second_range(struct kunit *test)
 	pgmap->ranges[1].start = PFN_PHYS(pfn);
 	pgmap->ranges[1].end = PFN_PHYS(pfn + PAGES_PER_SECTION) - 1;
 
-	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(pgmap, 0));
+	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(pgmap, test_nid()));
 	KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(addr), -EINVAL,
 			    "adding two ranges, half a compound page among them");
 	piece_check(test, &compound->neighbour, "neighbour, after");

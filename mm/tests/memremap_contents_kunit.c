@@ -239,7 +239,7 @@ static bool add(struct contents *contents, struct part *part)
 		part->pgmap.flags = PGMAP_ALTMAP_VALID;
 		memcpy(&part->pgmap.altmap, &altmap, sizeof(altmap));
 	}
-	KUNIT_EXPECT_NO_WARN(contents->test, addr = memremap_pages(&part->pgmap, 0));
+	KUNIT_EXPECT_NO_WARN(contents->test, addr = memremap_pages(&part->pgmap, test_nid()));
 	KUNIT_EXPECT_FALSE_MSG(contents->test, IS_ERR(addr), "adding page frames [%#lx, %#lx): %pe",
 			       part->pfn, part->pfn + part->nr, addr);
 	if (IS_ERR(addr))

@@ -92,7 +92,7 @@ static void device_is_spanned_but_not_present(struct kunit *test)
 {
 	unsigned int nr_sections = fake_dev_memory_sections() - NR_SECTIONS;
 	struct memremap_dev *mdev = memremap_dev_get(test, nr_sections);
-	struct pglist_data *node = NODE_DATA(0);
+	struct pglist_data *node = NODE_DATA(test_nid());
 	struct zone *zone = &node->node_zones[ZONE_DEVICE];
 	unsigned long in_zone = zone->present_pages, in_node = node->node_present_pages;
 	unsigned long managed = totalram_pages();

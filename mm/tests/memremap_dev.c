@@ -81,7 +81,7 @@ int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how)
 	if (how.nr_pages)
 		pgmap->range.end = pgmap->range.start + PFN_PHYS(how.nr_pages) - 1;
 
-	addr = memremap_pages(pgmap, 0);
+	addr = memremap_pages(pgmap, test_nid());
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	KUNIT_EXPECT_PTR_EQ(mdev->test, addr, __va(pgmap->ranges[0].start));
@@ -195,6 +195,8 @@ static const char *wrong_frame(const struct memremap_dev *mdev,
 		/* The first page of a block holds the reference. */
 		if (PageBuddy(pfn_to_page(pfn)) || !page_ref_count(pfn_to_page(walk->pfn)))
 			return "in system RAM that is free";
+		if (pfn_to_nid(pfn) != test_nid())
+			return "in the system RAM of another node";
 	}
 	return test_and_set_bit(pfn, seen) ? "where another page of it lies" : NULL;
 }
@@ -204,8 +206,8 @@ static const char *wrong_frame(const struct memremap_dev *mdev,
  * @mdev: the device, which is present
  *
  * Each page of the memmap lies in the pages that the altmap offers, or in system RAM
- * if there is no altmap. No two pages share a page frame. The altmap counts these
- * pages and no others.
+ * of the device's node if there is no altmap. No two pages share a page frame. The
+ * altmap counts these pages and no others.
  */
 void memremap_expect_memmap(struct memremap_dev *mdev)
 {

@@ -148,7 +148,7 @@ static int slot_map(struct slot *slot)
 	void *addr;
 
 	memmap_pages = 0;
-	addr = memremap_pages(&slot->pgmap, 0);
+	addr = memremap_pages(&slot->pgmap, test_nid());
 	slot->counted = memmap_pages;
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
@@ -211,7 +211,8 @@ static bool maps_both_ends(struct fake_dev *dev)
 		return true;
 
 	mem_hotplug_begin();
-	vmemmap_populate(start + PAGE_SIZE / 2, start + PAGE_SIZE + PAGE_SIZE / 2, 0, NULL);
+	vmemmap_populate(start + PAGE_SIZE / 2, start + PAGE_SIZE + PAGE_SIZE / 2, test_nid(),
+			 NULL);
 	vmemmap_walk(start + PAGE_SIZE, &walk);
 	mem_hotplug_done();
 	fake_dev_unmap(dev, start, start + 2 * PAGE_SIZE);

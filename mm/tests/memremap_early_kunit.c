@@ -79,7 +79,7 @@ static int tail_add(struct tail *tail)
 	tail->pgmap.range.end = tail->dev->res.end;
 	memcpy(&tail->pgmap.altmap, &altmap, sizeof(altmap));
 
-	addr = memremap_pages(&tail->pgmap, 0);
+	addr = memremap_pages(&tail->pgmap, test_nid());
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	tail->present = true;

@@ -78,8 +78,9 @@ static const struct origin_param {
 KUNIT_ARRAY_PARAM_DESC(origin, origin_params, name);
 
 /*
- * I1: the memmap of each section lies in the same kind of memory as the first one's.
- * Removal leaves nothing of any section.
+ * I1, E10: the memmap of each section lies in the same kind of memory as the first one's,
+ * and in RAM of the device's node if it is not in the device. Removal leaves nothing of any
+ * section.
  */
 static void each_section_has_its_memmap(struct kunit *test)
 {
@@ -263,7 +264,7 @@ static int add_again(struct memremap_dev *mdev, unsigned int first, unsigned int
 	pgmap->nr_range = 1;
 	pgmap->range.start = PFN_PHYS(pfn);
 	pgmap->range.end = PFN_PHYS(pfn + nr * PAGES_PER_SECTION) - 1;
-	addr = memremap_pages(pgmap, 0);
+	addr = memremap_pages(pgmap, test_nid());
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	memunmap_pages(pgmap);
@@ -479,7 +480,7 @@ static const char *wrong_memmap_page(struct page *page)
 {
 	if (page_zonenum(page) != ZONE_DEVICE)
 		return "is in another zone";
-	if (page_to_nid(page) != 0)
+	if (page_to_nid(page) != test_nid())
 		return "is in another node";
 	if (!PageReserved(page))
 		return "is not reserved";
@@ -589,7 +590,7 @@ static int add_by(struct memremap_dev *mdev, u64 start, u64 size)
 
 	pgmap->range.start = start;
 	pgmap->range.end = start + size - 1;
-	addr = memremap_pages(pgmap, 0);
+	addr = memremap_pages(pgmap, test_nid());
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	mdev->present = true;
@@ -668,7 +669,7 @@ static void unknown_type_is_reported(struct kunit *test)
 static void other_zone_is_refused(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
-	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_NORMAL];
+	struct zone *zone = &NODE_DATA(test_nid())->node_zones[ZONE_NORMAL];
 	struct page *page = pfn_to_page(mdev->dev->pfn);
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 0, 1 } }), 0);
@@ -727,7 +728,7 @@ static int add_pages_at(unsigned long pfn, unsigned long nr)
 	int err;
 
 	mem_hotplug_begin();
-	err = __add_pages(0, pfn, nr, &params);
+	err = __add_pages(test_nid(), pfn, nr, &params);
 	mem_hotplug_done();
 	return err;
 }

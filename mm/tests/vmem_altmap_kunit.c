@@ -43,7 +43,7 @@ static void *alloc_block(struct kunit *test, unsigned long size,
 	struct ram_block *block;
 	void *buf;
 
-	buf = adapt_alloc_block_buf(size, 0, altmap);
+	buf = adapt_alloc_block_buf(size, test_nid(), altmap);
 	if (!buf || !pfn_valid(PHYS_PFN(__pa(buf))))
 		return buf;
 
@@ -315,8 +315,8 @@ static void alloc_block_reports_first_failure(struct kunit *test)
 
 	memset(&report, 0, sizeof(report));
 	func_redirect_begin(test, warn_alloc, count_report);
-	KUNIT_EXPECT_NO_WARN(test, blocks[0] = vmemmap_alloc_block(size, 0));
-	KUNIT_EXPECT_NO_WARN(test, blocks[1] = vmemmap_alloc_block(size, 0));
+	KUNIT_EXPECT_NO_WARN(test, blocks[0] = vmemmap_alloc_block(size, test_nid()));
+	KUNIT_EXPECT_NO_WARN(test, blocks[1] = vmemmap_alloc_block(size, test_nid()));
 	func_redirect_end(test, warn_alloc);
 
 	KUNIT_EXPECT_NULL(test, blocks[0]);

@@ -139,12 +139,13 @@ typedef int (*create_blocks_node_fn)(unsigned long start, unsigned long size, in
 typedef int (*create_blocks_plain_fn)(unsigned long start, unsigned long size,
 				      struct vmem_altmap *altmap, struct memory_group *group);
 
-static inline int adapt_create_memory_block_devices(unsigned long start, unsigned long size)
+static inline int adapt_create_memory_block_devices(unsigned long start, unsigned long size,
+						    int nid)
 {
 	void *fn = create_memory_block_devices;
 
 	if (__same_type(&create_memory_block_devices, create_blocks_node_fn))
-		return ((create_blocks_node_fn)fn)(start, size, 0, NULL, NULL);
+		return ((create_blocks_node_fn)fn)(start, size, nid, NULL, NULL);
 	return ((create_blocks_plain_fn)fn)(start, size, NULL, NULL);
 }
 

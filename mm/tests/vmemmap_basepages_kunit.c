@@ -301,7 +301,8 @@ static void populate_section_memmap_refuses_parts(struct kunit *test)
 		unsigned long pfn = parts[i].pfn, nr = parts[i].nr;
 
 		KUNIT_EXPECT_WARNS(test, 1, "mm/sparse-vmemmap.c",
-				   HOTPLUG_LOCKED(memmap = __populate_section_memmap(pfn, nr, 0,
+				   HOTPLUG_LOCKED(memmap = __populate_section_memmap(pfn, nr,
+										     test_nid(),
 										     &altmap,
 										     NULL)));
 		KUNIT_EXPECT_NULL_MSG(test, memmap, "memmap of %lu pages from page %lu on",

@@ -58,7 +58,7 @@ static void private_memory_has_memmap(struct kunit *test)
 	pgmap->nr_range = 1;
 	pgmap->range.start = res->start;
 	pgmap->range.end = res->end;
-	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(pgmap, 0));
+	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(pgmap, test_nid()));
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(addr), "adding %pR: %pe", res, addr);
 
 	vmemmap_walk((unsigned long)pfn_to_page(PHYS_PFN(res->start)), &first);
@@ -100,7 +100,7 @@ static void gigabyte_can_be_removed(struct kunit *test)
 
 	/* add_memory() makes a claim of its own. */
 	release_resource(&dev->res);
-	err = add_memory(0, start, SZ_1G, MHP_NONE);
+	err = add_memory(test_nid(), start, SZ_1G, MHP_NONE);
 	if (err)
 		request_resource(&iomem_resource, &dev->res);
 	KUNIT_ASSERT_EQ(test, err, 0);
@@ -152,7 +152,7 @@ static void inaccessible_memory_is_not_written(struct kunit *test)
 	memunmap(memmap);
 
 	release_resource(&dev->res);
-	err = add_memory(0, PFN_PHYS(dev->pfn), PFN_PHYS(nr), INACCESSIBLE);
+	err = add_memory(test_nid(), PFN_PHYS(dev->pfn), PFN_PHYS(nr), INACCESSIBLE);
 	if (!err) {
 		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(pfn_to_page(dev->pfn), 0x5a, size),
 				      "something was written to the memmap");

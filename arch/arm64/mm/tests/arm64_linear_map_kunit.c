@@ -89,7 +89,7 @@ static int slot_add(struct linear_test *linear, struct slot *slot)
 	slot->pgmap.nr_range = 1;
 	slot->pgmap.range.start = PFN_PHYS(unit_pfn(linear, slot->start));
 	slot->pgmap.range.end = PFN_PHYS(unit_pfn(linear, slot->start + slot->nr)) - 1;
-	addr = memremap_pages(&slot->pgmap, 0);
+	addr = memremap_pages(&slot->pgmap, test_nid());
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	slot->is_ram = false;
@@ -367,7 +367,7 @@ static void hot_added_ram_is_mapped_by_pages(struct kunit *test)
 	start = PFN_PHYS(unit_pfn(linear, ram->start));
 	/* add_memory() makes a claim of its own. */
 	KUNIT_ASSERT_EQ(test, release_resource(&linear->dev->res), 0);
-	err = add_memory(0, start, size, MHP_NONE);
+	err = add_memory(test_nid(), start, size, MHP_NONE);
 	KUNIT_EXPECT_EQ(test, err, 0);
 	if (!err) {
 		ram->present = true;

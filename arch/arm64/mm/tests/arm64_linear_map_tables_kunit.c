@@ -127,7 +127,7 @@ static int add_and_remove(struct kunit *test, struct fake_dev *dev)
 	int err;
 
 	mem_hotplug_begin();
-	err = arch_add_memory(0, start, size, &params);
+	err = arch_add_memory(test_nid(), start, size, &params);
 	mem_hotplug_done();
 	if (err)
 		return err;

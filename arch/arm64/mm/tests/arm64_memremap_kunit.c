@@ -65,7 +65,7 @@ static int map_dev(struct kunit *test, struct mapped_dev *mapped)
 	mapped->pgmap.range.end = mapped->dev->res.start + PFN_PHYS(mapped->nr) - 1;
 	memcpy(&mapped->pgmap.altmap, &altmap, sizeof(altmap));
 
-	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(&mapped->pgmap, 0));
+	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(&mapped->pgmap, test_nid()));
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	mapped->addr = addr;

@@ -176,7 +176,7 @@ static void no_altmap_without_free_does_not_warn(struct kunit *test)
 /* Tables for an address down to the level asked for; NULL when there is no memory. */
 static void *new_table(void)
 {
-	void *table = vmemmap_alloc_block(PAGE_SIZE, 0);
+	void *table = vmemmap_alloc_block(PAGE_SIZE, test_nid());
 
 	return table ? memset(table, 0, PAGE_SIZE) : NULL;
 }

@@ -67,7 +67,7 @@ static void populate(struct kunit *test, unsigned long start, unsigned long size
 	int err;
 
 	mem_hotplug_begin();
-	err = vmemmap_populate(start, start + size, 0, NULL);
+	err = vmemmap_populate(start, start + size, test_nid(), NULL);
 	mem_hotplug_done();
 	KUNIT_ASSERT_EQ(test, err, 0);
 }

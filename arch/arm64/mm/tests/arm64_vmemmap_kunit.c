@@ -79,7 +79,7 @@ static int populate(struct span span, struct vmem_altmap *altmap)
 	int err;
 
 	mem_hotplug_begin();
-	err = vmemmap_populate(span.start, span.end, 0, altmap);
+	err = vmemmap_populate(span.start, span.end, test_nid(), altmap);
 	mem_hotplug_done();
 	return err;
 }
@@ -635,13 +635,13 @@ static void remove_memory_keeps_neighbours_table(struct kunit *test)
 	int err;
 
 	mem_hotplug_begin();
-	err = __add_pages(0, neighbour, half, &params);
+	err = __add_pages(test_nid(), neighbour, half, &params);
 	mem_hotplug_done();
 	KUNIT_ASSERT_EQ(test, err, 0);
 	vmemmap_walk(fake_dev_memmap(dev, 3 * half), &before);
 
 	mem_hotplug_begin();
-	err = __add_pages(0, dev->pfn + half, 2 * half, &params);
+	err = __add_pages(test_nid(), dev->pfn + half, 2 * half, &params);
 	if (!err)
 		adapt_remove_pages(dev->pfn + half, 2 * half, NULL);
 	mem_hotplug_done();

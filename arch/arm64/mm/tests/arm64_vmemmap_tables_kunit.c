@@ -54,7 +54,7 @@ static int populate(unsigned long start, unsigned long end, struct vmem_altmap *
 	int err;
 
 	mem_hotplug_begin();
-	err = vmemmap_populate(start, end, 0, altmap);
+	err = vmemmap_populate(start, end, test_nid(), altmap);
 	mem_hotplug_done();
 	return err;
 }
@@ -133,10 +133,15 @@ static void free_keeps_table_for_one_entry(struct kunit *test)
 
 #define GARBAGE		0x5a5a5a5a5a5a5a5aUL	/* not a valid descriptor */
 
+/* The node that a page table was asked from, if it was a wrong one. One test runs at a time. */
+static int table_node;
+
 static void *alloc_garbage(unsigned long size, int node)
 {
-	struct page *page = alloc_pages_node(node, GFP_KERNEL, get_order(size));
+	struct page *page = alloc_pages_node(test_nid(), GFP_KERNEL, get_order(size));
 
+	if (node != test_nid())
+		table_node = node;
 	return page ? memset64(page_address(page), GARBAGE, size / sizeof(u64)) : NULL;
 }
 
@@ -164,7 +169,7 @@ static struct fake_dev *far_dev_get(struct kunit *test)
 	return wide > SECTIONS_PER_TABLE ? fake_dev_get(test, 1, wide) : t->dev;
 }
 
-/* C20: a new table is empty except for the entries of the range. */
+/* C20, C23: a new table comes from the node, and is empty except for the entries of the range. */
 static void populate_clears_new_tables(struct kunit *test)
 {
 	struct fake_dev *dev = far_dev_get(test);
@@ -173,10 +178,12 @@ static void populate_clears_new_tables(struct kunit *test)
 	enum walk_level level;
 	int err;
 
+	table_node = test_nid();
 	func_redirect_begin(test, vmemmap_alloc_block, alloc_garbage);
 	err = populate(start, start + PAGE_SIZE, NULL);
 	func_redirect_end(test, vmemmap_alloc_block);
 	KUNIT_ASSERT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ_MSG(test, table_node, test_nid(), "node that a table was asked from");
 	KUNIT_EXPECT_GT_MSG(test, fake_dev_census(dev).tables, dev->tables,
 			    "page-table pages, and those that were there before");
 

@@ -77,6 +77,7 @@ _ALL_BOOTS = (
 # With 4K pages, one entry can then map a gigabyte of it.
 _BLOCKS = (Boot(MAX), Boot(MAX, "rodata=off"))
 _DEBUG = (Boot(MAX), Boot(MAX, cpus=4), Boot(OLD, "rodata=on", 4))
+_NODES = (Boot(MAX, "numa=fake=2"),)
 
 # The matrix: flavour, config, boots. Each line is one build.
 MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
@@ -98,10 +99,12 @@ MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("series", "4k-kasan", _DEBUG),
     ("series", "64k-kasan", _DEBUG),
     ("series", "4k-page80", _PLAIN),
+    ("series", "4k-numa", _NODES),
     ("fixed", "4k", _BLOCKS),
     ("fixed", "16k", _PLAIN),
     ("fixed", "64k", _PLAIN),
     ("fixed", "4k-page80", _PLAIN),
+    ("fixed", "4k-numa", _NODES),
     ("fast", "4k", _PLAIN),
     ("fast", "64k", _PLAIN),
     ("stock", "4k", _BLOCKS),
