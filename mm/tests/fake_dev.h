@@ -102,26 +102,37 @@ static inline bool free_ram_is_exact(void)
 }
 
 /**
- * fake_dev_altmap() - the device offers pages for its memmap
- * @dev: the device
- * @skip: pages at its start that are not the altmap's at all
- * @reserve: pages after those that the driver keeps to itself
- * @free: pages after those on offer
- *
- * Return: the altmap, nothing allocated.
+ * struct fake_altmap - pages of a device; members that are not named are zero
+ * @skip: pages at its start that do not belong to the altmap
+ * @reserve: pages after those that the driver keeps
+ * @free: pages after those that the altmap offers
  */
+struct fake_altmap {
+	unsigned long skip;
+	unsigned long reserve;
+	unsigned long free;
+};
+
 static inline struct vmem_altmap fake_dev_altmap(const struct fake_dev *dev,
-						 unsigned long skip,
-						 unsigned long reserve,
-						 unsigned long free)
+						 struct fake_altmap pages)
 {
 	return (struct vmem_altmap) {
-		.base_pfn = dev->pfn + skip,
+		.base_pfn = dev->pfn + pages.skip,
 		.end_pfn = dev->pfn + dev->nr - 1,
-		.reserve = reserve,
-		.free = free,
+		.reserve = pages.reserve,
+		.free = pages.free,
 	};
 }
+
+/**
+ * FAKE_ALTMAP() - an altmap of a device, with nothing allocated
+ * @dev: the device
+ * @...: members of struct fake_altmap, by name
+ *
+ * Return: the altmap.
+ */
+#define FAKE_ALTMAP(dev, ...) \
+	fake_dev_altmap(dev, (struct fake_altmap) { __VA_ARGS__ })
 
 /**
  * fake_dev_memmap() - where a struct page of the device has its address

@@ -494,8 +494,7 @@ static void measure_extent(struct kunit *test, struct fake_dev *dev,
 	if (extent->has_table)
 		KUNIT_EXPECT_EQ(test, 0, vmemmap_populate(end, end + PAGE_SIZE, 0, NULL));
 	for (round = 0; round < rounds; round++) {
-		struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0,
-							    bytes / PAGE_SIZE);
+		struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = bytes / PAGE_SIZE);
 		struct vmem_altmap *from = has_altmap(test) ? &altmap : NULL;
 
 		before = free_ram_pages();

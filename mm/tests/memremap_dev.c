@@ -51,7 +51,8 @@ static const struct dev_pagemap_ops ops = {
  */
 int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how)
 {
-	struct vmem_altmap altmap = fake_dev_altmap(mdev->dev, 0, how.reserve, how.offer);
+	struct vmem_altmap altmap = FAKE_ALTMAP(mdev->dev, .reserve = how.reserve,
+						.free = how.offer);
 	struct dev_pagemap *pgmap = mdev->pgmap;
 	unsigned int i;
 	void *addr;

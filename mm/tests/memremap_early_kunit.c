@@ -68,7 +68,7 @@ static void tail_put(void *data)
 
 static int tail_add(struct tail *tail)
 {
-	struct vmem_altmap altmap = fake_dev_altmap(tail->dev, 0, 0, tail->offer);
+	struct vmem_altmap altmap = FAKE_ALTMAP(tail->dev, .free = tail->offer);
 	void *addr;
 
 	memset(&tail->pgmap, 0, sizeof(tail->pgmap));

@@ -90,7 +90,7 @@ static void expect_counters(struct kunit *test, const struct vmem_altmap *altmap
 static void alloc_block_buf_takes_from_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 4);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 4);
 
 	expect_frame(test, alloc_pages_of(test, 1, &altmap), dev->pfn);
 	expect_counters(test, &altmap, 1, 0);
@@ -100,7 +100,7 @@ static void alloc_block_buf_takes_from_altmap(struct kunit *test)
 static void alloc_block_buf_takes_in_order(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 8);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 8);
 	unsigned long i;
 
 	for (i = 0; i < 8; i++) {
@@ -119,7 +119,7 @@ static void alloc_block_buf_takes_in_order(struct kunit *test)
 static void alloc_block_buf_respects_reserve(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 5, 3);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 5, .free = 3);
 	unsigned long i;
 
 	for (i = 0; i < 3; i++)
@@ -144,7 +144,7 @@ static void alloc_block_buf_aligns_block_to_its_size(struct kunit *test)
 	unsigned long nr;
 
 	for (nr = 2; nr <= MAX_BLOCK; nr *= 2) {
-		struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, 3 * nr);
+		struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 1, .free = 3 * nr);
 
 		expect_frame(test, alloc_pages_of(test, nr, &altmap), dev->pfn + nr);
 		expect_counters(test, &altmap, nr, nr - 1);
@@ -158,7 +158,7 @@ static void alloc_block_buf_aligns_block_to_its_size(struct kunit *test)
 static void alloc_block_buf_charges_no_needless_alignment(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * MAX_BLOCK);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 2 * MAX_BLOCK);
 
 	expect_frame(test, alloc_pages_of(test, MAX_BLOCK, &altmap), dev->pfn);
 	expect_frame(test, alloc_pages_of(test, MAX_BLOCK, &altmap),
@@ -170,8 +170,8 @@ static void alloc_block_buf_charges_no_needless_alignment(struct kunit *test)
 static void alloc_block_buf_exact_fit(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap whole = fake_dev_altmap(dev, 0, 0, 16);
-	struct vmem_altmap padded = fake_dev_altmap(dev, 0, 3, 16 - 3 + 16);
+	struct vmem_altmap whole = FAKE_ALTMAP(dev, .free = 16);
+	struct vmem_altmap padded = FAKE_ALTMAP(dev, .reserve = 3, .free = 16 - 3 + 16);
 
 	expect_frame(test, alloc_pages_of(test, 16, &whole), dev->pfn);
 	expect_counters(test, &whole, 16, 0);
@@ -184,8 +184,8 @@ static void alloc_block_buf_exact_fit(struct kunit *test)
 static void alloc_block_buf_one_page_short(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap whole = fake_dev_altmap(dev, 0, 0, 15);
-	struct vmem_altmap padded = fake_dev_altmap(dev, 0, 3, 16 - 3 + 15);
+	struct vmem_altmap whole = FAKE_ALTMAP(dev, .free = 15);
+	struct vmem_altmap padded = FAKE_ALTMAP(dev, .reserve = 3, .free = 16 - 3 + 15);
 
 	KUNIT_EXPECT_NULL(test, alloc_pages_of(test, 16, &whole));
 	expect_counters(test, &whole, 0, 0);
@@ -198,7 +198,7 @@ static void alloc_block_buf_one_page_short(struct kunit *test)
 static void alloc_block_buf_nothing_free(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 8, 0);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 8, .free = 0);
 
 	KUNIT_EXPECT_NULL(test, alloc_pages_of(test, 1, &altmap));
 	expect_counters(test, &altmap, 0, 0);
@@ -208,7 +208,7 @@ static void alloc_block_buf_nothing_free(struct kunit *test)
 static void alloc_block_buf_refusal_leaves_counters(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 6);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 6);
 
 	expect_frame(test, alloc_pages_of(test, 1, &altmap), dev->pfn);
 	expect_counters(test, &altmap, 1, 0);
@@ -225,7 +225,7 @@ static void alloc_block_buf_odd_size(struct kunit *test)
 		1, 64, PAGE_SIZE - 1, PAGE_SIZE + 1, 2 * PAGE_SIZE - 64,
 	};
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 16);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 16);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(odd); i++)
@@ -238,7 +238,7 @@ static void alloc_block_buf_odd_size(struct kunit *test)
 static void alloc_block_buf_exhausted_spends_no_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 2);
 	void *buf;
 	int i;
 
@@ -256,7 +256,7 @@ static void alloc_block_buf_exhausted_spends_no_ram(struct kunit *test)
 static void alloc_block_buf_spends_no_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 8 * MAX_BLOCK);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 8 * MAX_BLOCK);
 	unsigned long before, after;
 	void *block;
 	int i;
@@ -376,8 +376,8 @@ static void alloc_block_buf_follows_model(struct kunit *test)
 {
 	const struct model_param *param = test->param_value;
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, param->skip,
-						    param->reserve, param->free);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .skip = param->skip,
+						.reserve = param->reserve, .free = param->free);
 	unsigned long next = dev->pfn + param->skip + param->reserve;
 	unsigned long limit = next + param->free;
 	unsigned long alloc = 0, align = 0;
@@ -418,7 +418,7 @@ static void alloc_block_buf_follows_model(struct kunit *test)
 static void altmap_free_gives_pages_back(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, 12);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 1, .free = 12);
 
 	expect_frame(test, alloc_pages_of(test, 4, &altmap), dev->pfn + 4);
 	expect_frame(test, alloc_pages_of(test, 2, &altmap), dev->pfn + 8);
@@ -441,7 +441,7 @@ static void altmap_free_gives_pages_back(struct kunit *test)
 static void altmap_reused_costs_no_more_alignment(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 3, 13);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 3, .free = 13);
 	int round;
 
 	for (round = 0; round < 3; round++) {
@@ -456,7 +456,7 @@ static void altmap_reused_costs_no_more_alignment(struct kunit *test)
 static void altmap_offset_is_reserve_plus_free(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 3, 5, 16);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .skip = 3, .reserve = 5, .free = 16);
 
 	KUNIT_EXPECT_EQ(test, vmem_altmap_offset(&altmap), 5 + 16);
 

@@ -64,7 +64,7 @@ static void expect_frames(struct kunit *test, unsigned long start,
 static void populate_basepages_maps_altmap_pages(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 	unsigned long start = fake_dev_memmap(dev, 0);
 
 	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), 0);
@@ -77,7 +77,7 @@ static void populate_basepages_maps_altmap_pages(struct kunit *test)
 static void populate_basepages_respects_reserve(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 2, 3, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .skip = 2, .reserve = 3, .free = NR);
 	unsigned long start = fake_dev_memmap(dev, 0);
 
 	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), 0);
@@ -88,7 +88,7 @@ static void populate_basepages_respects_reserve(struct kunit *test)
 static void populate_basepages_protection(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 	unsigned long start = fake_dev_memmap(dev, 0);
 	struct vmemmap_walk walk;
 	unsigned long i;
@@ -113,7 +113,7 @@ static void populate_basepages_protection(struct kunit *test)
 static void populate_basepages_keeps_present_entries(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 	unsigned long start = fake_dev_memmap(dev, 0);
 	struct vmemmap_walk before[2], after;
 	unsigned long i;
@@ -138,7 +138,7 @@ static void populate_basepages_keeps_present_entries(struct kunit *test)
 static void populate_basepages_tables_are_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 2 * NR);
 	unsigned long start = fake_dev_memmap(dev, 0);
 	struct vmemmap_walk walk;
 	enum walk_level level;
@@ -209,7 +209,7 @@ static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 static void populate_basepages_spends_ram_on_tables_only(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 	struct ram_use use = ram_use_of(test, dev, NR, &altmap, 0);
 
 	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
@@ -248,7 +248,7 @@ static void populate_basepages_without_altmap_is_ram(struct kunit *test)
 static void populate_basepages_short_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR - 1);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR - 1);
 	unsigned long start = fake_dev_memmap(dev, 0);
 	struct vmemmap_census census;
 
@@ -263,7 +263,7 @@ static void populate_basepages_short_altmap(struct kunit *test)
 static void populate_basepages_short_altmap_can_be_freed(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR - 1);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR - 1);
 	unsigned long start = fake_dev_memmap(dev, 0);
 	struct vmemmap_census census;
 
@@ -284,7 +284,7 @@ static void populate_basepages_short_altmap_can_be_freed(struct kunit *test)
 static void populate_section_memmap_refuses_parts(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, dev->nr);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = dev->nr);
 	const struct {
 		unsigned long pfn;
 		unsigned long nr;

@@ -53,8 +53,8 @@ static void unmap_dev_action(void *data)
 
 static int map_dev(struct kunit *test, struct mapped_dev *mapped)
 {
-	struct vmem_altmap altmap = fake_dev_altmap(mapped->dev, 0, RESERVE,
-						    mapped->offered);
+	struct vmem_altmap altmap = FAKE_ALTMAP(mapped->dev, .reserve = RESERVE,
+						.free = mapped->offered);
 	void *addr;
 
 	memset(&mapped->pgmap, 0, sizeof(mapped->pgmap));

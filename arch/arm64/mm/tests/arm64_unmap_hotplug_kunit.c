@@ -71,7 +71,7 @@ static void assert_free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 static void altmap_without_free_warns_once(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 	unsigned long start = get_mapping(test, dev, &altmap);
 
 	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
@@ -90,7 +90,7 @@ static void unmap_three_times(unsigned long start, struct vmem_altmap *altmap)
 static void altmap_without_free_warns_each_time(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 	unsigned long start = get_mapping(test, dev, &altmap);
 
 	KUNIT_EXPECT_WARNS(test, 3, MMU_C,
@@ -101,7 +101,7 @@ static void altmap_without_free_warns_each_time(struct kunit *test)
 static void altmap_without_free_warns_on_empty_range(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 
 	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   unmap(fake_dev_memmap(dev, 0), NR * PAGE_SIZE, false,
@@ -112,7 +112,7 @@ static void altmap_without_free_warns_on_empty_range(struct kunit *test)
 static void altmap_without_free_gives_nothing_back(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 	unsigned long start = get_mapping(test, dev, &altmap);
 
 	KUNIT_ASSERT_EQ(test, altmap.alloc, NR);
@@ -126,7 +126,7 @@ static void altmap_without_free_gives_nothing_back(struct kunit *test)
 static void altmap_with_free_does_not_warn(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, NR);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = NR);
 	unsigned long start;
 
 	assert_free_takes_altmap(test, dev);
@@ -245,7 +245,7 @@ static void altmap_with_free_takes_largest_block(struct kunit *test)
 	unsigned long size = pud_sect_supported() ? PUD_SIZE : PMD_SIZE;
 	unsigned long align = roundup_pow_of_two(2 * size / SECTION_MEMMAP);
 	struct fake_dev *dev = fake_dev_get(test, 1, align);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, size / PAGE_SIZE);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = size / PAGE_SIZE);
 	unsigned long start = ALIGN_DOWN(fake_dev_memmap(dev, 0), size);
 	struct vmemmap_walk walk;
 	bool done = false;
@@ -325,7 +325,7 @@ static void contiguous_pages_warn_when_freed(struct kunit *test)
 {
 	unsigned long start;
 	struct fake_dev *dev = get_contiguous(test, PAGE_SIZE, CONT_PTES, &start);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, CONT_PTES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = CONT_PTES);
 
 	assert_free_takes_altmap(test, dev);
 	altmap.alloc = CONT_PTES;
@@ -340,7 +340,7 @@ static void contiguous_blocks_warn_when_freed(struct kunit *test)
 	unsigned long start;
 	struct fake_dev *dev = get_contiguous(test, PMD_SIZE, CONT_PMDS, &start);
 	unsigned long nr = CONT_PMDS * (PMD_SIZE / PAGE_SIZE);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, nr);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = nr);
 
 	assert_free_takes_altmap(test, dev);
 	altmap.alloc = nr;

@@ -169,7 +169,7 @@ static void expect_system_ram(struct kunit *test, const struct fake_dev *dev,
 static void populate_section_lies_in_device(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = SECTION_PAGES);
 	struct span span = section_span(dev, 0);
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
@@ -183,7 +183,7 @@ static void populate_section_lies_in_device(struct kunit *test)
 static void populate_sections_share_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 3, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 3 * SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 3 * SECTION_PAGES);
 	unsigned long i;
 
 	for (i = 0; i < 3; i++) {
@@ -199,7 +199,7 @@ static void populate_sections_share_altmap(struct kunit *test)
 static void populate_section_mapping_size(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = SECTION_PAGES);
 	struct span span = section_span(dev, 0);
 	struct vmemmap_census census;
 	unsigned long blocks = 0, pages = SECTION_PAGES;
@@ -230,8 +230,7 @@ static void populate_section_aligns_blocks(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	unsigned long padding = ALIGN(3, LEAF_PAGES) - 3;
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 3,
-						    padding + SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 3, .free = padding + SECTION_PAGES);
 	struct span span = section_span(dev, 0);
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
@@ -265,7 +264,7 @@ static void populate_subsection_lies_in_device(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 2, 1);
 	struct span span = subsection_span(dev, param->index);
 	unsigned long nr = span_nr_pages(span);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, nr);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 1, .free = nr);
 	struct vmemmap_census census;
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
@@ -284,7 +283,7 @@ static void free_subsection_gives_pages_back(struct kunit *test)
 	const struct subsection_param *param = test->param_value;
 	struct fake_dev *dev = fake_dev_get(test, 2, 1);
 	struct span span = subsection_span(dev, param->index);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, span_nr_pages(span));
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 1, .free = span_nr_pages(span));
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
 	depopulate(test, dev, span, &altmap);
@@ -357,7 +356,7 @@ static void expect_descriptor(struct kunit *test, unsigned long addr,
 static void populate_section_descriptors(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = SECTION_PAGES);
 	struct span span = section_span(dev, 0);
 	unsigned int type = HAS_BLOCKS ? 1 : 3;
 	unsigned long i;
@@ -372,7 +371,7 @@ static void populate_subsection_descriptors(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct span span = subsection_span(dev, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = span_nr_pages(span));
 	unsigned long i;
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
@@ -385,7 +384,7 @@ static void populate_subsection_descriptors(struct kunit *test)
 static void populate_section_tables_are_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 2 * SECTION_PAGES);
 	struct span span = section_span(dev, 0);
 	unsigned long pmds = ALIGN(span.end, PMD_SIZE) - ALIGN_DOWN(span.start, PMD_SIZE);
 	unsigned long ptes = HAS_BLOCKS ? 0 : pmds / PMD_SIZE;
@@ -419,7 +418,7 @@ static void populate_section_tables_are_ram(struct kunit *test)
 static void populate_section_short_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES - 1);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = SECTION_PAGES - 1);
 	struct span span = section_span(dev, 0);
 	/* Blocks: none fits in the end. Base pages: all but the last. */
 	unsigned long nr = SECTION_PAGES - LEAF_PAGES;
@@ -445,7 +444,7 @@ static void populate_section_without_room_to_align(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	const unsigned long reserve = 1;
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, reserve, SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = reserve, .free = SECTION_PAGES);
 	struct span span = section_span(dev, 0);
 
 	if (LEAF_PAGES == 1) {
@@ -540,7 +539,7 @@ static void populate_section_without_ram_fails(struct kunit *test)
 static void free_section_gives_pages_back(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = SECTION_PAGES);
 	struct span span = section_span(dev, 0);
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
@@ -554,7 +553,7 @@ static void free_section_gives_pages_back(struct kunit *test)
 static void free_one_section_of_three(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 3, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 3 * SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 3 * SECTION_PAGES);
 	unsigned long i;
 
 	for (i = 0; i < 3; i++)
@@ -578,7 +577,7 @@ static void free_one_section_of_three(struct kunit *test)
 static void free_section_keeps_neighbours_tables(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 2, 2);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 2 * SECTION_PAGES);
 	struct span other = section_span(dev, 1);
 	struct vmemmap_walk before, after;
 	enum walk_level level;
@@ -603,7 +602,7 @@ static void free_subsection_keeps_neighbours_tables(struct kunit *test)
 	struct span gone = subsection_span(dev, 0);
 	struct span kept = subsection_span(dev, 1);
 	unsigned long nr = span_nr_pages(gone);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 2 * nr);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 2 * nr);
 
 	KUNIT_EXPECT_EQ(test, populate(gone, &altmap), 0);
 	KUNIT_EXPECT_EQ(test, populate(kept, &altmap), 0);
@@ -707,7 +706,7 @@ static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 static void populate_section_spends_ram_on_tables_only(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, SECTION_PAGES);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = SECTION_PAGES);
 	struct ram_use use = ram_use_of(test, dev, section_span(dev, 0), &altmap, 0);
 
 	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
@@ -719,7 +718,7 @@ static void populate_subsection_spends_ram_on_tables_only(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct span span = subsection_span(dev, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = span_nr_pages(span));
 	struct ram_use use = ram_use_of(test, dev, span, &altmap, 0);
 
 	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
@@ -730,7 +729,7 @@ static void populate_subsection_spends_ram_on_tables_only(struct kunit *test)
 static unsigned int check_tables_return(struct kunit *test, struct fake_dev *dev,
 					struct span span)
 {
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = span_nr_pages(span));
 	struct ram_use use = ram_use_of(test, dev, span, &altmap, 0);
 
 	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dev).tables, dev->tables,
@@ -821,7 +820,7 @@ static void free_subsection_counts_no_table_into_altmap(struct kunit *test)
 	struct span span = subsection_span(dev, 0);
 	unsigned long nr = span_nr_pages(span);
 	/* Another device's pages are out: an underflow would not go unseen. */
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 16 + nr);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 16 + nr);
 	unsigned long tables;
 
 	altmap.alloc = 16;
@@ -896,8 +895,8 @@ static void check_remap(struct kunit *test, struct fake_dev *dev, struct span sp
 {
 	unsigned long nr = span_nr_pages(span);
 	unsigned long skip = ALIGN(nr, LEAF_PAGES);
-	struct vmem_altmap old = fake_dev_altmap(dev, 0, 0, nr);
-	struct vmem_altmap new = fake_dev_altmap(dev, skip, 0, nr);
+	struct vmem_altmap old = FAKE_ALTMAP(dev, .free = nr);
+	struct vmem_altmap new = FAKE_ALTMAP(dev, .skip = skip, .free = nr);
 
 	fill_frames(test, dev->pfn, nr, OLD);
 	fill_frames(test, dev->pfn + skip, nr, NEW);
@@ -938,7 +937,7 @@ static void populate_outside_vmemmap_is_refused(struct kunit *test)
 		{ VMEMMAP_END, VMEMMAP_END + PAGE_SIZE },
 	};
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, ARRAY_SIZE(spans));
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = ARRAY_SIZE(spans));
 	int i, err = 0;
 
 	for (i = 0; i < ARRAY_SIZE(spans); i++) {
@@ -970,7 +969,7 @@ static void populate_two_sections_warns(struct kunit *test)
 static void populate_end_of_vmemmap_is_accepted(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, 1);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 1);
 	struct span span = { VMEMMAP_END - PAGE_SIZE, VMEMMAP_END };
 	struct vmemmap_walk walk;
 	int err = 0;
@@ -1082,7 +1081,7 @@ static void populate_range_ends_are_ram(struct kunit *test)
 	struct span span = range_span(dev, test->param_value);
 	struct span pages = span_pages(span);
 	unsigned long whole = span_nr_whole_pages(span);
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 1, span_nr_pages(span));
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .reserve = 1, .free = span_nr_pages(span));
 	unsigned long pfn = dev->pfn + 1;
 	struct vmemmap_walk walk;
 	unsigned long addr;
@@ -1114,7 +1113,7 @@ static void free_range_unmaps_both_ends(struct kunit *test)
 	struct span span = range_span(dev, test->param_value);
 	unsigned long whole = span_nr_whole_pages(span);
 	unsigned long ends = span_nr_pages(span) - whole;
-	struct vmem_altmap altmap = fake_dev_altmap(dev, 0, 0, span_nr_pages(span));
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = span_nr_pages(span));
 	struct ram_use use;
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);

@@ -250,7 +250,7 @@ static void each_new_table_can_fail(struct kunit *test)
 static void populate_keeps_section_that_is_there(struct kunit *test)
 {
 	struct tables_test *t = test->priv;
-	struct vmem_altmap second = fake_dev_altmap(t->dev, 0, 0, t->dev->nr);
+	struct vmem_altmap second = FAKE_ALTMAP(t->dev, .free = t->dev->nr);
 	unsigned long end = t->start + SECTION_MEMMAP, addr;
 	struct vmemmap_walk before, after;
 
@@ -302,7 +302,7 @@ static void expect_maps_across(struct kunit *test, unsigned long border, unsigne
 {
 	struct tables_test *t = test->priv;
 	unsigned long start = border - half, end = border + half;
-	struct vmem_altmap altmap = fake_dev_altmap(t->dev, 0, 0, t->dev->nr);
+	struct vmem_altmap altmap = FAKE_ALTMAP(t->dev, .free = t->dev->nr);
 	struct vmemmap_census before, census;
 
 	vmemmap_census(start, end, t->dev->pfn, t->dev->nr, &before);
