@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lets one allocation of a call fail, whichever is asked for.
+ * Makes one allocation of a call fail, chosen by its number.
  *
- * Counted are the blocks that vmemmap_alloc_block() gives, the objects that
- * slab gives (with CONFIG_FAILSLAB) and other pages (with
- * CONFIG_FAIL_PAGE_ALLOC), as far as the running test allocates them itself. If the
- * caller may not sleep, the next object of the same cache fails as well: an xarray
- * tries again while it may.
+ * Counts the blocks that vmemmap_alloc_block() returns, the objects that slab returns
+ * (with CONFIG_FAILSLAB) and other pages (with CONFIG_FAIL_PAGE_ALLOC), if the running
+ * test allocates them itself. If the caller may not sleep, the next object of the same
+ * cache fails as well, because an xarray then tries again when it may sleep.
  */
 #include <linux/fault-inject.h>
 #include <linux/kallsyms.h>
@@ -23,8 +22,8 @@
 static struct {
 	unsigned int left;
 	bool struck;
-	struct kmem_cache *strike_again;	/* the next object of it fails, too */
-	bool spare;		/* this one is counted already */
+	struct kmem_cache *strike_again;	/* the next object of this cache fails, too */
+	bool spare;		/* do not count allocations */
 	unsigned int nr_callers;
 	unsigned long callers[CALLERS];
 } fault;
@@ -55,7 +54,7 @@ static void *fault_alloc_block(unsigned long size, int node)
 }
 
 #ifdef CONFIG_FAILSLAB
-/* An xarray first asks for a node while it may not sleep, and then asks again. */
+/* An xarray first allocates a node without sleeping, and then tries again. */
 static int fault_slab(struct kmem_cache *s, gfp_t gfp)
 {
 	bool again = fault.strike_again == s && !fault.spare;
@@ -71,8 +70,8 @@ static int fault_slab(struct kmem_cache *s, gfp_t gfp)
 
 #ifdef CONFIG_FAIL_PAGE_ALLOC
 /*
- * Linux 6.12 calls BUG() when arm64 cannot allocate a table of the linear mapping. Such
- * an allocation does not fail.
+ * Linux 6.12 calls BUG() when arm64 cannot allocate a table of the linear mapping. Do not
+ * let such an allocation fail.
  */
 static bool for_linear_mapping(gfp_t gfp, unsigned int order)
 {
@@ -93,7 +92,7 @@ static bool for_linear_mapping(gfp_t gfp, unsigned int order)
 
 static bool fault_page(gfp_t gfp, unsigned int order)
 {
-	/* Slab's own pages are compound, and it was asked for objects before. */
+	/* Slab allocates compound pages, and its objects are counted already. */
 	if (gfp & (__GFP_NOFAIL | __GFP_COMP) || for_linear_mapping(gfp, order))
 		return false;
 	return strikes();
@@ -101,15 +100,15 @@ static bool fault_page(gfp_t gfp, unsigned int order)
 #endif
 
 /**
- * alloc_fault_begin() - let one allocation of this test fail
+ * alloc_fault_begin() - make one allocation of this test fail
  * @test: the test context
- * @nth: which one, counted from 0
+ * @nth: the number of the allocation, counted from 0
  *
  * Context: Process context, may sleep. Does not nest.
  */
 void alloc_fault_begin(struct kunit *test, unsigned int nth)
 {
-	/* This allocates, too. */
+	/* func_redirect_begin() allocates as well. */
 	fault.spare = true;
 	func_redirect_begin(test, vmemmap_alloc_block, fault_alloc_block);
 #ifdef CONFIG_FAILSLAB
@@ -125,7 +124,7 @@ void alloc_fault_begin(struct kunit *test, unsigned int nth)
 }
 
 /**
- * alloc_fault_end() - let no further allocation fail
+ * alloc_fault_end() - stop failing allocations
  * @test: the test context
  *
  * Context: Process context, may sleep.
@@ -135,7 +134,7 @@ bool alloc_fault_end(struct kunit *test)
 {
 	bool struck = fault.struck;
 
-	/* Taking the probes away may allocate as well. */
+	/* func_redirect_end() may allocate as well. */
 	fault.spare = true;
 #ifdef CONFIG_FAIL_PAGE_ALLOC
 	func_redirect_end(test, should_fail_alloc_page);
@@ -149,10 +148,10 @@ bool alloc_fault_end(struct kunit *test)
 }
 
 /**
- * alloc_fault_tell() - say which allocation failed, by who wanted it
+ * alloc_fault_report() - print the callers of the allocation that failed
  * @test: the test context
  */
-void alloc_fault_tell(struct kunit *test)
+void alloc_fault_report(struct kunit *test)
 {
 	unsigned int i;
 

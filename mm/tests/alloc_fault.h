@@ -6,12 +6,12 @@
 
 void alloc_fault_begin(struct kunit *test, unsigned int nth);
 bool alloc_fault_end(struct kunit *test);
-void alloc_fault_tell(struct kunit *test);
+void alloc_fault_report(struct kunit *test);
 
 /**
  * ALLOC_FAULT() - fail one allocation of a call
  * @test: the test context
- * @nth: which one, counted from 0
+ * @nth: the number of the allocation, counted from 0
  * @failed: set to true if there were enough allocations for one to fail
  * @call: the call, which returns 0 or an error
  *

@@ -264,7 +264,7 @@ static void add_memory_each_allocation_can_fail(struct kunit *test)
 			   nth, MEMMAP_PAGES - census.holes, MEMMAP_PAGES,
 			   census.tables, dimm->dev->tables,
 			   pfn_valid(dimm->dev->pfn) ? "present" : "gone");
-		alloc_fault_tell(test);
+		alloc_fault_report(test);
 		fake_dev_abandon(dimm->dev);
 		return;
 	}

@@ -695,7 +695,7 @@ static void failed_allocation_undoes_each_block(struct kunit *test)
 		if (err && err != -ENOMEM && err != -EEXIST)
 			KUNIT_FAIL(test, "%s: error %pe", after, ERR_PTR(err));
 		if (test->status == KUNIT_FAILURE) {
-			alloc_fault_tell(test);
+			alloc_fault_report(test);
 			return;
 		}
 	}

@@ -154,7 +154,7 @@ static void failed_add_leaves_group_empty(struct kunit *test)
 		snprintf(after, sizeof(after), "allocation %u failed", nth);
 		expect_group(test, group, 0, 0, after);
 		if (test->status == KUNIT_FAILURE) {
-			alloc_fault_tell(test);
+			alloc_fault_report(test);
 			return;
 		}
 	}

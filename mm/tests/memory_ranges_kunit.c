@@ -421,7 +421,7 @@ static void failed_allocation_leaves_no_device(struct kunit *test)
 			break;
 		if (err && err != -ENOMEM) {
 			KUNIT_FAIL(test, "allocation %u failed: error %pe", nth, ERR_PTR(err));
-			alloc_fault_tell(test);
+			alloc_fault_report(test);
 			break;
 		}
 	}

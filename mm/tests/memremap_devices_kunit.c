@@ -750,7 +750,7 @@ static bool fail_each_allocation(struct kunit *test, struct arena *arena,
 			return true;
 		}
 	}
-	alloc_fault_tell(test);
+	alloc_fault_report(test);
 	return false;
 }
 
