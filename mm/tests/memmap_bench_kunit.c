@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What adding and removing memory costs, in instructions and in pages.
+ * The cost of adding and removing memory, in instructions and in pages.
  *
  * Each measurement prints a line to the log of its case:
  *
@@ -62,20 +62,20 @@ MODULE_PARM_DESC(largest, "MiB of the largest device");
 #define INST_RETIRED	0x08
 #define COUNTER		BIT(0)
 
-/* In MiB: what fits into a section, and whole sections of 128 and 512 MiB. */
+/* In MiB: parts of a section, and whole sections of 128 and 512 MiB. */
 static const unsigned long sizes[] = { 2, 16, 64, 128, 256, 512, 1024, 2048, 3072 };
 
-/* The whole sections that the largest of them takes. */
+/* The number of sections that the largest size needs. */
 #define NR_SECTIONS	(3072UL * SZ_1M / (PAGES_PER_SECTION * PAGE_SIZE))
 
 /**
- * struct cost - what a call cost
+ * struct cost - the cost of a call
  * @insns: instructions of all tasks
- * @own: instructions of the task that called, to 16
- * @ns: virtual time, to 16
- * @switches: how often somebody else was let in between. The scheduler's account
- *	is not exact then: it need not look at the clock for a switch after somebody
- *	was woken, and what the task did since that counts for the next one.
+ * @own: instructions of the calling task, with a precision of 16
+ * @ns: virtual time, with a precision of 16
+ * @switches: context switches during the call. They make @own inexact: after a wakeup,
+ *	the scheduler need not read the clock for the switch, and then charges the next
+ *	task for instructions of the calling task.
  * @window: the number of the measurement
  */
 struct cost {
@@ -86,7 +86,7 @@ struct cost {
 	unsigned int window;
 };
 
-/* What a measurement of nothing shows. */
+/* The cost of an empty measurement. */
 static struct cost nothing;
 static unsigned int windows;
 static bool counting;
@@ -126,10 +126,10 @@ static u32 counter_read(void)
 }
 
 /*
- * Between cost_begin() and cost_end() the task is not the test's: a kernel that
- * asks in its hot paths whether a test wants something else is told at once
- * that there is none. Nothing may be asserted there. An outside observer
- * watches out for both functions.
+ * Between cost_begin() and cost_end(), the task does not count as a test's task. So
+ * code in hot paths that asks for the current test sees at once that there is none.
+ * Do not assert anything there. A trace from the outside finds both functions by
+ * name.
  */
 static noinline void cost_begin(struct cost *cost)
 {
@@ -154,7 +154,7 @@ static noinline void cost_end(struct cost *cost)
 	cost->own -= min(cost->own, nothing.own);
 }
 
-/* Keep the cheapest of several rounds, of those whose account is exact. */
+/* Keep the cheapest of the rounds with the fewest context switches. */
 static void cost_keep(struct cost *best, const struct cost *now, uint round)
 {
 	bool is_better;
@@ -170,7 +170,7 @@ static void cost_keep(struct cost *best, const struct cost *now, uint round)
 }
 
 /**
- * struct spent - pages that a call takes; one that gives them back has none
+ * struct spent - pages that a call allocates
  * @ram: of system RAM
  * @device: of the altmap
  */
@@ -179,9 +179,9 @@ struct spent {
 	long device;
 };
 
-static void tell(struct kunit *test, const char *call, const char *of,
-		 bool has_altmap, u64 bytes, const struct cost *cost,
-		 const struct spent *spent)
+static void print_row(struct kunit *test, const char *call, const char *of,
+		      bool has_altmap, u64 bytes, const struct cost *cost,
+		      const struct spent *spent)
 {
 	kunit_info(test, "bench: row call=%s of=%s origin=%s bytes=%llu own=%llu insns=%llu ns=%llu ram=%ld device=%ld window=%u\n",
 		   call, of, has_altmap ? "device" : "ram", bytes, cost->own,
@@ -214,8 +214,8 @@ static unsigned long memmap_pages(u64 bytes)
 }
 
 /*
- * A driver's request: memory from the start of the device on. With an altmap, whole
- * compound pages begin behind what it offers.
+ * Set up a driver's request for memory from the start of the device on. With an altmap,
+ * whole compound pages begin after the pages that it offers.
  */
 static void pgmap_set_compound(struct dev_pagemap *pgmap, const struct fake_dev *dev,
 			       u64 bytes, bool has_altmap, unsigned int order)
@@ -271,11 +271,11 @@ static void measure_device(struct kunit *test, struct fake_dev *dev, u64 bytes,
 		cost_end(&now);
 		cost_keep(&remove, &now, round);
 	}
-	tell(test, "memremap_pages", of, has_altmap(test), bytes, &add, &spent);
-	tell(test, "memunmap_pages", of, has_altmap(test), bytes, &remove, NULL);
+	print_row(test, "memremap_pages", of, has_altmap(test), bytes, &add, &spent);
+	print_row(test, "memunmap_pages", of, has_altmap(test), bytes, &remove, NULL);
 }
 
-/* A driver's way in and out, as a whole. */
+/* Measure memremap_pages() and memunmap_pages() as a whole. */
 static void memremap_pages_by_size(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get_memory(test, NR_SECTIONS);
@@ -285,7 +285,7 @@ static void memremap_pages_by_size(struct kunit *test)
 		measure_device(test, dev, sizes[i] * SZ_1M, "device", 0);
 }
 
-/* The same for compound pages as large as a PMD block, as device-dax asks for them. */
+/* The same for compound pages as large as a PMD block, which device-dax requests. */
 static void compound_pages_by_size(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get_memory(test, NR_SECTIONS);
@@ -300,8 +300,9 @@ static void compound_pages_by_size(struct kunit *test)
 
 /*
  * The calls that memremap_pages() and memunmap_pages() make. arch_add_memory()
- * makes the linear mapping and calls __add_pages(); that one calls
- * vmemmap_populate(). The same holds for their opposites.
+ * creates the linear mapping and calls __add_pages(), which calls
+ * vmemmap_populate(). The functions that remove memory call each other in the same
+ * way.
  */
 enum part {
 	ARCH_ADD_MEMORY,
@@ -328,7 +329,7 @@ static const char * const part_names[NR_PARTS] = {
 	[VMEMMAP_FREE] = "vmemmap_free",
 };
 
-/* What pagemap_range() and pageunmap_range() do, one after the other. */
+/* Make the calls of pagemap_range() and then those of pageunmap_range(). */
 static int add_and_remove(struct dev_pagemap *pgmap, struct cost parts[NR_PARTS])
 {
 	struct zone *zone = &NODE_DATA(0)->node_zones[ZONE_DEVICE];
@@ -440,11 +441,11 @@ static void measure_parts(struct kunit *test, struct fake_dev *dev, u64 bytes)
 			cost_keep(&best[part], &now[part], round);
 	}
 	for (part = 0; part < NR_PARTS; part++)
-		tell(test, part_names[part], "device", has_altmap(test), bytes,
-		     &best[part], NULL);
+		print_row(test, part_names[part], "device", has_altmap(test), bytes,
+			  &best[part], NULL);
 }
 
-/* What of it is what, by the calls that it consists of. */
+/* Measure each call that memremap_pages() and memunmap_pages() make. */
 static void memremap_pages_by_part(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get_memory(test, NR_SECTIONS);
@@ -490,7 +491,7 @@ static void measure_extent(struct kunit *test, struct fake_dev *dev,
 	long before;
 
 	mem_hotplug_begin();
-	/* A neighbour, so that there is a table, and that it stays. */
+	/* Map a neighbour, so that the table exists and stays. */
 	if (extent->has_table)
 		KUNIT_EXPECT_EQ(test, 0, vmemmap_populate(end, end + PAGE_SIZE, 0, NULL));
 	for (round = 0; round < rounds; round++) {
@@ -516,9 +517,9 @@ static void measure_extent(struct kunit *test, struct fake_dev *dev,
 		vmemmap_free(end, end + PAGE_SIZE, NULL);
 	mem_hotplug_done();
 
-	tell(test, extent->avoids_blocks ? "vmemmap_populate_basepages" : "vmemmap_populate",
-	     extent->of, has_altmap(test), bytes, &populate, &spent);
-	tell(test, "vmemmap_free", extent->of, has_altmap(test), bytes, &release, NULL);
+	print_row(test, extent->avoids_blocks ? "vmemmap_populate_basepages" : "vmemmap_populate",
+		  extent->of, has_altmap(test), bytes, &populate, &spent);
+	print_row(test, "vmemmap_free", extent->of, has_altmap(test), bytes, &release, NULL);
 }
 
 static void vmemmap_populate_alone(struct kunit *test)
@@ -562,7 +563,7 @@ static int block_offline(struct memory_block *mem)
 }
 
 /**
- * struct dimm_costs - the life of hot-added memory
+ * struct dimm_costs - the costs of each step in the life of hot-added memory
  */
 struct dimm_costs {
 	struct cost add_memory;
@@ -627,10 +628,13 @@ static void measure_dimm(struct kunit *test, struct fake_dev *dev, u64 bytes)
 	KUNIT_ASSERT_EQ_MSG(test, err, 0, "round %u of %llu bytes", round, bytes);
 	KUNIT_ASSERT_EQ(test, request_resource(&iomem_resource, &dev->res), 0);
 
-	tell(test, "add_memory", "dimm", has_altmap(test), bytes, &best.add_memory, &spent);
-	tell(test, "device_online", "dimm", has_altmap(test), bytes, &best.device_online, NULL);
-	tell(test, "device_offline", "dimm", has_altmap(test), bytes, &best.device_offline, NULL);
-	tell(test, "remove_memory", "dimm", has_altmap(test), bytes, &best.remove_memory, NULL);
+	print_row(test, "add_memory", "dimm", has_altmap(test), bytes, &best.add_memory, &spent);
+	print_row(test, "device_online", "dimm", has_altmap(test), bytes, &best.device_online,
+		  NULL);
+	print_row(test, "device_offline", "dimm", has_altmap(test), bytes, &best.device_offline,
+		  NULL);
+	print_row(test, "remove_memory", "dimm", has_altmap(test), bytes, &best.remove_memory,
+		  NULL);
 }
 
 static void add_memory_by_size(struct kunit *test)
@@ -661,7 +665,7 @@ static int memmap_bench_init(struct kunit *test)
 	if (!counter_is_there())
 		kunit_skip(test, "this CPU counts no instructions; QEMU does with -icount shift=0");
 
-	/* So that hardly anybody is let in between. */
+	/* Avoid context switches. */
 	sched_set_fifo(current);
 	rounds = max(rounds, 1U);
 	counter_start();
@@ -681,8 +685,8 @@ static void memmap_bench_exit(struct kunit *test)
 	sched_set_normal(current, 0);
 }
 
-/* Whose numbers these are. */
-static void kernel_is_told(struct kunit *test)
+/* Print the kernel's parameters, which the counts depend on. */
+static void kernel_is_reported(struct kunit *test)
 {
 	kunit_info(test, "bench: kernel page=%lu section=%lu subsection=%lu struct_page=%zu block=%lu\n",
 		   PAGE_SIZE, PAGES_PER_SECTION * PAGE_SIZE,
@@ -690,7 +694,7 @@ static void kernel_is_told(struct kunit *test)
 }
 
 static struct kunit_case memmap_bench_cases[] = {
-	KUNIT_CASE(kernel_is_told),
+	KUNIT_CASE(kernel_is_reported),
 	KUNIT_CASE_PARAM(memremap_pages_by_size, origin_gen_params),
 	KUNIT_CASE_PARAM(compound_pages_by_size, origin_gen_params),
 	KUNIT_CASE_PARAM(memremap_pages_by_part, origin_gen_params),
