@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A device whose memory is yet to get a memmap: see fake_dev.h.
- */
+/* A device whose memory does not have a memmap yet: see fake_dev.h. */
 #include <kunit/test-bug.h>
 #include <linux/io.h>
 #include <linux/kernel.h>
@@ -29,9 +27,9 @@ MODULE_PARM_DESC(memory, "SIZE@ADDRESS of memory that the kernel does not use an
 static unsigned int nr_abandoned;
 
 /**
- * free_ram_pages() - system RAM that is free
+ * free_ram_pages() - count the free pages of system RAM
  *
- * What waits for RCU is freed first, and what waits in a CPU's own lists counts.
+ * First frees what waits for RCU, and drains the page lists of the CPUs.
  *
  * Context: Process context, may sleep.
  * Return: pages in the buddy allocator, exact if nothing else allocates.
@@ -41,7 +39,7 @@ unsigned long free_ram_pages(void)
 	unsigned long nr = 0;
 	struct zone *zone;
 
-	/* Of the usage maps of sections, which are small, but many make a page. */
+	/* Usage maps of sections wait for RCU. They are small, but many of them fill a page. */
 	kvfree_rcu_barrier();
 	rcu_barrier();
 	drain_all_pages(NULL);
@@ -51,7 +49,7 @@ unsigned long free_ram_pages(void)
 }
 
 /**
- * fake_dev_census() - count what the device's memmap is mapped with
+ * fake_dev_census() - count the entries and page tables that map the device's memmap
  * @dev: the device
  *
  * Context: Process context, may sleep. Takes the memory hot-plug lock.
@@ -67,7 +65,7 @@ struct vmemmap_census fake_dev_census(const struct fake_dev *dev)
 }
 
 /**
- * fake_dev_linear() - count what the device's linear mapping is mapped with
+ * fake_dev_linear() - count mapped pages and empty tables of the linear mapping
  * @dev: the device
  *
  * Context: Process context, may sleep. Takes the memory hot-plug lock.
@@ -108,7 +106,7 @@ static void clear_device_entries(const struct fake_dev *dev,
 }
 
 /**
- * fake_dev_clear() - unmap what leads into the device, and leave the tables
+ * fake_dev_clear() - clear entries that map pages of the device, but keep the tables
  * @dev: the device
  * @start: first address, a multiple of PAGE_SIZE
  * @end: the address after the last, likewise
@@ -124,14 +122,13 @@ void fake_dev_clear(const struct fake_dev *dev, unsigned long start,
 }
 
 /**
- * fake_dev_unmap() - take down a memmap without vmemmap_free()'s help
+ * fake_dev_unmap() - unmap a memmap, whether or not vmemmap_free() handles altmaps
  * @dev: the device
  * @start: first address of the memmap, a multiple of PAGE_SIZE
  * @end: the address after the last, likewise
  *
- * Entries that lead into the device are cleared here, whatever this kernel
- * believes of altmaps. Only what is backed by system RAM, and the tables, are
- * left for vmemmap_free().
+ * Clears the entries that map pages of the device. vmemmap_free() then frees only
+ * system RAM: the rest of the memmap, and the page tables.
  *
  * Context: Process context, may sleep. Takes the memory hot-plug lock.
  */
@@ -145,9 +142,8 @@ void fake_dev_unmap(const struct fake_dev *dev, unsigned long start,
 }
 
 /*
- * Does vmemmap_free() of this kernel give pages back to an altmap? Ask it to
- * free a page of system RAM that an altmap claims to have: neither answer does
- * any harm.
+ * Check whether this kernel's vmemmap_free() returns pages to an altmap. Free a
+ * page of system RAM that is part of an altmap: this is safe either way.
  */
 static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 {
@@ -163,7 +159,7 @@ static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 	mem_hotplug_done();
 	KUNIT_ASSERT_EQ_MSG(test, err, 0, "no memory for the fixture");
 	KUNIT_ASSERT_TRUE_MSG(test, walk.leaf && pfn_valid(walk.pfn),
-			      "%#lx is not mapped to system RAM: the fixture is lost",
+			      "%#lx is not mapped to system RAM",
 			      start);
 
 	page = pfn_to_page(walk.pfn);
@@ -175,7 +171,7 @@ static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 	vmemmap_free(start, start + PAGE_SIZE, &altmap);
 	mem_hotplug_done();
 
-	/* One reference is ours, the other the mapping's: is that one left? */
+	/* The test holds one reference. If there is another, the mapping's was not dropped. */
 	if (page_count(page) > 1)
 		put_page(page);
 	__free_page(page);
@@ -195,7 +191,7 @@ static void fake_dev_put(void *data)
 	fake_dev_unmap(dev, start, end);
 	census = fake_dev_census(dev);
 	KUNIT_EXPECT_EQ_MSG(test, census.tables, dev->tables,
-			    "page-table pages for [%#lx, %#lx), left and before",
+			    "page-table pages for [%#lx, %#lx), now and before",
 			    start, end);
 	release_resource(&dev->res);
 	kfree(dev);
@@ -230,7 +226,7 @@ static struct fake_dev *fake_dev_claim(struct kunit *test, unsigned long section
 	return dev;
 }
 
-/* The claim is made: whatever happens from here on, it is released. */
+/* Complete a device that is claimed. Each failure releases the claim. */
 static struct fake_dev *fake_dev_init(struct kunit *test, struct fake_dev *dev)
 {
 	unsigned long start = fake_dev_memmap(dev, 0);
@@ -242,7 +238,7 @@ static struct fake_dev *fake_dev_init(struct kunit *test, struct fake_dev *dev)
 		release_resource(&dev->res);
 		kfree(dev);
 		kunit_skip(test,
-			   "the memmap [%#lx, %#lx) is in use though nobody claims its page frames",
+			   "the memmap [%#lx, %#lx) is in use, but its page frames are not claimed",
 			   start, end);
 	}
 	dev->tables = census.tables;
@@ -253,15 +249,15 @@ static struct fake_dev *fake_dev_init(struct kunit *test, struct fake_dev *dev)
 }
 
 /**
- * fake_dev_get() - a device of page frames where nothing is
+ * fake_dev_get() - get a device of page frames without memory
  * @test: the test context
  * @nr_sections: its size
- * @align_sections: what its start is a multiple of, a power of two
+ * @align_sections: alignment of its start in sections, a power of two
  *
- * The memory of such a device must not be touched: there is none. At the end
- * of the test its memmap is taken down by fake_dev_unmap() and the page frames
- * are released; a page-table page that is left over then fails the test.
- * Skips the test if the machine has no room for the device.
+ * A test must not access these page frames: there is no memory. At the end of the
+ * test, fake_dev_unmap() unmaps the memmap, and the page frames are released. A
+ * page-table page that is left fails the test. Skips the test if there are not enough
+ * unclaimed page frames.
  *
  * Return: the device.
  */
@@ -280,12 +276,12 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 }
 
 /**
- * fake_dev_get_far_across() - a device across a boundary, where nothing is
+ * fake_dev_get_far_across() - get a device without memory across a boundary
  * @test: the test context
- * @size: what an entry of a page table maps, a power of two
+ * @size: the size that a page-table entry maps, a power of two
  *
- * In the linear mapping, one section of the device lies on either side of a multiple of
- * @size, the lowest one above RAM that is free. Otherwise like fake_dev_get().
+ * In the linear mapping, one section of the device lies on each side of a multiple of
+ * @size, at the lowest free place above RAM. Otherwise like fake_dev_get().
  *
  * Return: the device, or NULL if the linear mapping has no room for it.
  */
@@ -303,7 +299,7 @@ struct fake_dev *fake_dev_get_far_across(struct kunit *test, u64 size)
 	return dev ? fake_dev_init(test, dev) : NULL;
 }
 
-/* The memory that the command line names, or no memory at all. */
+/* Return the memory that the command line names. If it names none, the start is 0. */
 static struct range fake_dev_memory(void)
 {
 	struct range range = { 0, 0 };
@@ -320,9 +316,9 @@ static struct range fake_dev_memory(void)
 }
 
 /**
- * fake_dev_memory_sections() - how large can a device be that has memory?
+ * fake_dev_memory_sections() - count the sections that a device with memory can have
  *
- * Return: how many whole sections are in the memory that the command line names.
+ * Return: the number of whole sections in the memory that the command line names.
  */
 unsigned long fake_dev_memory_sections(void)
 {
@@ -334,7 +330,7 @@ unsigned long fake_dev_memory_sections(void)
 }
 
 /**
- * fake_dev_get_memory() - a device that has memory
+ * fake_dev_get_memory() - get a device that has memory
  * @test: the test context
  * @nr_sections: its size
  *
@@ -354,7 +350,7 @@ struct fake_dev *fake_dev_get_memory(struct kunit *test,
 
 	dev = fake_dev_claim(test, nr_sections, range.start, range.end, 1);
 	KUNIT_ASSERT_TRUE_MSG(test, dev || !nr_abandoned,
-			      "%u tests before this one had to abandon their memory, none is left",
+			      "%u earlier tests abandoned their memory, and none is left",
 			      nr_abandoned);
 	if (!dev)
 		kunit_skip(test, "vmemmap_kunit.memory=%s has no %lu sections left",
@@ -363,16 +359,16 @@ struct fake_dev *fake_dev_get_memory(struct kunit *test,
 }
 
 /**
- * fake_dev_get_across() - a device that has memory on both sides of a boundary
+ * fake_dev_get_across() - get a device that has memory on both sides of a boundary
  * @test: the test context
  * @nr_sections: its size, an even number
  * @size: a power of two
  *
- * In the middle of the device, the linear mapping comes to a multiple of @size: where
- * @size is what an entry of some page table maps, it needs two of them.
+ * The linear address of the middle of the device is a multiple of @size. If a
+ * page-table entry maps @size bytes, the device therefore needs two entries.
  *
  * Return: the device, or NULL if the memory that the command line names has no such
- * place, or is in use there.
+ * place, or the place is in use.
  */
 struct fake_dev *fake_dev_get_across(struct kunit *test, unsigned long nr_sections,
 				     unsigned long size)
@@ -396,7 +392,7 @@ struct fake_dev *fake_dev_get_across(struct kunit *test, unsigned long nr_sectio
 }
 
 /**
- * fake_dev_get_after() - a device that has the memory right behind another device
+ * fake_dev_get_after() - get a device that has the memory right after another device
  * @test: the test context
  * @other: the other device, whose memory the command line names
  * @nr_sections: its size
@@ -415,7 +411,7 @@ struct fake_dev *fake_dev_get_after(struct kunit *test, const struct fake_dev *o
 	if (end <= fake_dev_memory().end)
 		dev = fake_dev_claim(test, nr_sections, start, end, 1);
 	if (!dev)
-		kunit_skip(test, "vmemmap_kunit.memory=%s has no %lu sections behind %#llx",
+		kunit_skip(test, "vmemmap_kunit.memory=%s has no %lu sections after %#llx",
 			   memory, nr_sections, start);
 	return fake_dev_init(test, dev);
 }
@@ -431,13 +427,13 @@ static void fake_dev_release(void *data)
 }
 
 /**
- * fake_dev_claim_memory() - a device that has memory, and nothing but the claim on it
+ * fake_dev_claim_memory() - get a device that has memory, and only claim the memory
  * @test: the test context
  * @nr: how many page frames it has
- * @align: what its first page frame is a multiple of, a power of two
+ * @align: alignment of its first page frame, a power of two
  *
- * Takes a part of the memory that the command line names, of any size. Skips the test
- * if there is no such part. Neither page tables nor sections are looked at.
+ * Takes a part of the memory that the command line names. Skips the test if there is
+ * no such part. Does not check page tables or sections.
  *
  * Return: the device.
  */
@@ -459,7 +455,7 @@ struct fake_dev *fake_dev_claim_memory(struct kunit *test, unsigned long nr,
 			      PFN_PHYS(align), NULL, NULL)) {
 		kfree(dev);
 		KUNIT_ASSERT_EQ_MSG(test, nr_abandoned, 0,
-				    "tests before this one had to abandon their memory");
+				    "earlier tests abandoned their memory");
 		kunit_skip(test, "vmemmap_kunit.memory=%s has no %lu pages aligned to %lu",
 			   memory, nr, align);
 	}
@@ -470,13 +466,13 @@ struct fake_dev *fake_dev_claim_memory(struct kunit *test, unsigned long nr,
 }
 
 /**
- * fake_dev_get_tail() - a device that begins in a section of boot memory
+ * fake_dev_get_tail() - get a device that begins in a section of boot memory
  * @test: the test context
  * @nr_sections: how many sections follow the one that it begins in
  *
- * Takes the beginning of the memory that the command line names. Skips the
- * test if it names none, or none that begins where boot memory ends and inside
- * a section. The memmap of that section is there, and is not looked after.
+ * Takes the beginning of the memory that the command line names. Skips the test
+ * unless that memory begins where boot memory ends, inside a section. The memmap of
+ * that section exists since boot. It is neither checked nor unmapped.
  *
  * Return: the device.
  */
@@ -504,19 +500,19 @@ struct fake_dev *fake_dev_get_tail(struct kunit *test, unsigned long nr_sections
 	if (request_resource(&iomem_resource, &dev->res)) {
 		kfree(dev);
 		KUNIT_ASSERT_EQ_MSG(test, nr_abandoned, 0,
-				    "tests before this one had to abandon what follows boot memory");
-		kunit_skip(test, "somebody else claims what follows boot memory");
+				    "earlier tests abandoned the memory after boot memory");
+		kunit_skip(test, "the memory after boot memory is already claimed");
 	}
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_dev_release, dev));
 	return dev;
 }
 
 /**
- * fake_dev_abandon() - a kernel that got it wrong has the device: let it be
+ * fake_dev_abandon() - do not clean up the device at the end of the test
  * @dev: the device
  *
- * For a test that failed where tidying up would oops. The page frames stay
- * claimed, so that no other test gets to them, and nothing is unmapped.
+ * For a test that failed, if the cleanup could oops. The page frames stay claimed,
+ * so that no other test uses them, and nothing is unmapped.
  */
 void fake_dev_abandon(struct fake_dev *dev)
 {
@@ -528,9 +524,9 @@ void fake_dev_abandon(struct fake_dev *dev)
  * fake_dev_expect_unmapped() - check that neither memmap nor linear mapping is left
  * @test: the test context
  * @dev: the device
- * @after: what came before, for the message
+ * @after: the operation before, for messages
  *
- * Page tables without an entry count as left, too.
+ * No page table without an entry may be left, either.
  */
 void fake_dev_expect_unmapped(struct kunit *test, struct fake_dev *dev, const char *after)
 {
@@ -538,7 +534,7 @@ void fake_dev_expect_unmapped(struct kunit *test, struct fake_dev *dev, const ch
 	struct fake_dev_linear linear = fake_dev_linear(dev);
 
 	KUNIT_EXPECT_EQ_MSG(test, census.holes, dev->nr * sizeof(struct page) / PAGE_SIZE,
-			    "%s: unmapped pages of the memmap, and all of them", after);
+			    "%s: unmapped pages of the memmap, and all its pages", after);
 	KUNIT_EXPECT_EQ_MSG(test, census.empty_tables, 0,
 			    "%s: page-table pages of the memmap without an entry", after);
 	KUNIT_EXPECT_EQ_MSG(test, linear.mapped, 0,

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device whose memory is yet to get a memmap.
+ * A device whose memory does not have a memmap yet.
  *
- * Its page frames are claimed in iomem_resource and have neither memory that
- * the kernel uses nor a section. Most tests only build page tables for them
- * and never touch what is, or is not, behind. Those that read and write get
- * the memory that the command line names for that purpose:
- * vmemmap_kunit.memory=SIZE@ADDRESS.
+ * Its page frames are claimed in iomem_resource. They have no section, and the
+ * kernel uses no memory there. Most tests only build page tables for the memmap
+ * and never access the memory, which need not exist. Tests that access it get the
+ * memory that the command line sets aside: vmemmap_kunit.memory=SIZE@ADDRESS.
  */
 #ifndef _MM_TESTS_FAKE_DEV_H
 #define _MM_TESTS_FAKE_DEV_H
@@ -24,11 +23,10 @@
  * @res: the claim on its physical addresses
  * @pfn: its first page frame, the first one of a section
  * @nr: how many page frames it has, whole sections
- * @tables: page-table pages that served its memmap's addresses beforehand
- * @free_takes_altmap: this kernel's vmemmap_free() gives pages back to an
- *	altmap. Where it does not, a page of the device given to it would end
- *	in the buddy allocator.
- * @abandoned: is not to be tidied up
+ * @tables: page-table pages that existed for its memmap before the test
+ * @free_takes_altmap: this kernel's vmemmap_free() returns pages to an altmap.
+ *	Otherwise, pages of the device that it frees go to the page allocator.
+ * @abandoned: do not clean it up
  */
 struct fake_dev {
 	struct resource res;
@@ -40,9 +38,9 @@ struct fake_dev {
 };
 
 /**
- * struct fake_dev_linear - what the device's linear mapping is mapped with
- * @mapped: pages that are mapped, whatever to
- * @empty_tables: page-table pages on the way that have no entry
+ * struct fake_dev_linear - counts of the device's linear mapping
+ * @mapped: pages that are mapped, to any page frame
+ * @empty_tables: page-table pages without an entry
  */
 struct fake_dev_linear {
 	unsigned long mapped;
@@ -90,11 +88,11 @@ static inline int test_nid(void)
 }
 
 /**
- * free_ram_is_exact() - does freed memory show in free_ram_pages() at once?
+ * free_ram_is_exact() - check whether free_ram_pages() counts freed memory at once
  *
- * KASAN keeps it in quarantine, and a trace of each new caller for good.
+ * KASAN keeps freed objects in quarantine, and stores a trace of each new caller for good.
  *
- * Return: true if so.
+ * Return: true if it does.
  */
 static inline bool free_ram_is_exact(void)
 {
@@ -135,9 +133,9 @@ static inline struct vmem_altmap fake_dev_altmap(const struct fake_dev *dev,
 	fake_dev_altmap(dev, (struct fake_altmap) { __VA_ARGS__ })
 
 /**
- * fake_dev_memmap() - where a struct page of the device has its address
+ * fake_dev_memmap() - get the address of a struct page of the device
  * @dev: the device
- * @index: which of its pages
+ * @index: the index of the page in the device
  *
  * Return: the address in the vmemmap.
  */
@@ -148,11 +146,11 @@ static inline unsigned long fake_dev_memmap(const struct fake_dev *dev,
 }
 
 /**
- * fake_dev_has() - is this page frame the device's?
+ * fake_dev_has() - check whether a page frame belongs to the device
  * @dev: the device
  * @pfn: the page frame
  *
- * Return: true if so.
+ * Return: true if it does.
  */
 static inline bool fake_dev_has(const struct fake_dev *dev, unsigned long pfn)
 {

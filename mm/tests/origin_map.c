@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What a memmap is backed by: see origin_map.h.
- */
+/* Prints the memory that backs a memmap: see origin_map.h. */
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 
 #include "origin_map.h"
 
-/* A memmap in more pieces than this is not worth a picture. */
+/* Do not print more runs than this. */
 #define MAX_RUNS	96
 
 struct run {
@@ -41,11 +39,11 @@ static bool continues(const struct run *run, const struct run *next)
 }
 
 /**
- * origin_map_print() - tell what the memmap of a device is backed by
- * @test: the test context, in whose log it is told
+ * origin_map_print() - print the memory that backs the memmap of a device
+ * @test: the test context, whose log gets the lines
  * @dev: the device
  * @nr: how many of its page frames have a memmap, from the first one on
- * @altmap: what the device offers
+ * @altmap: the altmap of the device
  *
  * Context: Process context, may sleep. Takes the memory hot-plug lock.
  * Return: base pages' worth of memmap that are not mapped.
