@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Redirects functions of the kernel for the task of the running test, like
- * KUNIT_STATIC_STUB_REDIRECT(), but without a line of code in the function.
+ * KUNIT_STATIC_STUB_REDIRECT(), but without a change to the function.
  *
- * A kprobe stands on the first instruction. Its handler sets the instruction
- * pointer to the other function, which finds registers and stack as the caller
- * left them. Therefore it returns to the caller, and may sleep if the caller may.
+ * A kprobe is set on the first instruction. Its handler sets the instruction
+ * pointer to the other function, which finds registers and stack as the caller left
+ * them. Therefore it returns to the caller, and may sleep if the caller may.
  */
 #include <kunit/test-bug.h>
 #include <linux/err.h>
@@ -22,15 +22,15 @@
 
 struct redirection {
 	struct kprobe probe;
-	int registered;		/* or why it is not */
-	struct kunit *test;	/* whose calls go elsewhere */
+	int registered;		/* 0, or the error */
+	struct kunit *test;	/* whose calls are redirected */
 	unsigned long to;
 };
 
 /*
- * Is it an interrupt that calls? The exception that the probe raises may count as an
+ * Check whether an interrupt calls. The exception that the probe raises may count as an
  * NMI, and so may the one that leads to report_bug(). An NMI raises both counts, and an
- * interrupt only the first. So a real NMI cannot be told from these exceptions.
+ * interrupt only the first. So a real NMI cannot be distinguished from these exceptions.
  */
 static bool __kprobes called_by_interrupt(void)
 {
@@ -50,7 +50,7 @@ static int __kprobes redirect(struct kprobe *probe, struct pt_regs *regs)
 	/* A function finds its TOC by its own address. */
 	regs->gpr[12] = this->to;
 #endif
-	/* Do not run the instruction that the probe stands on. */
+	/* Do not run the instruction that the probe is set on. */
 	return 1;
 }
 

@@ -5,12 +5,12 @@
 #include <kunit/test.h>
 
 /**
- * func_redirect_begin() - from here on, a test's calls of a function go elsewhere
+ * func_redirect_begin() - start to redirect a test's calls of a function
  * @test: the test context
  * @func: the function, one of those that func_redirect.c lists
  * @to: the function to call instead, of the same type
  *
- * Calls by other tasks and by interrupts stay as they are. The redirection ends
+ * Calls by other tasks and by interrupts are not redirected. The redirection ends
  * with func_redirect_end(), or with the test.
  *
  * Context: Process context, may sleep. Takes cpus_read_lock(), which

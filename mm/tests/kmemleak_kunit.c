@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the other suites have made the kernel allocate and forget. Built with
- * CONFIG_DEBUG_KMEMLEAK alone, and linked last so that it runs last.
+ * Checks that the other suites leak no memory. Built only with
+ * CONFIG_DEBUG_KMEMLEAK, and linked last so that it runs last.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -9,11 +9,11 @@
 
 #include "leak_scan.h"
 
-/* kmemleak leaves alone what is younger than five seconds. */
+/* kmemleak ignores objects that are younger than five seconds. */
 #define OLD_ENOUGH_MS	6000
 #define NR_HIDDEN	16
 
-/* The first scan takes a checksum of what it suspects, the second one reports. */
+/* The first scan stores the checksum of a suspect, and the second one reports it. */
 static unsigned int leaks(void)
 {
 	msleep(OLD_ENOUGH_MS);
@@ -22,8 +22,8 @@ static unsigned int leaks(void)
 }
 
 /*
- * A scan that finds nothing says something only if it would find something. A
- * stack may hold the addresses of some of these by chance, but not of all.
+ * The scan finds no leak, but finds objects whose addresses the case hides. A stack
+ * may hold the addresses of some of them by chance, but not of all.
  */
 static void kmemleak_finds_nothing(struct kunit *test)
 {
@@ -52,5 +52,5 @@ static struct kunit_suite kmemleak_suite = {
 
 kunit_test_suite(kmemleak_suite);
 
-MODULE_DESCRIPTION("KUnit test of what the vmemmap tests leave behind");
+MODULE_DESCRIPTION("KUnit test for memory that the vmemmap tests leak");
 MODULE_LICENSE("GPL");

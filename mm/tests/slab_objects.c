@@ -45,7 +45,8 @@ static void count(struct kmem_cache *cache, long *nr)
  * kernels keep free objects in sheaves, which are objects themselves: shrinking a cache
  * frees those that another one holds, so shrink them twice.
  *
- * What belongs to the test is freed with it: an object, and a struct kunit_resource.
+ * Do not count the resources of the test, which KUnit frees with it. Each has two
+ * objects: its memory and a struct kunit_resource.
  */
 static long slab_objects(struct kunit *test)
 {
@@ -68,7 +69,7 @@ static long slab_objects(struct kunit *test)
 }
 #endif
 
-/* What one CPU has of all percpu allocations, in bytes. */
+/* Count the bytes of all percpu allocations on one CPU. */
 static long percpu_bytes(void)
 {
 	struct pcpu_chunk *chunk;
@@ -88,9 +89,9 @@ static long percpu_bytes(void)
  * @test: the test context
  * @round: the operation; it returns true if it worked
  *
- * Other code may allocate or free late at the same time, and the first round may allocate
- * for good. So a wrong count is repeated. A leak costs at least one object, or one byte of
- * percpu memory, a round, in each try.
+ * Other code may allocate or free memory at the same time, and the first round may make
+ * one-time allocations. So a wrong count is repeated. A leak costs at least one object, or
+ * one byte of percpu memory, per round in each try.
  *
  * Context: Process context, may sleep.
  */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The oracle: see vmemmap_walk.h.
+ * A page-table walk that is independent of the code under test: see vmemmap_walk.h.
  *
- * Each entry is read once. The table that holds an entry is told from the
- * entry's own address, so that a folded level shows by itself: its "table" is
- * the one above.
+ * Each entry is read once. The address of an entry gives the table that holds it,
+ * so a folded level shows the same table as the level above.
  */
 #include <linux/align.h>
 #include <linux/memory_hotplug.h>
@@ -15,7 +14,7 @@
 #include "vmemmap_walk.h"
 
 /**
- * walk_level_name() - for messages
+ * walk_level_name() - get the name of a level, for messages
  * @level: a level
  *
  * Return: its name.
@@ -53,9 +52,8 @@ static void found(struct vmemmap_walk *walk, unsigned long pfn,
  * @addr: the address
  * @walk: what was found
  *
- * Context: nothing else may change the tables on the way: either the range is
- *	the caller's and its tables are populated, or the caller holds the
- *	memory hot-plug lock.
+ * Context: Nothing else may change the tables on the way. Either the caller owns the
+ *	range and its tables are populated, or it holds the memory hot-plug lock.
  */
 void vmemmap_walk(unsigned long addr, struct vmemmap_walk *walk)
 {
@@ -137,7 +135,7 @@ static void count_tables(struct vmemmap_census *census, const struct vmemmap_wal
 }
 
 /**
- * vmemmap_census() - count what a range is mapped with
+ * vmemmap_census() - count the entries and page tables that map a range
  * @start: first address, a multiple of PAGE_SIZE
  * @end: the address after the last, likewise
  * @dev_pfn: the device's first page frame

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The oracle: what the kernel's page tables say of a vmemmap address, read
- * entry by entry and by no function that the suites test.
+ * A walk of the kernel's page tables, entry by entry, that uses no function under
+ * test. The suites compare its results with what they expect.
  */
 #ifndef _MM_TESTS_VMEMMAP_WALK_H
 #define _MM_TESTS_VMEMMAP_WALK_H
@@ -33,8 +33,8 @@ enum walk_level {
  * @pfn: the page frame that the leaf begins with
  * @size: what the leaf maps, in bytes
  * @desc: the leaf's raw descriptor
- * @table: the page that holds the entry for each level that was looked at, or
- *	NULL where the level is folded; the root table counts as %WALK_PGD
+ * @table: the page that holds the entry of each level on the way, or NULL if
+ *	the level is folded; the root table counts as %WALK_PGD
  */
 struct vmemmap_walk {
 	enum walk_level level;
@@ -46,15 +46,15 @@ struct vmemmap_walk {
 };
 
 /**
- * struct vmemmap_census - what a range of addresses is mapped with
+ * struct vmemmap_census - counts of the entries and tables that map a range
  * @pages: base pages
  * @blocks: PMD-sized leaves
  * @huge: leaves larger than that, which no vmemmap should have
  * @holes: base pages' worth of addresses that are not mapped
  * @device: base pages' worth of frames inside the device
- * @tables: table pages below the root that serve the range, in all
- * @empty_tables: those of them that have no entry at all
- * @level_tables: the same by level
+ * @tables: page-table pages of the range below the root, in total
+ * @empty_tables: those of them that have no entry
+ * @level_tables: @tables by level
  */
 struct vmemmap_census {
 	unsigned long pages;

@@ -2,10 +2,10 @@
 /*
  * Counts the WARNs of a call and remembers where they came from.
  *
- * report_bug() and what prints the text of a WARN() are redirected for the task of
- * the running test alone. A WARN that the test provokes leaves no splat. A WARN by
- * another task or by an interrupt is reported as usual. A BUG still stops the task,
- * but only the trap is reported.
+ * report_bug() and the function that prints the text of a WARN() are redirected for
+ * the task of the running test only. A WARN that the test provokes prints no splat. A
+ * WARN by another task or by an interrupt is reported as usual. A BUG still stops the
+ * task, but only the trap is reported.
  */
 #include <kunit/test.h>
 #include <linux/bug.h>
@@ -18,7 +18,7 @@
 
 #define WARN_LOG_ENTRIES	8
 
-/* What the bracketed call gave. One test runs at a time. */
+/* The WARNs of the current call. One test runs at a time. */
 static struct {
 	unsigned int total;
 	unsigned long addr[WARN_LOG_ENTRIES];	/* of the first ones */
@@ -44,7 +44,7 @@ static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
 	if (!(bug->flags & BUGFLAG_WARNING))
 		return BUG_TRAP_TYPE_BUG;
 
-	/* A WARN_ON_ONCE() says it once, but shall not be used up by a test. */
+	/* Count a WARN_ON_ONCE() once per call. It can still fire after the test. */
 	if ((bug->flags & BUGFLAG_ONCE) && is_logged(bugaddr))
 		return BUG_TRAP_TYPE_WARN;
 
@@ -60,7 +60,7 @@ static void warn_log_no_text(const char *fmt, ...)
 }
 
 /**
- * warn_log_begin() - from here on, log the WARNs of this test
+ * warn_log_begin() - start to log the WARNs of this test
  * @test: the test context
  *
  * Context: Process context, may sleep. Does not nest.
@@ -68,7 +68,7 @@ static void warn_log_no_text(const char *fmt, ...)
 void warn_log_begin(struct kunit *test)
 {
 	memset(&warn_log, 0, sizeof(warn_log));
-	/* Like clear_warn_once: let a WARN_ONCE() fire again. */
+	/* Like clear_warn_once: let each WARN_ONCE() fire again. */
 	memset(__start_once, 0, __end_once - __start_once);
 	func_redirect_begin(test, __warn_printk, warn_log_no_text);
 	func_redirect_begin(test, report_bug, warn_log_report_bug);
@@ -87,10 +87,10 @@ static const char *file_of(unsigned long addr)
 }
 
 /**
- * warn_log_expect() - WARNs are reported again, and this is what there were
+ * warn_log_expect() - stop logging, and check the WARNs that were logged
  * @test: the test context
  * @nr: how many are expected
- * @file: the source file that they stand in, if there are any
+ * @file: the source file that they are in, or NULL for any
  */
 void warn_log_expect(struct kunit *test, unsigned int nr, const char *file)
 {

@@ -9,15 +9,15 @@ void warn_log_begin(struct kunit *test);
 void warn_log_expect(struct kunit *test, unsigned int nr, const char *file);
 
 /**
- * KUNIT_EXPECT_WARNS() - a call gives so many WARNs, all of one source file
+ * KUNIT_EXPECT_WARNS() - expect a number of WARNs from a call, all in one source file
  * @test: the test context
  * @nr: how many WARNs are expected
- * @file: the source file that they stand in, as __FILE__ has it
- * @call: the call, which is all that is bracketed
+ * @file: the source file that they are in, as in __FILE__, or NULL for any
+ * @call: the call
  *
  * Do not hold the memory hot-plug lock: @call can be HOTPLUG_LOCKED().
  *
- * No splat reaches the console: a WARN that a test provokes is not news.
+ * These WARNs print no splat.
  */
 #define KUNIT_EXPECT_WARNS(test, nr, file, call)	\
 do {							\
@@ -29,9 +29,9 @@ do {							\
 } while (0)
 
 /**
- * KUNIT_EXPECT_NO_WARN() - a call gives no WARN, which is a promise as well
+ * KUNIT_EXPECT_NO_WARN() - expect no WARN from a call
  * @test: the test context
- * @call: the call, which is all that is bracketed
+ * @call: the call
  */
 #define KUNIT_EXPECT_NO_WARN(test, call) KUNIT_EXPECT_WARNS(test, 0, NULL, call)
 

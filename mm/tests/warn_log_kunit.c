@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What other suites rely on: KUNIT_EXPECT_WARNS() counts the WARNs of the test's
- * task, each time that one fires, and no others.
+ * KUNIT_EXPECT_WARNS() counts the WARNs of the test's task, each time that one
+ * fires, and no others. Other suites rely on this.
  */
 #include <kunit/test.h>
 #include <linux/bottom_half.h>
@@ -95,7 +95,7 @@ static const struct others_param {
 
 KUNIT_ARRAY_PARAM_DESC(others, others_params, name);
 
-/* How often the log of the kernel says that this function gave a WARN. */
+/* Count the WARNs of a function in the kernel log. */
 static unsigned int nr_reported(const char *func)
 {
 	struct kmsg_dump_iter iter;
@@ -111,7 +111,7 @@ static unsigned int nr_reported(const char *func)
 	return nr;
 }
 
-/* What KUnit prints has no end of line, and goes to the console with the next message. */
+/* KUnit prints lines without a newline, which reach the console with the next message. */
 static void flush_console(void)
 {
 	pr_info("mm/tests: a WARN that is not the test's\n");
@@ -130,7 +130,7 @@ static void run_quietly(void (*run)(void))
 	console_loglevel = level;
 }
 
-/* A WARN of somebody else is reported, even if it comes while a test counts WARNs. */
+/* A WARN of another context is reported, even while a test counts WARNs. */
 static void warn_of_others_is_reported(struct kunit *test)
 {
 	const struct others_param *param = test->param_value;
