@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All that differs between the kernels that the tests are built in.
+ * Adapts the tests to the kernels that they are built in.
  *
- * The functions under test gain a struct vmem_altmap argument in the course
- * of a series, and the tests build at every patch of it. The wrappers here
- * take the altmap always and choose by the type that the function has in this
- * very tree. Where a function cannot take the altmap, the altmap is dropped,
- * and what the function then does fails the assertions of the caller.
+ * The functions under test gain a struct vmem_altmap argument in the course of a
+ * series, and the tests build at every patch of it. The wrappers always take the
+ * altmap. They check the type of the function in this tree. If the function takes
+ * no altmap, they drop the altmap, and the caller's assertions then fail.
  */
 #ifndef _MM_TESTS_VMEMMAP_ADAPT_H
 #define _MM_TESTS_VMEMMAP_ADAPT_H
@@ -54,7 +53,7 @@ typedef void (*unmap_altmap_fn)(unsigned long addr, unsigned long end,
 typedef void (*unmap_plain_fn)(unsigned long addr, unsigned long end,
 			       bool free_mapped);
 
-/* For a function that is private where it is: its type comes with it. */
+/* For a static function, whose type only its own file knows. */
 #define unmap_takes_altmap(fn)	__same_type(&(fn), unmap_altmap_fn)
 
 static inline void adapt_unmap(void *fn, bool takes_altmap, unsigned long addr,
@@ -67,7 +66,7 @@ static inline void adapt_unmap(void *fn, bool takes_altmap, unsigned long addr,
 		((unmap_plain_fn)fn)(addr, end, free_mapped);
 }
 
-/* The dev_pagemap came to __remove_pages() later. */
+/* Older kernels do not pass a dev_pagemap to __remove_pages() and arch_remove_memory(). */
 typedef void (*remove_pgmap_fn)(unsigned long pfn, unsigned long nr_pages,
 				struct vmem_altmap *altmap,
 				struct dev_pagemap *pgmap);
@@ -100,8 +99,8 @@ static inline void adapt_arch_remove_memory(u64 start, u64 size)
 }
 
 /*
- * The second argument, a pgmap whose reference is reused or dropped, went away. A
- * caller now drops that reference itself.
+ * get_dev_pagemap() of Linux 6.12 takes a second argument: a pgmap whose reference it
+ * reuses or drops. In Linux 7.2, the caller drops that reference.
  */
 typedef struct dev_pagemap *(*get_pgmap_fn)(unsigned long pfn);
 typedef struct dev_pagemap *(*get_pgmap_cached_fn)(unsigned long pfn,
@@ -118,7 +117,7 @@ static inline struct dev_pagemap *adapt_get_dev_pagemap(unsigned long pfn,
 	return ((get_pgmap_fn)fn)(pfn);
 }
 
-/* The pgmap and the order came later. */
+/* In Linux 7.2, but not in 6.12, zone_device_page_init() takes a pgmap and an order. */
 typedef void (*init_page_fn)(struct page *page);
 typedef void (*init_page_order_fn)(struct page *page, struct dev_pagemap *pgmap,
 				   unsigned int order);
@@ -133,7 +132,7 @@ static inline void adapt_zone_device_page_init(struct page *page, struct dev_pag
 		((init_page_order_fn)fn)(page, pgmap, 0);
 }
 
-/* The node came later. */
+/* In Linux 7.2, but not in 6.12, create_memory_block_devices() takes a node. */
 typedef int (*create_blocks_node_fn)(unsigned long start, unsigned long size, int nid,
 				     struct vmem_altmap *altmap, struct memory_group *group);
 typedef int (*create_blocks_plain_fn)(unsigned long start, unsigned long size,
@@ -150,8 +149,9 @@ static inline int adapt_create_memory_block_devices(unsigned long start, unsigne
 }
 
 /*
- * Steps in front of MEM_GOING_ONLINE and behind MEM_OFFLINE, which also announced where
- * the memmap is. They went away together with the memory that needed them.
+ * Linux 6.12, but not 7.2, announces a step before MEM_GOING_ONLINE and one after
+ * MEM_OFFLINE, and where the memmap is. Kernels with these steps have
+ * MHP_OFFLINE_INACCESSIBLE.
  */
 #define ADAPT_NO_STEP			(~0UL)
 
@@ -184,8 +184,8 @@ static inline unsigned long adapt_notified_memmap_pages(const struct memory_noti
 #endif
 
 /*
- * The largest compound page that memremap_pages() accepts. Kernels that have a limit
- * allow only what the page allocator has, unless there is hugetlb.
+ * The largest order of a compound page that memremap_pages() accepts. Kernels with a
+ * limit accept no larger pages than the page allocator has, unless they have hugetlb.
  */
 static inline unsigned int adapt_max_device_order(void)
 {
@@ -197,8 +197,9 @@ static inline unsigned int adapt_max_device_order(void)
 }
 
 /*
- * Do compound pages of a device keep their tails once in an altmap as well? arm64 then
- * has its own vmemmap_can_optimize(), instead of a macro for the generic one.
+ * Check whether compound pages of a device keep their tails once in an altmap as well.
+ * arm64 then has its own vmemmap_can_optimize(), instead of a macro for the generic
+ * one.
  */
 static inline bool adapt_altmap_is_shared(void)
 {
@@ -208,8 +209,8 @@ static inline bool adapt_altmap_is_shared(void)
 }
 
 /*
- * Memory notifiers were told which node gets its first memory, or loses its last, until
- * nodes got notifiers of their own.
+ * Linux 6.12 passes memory notifiers the node that gets its first or loses its last
+ * memory. Linux 7.2 has separate notifiers for nodes.
  */
 static inline int adapt_changed_node(const struct memory_notify *arg)
 {
@@ -220,12 +221,12 @@ static inline int adapt_changed_node(const struct memory_notify *arg)
 #endif
 }
 
-/* It is in a header of mm/ by now. */
+/* Newer kernels declare this in a header in mm/. */
 void drain_all_pages(struct zone *zone);
 
 /*
- * A device's page tells its pgmap. The member of that name has moved from
- * struct page to struct folio, but is where it was.
+ * Return the pgmap of a device's page. In Linux 7.2, the member pgmap is in
+ * struct folio and no longer in struct page, but at the same offset.
  */
 static inline struct dev_pagemap *adapt_page_pgmap(const struct page *page)
 {
