@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vmemmap_alloc_block_buf() with a struct vmem_altmap: the block comes from
- * the altmap or not at all.
+ * vmemmap_alloc_block_buf() with a struct vmem_altmap: it allocates from the
+ * altmap, or fails.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as A1, A2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * A1, A2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/gfp.h>
@@ -33,10 +33,7 @@ static void free_ram_block(void *data)
 	free_pages((unsigned long)block->buf, get_order(block->size));
 }
 
-/*
- * Allocates, and sees to it that a block of system RAM is freed even though
- * none was wanted.
- */
+/* Allocate a block. If it is system RAM, free it at the end of the test. */
 static void *alloc_block(struct kunit *test, unsigned long size,
 			 struct vmem_altmap *altmap)
 {
@@ -62,7 +59,7 @@ static void *alloc_pages_of(struct kunit *test, unsigned long nr,
 	return alloc_block(test, nr * PAGE_SIZE, altmap);
 }
 
-/* The address that a page frame has in the linear map, or would have. */
+/* Return the linear-map address of a page frame, mapped or not. */
 static void *frame(unsigned long pfn)
 {
 	return __va(PFN_PHYS(pfn));
@@ -79,14 +76,14 @@ static void expect_counters(struct kunit *test, const struct vmem_altmap *altmap
 			    unsigned long alloc, unsigned long align)
 {
 	KUNIT_EXPECT_EQ_MSG(test, altmap->alloc, alloc,
-			    "pages given out of the altmap at %#lx",
+			    "pages allocated from the altmap at %#lx",
 			    altmap->base_pfn);
 	KUNIT_EXPECT_EQ_MSG(test, altmap->align, align,
 			    "pages lost to alignment in the altmap at %#lx",
 			    altmap->base_pfn);
 }
 
-/* A1: a block lies in what the altmap offers. */
+/* A1: a block lies in the pages that the altmap offers. */
 static void alloc_block_buf_takes_from_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -96,7 +93,7 @@ static void alloc_block_buf_takes_from_altmap(struct kunit *test)
 	expect_counters(test, &altmap, 1, 0);
 }
 
-/* A2: blocks follow one another, none is given out twice. */
+/* A2: each block follows the previous one, and no page is allocated twice. */
 static void alloc_block_buf_takes_in_order(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -110,7 +107,7 @@ static void alloc_block_buf_takes_in_order(struct kunit *test)
 }
 
 /*
- * A3: the driver's own pages stay the driver's.
+ * A3: the reserved pages are never allocated.
  *
  *	base_pfn
  *	| reserve = 5    | free = 3   |
@@ -126,13 +123,13 @@ static void alloc_block_buf_respects_reserve(struct kunit *test)
 		expect_frame(test, alloc_pages_of(test, 1, &altmap),
 			     dev->pfn + 5 + i);
 	KUNIT_EXPECT_NULL_MSG(test, alloc_pages_of(test, 1, &altmap),
-			      "the reserve made room for a block");
+			      "a block was allocated from the reserve");
 	expect_counters(test, &altmap, 3, 0);
 }
 
 /*
- * A4: a block is aligned to its own size. What is passed over for that is
- * charged to align, once, and not given out later.
+ * A4: a block is aligned to its size. The skipped pages are added to align, once, and are
+ * not allocated later.
  *
  *	base_pfn, aligned to 2 * nr
  *	| reserve |   pad    | block       | page |
@@ -154,7 +151,7 @@ static void alloc_block_buf_aligns_block_to_its_size(struct kunit *test)
 	}
 }
 
-/* A4: the block that is aligned as it stands costs nothing more. */
+/* A4: a block that needs no padding adds nothing to align. */
 static void alloc_block_buf_charges_no_needless_alignment(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -166,7 +163,7 @@ static void alloc_block_buf_charges_no_needless_alignment(struct kunit *test)
 	expect_counters(test, &altmap, 2 * MAX_BLOCK, 0);
 }
 
-/* A5: the last page on offer can be had, with and without padding. */
+/* A5: an allocation succeeds if it needs all remaining pages, with and without padding. */
 static void alloc_block_buf_exact_fit(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -180,7 +177,7 @@ static void alloc_block_buf_exact_fit(struct kunit *test)
 	expect_counters(test, &padded, 16, 13);
 }
 
-/* A5: one page less than that is not enough. A6: and nothing is charged. */
+/* A5: with one page less, it fails. A6: a failed allocation does not change the counters. */
 static void alloc_block_buf_one_page_short(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -194,7 +191,7 @@ static void alloc_block_buf_one_page_short(struct kunit *test)
 	expect_counters(test, &padded, 0, 0);
 }
 
-/* A5: an altmap may have nothing to offer, from the start. */
+/* A5: an allocation from an altmap that offers no page fails. */
 static void alloc_block_buf_nothing_free(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -204,7 +201,7 @@ static void alloc_block_buf_nothing_free(struct kunit *test)
 	expect_counters(test, &altmap, 0, 0);
 }
 
-/* A6: a refusal is no loss: what is smaller and fits can still be had. */
+/* A6: after a failed allocation, a smaller block that fits can still be allocated. */
 static void alloc_block_buf_refusal_leaves_counters(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -218,7 +215,7 @@ static void alloc_block_buf_refusal_leaves_counters(struct kunit *test)
 	expect_counters(test, &altmap, 3, 1);
 }
 
-/* A7: a size that is not whole pages is refused. */
+/* A7: a size that is not a multiple of the page size is refused. */
 static void alloc_block_buf_odd_size(struct kunit *test)
 {
 	static const unsigned long odd[] = {
@@ -234,7 +231,7 @@ static void alloc_block_buf_odd_size(struct kunit *test)
 	expect_counters(test, &altmap, 0, 0);
 }
 
-/* A8: when the altmap is used up, system RAM does not step in. */
+/* A8: if the altmap is exhausted, the allocation fails and does not fall back to system RAM. */
 static void alloc_block_buf_exhausted_spends_no_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -252,7 +249,7 @@ static void alloc_block_buf_exhausted_spends_no_ram(struct kunit *test)
 	expect_counters(test, &altmap, 2, 0);
 }
 
-/* A8: and while it lasts, none is spent beside it. */
+/* A8: an allocation from the altmap uses no system RAM. */
 static void alloc_block_buf_spends_no_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -261,7 +258,7 @@ static void alloc_block_buf_spends_no_ram(struct kunit *test)
 	void *block;
 	int i;
 
-	/* Somebody else may allocate meanwhile, but not each time. */
+	/* Other tasks may allocate at the same time, but not in each try. */
 	for (i = 0; i < 8; i++) {
 		before = free_ram_pages();
 		block = alloc_pages_of(test, MAX_BLOCK, &altmap);
@@ -274,7 +271,7 @@ static void alloc_block_buf_spends_no_ram(struct kunit *test)
 			    "free pages of system RAM, after and before one block");
 }
 
-/* A9: without an altmap a block is system RAM, naturally aligned. */
+/* A9: without an altmap, a block is system RAM, aligned to its size. */
 static void alloc_block_buf_without_altmap_is_ram(struct kunit *test)
 {
 	unsigned long nr;
@@ -304,8 +301,8 @@ static void count_report(gfp_t gfp, nodemask_t *nodes, const char *fmt, ...)
 }
 
 /*
- * A9: no system RAM has a block of this size. The kernel reports only the first
- * failure since boot, and no other case makes an allocation fail here.
+ * A9: if system RAM has no such block, the allocation fails. The kernel reports only the
+ * first failure since boot, and no other case makes an allocation fail here.
  */
 static void alloc_block_reports_first_failure(struct kunit *test)
 {
@@ -325,14 +322,14 @@ static void alloc_block_reports_first_failure(struct kunit *test)
 			    "reports of two allocations that failed");
 	if (report.nr)
 		KUNIT_EXPECT_TRUE_MSG(test, report.gfp & __GFP_RETRY_MAYFAIL,
-				      "a task may be killed for a block");
+				      "the OOM killer may run");
 	is_reported = true;
 }
 
 /*
- * The allocator as a page by page search: the first run of @nr pages not
- * below @next that starts at a multiple of the largest power of two in @nr
- * and ends by @limit.
+ * The allocator as a page-by-page search: find the first run of @nr pages, not
+ * below @next, that starts at a multiple of the largest power of two that divides
+ * @nr. Return whether it ends by @limit.
  */
 static bool model_alloc(unsigned long next, unsigned long limit,
 			unsigned long nr, unsigned long *pfn)
@@ -356,8 +353,8 @@ static const struct model_param {
 } model_params[] = {
 	{ "single pages", 0, 0, 64, 1, 1 },
 	{ "small blocks at an odd start", 3, 0, 100, 8, 2 },
-	{ "small blocks behind a reserve", 0, 7, 100, 8, 3 },
-	{ "mixed sizes at an odd start behind a reserve", 5, 9, 700, 64, 4 },
+	{ "small blocks after a reserve", 0, 7, 100, 8, 3 },
+	{ "mixed sizes at an odd start after a reserve", 5, 9, 700, 64, 4 },
 	{ "sizes that are no power of two", 1, 1, 1000, 100, 5 },
 	{ "blocks larger than what is free", 0, 0, 12, 32, 6 },
 	{ "a scarce altmap", 1, 0, 3, 4, 7 },
@@ -371,7 +368,7 @@ static void model_desc(const struct model_param *param, char *desc)
 
 KUNIT_ARRAY_PARAM(model, model_params, model_desc);
 
-/* A1 to A6 at once: any sequence of sizes against the model. */
+/* A1 to A6: the allocator follows the model in a random sequence of sizes. */
 static void alloc_block_buf_follows_model(struct kunit *test)
 {
 	const struct model_param *param = test->param_value;
@@ -414,7 +411,7 @@ static void alloc_block_buf_follows_model(struct kunit *test)
 	KUNIT_EXPECT_GT_MSG(test, refused, 0, "exhaustion was not tested");
 }
 
-/* A10: pages given back are taken off alloc, and off nothing else. */
+/* A10: vmem_altmap_free() subtracts the pages from alloc and changes nothing else. */
 static void altmap_free_gives_pages_back(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -435,8 +432,8 @@ static void altmap_free_gives_pages_back(struct kunit *test)
 }
 
 /*
- * A12: what was passed over stays passed over, so that a block which comes out
- * again once all is given back is the same one, and costs no more alignment.
+ * A12: align keeps its value when all blocks are freed. The next allocation returns
+ * the same block and adds nothing to align.
  */
 static void altmap_reused_costs_no_more_alignment(struct kunit *test)
 {
@@ -452,7 +449,7 @@ static void altmap_reused_costs_no_more_alignment(struct kunit *test)
 	}
 }
 
-/* A11: pages that are of use to the driver begin after reserve and free. */
+/* A11: vmem_altmap_offset() is reserve + free. */
 static void altmap_offset_is_reserve_plus_free(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -460,11 +457,11 @@ static void altmap_offset_is_reserve_plus_free(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, vmem_altmap_offset(&altmap), 5 + 16);
 
-	/* However much of it is given out. */
+	/* Allocations do not change it. */
 	alloc_pages_of(test, 4, &altmap);
 	KUNIT_EXPECT_EQ(test, vmem_altmap_offset(&altmap), 5 + 16);
 	KUNIT_EXPECT_EQ_MSG(test, vmem_altmap_offset(NULL), 0,
-			    "without an altmap all pages are of use");
+			    "offset without an altmap");
 }
 
 static struct kunit_case vmem_altmap_cases[] = {

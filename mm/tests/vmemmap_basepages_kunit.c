@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vmemmap_populate_basepages() with a struct vmem_altmap: what the page tables
- * say afterwards, page by page.
+ * vmemmap_populate_basepages() with a struct vmem_altmap: checks the page tables,
+ * page by page.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as B1, B2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * B1, B2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/memory_hotplug.h>
@@ -15,7 +15,7 @@
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
-/* Enough to see an order and a last one, few enough for any section. */
+/* Enough pages to see their order, and few enough for any section. */
 #define NR	6
 
 static int populate(unsigned long start, unsigned long nr,
@@ -60,7 +60,7 @@ static void expect_frames(struct kunit *test, unsigned long start,
 	}
 }
 
-/* B1: page i of the memmap is page i of what the altmap offers. */
+/* B1: page i of the memmap lies in page i of the pages that the altmap offers. */
 static void populate_basepages_maps_altmap_pages(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -73,7 +73,7 @@ static void populate_basepages_maps_altmap_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, altmap.align, 0, "single pages need no alignment");
 }
 
-/* B1: and begins behind what the driver keeps to itself. */
+/* B1: these pages begin after the reserved ones. */
 static void populate_basepages_respects_reserve(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -84,7 +84,7 @@ static void populate_basepages_respects_reserve(struct kunit *test)
 	expect_frames(test, start, NR, dev->pfn + 2 + 3);
 }
 
-/* B2: the mapping is that of any kernel memory. */
+/* B2: the protection is PAGE_KERNEL. */
 static void populate_basepages_protection(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -104,7 +104,7 @@ static void populate_basepages_protection(struct kunit *test)
 }
 
 /*
- * B3: what is mapped stays as it is, and costs the altmap nothing.
+ * B3: an existing entry stays, and nothing is allocated for it.
  *
  *	page		 0   1   2   3   4   5
  *	before		         R   R			R: system RAM
@@ -134,7 +134,7 @@ static void populate_basepages_keeps_present_entries(struct kunit *test)
 	expect_frames(test, start + 4 * PAGE_SIZE, 2, dev->pfn + 2);
 }
 
-/* B4: page tables are system RAM, and never taken from the altmap. */
+/* B4: page tables are system RAM and never come from the altmap. */
 static void populate_basepages_tables_are_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -164,12 +164,15 @@ static void populate_basepages_tables_are_ram(struct kunit *test)
 }
 
 struct ram_use {
-	long spent;	/* by populate(), in pages */
-	long kept;	/* still, after the memmap was taken down again */
+	long spent;	/* pages that populate() uses */
+	long kept;	/* pages that are not free after unmapping */
 	long tables;	/* page-table pages that populate() added */
 };
 
-/* Somebody else may allocate meanwhile, but not each time. */
+/*
+ * Measure the system RAM of a memmap, of which @expected pages are system RAM. Other
+ * tasks may allocate at the same time, but not in each try.
+ */
 static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 				 unsigned long nr, const struct vmem_altmap *altmap,
 				 long expected)
@@ -189,7 +192,7 @@ static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 		populated = free_ram_pages();
 		census = census_of(dev, start, nr);
 		use.tables = census.tables - dev->tables;
-		/* A memmap that is not there has spent nothing. */
+		/* Without a memmap, the counts would prove nothing. */
 		KUNIT_ASSERT_EQ(test, err, 0);
 		KUNIT_ASSERT_EQ_MSG(test, census.holes, 0, "unmapped pages of %lu", nr);
 		KUNIT_ASSERT_EQ_MSG(test, census.device, nr - expected,
@@ -205,7 +208,7 @@ static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 	return use;
 }
 
-/* B4: so that tables are all the system RAM that it costs. */
+/* B4: with an altmap, page tables are the only system RAM used. */
 static void populate_basepages_spends_ram_on_tables_only(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -244,7 +247,7 @@ static void populate_basepages_without_altmap_is_ram(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, use.kept, 0, "pages of system RAM not returned");
 }
 
-/* B6: an altmap that is too short is an error, not a reason to spend RAM. */
+/* B6: if the altmap is too small, -ENOMEM is returned and no system RAM is used instead. */
 static void populate_basepages_short_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -254,12 +257,12 @@ static void populate_basepages_short_altmap(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), -ENOMEM);
 	census = census_of(dev, start, NR);
-	KUNIT_EXPECT_EQ_MSG(test, census.device, NR - 1, "pages that there were");
+	KUNIT_EXPECT_EQ_MSG(test, census.device, NR - 1, "pages of memmap that lie in the device");
 	KUNIT_EXPECT_EQ_MSG(test, census.pages, NR - 1, "pages mapped, of any origin");
 	KUNIT_EXPECT_EQ(test, altmap.alloc, NR - 1);
 }
 
-/* B6: what was populated by then can be freed, holes and all. */
+/* B6: after such a failure, the whole range can be freed, including its holes. */
 static void populate_basepages_short_altmap_can_be_freed(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -268,7 +271,7 @@ static void populate_basepages_short_altmap_can_be_freed(struct kunit *test)
 	struct vmemmap_census census;
 
 	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
-			      "vmemmap_free() gives nothing back to an altmap");
+			      "vmemmap_free() returns nothing to an altmap");
 	KUNIT_EXPECT_EQ(test, populate(start, NR, &altmap), -ENOMEM);
 
 	mem_hotplug_begin();
@@ -277,10 +280,13 @@ static void populate_basepages_short_altmap_can_be_freed(struct kunit *test)
 	census = census_of(dev, start, NR);
 	KUNIT_EXPECT_EQ_MSG(test, census.holes, NR, "unmapped pages in [%#lx, +%d pages)",
 			    start, NR);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 }
 
-/* B7: memory is added by whole subsections, and so is its memmap. */
+/*
+ * B7: __populate_section_memmap() WARNs about a range that is not made of whole
+ * subsections, and maps nothing.
+ */
 static void populate_section_memmap_refuses_parts(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
