@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several devices, in any order: memremap_pages() and memunmap_pages() of
- * ranges at any alignment that the kernel accepts, with and without an altmap,
- * too short ones included.
+ * Several devices, added and removed in any order with memremap_pages() and
+ * memunmap_pages(): at any alignment that the kernel accepts, without an altmap,
+ * with one, and with one that is too small.
  *
- * After each step the page tables of the whole arena, the altmaps' accounting
- * and some struct pages are compared with what a plain model says. It never
- * touches a struct page that is not mapped, so that a kernel which gets this
- * wrong fails here and does not oops. It is not to be trusted with the devices
- * after that: they are left alone, and so is the memory that they are in.
+ * After each step, the suite compares the page tables of all of the memory, the
+ * accounting of the altmaps and some struct pages with a simple model. It never
+ * accesses a struct page that is not mapped, so a broken kernel fails here and
+ * does not oops. After a failure, the devices and their memory are left alone.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as F1, F2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * F1, F2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -37,11 +36,11 @@
 
 static ulong seed = 1;
 module_param(seed, ulong, 0);
-MODULE_PARM_DESC(seed, "of the random sequence");
+MODULE_PARM_DESC(seed, "seed of the random sequence");
 
 static uint steps = 250;
 module_param(steps, uint, 0);
-MODULE_PARM_DESC(steps, "how many of them the random sequence has");
+MODULE_PARM_DESC(steps, "number of steps of the random sequence");
 
 #define NR_SLOTS	6
 #define MIB(mib)	((mib) * SZ_1M / (PAGES_PER_SUBSECTION * PAGE_SIZE))
@@ -50,16 +49,16 @@ MODULE_PARM_DESC(steps, "how many of them the random sequence has");
 #define NR_SECTIONS	DIV_ROUND_UP(MIB(256), SUBSECTIONS_PER_SECTION)
 
 /**
- * struct slot - a device, there or not
- * @arena: what it is a part of
+ * struct slot - a device, present or not
+ * @arena: the memory that it is a part of
  * @start: its first subsection, within the arena
  * @nr: how many subsections it has
  * @reserve: pages at its start that its driver keeps
  * @offer: pages that its altmap offers, or 0 if it has none
- * @present: it is there
- * @held: pages of its altmap that hold memmap, as last seen
- * @counted: what nr_memmap_pages has grown by for it
- * @pgmap: what it is there by
+ * @present: it has been added
+ * @held: pages of its altmap that hold memmap, at the last check
+ * @counted: how much nr_memmap_pages has grown for it
+ * @pgmap: the pgmap that it was last added with
  */
 struct slot {
 	struct arena *arena;
@@ -78,11 +77,11 @@ struct slot {
  * @dev: the claim on it
  * @nr: its size in subsections
  * @maps_both_ends: this kernel maps the last page of a memmap that begins
- *	inside a page. Where it does not, memremap_pages() oopses.
- * @broken: the kernel got something wrong: hands off
- * @frames: which page frames of it hold a memmap, as last seen
- * @nr_ram: how many page frames boot memory has, from 0 on
- * @ram: which of those hold a memmap of the arena, as last seen
+ *	inside a page. If it does not, memremap_pages() oopses.
+ * @broken: a check failed, so do not touch the devices
+ * @frames: which page frames of it hold memmap, at the last check
+ * @nr_ram: how many page frames there are up to the end of boot memory
+ * @ram: which of those hold memmap of the arena, at the last check
  * @slot: the devices
  */
 struct arena {
@@ -106,13 +105,13 @@ static unsigned long slot_nr_pages(const struct slot *slot)
 	return slot->nr * PAGES_PER_SUBSECTION;
 }
 
-/* What the device's driver may use: not its reserve, and not the altmap's. */
+/* The first page frame after the reserve and the altmap. */
 static unsigned long slot_first_data(const struct slot *slot)
 {
 	return slot_pfn(slot) + (slot->offer ? slot->reserve + slot->offer : 0);
 }
 
-/* Pages of the memmap that hold nothing but struct pages of this device. */
+/* The number of memmap pages that hold struct pages of this device only. */
 static unsigned long slot_whole_pages(const struct slot *slot)
 {
 	unsigned long start = (unsigned long)pfn_to_page(slot_pfn(slot));
@@ -123,7 +122,7 @@ static unsigned long slot_whole_pages(const struct slot *slot)
 	return end > start ? (end - start) / PAGE_SIZE : 0;
 }
 
-/* Enough for the memmap, and for aligning blocks where there might be some. */
+/* Enough pages for the memmap, and to align a block if there may be any. */
 static unsigned long slot_enough(const struct slot *slot)
 {
 	unsigned long nr = slot_nr_pages(slot);
@@ -134,7 +133,7 @@ static unsigned long slot_enough(const struct slot *slot)
 	return min(enough, nr - slot->reserve - 1);
 }
 
-/* What nr_memmap_pages has grown by since it was last set. One test at a time. */
+/* How much nr_memmap_pages has grown since this was reset. One test runs at a time. */
 static long memmap_pages;
 
 static void count_memmap_pages(long delta)
@@ -142,7 +141,7 @@ static void count_memmap_pages(long delta)
 	memmap_pages += delta;
 }
 
-/* Adds the device by the pgmap that it has. */
+/* Add the device with its current pgmap. */
 static int slot_map(struct slot *slot)
 {
 	void *addr;
@@ -201,7 +200,10 @@ static void arena_put(void *data)
 	kfree(arena);
 }
 
-/* From the middle of one page to the middle of the next, if there can be one. */
+/*
+ * Check whether this kernel maps both pages of a range from the middle of one memmap page
+ * to the middle of the next. If subsections fill pages, there is no such range.
+ */
 static bool maps_both_ends(struct fake_dev *dev)
 {
 	unsigned long start = fake_dev_memmap(dev, 0);
@@ -243,8 +245,8 @@ static struct arena *arena_get(struct kunit *test, unsigned long nr_sections)
 }
 
 /*
- * The model: how many devices have struct pages in this page of the memmap?
- * If it is one, which, and is there nothing else in the page?
+ * The model: return how many devices have struct pages in this page of the memmap.
+ * If it is one device, store it in @only, and in @whole whether it fills the page.
  */
 static unsigned int model_users(struct arena *arena, unsigned long addr,
 				struct slot **only, bool *whole)
@@ -267,21 +269,21 @@ static unsigned int model_users(struct arena *arena, unsigned long addr,
 	return users;
 }
 
-/* A page of system RAM that holds a memmap is allocated, for one page of it alone. */
+/* Check that a page of system RAM that holds memmap is allocated, and only used once. */
 static const char *wrong_ram_page(struct arena *arena, const struct vmemmap_walk *walk,
 				  unsigned long pfn)
 {
 	if (pfn >= arena->nr_ram || !pfn_valid(pfn))
-		return "lies where nothing is";
+		return "lies where there is no memory";
 	if (test_and_set_bit(pfn, arena->ram))
-		return "is where another page of the memmap is";
-	/* Of a block, the first page has the reference. */
+		return "shares a page frame with another page of the memmap";
+	/* The first page of a block holds the reference. */
 	if (page_count(pfn_to_page(walk->pfn)) != 1 || PageBuddy(pfn_to_page(pfn)))
-		return "is in a page of system RAM that is free, or somebody else's";
+		return "is in a page of system RAM that is free or has other users";
 	return NULL;
 }
 
-/* Says what is wrong with one page of the memmap, or nothing. */
+/* Describe what is wrong with a page of the memmap, or return NULL. */
 static const char *wrong_page(struct arena *arena, unsigned long addr,
 			      unsigned long *pfn)
 {
@@ -294,28 +296,28 @@ static const char *wrong_page(struct arena *arena, unsigned long addr,
 	vmemmap_walk(addr, &walk);
 	*pfn = walk.pfn + (addr & (walk.size - 1)) / PAGE_SIZE;
 	if (!walk.leaf)
-		return users ? "is not mapped, though in use" : NULL;
+		return users ? "is not mapped, but in use" : NULL;
 	if (!users)
-		return "is mapped, though not in use";
+		return "is mapped, but not in use";
 
 	if (!fake_dev_has(dev, *pfn)) {
-		/* What neighbours share, or may yet, is in system RAM. */
+		/* A page that neighbours share, or may share later, is in system RAM. */
 		if (users == 1 && whole && only->offer)
 			return "is not in its device";
 		return wrong_ram_page(arena, &walk, *pfn);
 	}
 	if (users > 1)
-		return "is in one device, and another one uses it";
+		return "is in one device, but another one uses it as well";
 	if (!only->offer || *pfn < slot_pfn(only) + only->reserve ||
 	    *pfn >= slot_first_data(only))
-		return "is not where its device offered";
+		return "is not in the pages that its device offers";
 	if (test_and_set_bit(*pfn - dev->pfn, arena->frames))
-		return "is where another page of the memmap is";
+		return "shares a page frame with another page of the memmap";
 	only->held++;
 	return NULL;
 }
 
-/* F3, F4: what has gone, or never came, is not counted any more. */
+/* F3, F4: nr_memmap_pages does not count devices that are not present. */
 static bool absent_slots_are_not_counted(struct kunit *test, struct arena *arena,
 					 unsigned int step, const char *after)
 {
@@ -337,7 +339,7 @@ static bool absent_slots_are_not_counted(struct kunit *test, struct arena *arena
 	return ok;
 }
 
-/* F1, F2, F3: everything as the model has it, at this very moment. */
+/* F1, F2, F3: compare the page tables and the accounting with the model. */
 static bool arena_check(struct kunit *test, struct arena *arena,
 			unsigned int step, const char *after)
 {
@@ -372,7 +374,7 @@ static bool arena_check(struct kunit *test, struct arena *arena,
 			continue;
 		if (slot->offer && slot->pgmap.altmap.alloc != slot->held) {
 			KUNIT_FAIL(test,
-				   "step %u, %s: %ld pages given out by the altmap at %#lx, and %lu in use",
+				   "step %u, %s: %ld pages allocated from the altmap at %#lx, but %lu in use",
 				   step, after, slot->pgmap.altmap.alloc,
 				   slot_pfn(slot), slot->held);
 			goto broken;
@@ -383,7 +385,7 @@ static bool arena_check(struct kunit *test, struct arena *arena,
 			if (is_zone_device_page(page) && adapt_page_pgmap(page) == &slot->pgmap)
 				continue;
 			KUNIT_FAIL(test,
-				   "step %u, %s: the struct page of page frame %#lx is not what it was",
+				   "step %u, %s: the struct page of page frame %#lx has changed",
 				   step, after, sample[j]);
 			goto broken;
 		}
@@ -402,7 +404,7 @@ broken:
 	return false;
 }
 
-/* Such a kernel is told by its fruits: the oops would say no more. */
+/* Fail instead of oopsing: this kernel would not map the last page of the memmap. */
 static bool would_oops(struct kunit *test, const struct slot *slot)
 {
 	unsigned long start = (unsigned long)pfn_to_page(slot_pfn(slot));
@@ -433,7 +435,10 @@ static bool add(struct kunit *test, struct arena *arena, unsigned int step,
 	return arena_check(test, arena, step, "add") && !err;
 }
 
-/* F4: an add that fails is an error, no WARN, and leaves no trace. */
+/*
+ * F4: if the altmap is too small, adding the device returns -ENOMEM, does not WARN, and
+ * leaves no trace.
+ */
 static bool add_short(struct kunit *test, struct arena *arena,
 		      unsigned int step, struct slot *slot)
 {
@@ -471,7 +476,7 @@ static void slot_set(struct slot *slot, unsigned long start, unsigned long nr,
 	slot->offer = has_altmap ? slot_enough(slot) : 0;
 }
 
-/* The counter, and what the CPUs have not added to it yet. */
+/* Return NR_PAGETABLE, including what the CPUs have not added to the counter yet. */
 static long nr_page_tables(void)
 {
 	struct per_cpu_nodestat *stat;
@@ -489,7 +494,7 @@ static long nr_page_tables(void)
 	return nr;
 }
 
-/* F6: tables that are freed are counted as they were when they were allocated. */
+/* F6: adding and removing a device leaves NR_PAGETABLE unchanged. */
 static void removed_device_leaves_table_count(struct kunit *test)
 {
 	struct arena *arena = arena_get(test, NR_SECTIONS);
@@ -503,8 +508,8 @@ static void removed_device_leaves_table_count(struct kunit *test)
 }
 
 /*
- * F7: max_pfn and highest_memmap_pfn are raised to the end of a device, and a device below
- * it changes nothing.
+ * F7: adding a device raises max_pfn and highest_memmap_pfn to the end of the device.
+ * Another device below it changes neither.
  */
 static void add_below_keeps_max_pfn(struct kunit *test)
 {
@@ -517,7 +522,7 @@ static void add_below_keeps_max_pfn(struct kunit *test)
 	slot_set(below, 0, MIB(64), false);
 	end = max(max_pfn, slot_pfn(above) + slot_nr_pages(above));
 	highest = slot_pfn(above) + slot_nr_pages(above) - 1;
-	/* Other cases have raised it, and nothing lowers it. */
+	/* Other cases may have raised it, and nothing lowers it. */
 	highest_memmap_pfn = slot_pfn(above) - 1;
 	err = slot_add(above);
 	if (err)
@@ -535,8 +540,8 @@ static void add_below_keeps_max_pfn(struct kunit *test)
 }
 
 /*
- * Neighbours in one section. With 64K pages, a page of the memmap has the
- * struct pages of 64 MiB; with 16K pages, those of 4 MiB.
+ * Neighbours in one section. With 64K pages, a page of the memmap holds the struct
+ * pages of 64 MiB, and with 16K pages, those of 4 MiB.
  */
 static const struct geometry {
 	const char *name;
@@ -574,7 +579,7 @@ static unsigned int place(struct arena *arena, const struct geometry *geometry)
 	return i;
 }
 
-/* F2, F3: the first one to come is the first to go. */
+/* F2, F3: neighbours are removed in the order in which they were added. */
 static void neighbours_removed_in_order(struct kunit *test)
 {
 	struct arena *arena = arena_get(test, NR_SECTIONS);
@@ -588,7 +593,7 @@ static void neighbours_removed_in_order(struct kunit *test)
 			return;
 }
 
-/* F2, F3: the first one to come is the last to go. */
+/* F2, F3: neighbours are removed in reverse order. */
 static void neighbours_removed_in_reverse(struct kunit *test)
 {
 	struct arena *arena = arena_get(test, NR_SECTIONS);
@@ -602,7 +607,7 @@ static void neighbours_removed_in_reverse(struct kunit *test)
 			return;
 }
 
-/* F2, F3: one in the middle goes and comes back. */
+/* F2, F3: a device in the middle is removed and added again. */
 static void neighbour_comes_back(struct kunit *test)
 {
 	struct arena *arena = arena_get(test, NR_SECTIONS);
@@ -618,8 +623,8 @@ static void neighbour_comes_back(struct kunit *test)
 }
 
 /*
- * F4: an altmap that runs out in the second section. The first one's memmap
- * must not stay behind, and the same device with enough to offer can be added.
+ * F4: if the altmap is exhausted in the second section, the memmap of the first one
+ * is removed. The same device can be added when the altmap is large enough.
  */
 static void failed_add_leaves_no_trace(struct kunit *test)
 {
@@ -634,7 +639,7 @@ static void failed_add_leaves_no_trace(struct kunit *test)
 	remove(test, arena, 2, slot);
 }
 
-/* F4: nor must it harm a neighbour. */
+/* F4: a failed add does not harm a neighbour. */
 static void failed_add_spares_neighbour(struct kunit *test)
 {
 	struct arena *arena = arena_get(test, 2);
@@ -650,9 +655,9 @@ static void failed_add_spares_neighbour(struct kunit *test)
 }
 
 /*
- * F4: the altmap of a failed add can be used again, here for a part of the device and
- * with just the pages that this part needs. With 4K pages the failed add has skipped
- * some to align a block; they must not be missing now.
+ * F4: the altmap of a failed add can be used again. Here it is used for a part of the
+ * device, with exactly the pages that this part needs. With 4K pages, the failed add
+ * skipped some pages to align a block. They must be available again.
  */
 static void failed_add_leaves_altmap_unused(struct kunit *test)
 {
@@ -673,9 +678,8 @@ static void failed_add_leaves_altmap_unused(struct kunit *test)
 }
 
 /*
- * The same at each page that can be the one too many. The device is in two
- * sections, some pages of its memmap in each, and with large pages begins
- * inside one.
+ * Place a device across two sections, with some pages of its memmap in each. With
+ * large pages, it begins inside a page of the memmap.
  *
  *	section 0                 section 1
  *	----------------|--------|-------|-----------------
@@ -689,7 +693,7 @@ static void slot_set_astride(struct slot *slot, bool has_altmap)
 	slot_set(slot, SUBSECTIONS_PER_SECTION - side - 1, 2 * side + 1, has_altmap);
 }
 
-/* F4: the altmap has all pages but one, but two and so on, and none. */
+/* F4: the altmap is exhausted at each page of the memmap in turn. Each add fails cleanly. */
 static void altmap_runs_out_at_each_page(struct kunit *test)
 {
 	struct arena *arena = arena_get(test, 2);
@@ -721,10 +725,8 @@ static const struct {
 KUNIT_ARRAY_PARAM_DESC(memory, memory_params, name);
 
 /*
- * The first allocation fails, and then the second one, and so on, of all that
- * memremap_pages() wants: page tables, memmap, and whatever else. In the end
- * none fails, and the device comes and goes. Returns false when something was
- * wrong.
+ * Make each allocation of memremap_pages() fail in turn, until none fails: page
+ * tables, memmap and others. Return false if a check fails.
  */
 static bool fail_each_allocation(struct kunit *test, struct arena *arena,
 				 struct slot *slot)
@@ -741,7 +743,7 @@ static bool fail_each_allocation(struct kunit *test, struct arena *arena,
 		if (!arena_check(test, arena, nth, err ? "failed add" : "add") ||
 		    (err && (!failed || err != -ENOMEM)))
 			break;
-		/* Some allocations can be done without. */
+		/* memremap_pages() can succeed without some allocations. */
 		if (!err && !remove(test, arena, nth, slot))
 			break;
 		if (!failed) {
@@ -755,8 +757,9 @@ static bool fail_each_allocation(struct kunit *test, struct arena *arena,
 }
 
 /*
- * F4: and it costs no system RAM, but for what a first time does. Others may
- * take or free a few pages meanwhile; a leak costs one in each try at least.
+ * F4: if an allocation fails, no system RAM is lost. The first try may make
+ * one-time allocations. Other tasks may allocate or free a few pages at the same
+ * time, but a leak costs at least one page in each try.
  */
 static void each_allocation_can_fail(struct kunit *test)
 {
@@ -778,7 +781,7 @@ static void each_allocation_can_fail(struct kunit *test)
 			lost += lost_now;
 	}
 	KUNIT_EXPECT_LT_MSG(test, lost, try - 1,
-			    "pages of system RAM that went while adds failed, in %d tries",
+			    "pages of system RAM that failed adds lost in %d tries",
 			    try - 1);
 }
 
@@ -797,7 +800,7 @@ static bool is_free(const struct arena *arena, unsigned long start,
 	return true;
 }
 
-/* Mostly small ones, some of a section and more. */
+/* Return a random size: mostly small, sometimes a section or more. */
 static unsigned long random_nr(const struct arena *arena, struct rnd_state *rnd)
 {
 	u32 kind = prandom_u32_state(rnd) % 8;
@@ -829,8 +832,8 @@ static bool random_step(struct kunit *test, struct arena *arena,
 }
 
 /*
- * F5: any sequence. A failure names seed and step: the same seed with that
- * many steps is all that it takes.
+ * F5: the model holds after each step of a random sequence. A failure prints the
+ * seed and the number of steps that reproduce it.
  */
 static void random_sequence_follows_model(struct kunit *test)
 {
@@ -844,7 +847,7 @@ static void random_sequence_follows_model(struct kunit *test)
 	prandom_seed_state(&rnd, seed);
 	for (step = 0; step < steps; step++) {
 		if (!random_step(test, arena, &rnd, step)) {
-			kunit_info(test, "see it again with vmemmap_kunit.seed=%lu vmemmap_kunit.steps=%u",
+			kunit_info(test, "reproduce with vmemmap_kunit.seed=%lu vmemmap_kunit.steps=%u",
 				   seed, step + 1);
 			return;
 		}
@@ -861,7 +864,7 @@ static void random_sequence_follows_model(struct kunit *test)
 }
 
 static struct kunit_case memremap_devices_cases[] = {
-	/* These two first: what others find may leave no memory to go on with. */
+	/* These two run first, because a later case that fails may leave no memory. */
 	KUNIT_CASE(removed_device_leaves_table_count),
 	KUNIT_CASE(add_below_keeps_max_pfn),
 	KUNIT_CASE_PARAM(neighbours_removed_in_order, geometry_gen_params),
