@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices of compound pages: memremap_pages() with a vmemmap_shift, which is how
- * device-dax asks for the struct pages of its 2 MiB or 1 GiB mappings.
+ * Devices of compound pages: memremap_pages() with a vmemmap_shift, which
+ * device-dax uses for the struct pages of its 2 MiB or 1 GiB mappings.
  *
- * Each struct page is compared with a plain model, word by word. Ranges that do
- * not consist of whole compound pages must be refused: the kernel initialises
- * whole ones, and would write to struct pages behind the range. Such a range
- * gets a neighbour here, so that a kernel which accepts it writes to struct
- * pages that exist, and fails instead of taking the later cases along.
+ * Each struct page is compared with a simple model, word by word. Ranges that do
+ * not consist of whole compound pages must be refused: the kernel initialises whole
+ * ones, and would write to struct pages after the range. The cases add a neighbour
+ * after such a range. A kernel that accepts the range then writes to struct pages
+ * that exist, and fails the case instead of crashing.
  *
  * The struct pages of most tail pages of a compound page are alike. A kernel with
- * CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP keeps them once: several pages of the memmap
- * are then the same page frame.
+ * CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP keeps them once: several pages of the
+ * memmap are then the same page frame.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as E2, N1 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * E2, N1 and so on.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -35,9 +35,9 @@
 /* The largest order of a compound page, up to a given one, that this kernel accepts. */
 #define LARGEST(order)	min_t(unsigned int, order, adapt_max_device_order())
 
-/* Wherever the device begins, there are four sections at a multiple of two. */
+/* Four of them begin at a multiple of two, wherever the device begins. */
 #define NR_SECTIONS	5
-/* A compound page of two sections, so that a section is a part of one. */
+/* The order of a compound page of two sections. */
 #define LARGE_ORDER	(PFN_SECTION_SHIFT + 1)
 
 /* Parts of the memory for the random sequence. */
@@ -47,18 +47,18 @@
 
 #define WORDS		(sizeof(struct page) / sizeof(unsigned long))
 
-/* What a struct page holds, by name and by word. */
+/* The contents of a struct page, by name and by word. */
 union model {
 	struct page page;
 	unsigned long word[WORDS];
 };
 
 /**
- * struct piece - a part of the device that memremap_pages() is asked for
+ * struct piece - a part of the device that is added with memremap_pages()
  * @pfn: its first page frame
  * @nr: how many page frames it has
- * @offset: how many of them, at its start, are the driver's own or for its memmap;
- *	if 0, there is no altmap
+ * @offset: how many of them, at its start, are reserved for the driver or for its
+ *	memmap; if 0, there is no altmap
  * @free: how many of these are for its memmap; if 0, all but one
  * @order: of its compound pages
  * @present: it was added
@@ -79,7 +79,7 @@ struct piece {
  * @dev: the device
  * @even_pfn: its first page frame at a multiple of two sections
  * @piece: the part of it that the case is about
- * @neighbour: single pages behind that
+ * @neighbour: single pages after that
  * @more: more parts
  */
 struct compound_test {
@@ -158,13 +158,13 @@ static int memremap_compound_init(struct kunit *test)
 	return kunit_add_action_or_reset(test, remove_pieces, compound);
 }
 
-/* Where a page is in its compound page. */
+/* The index of a page in its compound page. */
 static unsigned long piece_index(const struct piece *piece, unsigned long pfn)
 {
 	return (pfn - piece->pfn - piece->offset) & ((1UL << piece->order) - 1);
 }
 
-/* A struct page of the piece as it has to be: nobody uses the page, and it is reserved. */
+/* The expected struct page of a page of the piece that nobody uses and that is reserved. */
 static void model_page(const struct piece *piece, unsigned long pfn, union model *model)
 {
 	unsigned long index = piece_index(piece, pfn);
@@ -172,7 +172,7 @@ static void model_page(const struct piece *piece, unsigned long pfn, union model
 	struct page *page = &model->page;
 
 	memset(model, 0, sizeof(*model));
-	/* What a page without a KASAN tag has in its place is 0. */
+	/* The bits of a page without a KASAN tag are 0. */
 	*flags = BIT(PG_reserved) | (unsigned long)ZONE_DEVICE << ZONES_PGSHIFT;
 #ifndef NODE_NOT_IN_PAGE_FLAGS
 	*flags |= (unsigned long)test_nid() << NODES_PGSHIFT;
@@ -200,7 +200,7 @@ static void model_page(const struct piece *piece, unsigned long pfn, union model
 		*flags |= piece->order;
 }
 
-/* Words of the first tail pages that struct folio has a use for: see wrong_folio(). */
+/* Words of the first tail pages that struct folio uses: see wrong_folio(). */
 static bool is_of_folio(unsigned long index, unsigned int word)
 {
 	size_t at = word * sizeof(unsigned long);
@@ -213,7 +213,7 @@ static bool is_of_folio(unsigned long index, unsigned int word)
 			      at == offsetof(struct page, mapping));
 }
 
-/* Says what is wrong with what the first tail pages know of the compound page. */
+/* Describe what is wrong in the folio's part of the first tail pages, or return NULL. */
 static const char *wrong_folio(const struct folio *folio, unsigned int order)
 {
 	if (folio_order(folio) != order || folio_nr_pages(folio) != 1L << order)
@@ -225,10 +225,10 @@ static const char *wrong_folio(const struct folio *folio, unsigned int order)
 	return NULL;
 }
 
-/* E2, E6: each struct page of the piece behind its memmap, up to the first that is wrong. */
+/* E2, E6: check each struct page of the piece after its memmap. Stop at the first error. */
 static bool piece_check(struct kunit *test, const struct piece *piece, const char *when)
 {
-	/* With little memory, all pageblocks are of one type, which is that of zero. */
+	/* With little memory, all pageblocks have the type 0, which is MIGRATE_UNMOVABLE. */
 	int migratetype = page_group_by_mobility_disabled ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
 	unsigned long pfn, index;
 	union model model;
@@ -278,13 +278,16 @@ static const struct {
 
 KUNIT_ARRAY_PARAM_DESC(memory, memory_params, name);
 
-/* Enough for the memmap of whole sections, with a block of it aligned. */
+/* Enough for the memmap of whole sections, and for aligning a block of it. */
 static unsigned long altmap_pages(unsigned long nr)
 {
 	return 2 * nr * sizeof(struct page) / PAGE_SIZE;
 }
 
-/* E2, E6: as single pages, and with each order of a compound page up to a section. */
+/*
+ * E2, E6: struct pages are correct for single pages, and for compound pages of each order
+ * up to a section.
+ */
 static void memremap_pages_initialises_compound_pages(struct kunit *test)
 {
 	const typeof(memory_params[0]) *param = test->param_value;
@@ -307,7 +310,7 @@ static void memremap_pages_initialises_compound_pages(struct kunit *test)
 }
 
 /*
- * In sections, from a multiple of two on. A compound page is two of them.
+ * In sections, from a multiple of two on. A compound page has two sections.
  *
  *	|   compound page   |   compound page   |
  *	          | "begins"| neighbour
@@ -343,7 +346,7 @@ static void add_neighbour(struct kunit *test, unsigned long first)
 	KUNIT_ASSERT_TRUE(test, piece_check(test, &compound->neighbour, "neighbour, before"));
 }
 
-/* Page frames without a struct page, an entry of the vmemmap, or a section. */
+/* The page frames have no struct page, no entry of the vmemmap and no section. */
 static void expect_absent(struct kunit *test, unsigned long pfn, unsigned long nr)
 {
 	struct vmemmap_census census;
@@ -381,7 +384,7 @@ static void memremap_pages_refuses_part_of_compound_page(struct kunit *test)
 	piece_remove(piece);
 	expect_absent(test, piece->pfn, piece->nr);
 
-	/* Without compound pages, nothing is wrong with the range. */
+	/* The same range can be added as single pages. */
 	piece->order = 0;
 	KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "adding the same as single pages");
@@ -389,7 +392,7 @@ static void memremap_pages_refuses_part_of_compound_page(struct kunit *test)
 		piece_check(test, piece, "added");
 }
 
-/* E7: nor is any of a device's ranges added then, whichever of them is at fault. */
+/* E7: if one range of a device does not consist of whole compound pages, none is added. */
 static void memremap_pages_refuses_second_range(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
@@ -404,7 +407,7 @@ static void memremap_pages_refuses_second_range(struct kunit *test)
 	pgmap->type = MEMORY_DEVICE_GENERIC;
 	pgmap->vmemmap_shift = LARGE_ORDER;
 	pgmap->nr_range = 2;
-	/* A whole compound page behind the neighbour, and half of one before it. */
+	/* A whole compound page after the neighbour, and half of one before it. */
 	pgmap->ranges[0].start = PFN_PHYS(pfn + 2 * PAGES_PER_SECTION);
 	pgmap->ranges[0].end = PFN_PHYS(pfn + 4 * PAGES_PER_SECTION) - 1;
 	pgmap->ranges[1].start = PFN_PHYS(pfn);
@@ -412,7 +415,7 @@ static void memremap_pages_refuses_second_range(struct kunit *test)
 
 	KUNIT_EXPECT_NO_WARN(test, addr = memremap_pages(pgmap, test_nid()));
 	KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(addr), -EINVAL,
-			    "adding two ranges, half a compound page among them");
+			    "adding two ranges, one of which is half a compound page");
 	piece_check(test, &compound->neighbour, "neighbour, after");
 	if (!IS_ERR(addr))
 		memunmap_pages(pgmap);
@@ -420,7 +423,7 @@ static void memremap_pages_refuses_second_range(struct kunit *test)
 	expect_absent(test, pfn + 2 * PAGES_PER_SECTION, 2 * PAGES_PER_SECTION);
 }
 
-/* E7: where an altmap makes the data begin with a compound page, the range need not. */
+/* E7: with an altmap, only the pages after it must be whole compound pages. */
 static void memremap_pages_accepts_whole_compound_page_behind_memmap(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
@@ -443,9 +446,9 @@ static void memremap_pages_accepts_whole_compound_page_behind_memmap(struct kuni
 #define UNSHARED	2
 
 /*
- * N1, N4: does the kernel keep the struct pages of tail pages once? It takes more pages of
- * memmap for a compound page than have to differ. In an altmap, a compound page must not
- * be larger than a section.
+ * N1, N4: check whether the kernel keeps the struct pages of tail pages once. It does so
+ * if the memmap of a compound page takes more than UNSHARED pages. With an altmap, the
+ * compound page must not be larger than a section.
  */
 static bool is_shared(const struct piece *piece)
 {
@@ -456,14 +459,14 @@ static bool is_shared(const struct piece *piece)
 	       (sizeof(struct page) << piece->order) / PAGE_SIZE > UNSHARED;
 }
 
-/* N6: the struct pages of the pages before the data are no tails. */
+/* N6: the struct pages of the altmap's own pages are not shared. */
 static bool is_unshared(const struct piece *piece, unsigned long addr)
 {
 	return !is_shared(piece) ||
 	       addr < (unsigned long)pfn_to_page(piece->pfn + piece->offset);
 }
 
-/* Where a page of the memmap is in the memmap of its compound page, if that is shared. */
+/* The index of a page of the memmap in the memmap of its compound page, if that is shared. */
 static unsigned long memmap_index(const struct piece *piece, unsigned long addr)
 {
 	unsigned long start = (unsigned long)pfn_to_page(piece->pfn + piece->offset);
@@ -486,21 +489,21 @@ static const char *wrong_memmap_page(const struct piece *piece, unsigned long ad
 	if (walk->size != PAGE_SIZE)
 		return "in a block";
 	if (index >= UNSHARED)
-		return pfn == *tails ? NULL : "not where the page before lies";
+		return pfn == *tails ? NULL : "not where the previous page lies";
 	if (test_and_set_bit(pfn, seen))
 		return "where another page of it lies";
 	*tails = pfn;
 	if (piece->offset && (pfn < piece->pfn || pfn >= piece->pfn + piece->offset))
 		return "not in the altmap";
-	/* Each mapping holds a reference, but not to a page of an altmap. */
+	/* Each mapping holds a reference, except to a page of an altmap. */
 	if (page_ref_count(pfn_to_page(pfn)) != count)
 		return "in a page with a wrong reference count";
 	return NULL;
 }
 
 /*
- * N1, N2: check which page frames the memmap lies in, up to the first page that is wrong.
- * Count them. @seen has those of other pieces.
+ * N1, N2: check and count the page frames that hold the memmap. Stop at the first error.
+ * @seen has the page frames of other pieces.
  */
 static bool memmap_check(struct kunit *test, const struct piece *piece, const char *when,
 			 unsigned long *seen, unsigned long *frames)
@@ -538,14 +541,14 @@ static unsigned long *seen_alloc(struct kunit *test)
 	return seen;
 }
 
-/* Other architectures have their own page tables and WARNs, of which nobody knows yet. */
+/* Other architectures have their own page tables and WARNs, which these cases do not know. */
 static void skip_unless_arm64(struct kunit *test)
 {
 	if (!IS_ENABLED(CONFIG_ARM64))
 		kunit_skip(test, "this has been tried on arm64 only");
 }
 
-/* What nr_memmap_pages has grown by. One test runs at a time. */
+/* How much nr_memmap_pages has grown. One test runs at a time. */
 static long memmap_pages;
 
 static void count_memmap_pages(long delta)
@@ -567,8 +570,8 @@ static unsigned long tables_of(const struct piece *piece)
 }
 
 /*
- * N1 to N3, N6: from single pages to compound pages of two sections. Each round costs the
- * same system RAM, but for others that allocate and free meanwhile.
+ * N1 to N3, N6: compound pages of each order up to two sections have their tails once.
+ * Other tasks may allocate and free system RAM at the same time, so try several times.
  */
 static void compound_page_has_its_tails_once(struct kunit *test)
 {
@@ -605,7 +608,8 @@ static void compound_page_has_its_tails_once(struct kunit *test)
 						    piece->order);
 			KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
 			KUNIT_EXPECT_EQ_MSG(test, memmap_pages, 0,
-					    "order %u: the same, after removal", piece->order);
+					    "order %u: pages that nr_memmap_pages has grown by, after removal",
+					    piece->order);
 			cost = tables + (param->has_altmap ? 0 : frames);
 			if (spent == cost || !free_ram_is_exact())
 				break;
@@ -618,7 +622,7 @@ static void compound_page_has_its_tails_once(struct kunit *test)
 	}
 }
 
-/* N1: and a kernel that can do so does: two pages for a section. */
+/* N1: a compound page of a section has two pages of memmap, if the kernel supports that. */
 static void section_has_two_pages_of_memmap(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
@@ -639,7 +643,7 @@ static void section_has_two_pages_of_memmap(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, bitmap_weight(seen, end), 2 * UNSHARED);
 }
 
-/* Return false if something was wrong. */
+/* Make each allocation fail once. Return false if a check fails. */
 static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 {
 	unsigned int nth;
@@ -662,7 +666,7 @@ static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 	}
 }
 
-/* N5: each allocation fails once, and costs nothing. */
+/* N5: each allocation can fail, and no system RAM is lost. */
 static void fail_allocations(struct kunit *test, struct piece *piece)
 {
 	long lost = 0, lost_now;
@@ -693,7 +697,7 @@ static void each_allocation_of_compound_pages_can_fail(struct kunit *test)
 	for (piece->order = least + 2; piece->order >= least; piece->order--)
 		fail_allocations(test, piece);
 
-	/* With an altmap, there are tables to allocate. */
+	/* With an altmap, there are only page tables to allocate. */
 	if (!adapt_altmap_is_shared())
 		return;
 	piece->order = PMD_SHIFT - PAGE_SHIFT;
@@ -701,7 +705,7 @@ static void each_allocation_of_compound_pages_can_fail(struct kunit *test)
 	fail_allocations(test, piece);
 }
 
-/* N7: an altmap with too few pages, by one and more, is not used at all. */
+/* N7: if the altmap has too few pages, adding the device fails and leaves the altmap unused. */
 static void altmap_for_compound_pages_can_run_out(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;
@@ -747,7 +751,10 @@ static bool overlaps(const struct compound_test *compound, const struct piece *p
 	return false;
 }
 
-/* Compound pages of some order, anywhere. Neighbours share no page of the memmap. */
+/*
+ * Choose compound pages of a random order at a random place. Neighbours share no page of
+ * the memmap.
+ */
 static void random_piece(const struct compound_test *compound, struct piece *piece,
 			 struct rnd_state *rnd)
 {
@@ -788,7 +795,7 @@ static bool pieces_check(struct kunit *test, unsigned long *seen, unsigned int s
 	return true;
 }
 
-/* N1 to N5, E2, E6: after each step of any sequence. */
+/* N1 to N5, E2, E6: these rules hold after each step of a random sequence. */
 static void random_sequence_of_orders(struct kunit *test)
 {
 	struct compound_test *compound = test->priv;

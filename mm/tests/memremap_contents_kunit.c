@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where the struct pages of a device lie, found out by what they contain. Each struct
- * page gets a mark, which is unique, and the marks are then searched for in the memory
- * of the devices. That needs no page tables, so it also works where the kernel maps the
- * memmap by other means (powerpc's hash MMU) and where the memmap of a section is less
- * than a page (powerpc with 64K pages).
+ * Finds out where the struct pages of a device lie by their contents. Each struct page
+ * gets a unique mark, and the suite then searches the memory of the devices for the
+ * marks. This needs no page tables, so it also works where the kernel maps the memmap by
+ * other means (powerpc's hash MMU) and where the memmap of a section is less than a page
+ * (powerpc with 64K pages).
  *
- * A struct page that is not mapped fails the test and does not oops. The devices are
- * not removed then, and their memory is not used again.
+ * A struct page that is not mapped fails the test and does not oops. The devices are then
+ * not removed, and their memory is not used again.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as L1, L2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * L1, L2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/log2.h>
@@ -27,16 +27,16 @@
 #define NR_PARTS	4
 #define MIB(mib)	((unsigned long)(mib) * SZ_1M / PAGE_SIZE)
 
-/* Page frames whose memmap has 2 MiB, which is what one PMD maps in many kernels. */
+/* Page frames whose memmap has 2 MiB, which one PMD maps in many kernels. */
 #define BLOCK_PAGES	(SZ_2M / sizeof(struct page))
 
 /**
  * struct part - a device, which is a part of the memory that the test has
  * @pfn: its first page frame
  * @nr: how many it has
- * @offer: pages behind the first one that its altmap offers, or 0 for no altmap
+ * @offer: pages after the first one that its altmap offers, or 0 for no altmap
  * @present: it has been added
- * @pgmap: what it was last added by
+ * @pgmap: the pgmap that it was last added with
  */
 struct part {
 	unsigned long pfn;
@@ -58,7 +58,7 @@ struct contents {
 	struct part part[NR_PARTS];
 };
 
-/* Each round has new marks, so that those of the past do not count. One test runs at a time. */
+/* Each round has new marks, so that old ones do not count. One test runs at a time. */
 static u16 marking_round;
 
 static bool is_broken(const struct contents *contents)
@@ -92,7 +92,7 @@ static struct contents *contents_get(struct kunit *test, unsigned long nr, unsig
 	return contents;
 }
 
-/* All that a mark is good for: it fits into a word, and no two are equal. */
+/* A mark fits into a word, and no two are equal. */
 static u64 mark_of(unsigned long pfn)
 {
 	return (u64)marking_round << 48 | pfn;
@@ -156,14 +156,14 @@ static unsigned long find_mark(const struct part *part, unsigned long offset, u6
 	return 0;
 }
 
-/* Does a page of the memmap hold nothing but struct pages of this device? */
+/* Check whether a page of the memmap holds struct pages of this device only. */
 static bool is_whole(const struct part *part, unsigned long addr)
 {
 	return addr >= (unsigned long)pfn_to_page(part->pfn) &&
 	       addr + PAGE_SIZE <= (unsigned long)(pfn_to_page(part->pfn) + part->nr);
 }
 
-/* L2: compare where each page of the memmap lies with where it should. */
+/* L2: check where each page of the memmap lies. */
 static void expect_places(struct contents *contents, const struct part *part, const char *after)
 {
 	unsigned long pfn, addr, last = 0, found, nr = 0;
@@ -183,7 +183,7 @@ static void expect_places(struct contents *contents, const struct part *part, co
 			found = find_mark(other, offset_in_page(addr), mark_of(pfn));
 			if (found && (other != part || !is_whole(part, last)))
 				KUNIT_FAIL(contents->test,
-					   "%s: the memmap at %#lx lies in page frame %#lx, but not only that device uses it",
+					   "%s: the memmap at %#lx lies in page frame %#lx of a device that is not its only user",
 					   after, last, found);
 			if (!found && other == part && is_whole(part, last))
 				KUNIT_FAIL(contents->test,
@@ -196,11 +196,11 @@ static void expect_places(struct contents *contents, const struct part *part, co
 	}
 	if (part->offer)
 		KUNIT_EXPECT_EQ_MSG(contents->test, part->pgmap.altmap.alloc, nr,
-				    "%s: pages that the altmap has given out, and pages of memmap in them",
+				    "%s: pages allocated from the altmap, and pages of memmap in them",
 				    after);
 }
 
-/* L1, L2: after something was done to one device, look at each. */
+/* L1, L2: check each device after an operation on one of them. */
 static bool check(struct contents *contents, const char *after)
 {
 	int i;
@@ -249,13 +249,13 @@ static bool add(struct contents *contents, struct part *part)
 	return !is_broken(contents) && check(contents, "add");
 }
 
-/* L3: no WARN, not even of an altmap that misses some of its pages. */
+/* L3: removal does not WARN, and the altmap has all its pages back. */
 static bool remove(struct contents *contents, struct part *part)
 {
 	part->present = false;
 	KUNIT_EXPECT_NO_WARN(contents->test, memunmap_pages(&part->pgmap));
 	KUNIT_EXPECT_EQ_MSG(contents->test, part->pgmap.altmap.alloc, 0,
-			    "pages that a removed device's altmap has given out");
+			    "pages still allocated from the altmap of a removed device");
 	return check(contents, "removal");
 }
 
@@ -309,7 +309,7 @@ static unsigned int place_all(struct contents *contents, const struct geometry *
 	return i;
 }
 
-/* L1, L2, L3: the first one to come is the first to go. */
+/* L1, L2, L3: neighbours are removed in the order in which they were added. */
 static void neighbours_removed_in_order(struct kunit *test)
 {
 	struct contents *contents = contents_get_for(test, test->param_value);
@@ -323,7 +323,7 @@ static void neighbours_removed_in_order(struct kunit *test)
 			return;
 }
 
-/* L1, L2, L3: the first one to come is the last to go, and comes back. */
+/* L1, L2, L3: neighbours are removed in reverse order. The first one is then added again. */
 static void neighbours_removed_in_reverse(struct kunit *test)
 {
 	struct contents *contents = contents_get_for(test, test->param_value);
@@ -340,8 +340,8 @@ static void neighbours_removed_in_reverse(struct kunit *test)
 }
 
 /*
- * L1, L3: a block of the memmap with struct pages of two devices. powerpc maps one as
- * soon as the first device comes.
+ * L1, L3: two devices share a block of the memmap. powerpc maps the block when the first
+ * device is added.
  *
  *	memmap		|<------------ 2 MiB ------------>|
  *	devices		|  first  | second |
@@ -359,7 +359,7 @@ static void neighbours_share_block(struct kunit *test)
 		remove(contents, first);
 }
 
-/* L2: a device whose memmap fills a block, or a little more if struct page has 80 bytes. */
+/* L2: the memmap of this device fills a block, or a little more if struct page has 80 bytes. */
 static void block_lies_in_device(struct kunit *test)
 {
 	unsigned long nr = ALIGN(BLOCK_PAGES, PHYS_PFN(memremap_compat_align()));
@@ -371,7 +371,7 @@ static void block_lies_in_device(struct kunit *test)
 		remove(contents, part);
 }
 
-/* L1, L2, L3: any sequence. */
+/* L1, L2, L3: these rules hold after each step of a random sequence. */
 static void random_sequence_keeps_contents(struct kunit *test)
 {
 	unsigned long unit = PHYS_PFN(memremap_compat_align()), step;
@@ -389,7 +389,11 @@ static void random_sequence_keeps_contents(struct kunit *test)
 		if (part->present) {
 			ok = remove(contents, part);
 		} else {
-			/* Odd ones end and even ones begin where the neighbour's quarter is. */
+			/*
+			 * Each device has a quarter. Even ones end and odd ones begin at
+			 * the boundary between two quarters, so that neighbours share
+			 * pages of the memmap.
+			 */
 			place(contents, part, (i & 1 ? i * each : (i + 1) * each - nr) * unit,
 			      nr * unit, prandom_u32_state(&rnd) % 4);
 			ok = add(contents, part);
