@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver of device-dax, on a region whose memory user space divides among
+ * The device-dax driver, on a region whose memory user space divides among
  * devices. CXL memory and memory that the firmware reserves are such regions.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as O1, O2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * O1, O2 and so on.
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -24,7 +24,7 @@
  * struct dax_test - the device
  * @mdev: the memory of the region, all of which the device gets
  * @parent: the device that the region belongs to
- * @dev_dax: the device. It has no memory until case code writes its size.
+ * @dev_dax: the device. It has no memory until a case sets its size.
  * @driver: the driver of device-dax
  */
 struct dax_test {
@@ -34,7 +34,7 @@ struct dax_test {
 	struct device_driver *driver;
 };
 
-/* The driver claims the memory for itself. */
+/* The driver claims the memory, so dax_init() releases our claim. Restore it. */
 static void claim_again(void *res)
 {
 	request_resource(&iomem_resource, res);
@@ -57,7 +57,7 @@ static int dax_init(struct kunit *test)
 	return 0;
 }
 
-/* Create a device without memory, whose memory will be mapped in units of @align bytes. */
+/* Create a device without memory. Its mappings will have @align bytes. */
 static void create_device(struct kunit *test, unsigned int align)
 {
 	struct dax_test *t = test->priv;
@@ -88,7 +88,7 @@ static struct device_attribute *find_attribute(const struct device *dev, const c
 	return NULL;
 }
 
-/* Write to a file of the device in sysfs. Returns 0 or an error. */
+/* Write to a sysfs file of the device. Return 0 or an error. */
 static int write_attribute(struct kunit *test, const char *name, const char *value)
 {
 	struct dax_test *t = test->priv;
@@ -109,7 +109,7 @@ static void set_size(struct kunit *test, u64 size)
 	KUNIT_ASSERT_EQ(test, write_attribute(test, "size", value), 0);
 }
 
-/* What the file in sysfs that has the size says. */
+/* Read the size of the device from sysfs. */
 static u64 read_size(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
@@ -124,7 +124,7 @@ static u64 read_size(struct kunit *test)
 	return size;
 }
 
-/* Let the driver have the device. Returns 0 or an error. */
+/* Bind the driver to the device. Return 0 or an error. */
 static int bind(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
@@ -154,7 +154,7 @@ static const struct align_param {
 
 KUNIT_ARRAY_PARAM_DESC(align, align_params, name);
 
-/* The size of a page that is mapped at once. */
+/* The size of one mapping of the device, in bytes. */
 static u64 param_align(struct kunit *test)
 {
 	const struct align_param *param = test->param_value;
@@ -165,8 +165,8 @@ static u64 param_align(struct kunit *test)
 }
 
 /*
- * O1: the memmap of a device lies in system RAM, and user space can map all its memory.
- * Pages that are mapped at once are one compound page.
+ * O1: the memmap of a device lies in system RAM, and user space can map all memory of the
+ * device. The memory of one mapping is one compound page.
  */
 static void device_has_memmap_in_ram(struct kunit *test)
 {
@@ -181,18 +181,21 @@ static void device_has_memmap_in_ram(struct kunit *test)
 	if (align == PAGE_SIZE)
 		expect_memmap(test, false);
 	KUNIT_EXPECT_EQ_MSG(test, page_size(pfn_to_page(t->mdev->dev->pfn)), align,
-			    "size of the page at frame %#lx, the first one",
+			    "size of the first page, page frame %#lx",
 			    t->mdev->dev->pfn);
 	KUNIT_EXPECT_EQ(test, read_size(test), size);
 	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, 0, align), start,
 			    "address of the first page that can be mapped");
 	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size), align),
-			    (phys_addr_t)-1, "address of the page behind the device");
+			    (phys_addr_t)-1, "address of the page after the device");
 	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
 	memremap_expect_nothing_left(t->mdev, "unbinding");
 }
 
-/* O2: after a failed attempt, the driver can have the device as if there had been none. */
+/*
+ * O2: a probe that fails leaves nothing behind, and a later one can succeed. Here,
+ * another claim on a page of the device makes the first probe fail.
+ */
 static void failed_probe_can_be_repeated(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
@@ -202,15 +205,15 @@ static void failed_probe_can_be_repeated(struct kunit *test)
 	set_size(test, PFN_PHYS(t->mdev->dev->nr));
 	res = request_mem_region(PFN_PHYS(t->mdev->dev->pfn), PAGE_SIZE, "somebody else");
 	KUNIT_ASSERT_NOT_NULL(test, res);
-	KUNIT_EXPECT_EQ_MSG(test, bind(test), -EBUSY, "while somebody else claims memory of it");
+	KUNIT_EXPECT_EQ_MSG(test, bind(test), -EBUSY, "binding, with another claim on the memory");
 	release_mem_region(PFN_PHYS(t->mdev->dev->pfn), PAGE_SIZE);
 	memremap_expect_nothing_left(t->mdev, "failed attempt");
 
-	KUNIT_ASSERT_EQ_MSG(test, bind(test), 0, "when nobody claims it");
+	KUNIT_ASSERT_EQ_MSG(test, bind(test), 0, "binding, without that claim");
 	expect_memmap(test, false);
 }
 
-/* The file "memmap" is an extension. The cases below are about it. */
+/* The cases below need the sysfs file "memmap", which not every kernel has. */
 static void require_memmap_file(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
@@ -220,9 +223,9 @@ static void require_memmap_file(struct kunit *test)
 }
 
 /*
- * O3: a device can hold its own memmap. User space can map what is left, from the first
- * place where it can be mapped by the device's alignment. The memory comes back when the
- * driver lets go of the device, and its memmap can be in system RAM the next time.
+ * O3: a device can hold its own memmap. User space can map the memory after the memmap,
+ * from the first multiple of the device's alignment on. Unbinding the driver frees the
+ * memmap, which can be in system RAM the next time.
  *
  *	device		| memmap |   |              data              |
  *	user space	             | 0 |            ...             |
@@ -232,7 +235,7 @@ static void device_holds_its_memmap(struct kunit *test)
 	struct dax_test *t = test->priv;
 	const struct fake_dev *dev = t->mdev->dev;
 	u64 align = param_align(test);
-	/* Not all sections, so that the memmap does not happen to end where data can begin. */
+	/* Not whole sections, so that the memmap does not end where data can begin. */
 	u64 all = PFN_PHYS(dev->nr) - max(align, PFN_PHYS(PAGES_PER_SECTION / 4));
 	struct dev_pagemap *pgmap;
 	u64 data, size;
@@ -243,7 +246,7 @@ static void device_holds_its_memmap(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "dev"), 0);
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
 	KUNIT_EXPECT_EQ_MSG(test, write_attribute(test, "memmap", "mem"), -EBUSY,
-			    "while the driver has the device");
+			    "writing to memmap while the driver is bound");
 
 	/* Compound pages may share pages of their memmap. */
 	if (align == PAGE_SIZE)
@@ -254,7 +257,7 @@ static void device_holds_its_memmap(struct kunit *test)
 
 	data = dax_pgoff_to_phys(t->dev_dax, 0, PAGE_SIZE);
 	KUNIT_EXPECT_EQ_MSG(test, data, PFN_PHYS(dev->pfn + pgmap->altmap.free),
-			    "address of the first page that can be mapped, behind the memmap");
+			    "address of the first page that can be mapped, after the memmap");
 	KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED(data, max_t(u64, align, memremap_compat_align())),
 			      "address of the first page that can be mapped: %#llx", data);
 	size = all - (data - PFN_PHYS(dev->pfn));
@@ -262,7 +265,7 @@ static void device_holds_its_memmap(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size) - 1, PAGE_SIZE),
 			    PFN_PHYS(dev->pfn) + all - PAGE_SIZE, "address of the last page");
 	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size), PAGE_SIZE),
-			    (phys_addr_t)-1, "address of the page behind the device");
+			    (phys_addr_t)-1, "address of the page after the device");
 	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
 	memremap_expect_nothing_left(t->mdev, "unbinding");
 
@@ -275,7 +278,7 @@ static void device_holds_its_memmap(struct kunit *test)
 			    PFN_PHYS(dev->pfn), "address of the first page, memmap in RAM");
 }
 
-/* Give the device the last section, then the first one, which cannot extend a range. */
+/* Give the device two ranges: the last section and then the first one. */
 static void set_two_ranges(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
@@ -290,7 +293,7 @@ static void set_two_ranges(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, write_attribute(test, "mapping", value), 0);
 }
 
-/* The memmap, and what it takes to align it, fill the device. */
+/* Set a size that the memmap and its padding fill. */
 static void set_no_room(struct kunit *test)
 {
 	set_size(test, ALIGN(PAGES_PER_SECTION * sizeof(struct page) + 1,
@@ -302,13 +305,16 @@ static const struct no_room_param {
 	void (*set)(struct kunit *test);
 	int err;
 } no_room_params[] = {
-	{ "no room behind the memmap", set_no_room, -ENOSPC },
+	{ "no room after the memmap", set_no_room, -ENOSPC },
 	{ "two ranges", set_two_ranges, -EOPNOTSUPP },
 };
 
 KUNIT_ARRAY_PARAM_DESC(no_room, no_room_params, name);
 
-/* O4: a device that cannot hold its memmap is refused, and can have it in system RAM. */
+/*
+ * O4: a device that cannot hold its memmap is refused. It can be bound with the memmap in
+ * system RAM.
+ */
 static void device_without_room_is_refused(struct kunit *test)
 {
 	const struct no_room_param *param = test->param_value;

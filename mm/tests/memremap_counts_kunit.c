@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The counters that a device affects: nr_memmap_pages, and what zone and node span and
- * count as present. Also, that it leaks no object, however small.
+ * The counters that a device affects: nr_memmap_pages, and the spans and present pages
+ * of its zone and node. Also, adding and removing a device leaks no object, however
+ * small.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as K1, K2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * K1, K2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/memory_hotplug.h>
@@ -40,7 +41,7 @@ static unsigned long offer_of(const struct origin_param *param)
 	return param->has_altmap ? memremap_enough(NR_SECTIONS) : 0;
 }
 
-/* What nr_memmap_pages has grown by. One test runs at a time. */
+/* How much nr_memmap_pages has grown. One test runs at a time. */
 static long memmap_pages;
 /* The next section to be removed, and how many were valid when their memmap was freed. */
 static unsigned long next_removed;
@@ -56,8 +57,8 @@ static void count_memmap_pages(long delta)
 }
 
 /*
- * K1: nr_memmap_pages counts the pages of a memmap while they are mapped. I13: the section
- * is no longer valid when the kernel frees them.
+ * K1: nr_memmap_pages counts the pages of a memmap while they are mapped. I13: when the
+ * kernel frees them, the section is no longer valid.
  */
 static void memmap_of_device_is_counted(struct kunit *test)
 {
@@ -75,10 +76,10 @@ static void memmap_of_device_is_counted(struct kunit *test)
 			    "pages that nr_memmap_pages has grown by, and those of the memmap");
 	memremap_dev_remove(mdev);
 	KUNIT_EXPECT_EQ_MSG(test, memmap_pages, 0,
-			    "pages that nr_memmap_pages has grown by, with the device gone");
+			    "pages that nr_memmap_pages has grown by, after removal");
 	KUNIT_EXPECT_EQ_MSG(test, next_removed,
 			    pfn_to_section_nr(mdev->dev->pfn) + NR_SECTIONS,
-			    "the section behind the last one that was removed");
+			    "the section after the last one that was removed");
 	KUNIT_EXPECT_EQ_MSG(test, nr_valid, 0,
 			    "sections that were valid when their memmap was freed");
 }

@@ -47,7 +47,7 @@ static const struct dev_pagemap_ops ops = {
  * @mdev: the device
  * @how: how
  *
- * Return: 0, or what memremap_pages() says.
+ * Return: 0, or what memremap_pages() returns.
  */
 int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how)
 {
@@ -137,7 +137,7 @@ struct memremap_dev *memremap_dev_of(struct kunit *test, struct fake_dev *dev)
 	KUNIT_ASSERT_NOT_NULL(test, mdev);
 	mdev->test = test;
 	mdev->dev = dev;
-	/* Not the test's: that would be freed before the device is removed. */
+	/* Do not let KUnit free it, because that would happen before the device is removed. */
 	mdev->pgmap = kzalloc(struct_size(mdev->pgmap, ranges, MEMREMAP_RANGES), GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, memremap_dev_put, mdev));
 	KUNIT_ASSERT_NOT_NULL(test, mdev->pgmap);
@@ -149,7 +149,7 @@ struct memremap_dev *memremap_dev_of(struct kunit *test, struct fake_dev *dev)
  * @test: the test context
  * @nr_sections: its size
  *
- * Skips the test where there is no memory for it.
+ * Skips the test if there is no memory for it.
  *
  * Return: the device. It is removed at the end of the test, if it is present.
  */
@@ -189,7 +189,7 @@ static const char *wrong_frame(const struct memremap_dev *mdev,
 		return "not mapped";
 	if (mdev->has_altmap) {
 		if (!is_in_offer(mdev, pfn))
-			return "not in what the altmap offers";
+			return "not in the pages that the altmap offers";
 	} else {
 		if (!pfn_valid(pfn) || fake_dev_has(mdev->dev, pfn))
 			return "not in system RAM";
@@ -242,7 +242,7 @@ void memremap_expect_memmap(struct memremap_dev *mdev)
 	bitmap_free(seen);
 	if (!wrong && mdev->has_altmap)
 		KUNIT_EXPECT_EQ_MSG(test, pgmap->altmap.alloc, nr,
-				    "pages that the altmap has given out, and pages of memmap");
+				    "pages allocated from the altmap, and pages of memmap");
 }
 
 /* Return the first page frame that is not mapped to itself, or @end. */
@@ -290,11 +290,11 @@ void memremap_expect_linear_map(struct memremap_dev *mdev, bool mapped)
 		end = section.pfn + PAGES_PER_SECTION;
 		if (mapped && is_in_range(mdev->pgmap, section.pfn))
 			KUNIT_EXPECT_EQ_MSG(mdev->test, linear_mismatch(section.pfn, end), end,
-					    "the first page frame that the linear mapping of section %lu does not lead to, or its end",
+					    "the first page frame of section %lu that is not mapped to itself, or the end of the section",
 					    (section.pfn - dev->pfn) / PAGES_PER_SECTION);
 		else
 			KUNIT_EXPECT_EQ_MSG(mdev->test, fake_dev_linear(&section).mapped, 0,
-					    "pages of section %lu that the linear mapping has",
+					    "pages of section %lu that the linear mapping maps",
 					    (section.pfn - dev->pfn) / PAGES_PER_SECTION);
 	}
 }
@@ -328,5 +328,5 @@ void memremap_expect_nothing_left(struct memremap_dev *mdev, const char *after)
 	fake_dev_expect_unmapped(test, dev, after);
 	if (mdev->has_altmap)
 		KUNIT_EXPECT_EQ_MSG(test, mdev->pgmap->altmap.alloc, 0,
-				    "%s: pages that the altmap has given out", after);
+				    "%s: pages still allocated from the altmap", after);
 }

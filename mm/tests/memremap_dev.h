@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device that memremap_pages() adds, and the oracles for any such device: what
- * its memmap and its linear mapping are mapped to, and that removal leaves nothing
- * of either. They compare nothing with an earlier state, so they do not depend on
- * the cases that ran before.
+ * A device that memremap_pages() adds, and checks for any such device: of its
+ * memmap, of its linear mapping and of what removal leaves. The checks do not
+ * compare with an earlier state, so they do not depend on the cases that ran
+ * before.
  */
 #ifndef _MM_TESTS_MEMREMAP_DEV_H
 #define _MM_TESTS_MEMREMAP_DEV_H
@@ -21,7 +21,7 @@
  * @dev: the claim on its memory
  * @present: it has been added
  * @has_altmap: it offers pages for its memmap
- * @pgmap: what it was last added by, with room for all ranges
+ * @pgmap: the pgmap that it was last added with, with room for all ranges
  * @nr_freed: how many of its pages the kernel has returned to the driver
  * @freed: the last one of them
  */
@@ -70,7 +70,7 @@ void memremap_dev_remove(struct memremap_dev *mdev);
  * @mdev: the device
  * @...: members of struct memremap_how, by name
  *
- * Return: 0, or what memremap_pages() says.
+ * Return: 0, or what memremap_pages() returns.
  */
 #define MEMREMAP_ADD(mdev, ...) \
 	memremap_dev_add(mdev, (struct memremap_how) { __VA_ARGS__ })
@@ -80,7 +80,7 @@ void memremap_expect_linear_map(struct memremap_dev *mdev, bool mapped);
 void memremap_expect_nothing_left(struct memremap_dev *mdev, const char *after);
 unsigned long memremap_enough(unsigned int nr_sections);
 
-/* Pages of memmap that a section has. */
+/* The number of pages in the memmap of a section. */
 #define SECTION_MEMMAP_PAGES	(PAGES_PER_SECTION * sizeof(struct page) / PAGE_SIZE)
 
 #endif /* _MM_TESTS_MEMREMAP_DEV_H */

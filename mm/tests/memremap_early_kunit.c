@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A device that begins where boot memory ends, in the middle of a section.
- * That section has its memmap since boot, all of it, in system RAM:
+ * The whole memmap of that section exists since boot, in system RAM:
  *
  *	section of boot memory        next section
  *	|=== boot memory ===| device ...      |
  *	|<----- memmap since boot ---->|<- memmap of the device's ->|
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as H1, H2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * H1, H2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/memory_hotplug.h>
@@ -20,15 +20,15 @@
 #include "warn_log.h"
 
 /**
- * struct tail - the device, and what was there before it
+ * struct tail - the device, and the memmap that existed before it
  * @dev: the claim on it
  * @first_pfn: the first page frame of the section that it begins in
  * @early: how many of its page frames are in that section
  * @offer: pages that its altmap offers
- * @pgmap: what it is there by
- * @present: it is there
+ * @pgmap: the pgmap that it was last added with
+ * @present: it has been added
  * @nr: how many pages the memmap of that section has
- * @frame: where each of them was
+ * @frame: the page frame that each of them had
  */
 struct tail {
 	struct fake_dev *dev;
@@ -50,8 +50,9 @@ static void tail_remove(struct tail *tail)
 }
 
 /*
- * A failed add that leaves page frames behind leaves them online, with struct pages
- * that nobody has initialised. DEBUG_VM would die of them in the cases to come.
+ * If a failed add does not remove its page frames, they stay online, with struct pages
+ * that are not initialised. With DEBUG_VM, they would crash later cases, so remove
+ * them.
  */
 static void tail_put(void *data)
 {
@@ -123,7 +124,7 @@ static struct tail *tail_get(struct kunit *test, unsigned long nr_sections)
 	return tail;
 }
 
-/* H1: whatever comes and goes, that section's memmap stays where it was. */
+/* H1: the memmap of the section with boot memory stays where it was. */
 static void expect_early_memmap_stays(struct kunit *test, const struct tail *tail,
 				      const char *after)
 {
@@ -135,7 +136,10 @@ static void expect_early_memmap_stays(struct kunit *test, const struct tail *tai
 				    after, memmap_addr(tail, i));
 }
 
-/* H1, H2: a device within the section costs no memory, neither RAM nor its own. */
+/*
+ * H1, H2: a device inside the section uses the memmap that exists since boot. Nothing is
+ * allocated for it, neither from the altmap nor from system RAM.
+ */
 static void tail_uses_memmap_of_boot(struct kunit *test)
 {
 	struct tail *tail = tail_get(test, 0);
@@ -145,7 +149,7 @@ static void tail_uses_memmap_of_boot(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
 	expect_early_memmap_stays(test, tail, "add");
 	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0,
-			    "pages that the altmap gave for a memmap that was there");
+			    "pages allocated from the altmap for an existing memmap");
 	for (pfn += tail->offer; pfn < tail->dev->pfn + tail->dev->nr; pfn++)
 		KUNIT_ASSERT_PTR_EQ_MSG(test, adapt_page_pgmap(pfn_to_page(pfn)), &tail->pgmap,
 					"device of page frame %#lx", pfn);
@@ -154,7 +158,7 @@ static void tail_uses_memmap_of_boot(struct kunit *test)
 	expect_early_memmap_stays(test, tail, "removal");
 }
 
-/* H1: nor do the struct pages of boot memory change, up to the last one. */
+/* H1: the struct pages of boot memory do not change. The case checks the last one. */
 static void tail_spares_boot_memory(struct kunit *test)
 {
 	struct tail *tail = tail_get(test, 1);
@@ -167,14 +171,14 @@ static void tail_spares_boot_memory(struct kunit *test)
 			    "zone of page frame %#lx, the last of boot memory", last);
 	KUNIT_EXPECT_PTR_EQ(test, pfn_to_online_page(last), pfn_to_page(last));
 	KUNIT_EXPECT_NULL_MSG(test, pfn_to_online_page(last + 1),
-			      "page frame %#lx is a device's, and not online", last + 1);
+			      "page frame %#lx belongs to a device, so it is not online", last + 1);
 	tail_remove(tail);
 	KUNIT_EXPECT_EQ_MSG(test, page_zonenum(pfn_to_page(last)), zone,
 			    "zone of page frame %#lx, the last of boot memory", last);
 	KUNIT_EXPECT_PTR_EQ(test, pfn_to_online_page(last), pfn_to_page(last));
 }
 
-/* The memmap of the section behind. */
+/* Count the memmap of the next section. */
 static struct vmemmap_census census_behind(const struct tail *tail)
 {
 	struct vmemmap_census census;
@@ -186,7 +190,7 @@ static struct vmemmap_census census_behind(const struct tail *tail)
 	return census;
 }
 
-/* H2: the section after that is the device's alone, and so is its memmap. */
+/* H2: the next section belongs to the device only, and its memmap lies in the altmap. */
 static void section_behind_tail_takes_altmap(struct kunit *test)
 {
 	struct tail *tail = tail_get(test, 1);
@@ -199,7 +203,7 @@ static void section_behind_tail_takes_altmap(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, census.device, tail->nr,
 			    "pages of the next section's memmap that lie in the device");
 	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, tail->nr,
-			    "pages that the altmap gave");
+			    "pages allocated from the altmap");
 
 	tail_remove(tail);
 	expect_early_memmap_stays(test, tail, "removal");
@@ -208,10 +212,10 @@ static void section_behind_tail_takes_altmap(struct kunit *test)
 			    "unmapped pages of the next section's memmap");
 	KUNIT_EXPECT_EQ_MSG(test, census.tables, before.tables,
 			    "page-table pages of the next section's memmap");
-	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0, "pages still allocated");
 }
 
-/* H3: an add that fails behind the first section leaves no trace in it. */
+/* H3: an add that fails in the next section leaves no trace in the section of boot memory. */
 static void failed_add_leaves_tail_free(struct kunit *test)
 {
 	struct tail *tail = tail_get(test, 1);
@@ -220,17 +224,17 @@ static void failed_add_leaves_tail_free(struct kunit *test)
 
 	tail->offer = tail->nr - 1;
 	KUNIT_EXPECT_NO_WARN(test, err = tail_add(tail));
-	KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "adding with %lu pages of %lu on offer",
+	KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "adding with %lu of %lu pages offered",
 			    tail->offer, tail->nr);
 	expect_early_memmap_stays(test, tail, "failed add");
 	KUNIT_EXPECT_FALSE_MSG(test, pfn_section_valid(__pfn_to_section(pfn), pfn),
-			       "page frame %#lx is still taken for present", pfn);
+			       "page frame %#lx still counts as present", pfn);
 	KUNIT_EXPECT_NULL_MSG(test, pfn_to_online_page(pfn),
-			      "page frame %#lx is taken for online", pfn);
+			      "page frame %#lx counts as online", pfn);
 
 	tail->offer = tail->dev->nr / 2;
 	KUNIT_EXPECT_NO_WARN(test, err = tail_add(tail));
-	KUNIT_EXPECT_EQ_MSG(test, err, 0, "the same with enough on offer");
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "adding with enough pages offered");
 	expect_early_memmap_stays(test, tail, "add");
 }
 

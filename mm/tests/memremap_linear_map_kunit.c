@@ -3,8 +3,8 @@
  * The linear mapping of devices that memremap_pages() adds: which pages are mapped,
  * and that a removal or a failed add leaves nothing, not even an empty page table.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as J1, J2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * J1, J2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/mm.h>
@@ -16,7 +16,7 @@
 
 static int linear_map_init(struct kunit *test)
 {
-	/* The largest entry of a page table that the memory has a boundary of. */
+	/* Prefer a boundary between two entries of the highest possible level. */
 	const unsigned long sizes[] = { PGDIR_SIZE, P4D_SIZE, PUD_SIZE, PMD_SIZE };
 	struct fake_dev *dev = NULL;
 	int i;
@@ -56,7 +56,7 @@ static void removed_device_leaves_no_mapping(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
-/* J2: an add that fails in its last section leaves nothing of it either. */
+/* J2: an add that fails in its last section leaves nothing of the linear mapping either. */
 static void failed_add_leaves_no_mapping(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
@@ -70,7 +70,7 @@ static void failed_add_leaves_no_mapping(struct kunit *test)
 }
 
 /*
- * J3: the mapping of a neighbour stays complete, whichever of the two is removed or
+ * J3: the mapping of a neighbour stays complete when the other device is removed or
  * cannot be added. The neighbours share page tables.
  *
  *	section		|   0   |   1   |   2   |   3   |   4   |

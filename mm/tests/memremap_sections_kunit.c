@@ -4,8 +4,8 @@
  * adds them section by section and range by range. If one of these fails, it must
  * remove all before it.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as I1, I2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * I1, I2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/io.h>
@@ -29,11 +29,11 @@ static int sections_init(struct kunit *test)
 	return 0;
 }
 
-/* How long system RAM is available for a memmap. One test runs at a time. */
+/* When system RAM for a memmap is exhausted. One test runs at a time. */
 static struct {
-	bool at_once;		/* not at all */
-	unsigned long section;	/* otherwise, until the section of this page frame is present */
-	unsigned int pages;	/* and for this many pages more */
+	bool at_once;		/* from the start */
+	unsigned long section;	/* otherwise, when the section of this page frame is present */
+	unsigned int pages;	/* and this many more pages are allocated */
 } ram_ends;
 
 static void *alloc_until_ram_ends(unsigned long size, int node)
@@ -50,8 +50,8 @@ static void *alloc_until_ram_ends(unsigned long size, int node)
 }
 
 /*
- * Limit the system RAM for the memmap of one section to so many pages. This section's
- * turn comes as soon as the section @before is present.
+ * Limit the system RAM for the memmap of one section to @pages pages. The limit applies
+ * as soon as the section @before is present.
  */
 static void end_ram_in_section(struct memremap_dev *mdev, unsigned int section,
 			       unsigned int before, unsigned int pages)
@@ -298,14 +298,14 @@ static void overlapping_range_is_refused(struct kunit *test)
 		memremap_expect_memmap(mdev);
 		memremap_expect_linear_map(mdev, true);
 	}
-	/* A reference to the device that is left would let this wait for ever. */
+	/* If a reference to the device is left, this waits for ever. */
 	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
 /*
- * I8: get_dev_pagemap() finds the device of a page, whichever device the caller has a
- * reference to. That one is reused, or dropped.
+ * I8: get_dev_pagemap() finds the device of a page, with or without a reference to a
+ * pgmap from the caller. It reuses or drops that reference.
  *
  *	section		|   0   |   1   |   2   |   3   |
  *	range			|=======|
@@ -325,12 +325,12 @@ static void each_page_leads_to_its_device(struct kunit *test)
 	pgmap = adapt_get_dev_pagemap(first, pgmap);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, pgmap, mdev->pgmap, "first page, after the last");
 	pgmap = adapt_get_dev_pagemap(last + 1, pgmap);
-	KUNIT_EXPECT_NULL_MSG(test, pgmap, "the page behind the device");
+	KUNIT_EXPECT_NULL_MSG(test, pgmap, "the page after the device");
 	pgmap = adapt_get_dev_pagemap(first, NULL);
 	pgmap = adapt_get_dev_pagemap(first - 1, pgmap);
-	KUNIT_EXPECT_NULL_MSG(test, pgmap, "the page in front of the device");
+	KUNIT_EXPECT_NULL_MSG(test, pgmap, "the page before the device");
 
-	/* Each of them dropped what it took, or this would wait for ever. */
+	/* If a reference is left, this waits for ever. */
 	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
 	memremap_expect_nothing_left(mdev, "removal");
 }
@@ -343,7 +343,7 @@ static const struct type_param free_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(free, free_params, name);
 
-/* I9: a page that nobody uses any more returns to its driver, once. */
+/* I9: an unused page returns to its driver, once. */
 static void unused_page_returns_to_driver(struct kunit *test)
 {
 	const struct type_param *param = test->param_value;
@@ -359,11 +359,11 @@ static void unused_page_returns_to_driver(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = param->type, .nr_range = 1,
 					   .range = { { 0, 1 } }), 0);
 	page = pfn_to_page(mdev->dev->pfn + PAGES_PER_SECTION / 2);
-	/* A page for peers came with a reference until Linux 6.15. */
+	/* Until Linux 6.15, an unused MEMORY_DEVICE_PCI_P2PDMA page had a reference. */
 	unused = page_ref_count(page);
 	KUNIT_ASSERT_GE(test, unused, 0);
 	KUNIT_ASSERT_LE(test, unused, is_private ? 0 : 1);
-	/* What a driver does when it hands out the page. */
+	/* Do what a driver does when it hands out the page. */
 	if (is_private) {
 		KUNIT_EXPECT_NO_WARN(test, adapt_zone_device_page_init(page, mdev->pgmap));
 		KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), 1,
@@ -385,9 +385,9 @@ static void unused_page_returns_to_driver(struct kunit *test)
 }
 
 /*
- * I10: the section of each page of a device leads to the memmap, and has the subsections of
- * the device as present and no others. A section that the device does not fill is marked,
- * because other memory may go online there.
+ * I10: the section of each page of a device leads to the memmap, and has exactly the
+ * subsections of the device as present. A section that the device does not fill is
+ * marked, because other memory may go online in it.
  *
  *	section		|   0   |   1   |   2   |
  *	whole		|=======|
@@ -397,7 +397,7 @@ static void unused_page_returns_to_driver(struct kunit *test)
  */
 static const struct part_param {
 	const char *name;
-	/* In subsections, from the first section on; or sections if there are so many. */
+	/* In subsections, and @end_sections in sections, from the first section on. */
 	unsigned int skip;
 	unsigned int end_sections;
 	unsigned int end;
@@ -410,7 +410,7 @@ static const struct part_param {
 
 KUNIT_ARRAY_PARAM_DESC(part, part_params, name);
 
-/* Each subsection of [@first, @end) has a memmap. */
+/* Each page of the memmap of [@first, @end) is mapped. */
 static void expect_memmap(struct kunit *test, unsigned long first, unsigned long end)
 {
 	unsigned long addr = (unsigned long)pfn_to_page(first);
@@ -420,7 +420,7 @@ static void expect_memmap(struct kunit *test, unsigned long first, unsigned long
 		vmemmap_walk(addr, &walk);
 		if (walk.leaf)
 			continue;
-		/* The case goes on, or the sections would stay. */
+		/* Do not abort the case, or the sections would stay. */
 		KUNIT_FAIL(test, "the memmap at %#lx: hole at level %s", addr,
 			   walk_level_name(walk.level));
 		return;
@@ -494,8 +494,8 @@ static const char *wrong_memmap_page(struct page *page)
 }
 
 /*
- * E8: the struct pages of what the altmap offers are initialized, whatever was there. Those
- * of what the driver keeps are not.
+ * E8: the struct pages of the offered pages are initialized, whatever they held. Those of
+ * the reserved pages are not.
  *
  *	page		| reserve | offer             | data
  *	struct page	|  ones   | reserved          |
@@ -511,7 +511,7 @@ static void offered_pages_are_initialized(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .reserve = reserve, .offer = offer,
 					   .nr_range = 1, .range = { { 0, 1 } }), 0);
 	KUNIT_EXPECT_NULL_MSG(test, memchr_inv(page, 0xff, reserve * sizeof(*page)),
-			      "a struct page of what the driver keeps is initialized");
+			      "a struct page of a reserved page is initialized");
 	for (i = reserve; i < reserve + offer; i++) {
 		wrong = wrong_memmap_page(page + i);
 		KUNIT_ASSERT_NULL_MSG(test, wrong, "page %lu, which the altmap offers, %s", i,
@@ -524,7 +524,7 @@ static const struct altmap_param {
 	unsigned long skip;
 	unsigned long more;
 } altmap_params[] = {
-	{ "begins in front of the device", PAGES_PER_SUBSECTION, 0 },
+	{ "begins before the device", PAGES_PER_SUBSECTION, 0 },
 	{ "is larger than the device", 0, 1 },
 };
 
@@ -582,7 +582,7 @@ static const struct pgmap_param {
 
 KUNIT_ARRAY_PARAM_DESC(pgmap, pgmap_params, name);
 
-/* Add a device by the pgmap as it is. */
+/* Add a device with its current pgmap. */
 static int add_by(struct memremap_dev *mdev, u64 start, u64 size)
 {
 	struct dev_pagemap *pgmap = mdev->pgmap;
@@ -616,7 +616,7 @@ static void incomplete_pgmap_is_refused(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "refusal");
 }
 
-/* I11: a range that has system RAM is refused, with a WARN, and so is one that has some. */
+/* I11: a range that is system RAM, or partly so, is refused with a WARN. */
 static void system_ram_is_refused(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
@@ -628,10 +628,10 @@ static void system_ram_is_refused(struct kunit *test)
 	KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c", err = add_by(mdev, end - size, size));
 	KUNIT_ASSERT_EQ_MSG(test, err, -ENXIO, "system RAM");
 	KUNIT_EXPECT_WARNS(test, 1, "mm/memremap.c", err = add_by(mdev, end - size, 2 * size));
-	KUNIT_ASSERT_EQ_MSG(test, err, -ENXIO, "system RAM and what is behind it");
+	KUNIT_ASSERT_EQ_MSG(test, err, -ENXIO, "system RAM and the memory after it");
 }
 
-/* I11: a range that the linear mapping has no room for is refused. */
+/* I11: a range that does not fit into the linear mapping is refused. */
 static void unreachable_memory_is_refused(struct kunit *test)
 {
 	struct range range = mhp_get_pluggable_range(true);
@@ -642,7 +642,7 @@ static void unreachable_memory_is_refused(struct kunit *test)
 	mdev->pgmap->type = MEMORY_DEVICE_GENERIC;
 	mdev->pgmap->nr_range = 1;
 	KUNIT_EXPECT_NO_WARN(test, err = add_by(mdev, range.end + 1, size));
-	KUNIT_ASSERT_EQ_MSG(test, err, -EINVAL, "behind the linear mapping");
+	KUNIT_ASSERT_EQ_MSG(test, err, -EINVAL, "after the linear mapping");
 	KUNIT_EXPECT_NO_WARN(test, err = add_by(mdev, range.end + 1 - size, 2 * size));
 	KUNIT_ASSERT_EQ_MSG(test, err, -EINVAL, "across the end of the linear mapping");
 }
@@ -691,7 +691,7 @@ static void missing_pages_are_reported(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
-/* I8: pgmap_pfn_valid() knows the pages of each range, except for those of the altmap. */
+/* I8: pgmap_pfn_valid() accepts the pages of each range, except for those of the altmap. */
 static void pgmap_knows_its_pages(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
@@ -708,14 +708,14 @@ static void pgmap_knows_its_pages(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, pgmap_pfn_valid(pgmap, first + PAGES_PER_SECTION - 1),
 				    i != 1, "last page of section %u", i);
 	}
-	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn - 1), "the page in front");
+	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn - 1), "the page before");
 	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn + mdev->dev->nr),
-			       "the page behind");
+			       "the page after");
 	memremap_dev_remove(mdev);
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .reserve = 1, .offer = enough, .nr_range = 1,
 					   .range = { { 0, 1 } }), 0);
-	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn), "what the driver keeps");
+	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn), "a reserved page");
 	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn + enough),
 			       "the last page that the altmap offers");
 	KUNIT_EXPECT_TRUE_MSG(test, pgmap_pfn_valid(pgmap, pfn + enough + 1),
@@ -741,8 +741,8 @@ static void remove_pages_at(unsigned long pfn, unsigned long nr)
 }
 
 /*
- * I12: only whole subsections can be added and removed, and only those that are there can be
- * removed. The kernel WARNs about any others, and changes nothing.
+ * I12: only whole subsections can be added or removed, and only those that are present
+ * can be removed. The kernel WARNs about any other range, and changes nothing.
  *
  *	subsection	|   0   |   1   |   2   |
  *	present		|=======|=======|
