@@ -26,7 +26,7 @@ const struct blocks_flags_param blocks_flags_params[2] = {
  * @nid: the node, or a memory group if @flags say so
  * @flags: for add_memory()
  *
- * Return: 0, or what add_memory() says.
+ * Return: 0, or what add_memory() returns.
  */
 int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, int nid,
 		    mhp_t flags)
@@ -44,7 +44,7 @@ int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, 
 		blocks->is_claimed = true;
 		KUNIT_EXPECT_EQ_MSG(blocks->test,
 				    request_resource(&iomem_resource, &blocks->dev->res), 0,
-				    "a failed add_memory() has left its claim");
+				    "a failed add_memory() leaves its claim");
 	}
 	return err;
 }
@@ -54,7 +54,7 @@ int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, 
  * @blocks: the memory
  * @flags: for add_memory()
  *
- * Return: 0, or what add_memory() says.
+ * Return: 0, or what add_memory() returns.
  */
 int blocks_add(struct blocks *blocks, mhp_t flags)
 {
@@ -188,7 +188,7 @@ static void watch_begin(struct blocks *blocks)
 	struct blocks_watch *watch = &blocks->watch;
 
 	watch->nb.notifier_call = watch_notify;
-	/* Before those that take note of memory. */
+	/* Run before the notifiers that account for memory. */
 	watch->nb.priority = INT_MAX;
 	watch->veto = ADAPT_NO_STEP;
 	watch->block = 1;
@@ -200,7 +200,7 @@ static void watch_begin(struct blocks *blocks)
  * blocks_get() - get memory for some memory blocks
  * @test: the test context
  *
- * Skips the test where there is none. Watches what the kernel announces until the test ends.
+ * Skips the test if there is none. Watches what the kernel announces until the test ends.
  *
  * Return: the memory. Blocks that are present at the end of the test are removed.
  */
@@ -326,7 +326,7 @@ void blocks_expect_memmap(struct blocks *blocks, mhp_t flags)
  */
 void blocks_expect_pageblocks(struct blocks *blocks, mhp_t flags, const char *when)
 {
-	/* With little memory, all pageblocks are of one type, which is that of zero. */
+	/* With little memory, all pageblocks have the type 0, which is MIGRATE_UNMOVABLE. */
 	int movable = page_group_by_mobility_disabled ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
 	unsigned long memmap = memmap_fits_on_block(flags) ? MEMMAP_SIZE / PAGE_SIZE : 0;
 	struct kunit *test = blocks->test;
@@ -353,7 +353,7 @@ static int count_block(struct memory_block *mem, void *nr)
 }
 
 #ifdef CONFIG_ARCH_KEEP_MEMBLOCK
-/* Return how many bytes of a range memblock takes for memory. */
+/* Return how many bytes of a range are memory in memblock. */
 static u64 bytes_in_memblock(u64 start, u64 end)
 {
 	struct memblock_region *region;
@@ -380,7 +380,7 @@ static u64 bytes_in_memblock(u64 start, u64 end)
  * @after: the operation before, for messages
  *
  * No block has a section, a device, a memmap, a linear mapping or a claim, and memblock
- * does not take any part of it for memory.
+ * does not treat any part of it as memory.
  */
 void blocks_expect_nothing_left(struct blocks *blocks, const char *after)
 {
@@ -395,7 +395,7 @@ void blocks_expect_nothing_left(struct blocks *blocks, const char *after)
 	walk_memory_blocks(start, end - start, &nr, count_block);
 	KUNIT_EXPECT_EQ_MSG(test, nr, 0, "%s: blocks that have a device", after);
 	KUNIT_EXPECT_EQ_MSG(test, bytes_in_memblock(start, end), 0,
-			    "%s: bytes that memblock takes for memory", after);
+			    "%s: bytes that are memory in memblock", after);
 	KUNIT_EXPECT_TRUE_MSG(test, blocks->is_claimed && !dev->res.child,
 			      "%s: a claim on the memory is left", after);
 	fake_dev_expect_unmapped(test, dev, after);

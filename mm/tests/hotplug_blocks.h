@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory blocks that add_memory() adds, what the kernel announces about them, and the
- * oracles for them: what their memmap is mapped to, of which type their pageblocks are, and
- * that removal leaves nothing of them. The oracles compare nothing with an earlier state,
- * so they do not depend on the cases that ran before.
+ * Memory blocks that add_memory() adds, what the kernel announces about them, and checks
+ * of their memmap, of their pageblocks and of what removal leaves. The checks do not
+ * compare with an earlier state, so they do not depend on the cases that ran before.
  */
 #ifndef _MM_TESTS_HOTPLUG_BLOCKS_H
 #define _MM_TESTS_HOTPLUG_BLOCKS_H
@@ -29,8 +28,8 @@
  * @block: the block
  * @nr: how many announcements there were. A case may set it to 0.
  * @zone: the zone that memory was about to go online in, the last time
- * @seen: the first of these, the state of the block, whether the page allocator could use
- *	  it, and the present pages of the node
+ * @seen: the first announcements, each with the state of the block, whether the page
+ *	  allocator could use it, and the present pages of the node
  */
 struct blocks_watch {
 	struct notifier_block nb;
@@ -77,7 +76,7 @@ struct blocks_flags_param {
 
 extern const struct blocks_flags_param blocks_flags_params[2];
 
-/* The parameters of all that is built in. */
+/* The parameters of all built-in code. */
 extern const struct kernel_param __start___param[], __stop___param[];
 
 struct blocks *blocks_get(struct kunit *test);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The other way in: system RAM that is hot-added with its memmap on itself, by
- * add_memory() with MHP_MEMMAP_ON_MEMORY, and removed through its memory block.
+ * System RAM that add_memory() adds with MHP_MEMMAP_ON_MEMORY, so that it holds
+ * its own memmap, and that is removed through its memory block.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as G1, G2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * G1, G2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/bitops.h>
@@ -44,7 +44,7 @@ static int dimm_add(struct dimm *dimm)
 	return err;
 }
 
-/* G4: no WARN either, be it one for each of the block's pages. */
+/* G4: removal does not WARN. */
 static int dimm_remove(struct dimm *dimm)
 {
 	struct fake_dev *dev = dimm->dev;
@@ -94,8 +94,9 @@ static struct dimm *dimm_get(struct kunit *test)
 	if (memory_block_size_bytes() != PFN_PHYS(PAGES_PER_SECTION))
 		kunit_skip(test, "memory blocks of several sections");
 	/*
-	 * An architecture that has no such thing fails, by what it does instead.
-	 * One that has may refuse where a block's memmap does not fill a PMD.
+	 * Without CONFIG_MHP_MEMMAP_ON_MEMORY, the cases run and fail, because
+	 * add_memory() then puts the memmap in system RAM. With it, the kernel may refuse
+	 * a memmap that does not fill PMDs.
 	 */
 	if (IS_ENABLED(CONFIG_MHP_MEMMAP_ON_MEMORY) && !mhp_supports_memmap_on_memory())
 		kunit_skip(test, "memory_hotplug.memmap_on_memory= is off or refused");
@@ -136,7 +137,10 @@ static void add_memory_memmap_lies_in_block(struct kunit *test)
 	expect_memmap_on_block(test, dimm->dev);
 }
 
-/* G2: those pages say so, and are not the page allocator's when it is online. */
+/*
+ * G2: when the block is online, the pages that hold the memmap are marked as memmap and
+ * are not free.
+ */
 static void online_memory_spares_memmap(struct kunit *test)
 {
 	struct dimm *dimm = dimm_get(test);
@@ -148,7 +152,7 @@ static void online_memory_spares_memmap(struct kunit *test)
 	for (i = 0; i < MEMMAP_PAGES; i++) {
 		pfn = dimm->dev->pfn + i;
 		KUNIT_EXPECT_FALSE_MSG(test, PageBuddy(pfn_to_page(pfn)),
-				       "page frame %#lx holds memmap, and is free", pfn);
+				       "page frame %#lx holds memmap, but is free", pfn);
 		self_hosted += PageVmemmapSelfHosted(pfn_to_page(pfn));
 	}
 	KUNIT_EXPECT_EQ_MSG(test, self_hosted, MEMMAP_PAGES,
@@ -156,7 +160,7 @@ static void online_memory_spares_memmap(struct kunit *test)
 	expect_memmap_on_block(test, dimm->dev);
 }
 
-/* What the struct pages of the block's memmap hold, word by word. */
+/* Compute a checksum of the struct pages of the pages that hold the memmap. */
 static u64 memmap_checksum(const struct fake_dev *dev)
 {
 	const u64 *word = (const u64 *)pfn_to_page(dev->pfn);
@@ -168,13 +172,13 @@ static u64 memmap_checksum(const struct fake_dev *dev)
 	return sum;
 }
 
-/* G3: the rest can be allocated and written. The memmap is not among it. */
+/* G3: the other pages can be allocated and written. Writing does not change the memmap. */
 static void online_memory_can_be_written(struct kunit *test)
 {
 	struct dimm *dimm = dimm_get(test);
 	unsigned long pfn, end, i;
 	u64 sum;
-	/* A block has many pages; every 61st comes by all offsets. */
+	/* Use every 61st page only, to save time: 61 is prime, so all alignments occur. */
 	const unsigned long step = 61;
 
 	KUNIT_ASSERT_EQ(test, dimm_add(dimm), 0);
@@ -205,7 +209,7 @@ static unsigned long spanned_by_movable(void)
 	return NODE_DATA(test_nid())->node_zones[ZONE_MOVABLE].spanned_pages;
 }
 
-/* G4: removal leaves nothing behind, so that it can be done again. */
+/* G4: removal leaves nothing behind, so the block can be added again. */
 static void remove_memory_leaves_nothing_behind(struct kunit *test)
 {
 	struct dimm *dimm = dimm_get(test);
@@ -233,8 +237,8 @@ static void remove_memory_leaves_nothing_behind(struct kunit *test)
 }
 
 /*
- * G6: the first allocation fails, and then the second one, and so on, of all
- * that add_memory() wants. The block is not there then, not even in part.
+ * G6: if any allocation of add_memory() fails, no part of the block is left. The
+ * case makes each allocation fail in turn.
  */
 static void add_memory_each_allocation_can_fail(struct kunit *test)
 {
@@ -244,7 +248,7 @@ static void add_memory_each_allocation_can_fail(struct kunit *test)
 	bool failed;
 	int err = 0;
 
-	/* All that it allocates comes from slab: the memmap is the block's own. */
+	/* All allocations are from slab, because the block holds its memmap. */
 	if (!IS_ENABLED(CONFIG_FAILSLAB))
 		kunit_skip(test, "CONFIG_FAILSLAB is off, so no allocation can fail");
 	dimm = dimm_get(test);
@@ -260,7 +264,7 @@ static void add_memory_each_allocation_can_fail(struct kunit *test)
 		    !pfn_valid(dimm->dev->pfn))
 			continue;
 		KUNIT_FAIL(test,
-			   "step %u: %lu of %lu pages of the memmap still mapped, %lu page-table pages for %lu, block %s",
+			   "step %u: %lu of %lu pages of the memmap still mapped, %lu page-table pages instead of %lu, block %s",
 			   nth, MEMMAP_PAGES - census.holes, MEMMAP_PAGES,
 			   census.tables, dimm->dev->tables,
 			   pfn_valid(dimm->dev->pfn) ? "present" : "gone");
@@ -274,7 +278,7 @@ static void add_memory_each_allocation_can_fail(struct kunit *test)
 	expect_memmap_on_block(test, dimm->dev);
 }
 
-/* G5: to the page of system RAM, but for what a first time costs. */
+/* G5: removal returns all system RAM, except for one-time allocations of the first rounds. */
 static void remove_memory_returns_ram(struct kunit *test)
 {
 	struct dimm *dimm = dimm_get(test);

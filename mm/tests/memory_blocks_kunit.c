@@ -3,8 +3,8 @@
  * Several memory blocks in one add_memory(). Each holds its own memmap if the kernel
  * supports that. If one of them cannot be added, none is left.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as G7, G8 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * G7, G8 and so on.
  */
 #include <kunit/test.h>
 #include <linux/device.h>
@@ -67,7 +67,7 @@ static void each_block_spares_its_memmap(struct kunit *test)
 				(*(i < nr_pages ? &marked : &marked_else))++;
 			if (i < nr_pages && memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY))
 				KUNIT_ASSERT_FALSE_MSG(test, PageBuddy(page),
-						       "block %u: page %lu holds memmap, and is free",
+						       "block %u: page %lu holds memmap, but is free",
 						       block, i);
 		}
 		KUNIT_EXPECT_EQ_MSG(test, marked, memmap_fits_on_block(MHP_MEMMAP_ON_MEMORY) ?
@@ -187,7 +187,7 @@ static void expect_announced(struct kunit *test, const unsigned long actions[3])
 	blocks->watch.nr = 0;
 }
 
-/* The kernel has announced @action so many times, each time for the refused block. */
+/* The kernel has announced @action @expected times, each time for the refused block. */
 static void expect_cancelled(struct kunit *test, unsigned long action, unsigned int expected)
 {
 	struct blocks *blocks = test->priv;
@@ -253,8 +253,8 @@ static void expect_counts(struct kunit *test, const unsigned long before[NR_COUN
 	count_pages(counts);
 	for (i = 0; i < NR_COUNTS; i++)
 		KUNIT_EXPECT_EQ_MSG(test, counts[i], before[i], "%s, %s", names[i], when);
-	/* offline_pages() turns them off while it moves pages. */
-	KUNIT_EXPECT_FALSE_MSG(test, lru_cache_disabled(), "no LRU caches, %s", when);
+	/* offline_pages() disables the LRU caches while it moves pages. */
+	KUNIT_EXPECT_FALSE_MSG(test, lru_cache_disabled(), "the LRU caches are disabled, %s", when);
 }
 
 /* With CONFIG_DEBUG_VM, the kernel poisons each struct page of memory that is not online. */
@@ -285,7 +285,7 @@ static const struct veto_param {
 KUNIT_ARRAY_PARAM_DESC(veto, veto_params, name);
 
 /*
- * G11: if a notifier refuses that a block goes online, the block stays offline. It can go
+ * G11: if a notifier refuses to let a block go online, the block stays offline. It can go
  * online later.
  *
  *	block		|   0   |   1   |   2   |
@@ -304,7 +304,7 @@ static void refused_block_stays_offline(struct kunit *test)
 	blocks->watch.veto = param->action;
 	KUNIT_EXPECT_EQ(test, blocks_online(blocks), -EPERM);
 	blocks->watch.veto = ADAPT_NO_STEP;
-	/* To take a block offline mends the span, so look before. */
+	/* Taking a block offline corrects the span, so check it before. */
 	KUNIT_EXPECT_EQ_MSG(test, zone_end_pfn(zone), max(end, block_pfn(blocks, 1)),
 			    "the end of the zone, with the first block online alone");
 	expect_cancelled(test, MEM_CANCEL_ONLINE, param->is_prepared);
@@ -329,7 +329,7 @@ static int expect_online(struct memory_block *mem, void *data)
 	KUNIT_EXPECT_EQ_MSG(test, mem->state, MEM_ONLINE, "state of section %lu",
 			    mem->start_section_nr);
 	KUNIT_EXPECT_EQ_MSG(test, mem->online_type, MMOP_OFFLINE,
-			    "online type of section %lu, which nobody has set",
+			    "online type of section %lu, which was not set",
 			    mem->start_section_nr);
 	/* 1: there is nothing to do. */
 	KUNIT_EXPECT_EQ_MSG(test, device_online(&mem->dev), 1,
@@ -339,8 +339,9 @@ static int expect_online(struct memory_block *mem, void *data)
 }
 
 /*
- * After a refusal, all blocks are online as before: their counts, their states and the types
- * of their pageblocks. The kernel has announced MEM_CANCEL_OFFLINE so many times.
+ * After a refusal, all blocks are online as before: their counts, their states and the
+ * types of their pageblocks. The kernel has announced MEM_CANCEL_OFFLINE @nr_cancelled
+ * times.
  */
 static void expect_refused(struct kunit *test, const unsigned long before[NR_COUNTS],
 			   unsigned int nr_cancelled)
@@ -416,7 +417,7 @@ static const struct use_param {
 	const char *name;
 	enum use use;
 	int err;
-	/* Whether the kernel isolates the block first, and so announces what it is about to do. */
+	/* Whether the kernel isolates the block and announces MEM_GOING_OFFLINE first. */
 	bool is_isolated;
 } use_params[] = {
 	{ "reserved page", USE_RESERVED, -EBUSY, false },
@@ -446,13 +447,13 @@ static int remove_in_use(struct blocks *blocks, struct page *page, enum use use)
 	else if (use == USE_OFFLINE)
 		__folio_set_offline(page_folio(page));
 	else
-		/* It also stops a kernel that does not look for holes. */
+		/* It also stops a kernel that does not check for holes. */
 		set_thread_flag(TIF_SIGPENDING);
 	if (use == USE_HOLE && res)
 		res->flags &= ~IORESOURCE_SYSRAM;
 	err = remove_all(blocks);
 	clear_thread_flag(TIF_SIGPENDING);
-	/* If the memory is gone, so are the page and the resource. */
+	/* If the memory was removed, so were the page and the resource. */
 	if (!err)
 		return 0;
 	if (use == USE_OFFLINE)
@@ -466,7 +467,7 @@ static int remove_in_use(struct blocks *blocks, struct page *page, enum use use)
 
 #define MOVABLE_TRIES	65536
 
-/* Allocate a page of the blocks. The allocator may hand out pages of other memory first. */
+/* Allocate a page of the blocks. The allocator may return pages of other memory first. */
 static struct page *alloc_page_of(const struct blocks *blocks)
 {
 	struct page *page, *next, *found = NULL;
@@ -522,7 +523,10 @@ static void used_block_stays_online(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
-/* G18: a page of a driver that holds no reference to it does not stop its block. */
+/*
+ * G18: an offline page of a driver does not keep its block online if the driver holds no
+ * reference to it.
+ */
 static void released_page_goes_offline(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
@@ -626,7 +630,7 @@ static bool fail_in_second_block(struct kunit *test)
 	return err == -EEXIST;
 }
 
-/* G8: a failed add leaks no object, neither of the block that fails nor of those before. */
+/* G8: a failed add leaks no object, neither of the block that fails nor of those before it. */
 static void failed_add_leaves_no_object(struct kunit *test)
 {
 	expect_rounds_leak_nothing(test, fail_in_second_block);
@@ -670,8 +674,8 @@ static void failed_add_undoes_each_block(struct kunit *test)
 }
 
 /*
- * G8: whichever allocation fails, for whichever block, nothing is left. Allocations from
- * slab fail only with CONFIG_FAILSLAB.
+ * G8: if any allocation for any block fails, nothing is left. Allocations from slab fail
+ * only with CONFIG_FAILSLAB.
  */
 static void failed_allocation_undoes_each_block(struct kunit *test)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory groups, such as the memory of a DIMM or of a virtio-mem device: what a group
- * counts, and which zone the policy "auto-movable" chooses for its memory.
+ * Memory groups, such as the memory of a DIMM or of a virtio-mem device: the counts of a
+ * group, and the zone that the policy "auto-movable" chooses for its memory.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as G13, G21 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * G13, G21 and so on.
  */
 #include <kunit/test.h>
 #include <linux/list.h>
@@ -87,9 +87,10 @@ static const struct group_param {
 KUNIT_ARRAY_PARAM_DESC(group, group_params, name);
 
 /*
- * G13: the blocks of a memory group belong to it from their addition to their removal. The
- * group counts the pages of those that are online, including the memmap on them. It counts
- * nothing else if a notifier refuses that a block goes online or offline (G11).
+ * G13: the blocks of a memory group belong to it from their addition to their removal.
+ * The group counts the pages of its online blocks, including those that hold the memmap.
+ * If a notifier refuses to let a block go online or offline, the counts do not change
+ * (G11).
  */
 static void group_counts_its_blocks(struct kunit *test)
 {
@@ -111,7 +112,7 @@ static void group_counts_its_blocks(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "a block is not in the group");
 	expect_group(test, group, 2, 0, "added");
 	KUNIT_EXPECT_EQ_MSG(test, memory_group_unregister(mgid), -EBUSY,
-			    "giving up a group that has blocks");
+			    "unregistering a group that has blocks");
 
 	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 0), 0);
 	expect_group(test, group, 2, 1, "one block is online");
@@ -131,7 +132,7 @@ static void group_counts_its_blocks(struct kunit *test)
 	expect_group(test, group, 0, 0, "all blocks are removed");
 }
 
-/* G13: whichever allocation fails, a failed add leaves no block in the group. */
+/* G13: if any allocation fails, the failed add leaves no block in the group. */
 static void failed_add_leaves_group_empty(struct kunit *test)
 {
 	struct groups_test *t = test->priv;
@@ -163,8 +164,9 @@ static void failed_add_leaves_group_empty(struct kunit *test)
 }
 
 /*
- * G13: a group counts memory that is not movable separately, and a zone counts boot memory
- * separately. Boot memory stands for both. It does not really go online a second time.
+ * G13: a group counts pages that are not movable separately, and a zone counts boot
+ * memory separately. The page here is both: the case calls adjust_present_page_count()
+ * for a page of boot memory and then restores the counts.
  */
 static void kernel_pages_are_counted_separately(struct kunit *test)
 {
@@ -205,7 +207,7 @@ static const struct kernel_param *policy_param(const char *name)
 	return NULL;
 }
 
-/* How memory goes online if the caller names no zone, as it was before a test. */
+/* The parameters for memory that goes online without a zone, and their values before the test. */
 struct online_policy {
 	const struct kernel_param *policy, *ratio;
 	char old_policy[32], old_ratio[32];
@@ -223,7 +225,7 @@ static struct online_policy *policy_get_auto_movable(struct kunit *test)
 {
 	struct online_policy *policy = kunit_kzalloc(test, sizeof(*policy), GFP_KERNEL);
 
-	/* The policy also looks at all nodes together. */
+	/* The policy also checks the ratio of all nodes together. */
 	if (num_online_nodes() > 1)
 		kunit_skip(test, "there are several nodes");
 	KUNIT_ASSERT_NOT_NULL(test, policy);
@@ -267,7 +269,7 @@ static unsigned long boot_pages(const struct pglist_data *node)
 	return nr;
 }
 
-/* Does the policy choose ZONE_MOVABLE for so many pages? */
+/* Check whether the policy chooses ZONE_MOVABLE for @nr pages. */
 static void expect_movable(struct kunit *test, struct memory_group *group, unsigned long pfn,
 			   unsigned long nr, bool is_movable, const char *what)
 {
@@ -281,7 +283,7 @@ static void expect_movable(struct kunit *test, struct memory_group *group, unsig
 			    "%s: are %lu pages movable?", what, nr);
 }
 
-/* The policy chooses ZONE_MOVABLE for so many pages, and not for one more. */
+/* The policy chooses ZONE_MOVABLE for @limit pages, but not for one more. */
 static void expect_limit(struct kunit *test, struct memory_group *group, unsigned long limit,
 			 const char *what)
 {
@@ -320,20 +322,20 @@ static void auto_movable_memory_keeps_ratio(struct kunit *test)
 	expect_limit(test, NULL, limit, "no group");
 	expect_limit(test, &dynamic, limit + 10 * 1000, "dynamic group");
 
-	/* What counts is the size of the group, less what is online. */
+	/* The policy checks the size of the group without its online pages. */
 	expect_movable(test, &fixed, pfn, 1, true, "static group");
 	fixed.present_movable_pages--;
 	expect_movable(test, &fixed, pfn, 1, false, "static group that is too large");
 	fixed.s.max_pages = 6;
 	expect_movable(test, &fixed, pfn, 1, true, "small static group");
 	fixed.present_kernel_pages = 1;
-	expect_movable(test, &fixed, pfn, 1, false, "static group with other memory");
+	expect_movable(test, &fixed, pfn, 1, false, "static group with kernel memory");
 
 	set_ratio(test, policy, 0);
-	expect_movable(test, NULL, pfn, 1, false, "no movable memory is wanted");
+	expect_movable(test, NULL, pfn, 1, false, "a ratio of 0");
 }
 
-/* G21: each dynamic group has its share of boot memory, unless it has other memory itself. */
+/* G21: each dynamic group takes a share of boot memory, which its own kernel memory reduces. */
 static void auto_movable_groups_have_shares(struct kunit *test)
 {
 	struct groups_test *t = test->priv;
@@ -349,16 +351,16 @@ static void auto_movable_groups_have_shares(struct kunit *test)
 	expect_limit(test, NULL, 2 * (early - BLOCK_PAGES / 2) - others, "another group");
 	group->present_kernel_pages = 100;
 	expect_limit(test, NULL, 2 * (early - BLOCK_PAGES / 2 + 100) - others,
-		     "another group with some memory of its own");
+		     "another group with some kernel memory");
 	group->present_kernel_pages = BLOCK_PAGES;
-	expect_limit(test, NULL, 2 * early - others, "another group with enough of its own");
+	expect_limit(test, NULL, 2 * early - others, "another group with enough kernel memory");
 	group->present_kernel_pages = 0;
 	KUNIT_ASSERT_EQ(test, 0, blocks_remove(t->blocks));
 }
 
 /*
- * G21: all memory of a unit of a dynamic group goes to one zone. What is online of the unit
- * counts only once.
+ * G21: all memory of a unit of a dynamic group goes to one zone. The policy counts the
+ * pages of the unit that are already online only once.
  *
  *	unit		|       0       |
  *	block		|   0   |   1   |
@@ -379,7 +381,7 @@ static void auto_movable_unit_stays_together(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, blocks_add(t->blocks, MHP_NONE));
 	KUNIT_ASSERT_EQ(test, 0, blocks_online_one(t->blocks, first + 1));
 
-	/* With so much other memory in the group, the block is just movable. */
+	/* Add as little kernel memory to the group as makes the block movable. */
 	set_ratio(test, policy, ratio);
 	while (ratio * (early + group.present_kernel_pages) / 100 < wanted)
 		group.present_kernel_pages++;
@@ -387,7 +389,7 @@ static void auto_movable_unit_stays_together(struct kunit *test)
 	group.present_kernel_pages--;
 	expect_movable(test, &group, pfn, BLOCK_PAGES, false, "too much is movable");
 
-	/* Boot memory stands for other memory in the unit. */
+	/* Boot memory serves as a unit that has kernel memory. */
 	set_ratio(test, policy, 100000);
 	expect_movable(test, &group, pfn, BLOCK_PAGES, true, "a large ratio");
 	expect_movable(test, &group, PHYS_PFN(__pa(t)) & PAGE_SECTION_MASK, BLOCK_PAGES, false,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which ranges memory hot-plug accepts, how it records them, and that a request that it
+ * Which ranges memory hot-plug accepts, and how it records them. A request that it
  * refuses changes nothing.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as G14, G15 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * G14, G15 and so on.
  */
 #include <kunit/test.h>
 #include <linux/ioport.h>
@@ -49,10 +49,7 @@ static int expect_offline(struct memory_block *mem, void *data)
 	return mem->state == MEM_OFFLINE ? 0 : -EINVAL;
 }
 
-/*
- * G14: a range that does not consist of whole memory blocks can neither be added nor be
- * removed.
- */
+/* G14: a range that does not consist of whole memory blocks cannot be added or removed. */
 static void part_of_block_is_refused(struct kunit *test)
 {
 	const struct range_param *param = test->param_value;
@@ -64,7 +61,7 @@ static void part_of_block_is_refused(struct kunit *test)
 	release_resource(&blocks->dev->res);
 	KUNIT_EXPECT_NO_WARN(test, err = add_memory(test_nid(), start, size, MHP_NONE));
 	KUNIT_EXPECT_EQ(test, request_resource(&iomem_resource, &blocks->dev->res), 0);
-	/* A range without memory is out of bounds. */
+	/* An empty range is reported as out of bounds. */
 	KUNIT_ASSERT_EQ(test, err, size ? -EINVAL : -E2BIG);
 	blocks_expect_nothing_left(blocks, "refusal");
 
@@ -183,7 +180,10 @@ static void impossible_node_is_refused(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "refusal");
 }
 
-/* G13: a memory group has a size. The unit of a dynamic one is a power of two, in whole blocks. */
+/*
+ * G13: the size of a memory group is not 0. The unit of a dynamic group is a power of two
+ * and at least a block.
+ */
 static void group_of_wrong_size_is_refused(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, memory_group_register_static(test_nid(), 0), -EINVAL);
@@ -266,7 +266,7 @@ static void memmap_comes_from_node(struct kunit *test)
 }
 
 #ifdef CONFIG_ARCH_KEEP_MEMBLOCK
-/* Check that memblock has a range, marked as driver-managed or not. */
+/* Check that memblock has a range, and whether it is marked as driver-managed. */
 static void expect_in_memblock(struct kunit *test, u64 start, u64 end, bool is_managed)
 {
 	struct memblock_region *region;
@@ -280,9 +280,9 @@ static void expect_in_memblock(struct kunit *test, u64 start, u64 end, bool is_m
 			continue;
 		nr += last - first;
 		KUNIT_EXPECT_EQ_MSG(test, memblock_is_driver_managed(region), is_managed,
-				    "memblock has [%#llx, %#llx) as driver-managed", first, last);
+				    "memblock marks [%#llx, %#llx) as driver-managed", first, last);
 	}
-	KUNIT_EXPECT_EQ_MSG(test, nr, end - start, "bytes that memblock takes for memory");
+	KUNIT_EXPECT_EQ_MSG(test, nr, end - start, "bytes that are memory in memblock");
 }
 #else
 static void expect_in_memblock(struct kunit *test, u64 start, u64 end, bool is_managed)
@@ -290,7 +290,7 @@ static void expect_in_memblock(struct kunit *test, u64 start, u64 end, bool is_m
 }
 #endif
 
-/* Check that a single claim covers exactly this range, or that there is none. */
+/* Check that a single claim covers exactly this range. */
 static void expect_claim(struct kunit *test, u64 start, u64 size, const char *name)
 {
 	struct resource *res = lookup_resource(&iomem_resource, start);
@@ -302,7 +302,7 @@ static void expect_claim(struct kunit *test, u64 start, u64 size, const char *na
 			    "flags of the claim");
 }
 
-/* G15: memblock and iomem_resource have memory that is present. */
+/* G15: memblock and iomem_resource record memory while it is present. */
 static void present_memory_is_recorded(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
@@ -318,7 +318,7 @@ static void present_memory_is_recorded(struct kunit *test)
 			      "removed memory has a claim");
 }
 
-/* G15: with MHP_MERGE_RESOURCE, neighbours have one claim. */
+/* G15: with MHP_MERGE_RESOURCE, neighbours share one claim. */
 static void claims_of_neighbours_are_merged(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
@@ -332,13 +332,13 @@ static void claims_of_neighbours_are_merged(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 1, 1), 0);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, test_nid(), MHP_MERGE_RESOURCE), 0);
 	expect_claim(test, start, 3 * BLOCK_BYTES, "System RAM");
-	/* Other flags do not ask for that. */
+	/* The flag does not change where the memmap lies. */
 	blocks_expect_memmap(blocks, MHP_NONE);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
-/* G15: memory that a driver manages is recorded as such, under the name that it gives. */
+/* G15: memory that a driver manages is recorded as such, with the name that the driver passes. */
 static void driver_managed_memory_is_marked(struct kunit *test)
 {
 	static const char name[] = "System RAM (kunit)";
@@ -351,7 +351,7 @@ static void driver_managed_memory_is_marked(struct kunit *test)
 	blocks->is_claimed = false;
 	KUNIT_EXPECT_EQ_MSG(test, add_memory_driver_managed(0, start, BLOCK_BYTES, "kunit",
 							    MHP_NONE),
-			    -EINVAL, "a name that is not the one of system RAM");
+			    -EINVAL, "a name that does not begin like the one of system RAM");
 	err = add_memory_driver_managed(0, start, BLOCK_BYTES, name, MHP_NONE);
 	if (!err)
 		blocks->present = BIT(0);
@@ -367,7 +367,7 @@ static void driver_managed_memory_is_marked(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
-/* Any memory block leads to the bus. */
+/* Look up a device by its name. Any memory block leads to the bus. */
 static int find_device(struct memory_block *mem, void *name)
 {
 	struct device *dev = bus_find_device_by_name(mem->dev.bus, NULL, name);
@@ -396,7 +396,7 @@ static int create_device(u64 start)
 }
 
 /*
- * G6: whichever allocation fails, a memory block that cannot be created has no device. The
+ * G6: if any allocation fails, a memory block that cannot be created has no device. The
  * number of the block is the first one in a node of the xarray of all blocks, so the node
  * is allocated as well. Allocations from slab fail only with CONFIG_FAILSLAB.
  */

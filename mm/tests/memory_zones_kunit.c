@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What zone and node have of memory blocks that go online and offline one by one: their
- * spans, their struct pages and their counts.
+ * Memory blocks that go online and offline one by one: the spans and counts of their zone
+ * and node, and their struct pages.
  *
- * No case compares with what an earlier one left: the spans follow from the blocks that
- * are online and from the other zones.
+ * The expected spans follow from the blocks that are online and from the other zones, so
+ * no case depends on an earlier one.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as G9, G12 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * G9, G12 and so on.
  */
 #include <kunit/test.h>
 #include <linux/compaction.h>
@@ -37,7 +37,7 @@ struct span {
  * @blocks: the memory
  * @node: the node that it goes to
  * @zone: the zone that it goes to
- * @before: what this zone spans without it
+ * @before: the span of this zone without it
  */
 struct zones_test {
 	struct blocks *blocks;
@@ -113,7 +113,7 @@ static void expect_spans(struct kunit *test, unsigned long online, const char *w
 			      t->node->node_start_pfn, pgdat_end_pfn(t->node), node.start,
 			      node.end);
 
-	/* Whoever walks a contiguous zone does not look for holes. */
+	/* The kernel does not check for holes in a contiguous zone. */
 	if (online && t->zone->contiguous)
 		KUNIT_EXPECT_TRUE_MSG(test, is_in_one_piece(online),
 				      "%s: the zone has a hole, but counts as contiguous", when);
@@ -124,7 +124,7 @@ static void expect_spans(struct kunit *test, unsigned long online, const char *w
 static const struct order_param {
 	const char *name;
 	mhp_t flags;
-	/* Which block goes online, and then offline, as the first, the second and the last. */
+	/* The order in which the blocks go online, and then offline. */
 	unsigned int online[NR_BLOCKS];
 	unsigned int offline[NR_BLOCKS];
 } order_params[] = {
@@ -153,8 +153,8 @@ static void expect_no_zone(struct kunit *test, struct blocks *blocks, unsigned i
 }
 
 /*
- * G9: whichever block goes online or offline, zone and node span exactly the first to the
- * last block that is online. The zone counts as contiguous only without a hole.
+ * G9: after each step, zone and node span exactly the first to the last block that is
+ * online. A zone with a hole does not count as contiguous.
  *
  *	block		|   0   |   1   |   2   |
  *	online		|=======|       |=======|
@@ -186,7 +186,7 @@ static void spans_follow_online_blocks(struct kunit *test)
 		snprintf(when, sizeof(when), "block %u is offline", block);
 		expect_spans(test, online, when);
 		expect_no_zone(test, t->blocks, block);
-		/* The zone is looked at when something of it has gone offline. */
+		/* When a block goes offline, the kernel updates zone->contiguous. */
 		if (online && t->before.start == t->before.end)
 			KUNIT_EXPECT_EQ_MSG(test, t->zone->contiguous, is_in_one_piece(online),
 					    "%s: the zone is contiguous", when);
@@ -194,7 +194,7 @@ static void spans_follow_online_blocks(struct kunit *test)
 }
 
 /*
- * K2: a node spans a present device although memory of other zones goes offline.
+ * K2: a node spans a present device even if memory of another zone goes offline.
  *
  *	block, device	| block |       |       | dev |
  */
@@ -232,8 +232,8 @@ static const char *wrong_page(const struct page *page)
 }
 
 /*
- * G12: the kernel initializes each struct page of a block that goes online, whatever it
- * held before. The pageblocks are movable, except for those of the memmap.
+ * G12: when a block goes online, the kernel initializes each struct page of it, whatever
+ * it held before. The pageblocks are movable, except for those of the memmap.
  */
 static void each_online_page_is_initialized(struct kunit *test)
 {
@@ -254,8 +254,8 @@ static void each_online_page_is_initialized(struct kunit *test)
 }
 
 /*
- * G9: a zone that already has memory keeps its lists of free pages per CPU when more goes
- * online. The kernel threads of the node keep running while it has any memory.
+ * G9: a zone that already has memory keeps its per-CPU lists of free pages when more goes
+ * online. The kernel threads of the node run as long as it has memory.
  */
 static void second_block_keeps_what_zone_has(struct kunit *test)
 {
@@ -272,10 +272,10 @@ static void second_block_keeps_what_zone_has(struct kunit *test)
 	mem_hotplug_done();
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), 0);
 	KUNIT_EXPECT_TRUE_MSG(test, t->zone->per_cpu_pageset == lists,
-			      "the zone has other lists of free pages per CPU");
+			      "the zone has other per-CPU lists of free pages");
 	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 1), 0);
 	KUNIT_EXPECT_TRUE_MSG(test, t->zone->per_cpu_pageset == lists,
-			      "the zone has other lists of free pages per CPU");
+			      "the zone has other per-CPU lists of free pages");
 	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, t->node->kswapd, "kswapd has stopped");
 #ifdef CONFIG_COMPACTION
@@ -284,7 +284,7 @@ static void second_block_keeps_what_zone_has(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, node_state(test_nid(), N_MEMORY), "the node has no memory");
 }
 
-/* Return whether the kernel looks into a zone when it allocates memory with these flags. */
+/* Return whether an allocation with these flags can use the zone. */
 static bool is_in_zonelist(struct zone *wanted, gfp_t gfp)
 {
 	struct zonelist *zonelist = node_zonelist(test_nid(), gfp);
@@ -311,16 +311,16 @@ static void expect_zone_in_use(struct kunit *test, bool is_in_use, const char *w
 			    is_in_zonelist(t->zone, GFP_HIGHUSER_MOVABLE | __GFP_THISNODE),
 			    is_in_use, "%s: is the zone in the zonelist of its node?", when);
 	KUNIT_EXPECT_EQ_MSG(test, has_lists, is_in_use,
-			    "%s: has the zone lists of free pages per CPU?", when);
-	/* What is between the watermarks depends on how many pages the zone manages. */
+			    "%s: does the zone have its own per-CPU lists of free pages?", when);
+	/* The gaps between the watermarks depend on the managed pages of the zone. */
 	KUNIT_EXPECT_EQ_MSG(test, low_wmark_pages(t->zone) > min_wmark_pages(t->zone), is_in_use,
 			    "%s: do the watermarks of the zone differ?", when);
 }
 
 /*
- * G17: a zone is used for allocations, and its watermarks differ, as long as it has a block
- * that is online. The memmap on a block does not count, nor does a block that a notifier
- * refuses.
+ * G17: a zone is used for allocations, and its watermarks differ, as long as it has a
+ * block that is online. The memmap on a block does not count, nor does a block that a
+ * notifier keeps offline.
  */
 static void zone_without_blocks_is_not_used(struct kunit *test)
 {
@@ -345,13 +345,13 @@ static void zone_without_blocks_is_not_used(struct kunit *test)
 	expect_zone_in_use(test, false, "both blocks are offline");
 }
 
-/* G17: the limit of dirty memory is computed anew when memory goes online or offline. */
+/* G17: the kernel recomputes the limit of dirty memory when memory goes online or offline. */
 static void dirty_limit_follows_memory(struct kunit *test)
 {
 	struct zones_test *t = test->priv;
 
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE), 0);
-	/* A limit that is too low does no harm: the kernel takes the threshold then. */
+	/* A limit that is too low is safe: the kernel then uses the threshold. */
 	global_wb_domain.dirty_limit = 0;
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
 	KUNIT_EXPECT_NE_MSG(test, global_wb_domain.dirty_limit, 0, "the block is online");
@@ -385,7 +385,7 @@ static void node_has_memory_all_the_time(struct kunit *test)
 
 #define NR_USED	16
 
-/* Count the pages of a user's memory that are in a block. */
+/* Count the pages of a user mapping that are in a block. */
 static unsigned int nr_in_block(struct kunit *test, unsigned long addr, unsigned int block)
 {
 	struct zones_test *t = test->priv;
@@ -428,7 +428,7 @@ static void used_memory_moves(struct kunit *test)
 	for (i = 0; i < NR_USED; i++) {
 		KUNIT_ASSERT_EQ(test, get_user(value, (unsigned long __user *)
 					       (addr + i * PAGE_SIZE)), 0);
-		KUNIT_EXPECT_EQ_MSG(test, value, i + 1, "what page %lu contains", i);
+		KUNIT_EXPECT_EQ_MSG(test, value, i + 1, "contents of page %lu", i);
 	}
 }
 
@@ -468,9 +468,9 @@ static int online(struct memory_block *mem, void *data)
 }
 
 /*
- * G19: added memory goes online at once if that is the default. It goes online in the zone
- * that the caller asks for, and otherwise in the zone whose span contains it, or in a kernel
- * zone.
+ * G19: added memory goes online at once if auto_online_blocks is set. It goes online in
+ * the zone that the caller asks for. If the caller names none, it goes online in the zone
+ * whose span contains it, or in a kernel zone.
  *
  *	block		|   0   |   1   |   2   |
  *	movable		|=======|       |=======|
@@ -480,12 +480,12 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	struct zones_test *t = test->priv;
 	struct zone *normal = &t->node->node_zones[ZONE_NORMAL];
 	unsigned long pfn = block_pfn(t->blocks, 1);
-	/* sysfs_emit() wants a whole page. */
+	/* sysfs_emit() needs a whole page. */
 	char *type = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, type);
-	/* The kernel might use memory of that zone, and never give it back. */
+	/* Refuse the block: the kernel could use memory in that zone and never free it. */
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, test_nid(), MHP_NONE), 0);
 	t->blocks->watch.veto = MEM_GOING_ONLINE;
 	lock_device_hotplug();
@@ -528,7 +528,10 @@ static void give_page(struct page *page, unsigned int order)
 	generic_online_page(page, order);
 }
 
-/* G20: the online callback gets each page of a block that goes online. There is only one. */
+/*
+ * G20: the online callback gets each page of a block that goes online. Only one callback
+ * can be set.
+ */
 static void online_callback_gets_each_page(struct kunit *test)
 {
 	struct zones_test *t = test->priv;
@@ -553,7 +556,7 @@ static void online_callback_gets_each_page(struct kunit *test)
 			    "pages that the callback got, after it was reset");
 }
 
-/* Pages of boot memory, which stay in their zone when other memory comes and goes. */
+/* Count the pages of boot memory. Other memory does not change it. */
 static unsigned long early_pages(const struct pglist_data *node)
 {
 	unsigned long nr = 0;
@@ -578,7 +581,7 @@ static void hot_added_memory_is_not_early(struct kunit *test)
 			    "pages of boot memory in the zone");
 }
 
-/* G9: memory that goes offline leaves a hole in the zone, and can be removed alone. */
+/* G9: a block between others can be removed alone, and leaves a hole in the zone. */
 static void block_between_others_comes_back(struct kunit *test)
 {
 	struct zones_test *t = test->priv;
