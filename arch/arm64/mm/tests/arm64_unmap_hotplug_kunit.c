@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * unmap_hotplug_range() of arm64: which calls are warned of, and what happens
- * to memory that is, or is not, to be freed.
+ * unmap_hotplug_range() of arm64: which calls cause a WARN, and whether it frees
+ * memory.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as D1, D2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * D1, D2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/log2.h>
@@ -24,7 +24,7 @@
 
 #define SECTION_MEMMAP	(PAGES_PER_SECTION * sizeof(struct page))
 
-/* NR base pages of memmap, in the device or, without an altmap, in RAM. */
+/* Map NR base pages of memmap, in the device or, without an altmap, in system RAM. */
 static unsigned long get_mapping(struct kunit *test, struct fake_dev *dev,
 				 struct vmem_altmap *altmap)
 {
@@ -57,16 +57,16 @@ static void expect_holes(struct kunit *test, const struct fake_dev *dev,
 			    start);
 }
 
-/* Without that, a page of the device would end in the buddy allocator. */
+/* Otherwise, a page of the device would go to the page allocator. */
 static void assert_free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 {
 	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
-			      "unmap_hotplug_range() gives nothing back to an altmap");
+			      "unmap_hotplug_range() returns nothing to an altmap");
 }
 
 /*
- * D1: an altmap can only back a vmemmap mapping, and that is freed when it is
- * unmapped. An altmap for memory that is not freed is a caller's mistake.
+ * D1: the function WARNs about an altmap without free_mapped, which is a bug in the
+ * caller: an altmap can only back the vmemmap, whose memory is freed.
  */
 static void altmap_without_free_warns_once(struct kunit *test)
 {
@@ -86,7 +86,7 @@ static void unmap_three_times(unsigned long start, struct vmem_altmap *altmap)
 		unmap(start + i * PAGE_SIZE, PAGE_SIZE, false, altmap);
 }
 
-/* D1: each such call is told, not just the first one since boot. */
+/* D1: it WARNs about each such call, not only about the first one since boot. */
 static void altmap_without_free_warns_each_time(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -97,7 +97,7 @@ static void altmap_without_free_warns_each_time(struct kunit *test)
 			   unmap_three_times(start, &altmap));
 }
 
-/* D1: also where nothing is mapped: it is the call that is wrong. */
+/* D1: it also WARNs if nothing is mapped in the range. */
 static void altmap_without_free_warns_on_empty_range(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -108,7 +108,7 @@ static void altmap_without_free_warns_on_empty_range(struct kunit *test)
 				 &altmap));
 }
 
-/* D2: what is not freed is not given back, though unmapped it is. */
+/* D2: such a call unmaps the range, but returns nothing to the altmap. */
 static void altmap_without_free_gives_nothing_back(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -118,11 +118,11 @@ static void altmap_without_free_gives_nothing_back(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, altmap.alloc, NR);
 	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   unmap(start, NR * PAGE_SIZE, false, &altmap));
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, NR, "pages given out, as before");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, NR, "allocated pages, now and before");
 	expect_holes(test, dev, start, NR);
 }
 
-/* D3: an altmap for memory that is freed is what it is for. */
+/* D3: an altmap with free_mapped does not cause a WARN. */
 static void altmap_with_free_does_not_warn(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -132,11 +132,11 @@ static void altmap_with_free_does_not_warn(struct kunit *test)
 	assert_free_takes_altmap(test, dev);
 	start = get_mapping(test, dev, &altmap);
 	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, true, &altmap));
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 	expect_holes(test, dev, start, NR);
 }
 
-/* D3: no altmap, freed: system RAM behind a vmemmap mapping. */
+/* D3: free_mapped without an altmap does not cause a WARN: a vmemmap in system RAM. */
 static void no_altmap_with_free_does_not_warn(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -146,9 +146,7 @@ static void no_altmap_with_free_does_not_warn(struct kunit *test)
 	expect_holes(test, dev, start, NR);
 }
 
-/*
- * D3: no altmap, not freed: the linear mapping. The memory behind it lives on.
- */
+/* D3: neither an altmap nor free_mapped: the linear mapping, whose memory is not freed. */
 static void no_altmap_without_free_does_not_warn(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -166,14 +164,14 @@ static void no_altmap_without_free_does_not_warn(struct kunit *test)
 	expect_holes(test, dev, start, NR);
 	for (i = 0; i < NR; i++) {
 		KUNIT_EXPECT_EQ_MSG(test, page_count(page[i]), 1,
-				    "references to page frame %#lx, which was not to be freed",
+				    "references to page frame %#lx, which must not be freed",
 				    page_to_pfn(page[i]));
 		if (page_count(page[i]) == 1)
 			__free_page(page[i]);
 	}
 }
 
-/* Tables for an address down to the level asked for; NULL when there is no memory. */
+/* Make the tables for an address, down to a level. Return NULL if there is no memory. */
 static void *new_table(void)
 {
 	void *table = vmemmap_alloc_block(PAGE_SIZE, test_nid());
@@ -236,9 +234,9 @@ static pte_t *make_pte(unsigned long addr)
 }
 
 /*
- * D3: a block of the largest size that there is goes back to the altmap as a
- * whole. The vmemmap has none that large yet, so the test makes one, where the
- * entry for it is empty: see free_subsection_returns_empty_tables().
+ * D3: a block of the largest size returns to the altmap as a whole. The vmemmap has
+ * no blocks of that size yet, so the case sets an empty entry to one: see
+ * free_subsection_returns_empty_tables().
  */
 static void altmap_with_free_takes_largest_block(struct kunit *test)
 {
@@ -254,7 +252,7 @@ static void altmap_with_free_takes_largest_block(struct kunit *test)
 
 	assert_free_takes_altmap(test, dev);
 	mem_hotplug_begin();
-	/* Where a level is folded, PUD_SIZE is PMD_SIZE, and a PUD never empty. */
+	/* If the PUD level is folded, PUD_SIZE is PMD_SIZE, and a PUD is never empty. */
 	if (pud_sect_supported()) {
 		pudp = make_pud(start);
 		done = pudp && pud_none(*pudp);
@@ -267,27 +265,27 @@ static void altmap_with_free_takes_largest_block(struct kunit *test)
 			set_pmd(pmdp, pmd_mkhuge(pfn_pmd(dev->pfn, PAGE_KERNEL)));
 	}
 	mem_hotplug_done();
-	KUNIT_ASSERT_TRUE_MSG(test, done, "no memory for the tables, or no place at %#lx",
+	KUNIT_ASSERT_TRUE_MSG(test, done, "no memory for the tables, or no empty entry at %#lx",
 			      start);
 
 	altmap.alloc = size / PAGE_SIZE;
 	KUNIT_EXPECT_NO_WARN(test, unmap(start, size, true, &altmap));
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out, of a block of %lu",
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated, of a block of %lu",
 			    size / PAGE_SIZE);
 	vmemmap_walk(start, &walk);
-	KUNIT_EXPECT_FALSE_MSG(test, walk.leaf, "%#lx is mapped still", start);
+	KUNIT_EXPECT_FALSE_MSG(test, walk.leaf, "%#lx is still mapped", start);
 }
 
 /*
- * D4: the vmemmap has no contiguous entries. One that is found all the same is
- * warned of, but freed. The tests make whole groups of them, as the
- * architecture demands: aligned, to consecutive page frames, none left out.
+ * D4: the vmemmap has no contiguous entries. The function WARNs if it frees one,
+ * but frees it. The cases make whole groups of such entries, as the architecture
+ * requires: aligned, and for consecutive page frames.
  */
 static struct fake_dev *get_contiguous(struct kunit *test, unsigned long size,
 				       unsigned int nr, unsigned long *start)
 {
 	unsigned long sections = roundup_pow_of_two(DIV_ROUND_UP(nr * size, SECTION_MEMMAP));
-	/* Where a section's memmap is no power of two, some is lost to alignment. */
+	/* If a section's memmap is no power of two, alignment takes more sections. */
 	unsigned long times = is_power_of_2(SECTION_MEMMAP) ? 1 : 2;
 	struct fake_dev *dev = fake_dev_get(test, times * sections, sections);
 	bool done;
@@ -301,7 +299,7 @@ static struct fake_dev *get_contiguous(struct kunit *test, unsigned long size,
 		unsigned long addr = *start + i * size;
 		unsigned long pfn = dev->pfn + i * (size / PAGE_SIZE);
 
-		/* Tables only; freed with the device. */
+		/* Only new tables are allocated. They are freed with the device. */
 		if (size == PMD_SIZE) {
 			pmdp = make_pmd(addr);
 			if (!pmdp)
@@ -312,7 +310,7 @@ static struct fake_dev *get_contiguous(struct kunit *test, unsigned long size,
 		ptep = make_pte(addr);
 		if (!ptep)
 			break;
-		/* Not set_pte(): it takes the contiguous bit away. */
+		/* Do not use set_pte(), which clears the contiguous bit. */
 		__set_pte(ptep, pte_mkcont(pfn_pte(pfn, PAGE_KERNEL)));
 	}
 	done = i == nr;
@@ -350,7 +348,7 @@ static void contiguous_blocks_warn_when_freed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, altmap.alloc, 0);
 }
 
-/* D4: the linear mapping is full of them, and not to be warned of. */
+/* D4: it does not WARN if it only unmaps contiguous entries. The linear mapping has many. */
 static void contiguous_pages_do_not_warn_when_kept(struct kunit *test)
 {
 	unsigned long start;
@@ -370,8 +368,8 @@ static void contiguous_blocks_do_not_warn_when_kept(struct kunit *test)
 }
 
 /*
- * D5: memory that was reserved at boot is not the page allocator's to get. A
- * reserved page on the way there is warned of; one among NR here.
+ * D5: the function WARNs about a reserved page that would go to the page allocator.
+ * Here, one of NR pages is reserved.
  */
 static void reserved_page_warns_when_freed(struct kunit *test)
 {
@@ -383,7 +381,7 @@ static void reserved_page_warns_when_freed(struct kunit *test)
 	vmemmap_walk(start + PAGE_SIZE, &walk);
 	KUNIT_ASSERT_TRUE(test, walk.leaf && pfn_valid(walk.pfn));
 	page = pfn_to_page(walk.pfn);
-	/* Ours is the last reference: a reserved page must not be freed. */
+	/* Keep a reference: a reserved page must not be freed. */
 	get_page(page);
 	SetPageReserved(page);
 
@@ -395,18 +393,18 @@ static void reserved_page_warns_when_freed(struct kunit *test)
 	__free_page(page);
 }
 
-/* D5: a page of the altmap has no say: its struct page may not even exist. */
+/* D5: it does not check the pages of an altmap, whose struct pages may not exist. */
 static void reserved_page_in_altmap_does_not_warn(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
-	/* All that there is lies in this altmap. */
+	/* This altmap contains all page frames. */
 	struct vmem_altmap altmap = { .free = max_pfn };
 	unsigned long start = get_mapping(test, dev, NULL);
 	struct page *page[NR];
 	struct vmemmap_walk walk;
 	int i;
 
-	/* On loan to the altmap: reserved pages whose struct page can be read. */
+	/* Use reserved pages of system RAM, whose struct pages can be read. */
 	for (i = 0; i < NR; i++) {
 		vmemmap_walk(start + i * PAGE_SIZE, &walk);
 		KUNIT_ASSERT_TRUE(test, walk.leaf && pfn_valid(walk.pfn));
@@ -417,11 +415,11 @@ static void reserved_page_in_altmap_does_not_warn(struct kunit *test)
 	altmap.alloc = NR;
 
 	KUNIT_EXPECT_NO_WARN(test, unmap(start, NR * PAGE_SIZE, true, &altmap));
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 
 	for (i = 0; i < NR; i++) {
 		KUNIT_EXPECT_EQ_MSG(test, page_count(page[i]), 2,
-				    "references to page frame %#lx, the test's and the mapping's",
+				    "references to page frame %#lx, by the test and the mapping",
 				    page_to_pfn(page[i]));
 		ClearPageReserved(page[i]);
 		if (page_count(page[i]) > 1)
@@ -431,8 +429,8 @@ static void reserved_page_in_altmap_does_not_warn(struct kunit *test)
 }
 
 /*
- * As debug_pagealloc leaves a page that is free: global, or not, as all entries are
- * with kernel page table isolation. Returns the page.
+ * Make an entry invalid, as debug_pagealloc does for a free page. It is global, or not
+ * global as with kernel page-table isolation. Return the page.
  */
 static struct page *make_invalid(struct kunit *test, unsigned long addr, bool global)
 {
@@ -450,8 +448,8 @@ static struct page *make_invalid(struct kunit *test, unsigned long addr, bool gl
 }
 
 /*
- * D6: in the linear mapping, a page can have an entry that is not valid, as
- * long as it is free and debug_pagealloc watches. It is cleared in silence.
+ * D6: debug_pagealloc makes the entries of free pages in the linear mapping
+ * invalid. The function clears them without a WARN.
  */
 static void invalid_page_does_not_warn_when_kept(struct kunit *test)
 {
@@ -468,7 +466,7 @@ static void invalid_page_does_not_warn_when_kept(struct kunit *test)
 		__free_page(page[i]);
 }
 
-/* D6: what is to be freed has been in use: nobody made its entry invalid. */
+/* D6: the function WARNs about an invalid entry if it frees memory, which was in use. */
 static void invalid_page_warns_when_freed(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -480,7 +478,10 @@ static void invalid_page_warns_when_freed(struct kunit *test)
 	expect_holes(test, dev, start, NR);
 }
 
-/* D6: pte_present() takes the bit that says not global for presence. */
+/*
+ * D6: it does not WARN about an invalid entry that is not global, because pte_present()
+ * treats such an entry as present.
+ */
 static void invalid_page_not_global_does_not_warn(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);

@@ -6,12 +6,12 @@
 
 #include "../../../../mm/tests/vmemmap_adapt.h"
 
-/* Where the WARNs of vmemmap_populate(), vmemmap_free() and unmap_hotplug_range() stand. */
+/* The file of the WARNs of vmemmap_populate(), vmemmap_free() and unmap_hotplug_range(). */
 #define MMU_C	"arch/arm64/mm/mmu.c"
 
 /*
- * unmap_hotplug_range() is private to arch/arm64/mm/mmu.c. This is the way in,
- * with its arguments; an altmap is dropped where it takes none.
+ * Calls unmap_hotplug_range(), which is static in arch/arm64/mm/mmu.c. If it takes
+ * no altmap, the altmap is dropped.
  */
 void kunit_unmap_hotplug_range(unsigned long addr, unsigned long end,
 			       bool free_mapped, struct vmem_altmap *altmap);
