@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stale TLB entries: after a mapping is gone, no CPU can read through it.
+ * Stale TLB entries: after a mapping is removed, no CPU can read through it.
  *
  * The page tables do not show that. Each CPU reads an address, so that its TLB has the
  * entry. Then the mapping is removed, and each CPU reads again, which must fault. A
- * neighbour keeps the page tables in use: the flush for a page table that is freed would
- * hide a wrong flush for a page.
+ * neighbour keeps the page tables in use: the flush for a freed page table would hide a
+ * wrong flush for a page.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rule C14.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite rule C14.
  */
 #include <kunit/test.h>
 #include <linux/cpumask.h>
@@ -114,7 +113,7 @@ static void free_flushes_each_page(struct kunit *test)
 			"freed in part");
 }
 
-/* C14: freeing the memmap of a section, a block with 4K pages, flushes it. */
+/* C14: freeing the memmap of a section, which is a block with 4K pages, flushes it. */
 static void free_flushes_each_section(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 3, 4);
@@ -180,5 +179,5 @@ static struct kunit_suite arm64_vmemmap_flush_suite = {
 
 kunit_test_suite(arm64_vmemmap_flush_suite);
 
-MODULE_DESCRIPTION("KUnit tests for what the TLBs know of arm64's vmemmap");
+MODULE_DESCRIPTION("KUnit tests for TLB entries of arm64's vmemmap");
 MODULE_LICENSE("GPL");

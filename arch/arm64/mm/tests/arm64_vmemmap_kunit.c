@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vmemmap_populate() and vmemmap_free() of arm64 with a struct vmem_altmap:
- * where the memory of struct page comes from, how it is mapped, and where it
- * goes when the mapping is taken down.
+ * vmemmap_populate() and vmemmap_free() of arm64 with a struct vmem_altmap: which
+ * memory backs the struct pages, how it is mapped, and where it is freed to.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as C1, C2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * C1, C2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/io.h>
@@ -28,20 +27,21 @@
 
 #define SECTION_MEMMAP		(PAGES_PER_SECTION * sizeof(struct page))
 
-/* What subsections share no page: with large pages, as many as fill one. */
+/* The memmap of a subsection, or with large pages, of as many as fill a page. */
 #define SUBSECTION_MEMMAP	MAX(PAGES_PER_SUBSECTION * sizeof(struct page), PAGE_SIZE)
 #define SUBSECTIONS		(SECTION_MEMMAP / SUBSECTION_MEMMAP)
 
 /*
- * With 4K pages a whole section is mapped by blocks, if its memmap fills them: with
- * struct pages of 64 bytes, but not of 80. All else is mapped by base pages.
+ * With 4K pages, a whole section is mapped by blocks if its memmap fills them: if a
+ * struct page has 64 bytes, but not if it has 80. Everything else is mapped by base
+ * pages.
  */
 #define HAS_BLOCKS	(IS_ENABLED(CONFIG_ARM64_4K_PAGES) && IS_ALIGNED(SECTION_MEMMAP, PMD_SIZE))
 #define LEAF_SIZE	(HAS_BLOCKS ? PMD_SIZE : PAGE_SIZE)
 #define LEAF_PAGES	(LEAF_SIZE / PAGE_SIZE)
 #define SECTION_PAGES	(SECTION_MEMMAP / PAGE_SIZE)
 
-/* Addresses of a memmap, and what is asked of them. */
+/* A range of addresses in the vmemmap. */
 struct span {
 	unsigned long start;
 	unsigned long end;
@@ -61,7 +61,7 @@ static struct span subsection_span(const struct fake_dev *dev, unsigned long nr)
 	return (struct span) { start, start + SUBSECTION_MEMMAP };
 }
 
-/* The pages that a span touches, the first and the last of them in part. */
+/* Extend a span to whole pages. */
 static struct span span_pages(struct span span)
 {
 	return (struct span) { ALIGN_DOWN(span.start, PAGE_SIZE),
@@ -85,14 +85,14 @@ static int populate(struct span span, struct vmem_altmap *altmap)
 }
 
 /*
- * A kernel whose vmemmap_free() knows no altmap would put the device's pages
- * into the buddy allocator. Tell so, and do not let it.
+ * If vmemmap_free() of this kernel does not handle altmaps, it would free pages of
+ * the device to the page allocator. Fail the case instead of calling it.
  */
 static void depopulate(struct kunit *test, struct fake_dev *dev, struct span span,
 		       struct vmem_altmap *altmap)
 {
 	if (altmap && !dev->free_takes_altmap) {
-		KUNIT_FAIL(test, "vmemmap_free() gives nothing back to an altmap");
+		KUNIT_FAIL(test, "vmemmap_free() returns nothing to an altmap");
 		span = span_pages(span);
 		fake_dev_unmap(dev, span.start, span.end);
 		return;
@@ -165,7 +165,7 @@ static void expect_system_ram(struct kunit *test, const struct fake_dev *dev,
 	}
 }
 
-/* C1: all of a section's memmap lies in what the altmap offers, in order. */
+/* C1: the memmap of a section lies in the pages that the altmap offers, in order. */
 static void populate_section_lies_in_device(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -179,7 +179,7 @@ static void populate_section_lies_in_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, altmap.align, 0);
 }
 
-/* C1: so do the sections of one device, one after the other. */
+/* C1: the memmaps of several sections lie there one after the other. */
 static void populate_sections_share_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 3, 1);
@@ -195,7 +195,7 @@ static void populate_sections_share_altmap(struct kunit *test)
 			      dev->pfn + i * SECTION_PAGES, LEAF_SIZE);
 }
 
-/* C2: a section is mapped by blocks alone where it fills them, else by base pages. */
+/* C2: a section is mapped by blocks only, if its memmap fills them, and otherwise by base pages. */
 static void populate_section_mapping_size(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -220,7 +220,7 @@ static void populate_section_mapping_size(struct kunit *test)
 }
 
 /*
- * C3: a block is aligned to its size, and the padding is charged to align.
+ * C3: a block is aligned to its size, and the padding is added to align.
  *
  *	base_pfn
  *	| reserve | padding (4K pages only)   | memmap of the section
@@ -237,7 +237,7 @@ static void populate_section_aligns_blocks(struct kunit *test)
 	expect_frames(test, span, dev->pfn + 3 + padding, LEAF_SIZE);
 	KUNIT_EXPECT_EQ(test, altmap.alloc, SECTION_PAGES);
 	KUNIT_EXPECT_EQ_MSG(test, altmap.align, padding,
-			    "pages passed over for alignment");
+			    "pages skipped for alignment");
 }
 
 static const struct subsection_param {
@@ -257,7 +257,7 @@ static void subsection_desc(const struct subsection_param *param, char *desc)
 
 KUNIT_ARRAY_PARAM(subsection, subsection_params, subsection_desc);
 
-/* C4: a subsection is mapped by base pages, in the device, and nothing else. */
+/* C4: a subsection is mapped by base pages that lie in the device. Nothing else is mapped. */
 static void populate_subsection_lies_in_device(struct kunit *test)
 {
 	const struct subsection_param *param = test->param_value;
@@ -277,7 +277,7 @@ static void populate_subsection_lies_in_device(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, census.blocks, 0, "blocks in two sections");
 }
 
-/* C4: and gives all of it back, whichever subsection it is. */
+/* C4: freeing a subsection returns all its pages to the altmap. */
 static void free_subsection_gives_pages_back(struct kunit *test)
 {
 	const struct subsection_param *param = test->param_value;
@@ -288,13 +288,13 @@ static void free_subsection_gives_pages_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
 	depopulate(test, dev, span, &altmap);
 	expect_unmapped(test, dev, span);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 }
 
 /*
- * C5: the descriptor, bit by bit, by the VMSAv8-64 formats of the Arm
- * Architecture Reference Manual (DDI 0487, "Translation table descriptor
- * formats"). Nothing of asm/pgtable-hwdef.h is used.
+ * C5: check each bit of a descriptor by the VMSAv8-64 formats of the Arm Architecture
+ * Reference Manual (DDI 0487, "Translation table descriptor formats"). These checks
+ * do not use asm/pgtable-hwdef.h.
  */
 static bool desc_has_52_bit_oa(void)
 {
@@ -336,7 +336,7 @@ static void expect_descriptor(struct kunit *test, unsigned long addr,
 	expect_field(test, &walk, 1, 0, type, "type");
 	expect_field(test, &walk, 7, 6, 0, "AP: read and write, kernel only");
 	expect_field(test, &walk, 10, 10, 1, "AF: accessed");
-	/* No entry of a kernel that is hidden from user space may stay in the TLB. */
+	/* With kernel page-table isolation, no kernel entry may stay in the TLB. */
 	expect_field(test, &walk, 11, 11, arm64_kernel_unmapped_at_el0(), "nG: not global");
 	expect_field(test, &walk, 52, 52, 0, "Contiguous");
 	expect_field(test, &walk, 53, 53, 1, "PXN");
@@ -380,7 +380,10 @@ static void populate_subsection_descriptors(struct kunit *test)
 				  dev->pfn + i);
 }
 
-/* C6: tables where they should be, each one system RAM, none in the altmap. */
+/*
+ * C6: page tables exist only where the mapping needs them. They are system RAM and do not
+ * come from the altmap.
+ */
 static void populate_section_tables_are_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -414,31 +417,32 @@ static void populate_section_tables_are_ram(struct kunit *test)
 	}
 }
 
-/* C7: an altmap that is too short is an error; system RAM does not step in. */
+/* C7: if the altmap is too small, -ENOMEM is returned and system RAM is not used instead. */
 static void populate_section_short_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = SECTION_PAGES - 1);
 	struct span span = section_span(dev, 0);
-	/* Blocks: none fits in the end. Base pages: all but the last. */
+	/* The last block does not fit, or the last base page. */
 	unsigned long nr = SECTION_PAGES - LEAF_PAGES;
 	struct vmemmap_census census;
 
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), -ENOMEM);
 	census = census_of(dev, span);
-	KUNIT_EXPECT_EQ_MSG(test, census.device, nr, "pages that there were");
+	KUNIT_EXPECT_EQ_MSG(test, census.device, nr, "pages of the memmap that lie in the device");
 	KUNIT_EXPECT_EQ_MSG(test, census.holes, LEAF_PAGES,
 			    "pages that are not mapped, to the device or to RAM");
 	KUNIT_EXPECT_EQ(test, altmap.alloc, nr);
 
 	depopulate(test, dev, span, &altmap);
 	expect_unmapped(test, dev, span);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 }
 
 /*
- * C7: blocks want alignment, and an altmap that has pages for the memmap but
- * none to pass over cannot give one. Base pages would fit, and are not asked.
+ * C7: populate fails if an altmap has enough pages for the memmap, but none to
+ * align a block. The kernel does not use base pages instead, although they would
+ * fit.
  */
 static void populate_section_without_room_to_align(struct kunit *test)
 {
@@ -455,10 +459,10 @@ static void populate_section_without_room_to_align(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, populate(span, &altmap), -ENOMEM);
 	}
 	expect_unmapped(test, dev, span);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 }
 
-/* C8: without an altmap, the memmap is system RAM, mapped the same way. */
+/* C8: without an altmap, the memmap is system RAM and mapped by the same leaves. */
 static void populate_section_without_altmap_is_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -472,7 +476,7 @@ static void populate_section_without_altmap_is_ram(struct kunit *test)
 			    SECTION_PAGES / LEAF_PAGES, "leaves for a section");
 }
 
-/* System RAM in which no two free pages are side by side. */
+/* Allocate as if no two free pages of system RAM were adjacent. */
 static void *alloc_no_blocks(unsigned long size, int node)
 {
 	struct page *page;
@@ -483,10 +487,7 @@ static void *alloc_no_blocks(unsigned long size, int node)
 	return page ? page_address(page) : NULL;
 }
 
-/*
- * C16: without an altmap, base pages step in for a block that system RAM cannot
- * give, be it the only one.
- */
+/* C16: without an altmap, base pages replace a block if system RAM has no block. */
 static void populate_section_without_blocks_has_pages(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -501,7 +502,7 @@ static void populate_section_without_blocks_has_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, census.pages, SECTION_PAGES, "base pages for a section");
 }
 
-/* System RAM in which there is no block, and so many pages. */
+/* How many pages of system RAM are left, without any block. */
 static unsigned int ram_left;
 
 static void *alloc_what_is_left(unsigned long size, int node)
@@ -513,8 +514,8 @@ static void *alloc_what_is_left(unsigned long size, int node)
 }
 
 /*
- * C17: when system RAM cannot give base pages either, be it the first one that is
- * missing or one behind the tables, that is an error. What there is can be freed.
+ * C17: if system RAM has too few base pages as well, for the tables or for the
+ * memmap, -ENOMEM is returned. The range can then be freed.
  */
 static void populate_section_without_ram_fails(struct kunit *test)
 {
@@ -523,7 +524,7 @@ static void populate_section_without_ram_fails(struct kunit *test)
 	unsigned int pages;
 
 	func_redirect_begin(test, vmemmap_alloc_block, alloc_what_is_left);
-	/* No memmap of a section has less than eight pages. */
+	/* The memmap of a section has at least eight pages. */
 	for (pages = 0; pages < 8; pages++) {
 		ram_left = pages;
 		KUNIT_EXPECT_EQ_MSG(test, populate(span, NULL), -ENOMEM,
@@ -535,7 +536,7 @@ static void populate_section_without_ram_fails(struct kunit *test)
 	func_redirect_end(test, vmemmap_alloc_block);
 }
 
-/* C9: freed entries are gone, and the altmap has its pages back. */
+/* C9: freeing clears the entries and returns the pages to the altmap. */
 static void free_section_gives_pages_back(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -546,10 +547,10 @@ static void free_section_gives_pages_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, altmap.alloc, SECTION_PAGES);
 	depopulate(test, dev, span, &altmap);
 	expect_unmapped(test, dev, span);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 }
 
-/* C9: a part that is freed is all that is given back, and all that is gone. */
+/* C9: freeing one section of three clears only its entries and returns only its pages. */
 static void free_one_section_of_three(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 3, 1);
@@ -568,7 +569,7 @@ static void free_one_section_of_three(struct kunit *test)
 }
 
 /*
- * C10: a table that the neighbour uses stays, and so does what it maps.
+ * C10: freeing a section keeps the tables that its neighbour uses, and their entries.
  *
  *	section      0          1
  *	before     mapped     mapped
@@ -595,7 +596,7 @@ static void free_section_keeps_neighbours_tables(struct kunit *test)
 	expect_frames(test, other, dev->pfn + SECTION_PAGES, LEAF_SIZE);
 }
 
-/* C10: within a section, subsections share tables; they survive as well. */
+/* C10: freeing a subsection keeps the tables that it shares with another one. */
 static void free_subsection_keeps_neighbours_tables(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -614,9 +615,9 @@ static void free_subsection_keeps_neighbours_tables(struct kunit *test)
 }
 
 /*
- * C10: the same if the range ends inside the one page that the neighbour uses.
- * Both are memory that the kernel knows of, or vmemmap_free() could not tell.
- * They lie where they have a table to themselves.
+ * C10: removing memory keeps a page of the memmap, and its table, that a neighbour
+ * uses in part. Both are added as memory, because vmemmap_free() cannot know a
+ * neighbour otherwise. They lie where no other memory uses the table.
  *
  *	page of the memmap	|     0     |     1     |
  *	the neighbour		            |     [=====|
@@ -647,7 +648,7 @@ static void remove_memory_keeps_neighbours_table(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, 0);
 
 	vmemmap_walk(fake_dev_memmap(dev, 3 * half), &after);
-	KUNIT_EXPECT_TRUE_MSG(test, after.leaf, "%#lx, of memory that is there: hole at level %s",
+	KUNIT_EXPECT_TRUE_MSG(test, after.leaf, "%#lx, of memory that is present: hole at level %s",
 			      fake_dev_memmap(dev, 3 * half), walk_level_name(after.level));
 	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc, "descriptor of %#lx",
 			    fake_dev_memmap(dev, 3 * half));
@@ -658,14 +659,15 @@ static void remove_memory_keeps_neighbours_table(struct kunit *test)
 }
 
 struct ram_use {
-	long spent;	/* by vmemmap_populate(), in pages */
-	long kept;	/* still, after vmemmap_free() */
+	long spent;	/* pages that vmemmap_populate() uses */
+	long kept;	/* pages that are not free after vmemmap_free() */
 	long tables;	/* page-table pages that were added */
 };
 
 /*
- * System RAM around populate and free, of which @expected pages are for the memmap; the
- * other pages lie in the device. Somebody else may allocate meanwhile, but not each time.
+ * Measure the system RAM that populate uses and free returns. @expected pages of the
+ * memmap are system RAM, and the others lie in the device. Other tasks may allocate at
+ * the same time, but not in each try.
  */
 static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 				 struct span span, struct vmem_altmap *altmap,
@@ -682,7 +684,7 @@ static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 		populated = free_ram_pages();
 		use.tables = fake_dev_census(dev).tables - dev->tables;
 		census = census_of(dev, span);
-		/* A memmap that is not there has spent nothing. */
+		/* Without a memmap, the counts would prove nothing. */
 		KUNIT_ASSERT_EQ(test, err, 0);
 		KUNIT_ASSERT_EQ_MSG(test, census.holes, 0, "unmapped pages in [%#lx, %#lx)",
 				    span.start, span.end);
@@ -702,7 +704,7 @@ static struct ram_use ram_use_of(struct kunit *test, struct fake_dev *dev,
 	return use;
 }
 
-/* C11: with an altmap, page tables are all the system RAM that is spent. */
+/* C11: with an altmap, page tables are the only system RAM used. */
 static void populate_section_spends_ram_on_tables_only(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -733,7 +735,7 @@ static unsigned int check_tables_return(struct kunit *test, struct fake_dev *dev
 	struct ram_use use = ram_use_of(test, dev, span, &altmap, 0);
 
 	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dev).tables, dev->tables,
-			    "tables that serve [%#lx, %#lx), after and before",
+			    "page-table pages for [%#lx, %#lx), after and before",
 			    span.start, span.end);
 	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables,
 			    "pages of system RAM for [%#lx, %#lx), against page tables",
@@ -745,12 +747,12 @@ static unsigned int check_tables_return(struct kunit *test, struct fake_dev *dev
 }
 
 /*
- * C10, C11: a table that is left empty is freed, at each level that there is,
- * and is system RAM again. A subsection has base pages, and so a table of each
- * level. The device is put where it has one to itself: twice the table's span
- * above zero, for the vmemmap begins with the first page of RAM. Levels whose
- * tables span more than all physical addresses are passed over, and so are
- * folded ones: their span is that of the level below.
+ * C10, C11: a table that becomes empty is freed, at each level, and is system RAM
+ * again. A subsection has base pages, and so a table of each level. The device lies
+ * where no other memory uses the table: at a multiple of twice the table's span,
+ * because the vmemmap begins with the first page of RAM. The case skips levels
+ * whose tables span more than all physical addresses, and folded levels, whose span
+ * is that of the level below.
  */
 static void free_subsection_returns_empty_tables(struct kunit *test)
 {
@@ -771,13 +773,13 @@ static void free_subsection_returns_empty_tables(struct kunit *test)
 		dev = fake_dev_get(test, 1, align);
 		added += check_tables_return(test, dev, subsection_span(dev, 0));
 	}
-	KUNIT_EXPECT_GT_MSG(test, added, 0, "no table was ever added");
+	KUNIT_EXPECT_GT_MSG(test, added, 0, "page tables that were added");
 }
 
 /*
- * C12: a page that goes back to the altmap does not get into the page allocator as well.
- * Whether it did shows in its reference count, so this altmap offers system RAM. One more
- * reference keeps each page from being freed.
+ * C12: a page that returns to the altmap must not go to the page allocator as well. Its
+ * reference count shows that, so this altmap offers system RAM. An additional reference
+ * keeps each page from being freed.
  */
 static void free_section_puts_no_altmap_page_into_buddy(struct kunit *test)
 {
@@ -789,9 +791,9 @@ static void free_section_puts_no_altmap_page_into_buddy(struct kunit *test)
 	struct vmem_altmap altmap = { .free = SECTION_PAGES };
 	struct page *pages;
 
-	/* Without it, what is in the altmap would be freed indeed. */
+	/* Otherwise, the pages of the altmap would be freed. */
 	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
-			      "vmemmap_free() gives nothing back to an altmap");
+			      "vmemmap_free() returns nothing to an altmap");
 	pages = alloc_pages(GFP_KERNEL | (HAS_BLOCKS ? __GFP_COMP : 0), order);
 	KUNIT_ASSERT_NOT_NULL(test, pages);
 	if (!HAS_BLOCKS)
@@ -803,7 +805,7 @@ static void free_section_puts_no_altmap_page_into_buddy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
 	KUNIT_EXPECT_EQ(test, altmap.alloc, SECTION_PAGES);
 	depopulate(test, dev, span, &altmap);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 	for (i = 0; i < nr; i++) {
 		KUNIT_EXPECT_EQ_MSG(test, page_count(pages + i), 2,
 				    "references to page %lu of the altmap", i);
@@ -813,13 +815,13 @@ static void free_section_puts_no_altmap_page_into_buddy(struct kunit *test)
 	}
 }
 
-/* C12: page tables that are freed are not counted into the altmap. */
+/* C12: freeing page tables does not credit the altmap. */
 static void free_subsection_counts_no_table_into_altmap(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
 	struct span span = subsection_span(dev, 0);
 	unsigned long nr = span_nr_pages(span);
-	/* Another device's pages are out: an underflow would not go unseen. */
+	/* Start with 16 allocated pages, so that an underflow is visible. */
 	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = 16 + nr);
 	unsigned long tables;
 
@@ -829,11 +831,11 @@ static void free_subsection_counts_no_table_into_altmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, altmap.alloc, 16 + nr);
 	depopulate(test, dev, span, &altmap);
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 16,
-			    "pages given out, after %lu of memmap and %lu tables were freed",
+			    "allocated pages, after %lu of memmap and %lu tables were freed",
 			    nr, tables);
 }
 
-/* C13: without an altmap, all the system RAM that was spent comes back. */
+/* C13: without an altmap, freeing returns all system RAM that was used. */
 static void free_section_without_altmap_returns_ram(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -849,7 +851,7 @@ static void free_section_without_altmap_returns_ram(struct kunit *test)
 #define OLD	0x0123456789abcdefULL
 #define NEW	0xfedcba9876543210ULL
 
-/* Writes @value to the start of each of @nr page frames, by another mapping. */
+/* Write @value + i to the start of each of @nr page frames, through another mapping. */
 static void fill_frames(struct kunit *test, unsigned long pfn, unsigned long nr,
 			u64 value)
 {
@@ -862,7 +864,7 @@ static void fill_frames(struct kunit *test, unsigned long pfn, unsigned long nr,
 	memunmap(map);
 }
 
-/* Last page first: those that the CPU looked up last, it may remember. */
+/* Check the last page first: the TLB may still have the pages that were accessed last. */
 static void expect_pattern(struct kunit *test, struct span span, u64 value)
 {
 	unsigned long start = span_pages(span).start;
@@ -872,12 +874,12 @@ static void expect_pattern(struct kunit *test, struct span span, u64 value)
 		u64 *addr = (u64 *)(start + i * PAGE_SIZE);
 
 		KUNIT_ASSERT_EQ_MSG(test, READ_ONCE(*addr), value + i,
-				    "what is read through %#lx, page %lu of [%#lx, %#lx)",
+				    "contents read through %#lx, page %lu of [%#lx, %#lx)",
 				    (unsigned long)addr, i, span.start, span.end);
 	}
 }
 
-/* Makes the CPU remember the end of a span. */
+/* Read each page, so that the TLB has entries for the end of a span. */
 static void touch(struct span span)
 {
 	struct span pages = span_pages(span);
@@ -888,8 +890,8 @@ static void touch(struct span span)
 }
 
 /*
- * C14: after free and populate, the vmemmap leads to the new memory and no
- * more to the old, for the CPU as well as in the tables.
+ * C14: after free and populate, the addresses translate to the new memory, for the
+ * CPU as well as in the tables.
  */
 static void check_remap(struct kunit *test, struct fake_dev *dev, struct span span)
 {
@@ -926,9 +928,9 @@ static void populate_subsection_again_reaches_new_memory(struct kunit *test)
 }
 
 /*
- * C15: addresses that are not the vmemmap's are refused, with a WARN, and
- * nothing is mapped there. The page before the first one is nobody's, and so is
- * the one behind the last.
+ * C15: vmemmap_populate() refuses a page outside the vmemmap with a WARN, and maps
+ * nothing. The pages here, before the first and after the last page of the vmemmap,
+ * are unused.
  */
 static void populate_outside_vmemmap_is_refused(struct kunit *test)
 {
@@ -948,10 +950,10 @@ static void populate_outside_vmemmap_is_refused(struct kunit *test)
 		expect_unmapped(test, dev, spans[i]);
 		fake_dev_clear(dev, spans[i].start, spans[i].end);
 	}
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages taken for it");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages taken from the altmap");
 }
 
-/* C22: a caller that populates more than a section at once gets a WARN, and the memmap. */
+/* C22: populating more than a section at once causes a WARN, but maps the memmap. */
 static void populate_two_sections_warns(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 2, 1);
@@ -965,7 +967,7 @@ static void populate_two_sections_warns(struct kunit *test)
 	expect_unmapped(test, dev, span);
 }
 
-/* C15: what ends where the vmemmap ends is in it. */
+/* C15: a range that ends where the vmemmap ends is accepted. */
 static void populate_end_of_vmemmap_is_accepted(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -988,12 +990,15 @@ static void populate_end_of_vmemmap_is_accepted(struct kunit *test)
 			      "%#lx: %s at level %s, page frame %#lx", span.start,
 			      walk.leaf ? "leaf" : "hole", walk_level_name(walk.level),
 			      walk.pfn);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 }
 
 KUNIT_DEFINE_ACTION_WRAPPER(vfree_action, vfree, const void *);
 
-/* C15: nor is anything unmapped there. A page of vmalloc() is another's. */
+/*
+ * C15: vmemmap_free() refuses a range outside the vmemmap with a WARN and unmaps nothing:
+ * here a page of vmalloc() and the page after the vmemmap.
+ */
 static void free_outside_vmemmap_is_refused(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -1006,9 +1011,9 @@ static void free_outside_vmemmap_is_refused(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, vfree_action, buf));
 	KUNIT_ASSERT_TRUE_MSG(test, dev->free_takes_altmap,
-			      "vmemmap_free() gives nothing back to an altmap");
+			      "vmemmap_free() returns nothing to an altmap");
 
-	/* An altmap that the page is in, so that the page itself is not freed. */
+	/* The altmap contains the page, so that the page itself is not freed. */
 	altmap.base_pfn = vmalloc_to_pfn(buf);
 	altmap.alloc = 1;
 	span.start = (unsigned long)buf;
@@ -1021,13 +1026,13 @@ static void free_outside_vmemmap_is_refused(struct kunit *test)
 	vmemmap_walk(span.start, &after);
 	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc,
 			    "descriptor of %#lx, which is not in the vmemmap", span.start);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 1, "pages given out, as before");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 1, "allocated pages, now and before");
 }
 
 /*
- * Parts of a section that with large pages begin or end inside a page of the
- * memmap. The unit is what a quarter of a page has the struct pages of, and at
- * least a subsection: 16 MiB with 64K pages.
+ * Parts of a section that, with large pages, begin or end inside a page of the
+ * memmap. The unit is a quarter of a page of memmap, and at least a subsection: 16
+ * MiB with 64K pages.
  */
 static const struct range_param {
 	unsigned long start;
@@ -1059,7 +1064,7 @@ static struct span range_span(const struct fake_dev *dev, const struct range_par
 			       start + param->end * range_unit() };
 }
 
-/* Pages that hold no struct pages but those of the span. */
+/* Count the pages that hold struct pages of the span only. */
 static unsigned long span_nr_whole_pages(struct span span)
 {
 	span.start = ALIGN(span.start, PAGE_SIZE);
@@ -1068,8 +1073,9 @@ static unsigned long span_nr_whole_pages(struct span span)
 }
 
 /*
- * C18: all pages of the range are mapped. The first and the last one are system
- * RAM if the range does not fill them: others may come to have struct pages there.
+ * C18: each page of the range is mapped. The first and the last one are system RAM if
+ * the range does not fill them, because other memory may later have struct pages
+ * there.
  *
  *	page of the memmap	|     0     |     1     |     2     |
  *	range			|      [====|===========|==)        |
@@ -1106,7 +1112,7 @@ static void populate_range_ends_are_ram(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, whole, "pages taken from the altmap");
 }
 
-/* C19: freeing it unmaps all of them, and each goes back where it came from. */
+/* C19: freeing such a range unmaps each page, and returns it to where it came from. */
 static void free_range_unmaps_both_ends(struct kunit *test)
 {
 	struct fake_dev *dev = fake_dev_get(test, 1, 1);
@@ -1119,7 +1125,7 @@ static void free_range_unmaps_both_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, populate(span, &altmap), 0);
 	depopulate(test, dev, span, &altmap);
 	expect_unmapped(test, dev, span);
-	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still given out");
+	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated");
 
 	use = ram_use_of(test, dev, span, &altmap, ends);
 	KUNIT_EXPECT_EQ_MSG(test, use.spent, use.tables + ends,

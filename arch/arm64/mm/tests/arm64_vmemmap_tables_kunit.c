@@ -3,8 +3,8 @@
  * The page tables of the vmemmap: new tables, existing entries, entries of a neighbour,
  * and the bounds of the vmemmap.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as C10, C15 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * C10, C15 and so on.
  */
 #include <kunit/test.h>
 #include <linux/memory_hotplug.h>
@@ -81,7 +81,7 @@ static void depopulate_entry(struct kunit *test, unsigned long index)
 	unsigned long addr = t->start + index * PAGE_SIZE;
 
 	KUNIT_ASSERT_TRUE_MSG(test, t->dev->free_takes_altmap,
-			      "vmemmap_free() gives nothing back to an altmap");
+			      "vmemmap_free() returns nothing to an altmap");
 	depopulate(addr, addr + PAGE_SIZE, &t->altmap);
 }
 
@@ -101,7 +101,8 @@ static const struct entry_param {
 KUNIT_ARRAY_PARAM_DESC(entry, entry_params, name);
 
 /*
- * C10: a PTE table stays while any entry of it is in use. It is freed with the last one.
+ * C10: a PTE table stays while any of its entries is in use. It is freed with the last
+ * one.
  *
  *	entries of the table	|0|1|2|       ...       |N-2|N-1|
  *	kept			|k|
@@ -145,7 +146,7 @@ static void *alloc_garbage(unsigned long size, int node)
 	return page ? memset64(page_address(page), GARBAGE, size / sizeof(u64)) : NULL;
 }
 
-/* Count the garbage in a table, and clear it before anything takes it for entries. */
+/* Count the garbage in a table, and clear it before it is treated as entries. */
 static unsigned int clear_garbage(u64 *table)
 {
 	unsigned int i, nr = 0;
@@ -191,7 +192,7 @@ static void populate_clears_new_tables(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, walk.level, WALK_PTE);
 	for (level = WALK_P4D; level < WALK_LEVELS; level++)
 		KUNIT_EXPECT_EQ_MSG(test, clear_garbage(walk.table[level]), 0,
-				    "entries of the %s table for %#lx that hold what was there before",
+				    "entries of the %s table for %#lx that were not cleared",
 				    walk_level_name(level), start);
 }
 
@@ -219,7 +220,7 @@ static const struct size_param {
 
 KUNIT_ARRAY_PARAM_DESC(size, size_params, name);
 
-/* C17: the table of any level can be the one that there is no memory for. */
+/* C17: the allocation of a table of any level can fail. */
 static void each_new_table_can_fail(struct kunit *test)
 {
 	const struct size_param *param = test->param_value;
@@ -257,7 +258,7 @@ static void populate_keeps_section_that_is_there(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, populate(t->start, end, &t->altmap), 0);
 	vmemmap_walk(t->start, &before);
 	KUNIT_EXPECT_EQ(test, populate(t->start, end, &second), 0);
-	KUNIT_EXPECT_EQ_MSG(test, second.alloc, 0, "pages taken for what was mapped");
+	KUNIT_EXPECT_EQ_MSG(test, second.alloc, 0, "pages taken for existing entries");
 	for (addr = t->start; addr < end; addr += PAGE_SIZE) {
 		vmemmap_walk(addr, &after);
 		KUNIT_ASSERT_TRUE(test, after.leaf);
@@ -279,7 +280,7 @@ static void populate_fills_section_that_is_there_in_part(struct kunit *test)
 	vmemmap_walk(t->start + PAGE_SIZE, &before);
 	KUNIT_EXPECT_EQ(test, populate(t->start, end, &t->altmap), 0);
 	vmemmap_walk(t->start + PAGE_SIZE, &after);
-	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc, "descriptor of what was mapped");
+	KUNIT_EXPECT_EQ_MSG(test, after.desc, before.desc, "descriptor of the existing page");
 	vmemmap_census(t->start, end, t->dev->pfn, t->dev->nr, &census);
 	KUNIT_EXPECT_EQ_MSG(test, census.device, SECTION_MEMMAP / PAGE_SIZE,
 			    "pages of a section's memmap that lie in the device");
@@ -327,9 +328,9 @@ static void expect_maps_across(struct kunit *test, unsigned long border, unsigne
 }
 
 /*
- * C1, C6, C9: the last range before a border and the first one behind it, whether the border
- * is between PTE tables or between those of the highest level. First by base pages, then by
- * what maps whole sections.
+ * C1, C6, C9: the last range before a border between tables and the first one after it
+ * are mapped and freed correctly, at the border of tables of any level. The case uses
+ * base pages first, and then whole sections.
  */
 static void populate_maps_both_sides_of_border(struct kunit *test)
 {
@@ -347,7 +348,7 @@ static void populate_maps_both_sides_of_border(struct kunit *test)
 		expect_maps_across(test, border, 2 * PAGE_SIZE);
 		expect_maps_across(test, border, max(SECTION_MEMMAP, PAGE_SIZE));
 	}
-	KUNIT_EXPECT_GT_MSG(test, borders, 0, "no border behind %#lx is free", t->start);
+	KUNIT_EXPECT_GT_MSG(test, borders, 0, "borders after %#lx that are free", t->start);
 }
 
 struct bounds {
@@ -356,8 +357,8 @@ struct bounds {
 };
 
 /*
- * C15: a range that is not completely inside the vmemmap is refused, even if it is
- * outside by a byte only, or inside by half.
+ * C15: a range that is not completely inside the vmemmap is refused, even if only a byte
+ * or only half of it is outside.
  */
 static const struct bounds outside[] = {
 	{ VMEMMAP_START - 1, VMEMMAP_START },
@@ -414,7 +415,7 @@ static void expect_populate_refused(struct kunit *test, const struct bounds *bou
 	KUNIT_EXPECT_WARNS(test, 1, MMU_C,
 			   err = populate(bounds->start, bounds->end, &t->altmap));
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
-	KUNIT_EXPECT_EQ_MSG(test, t->altmap.alloc, 0, "pages taken for it");
+	KUNIT_EXPECT_EQ_MSG(test, t->altmap.alloc, 0, "pages taken from the altmap");
 	expect_same_pages(test, bounds, before);
 	fake_dev_clear(t->dev, PAGE_ALIGN_DOWN(bounds->start), PAGE_ALIGN(bounds->end));
 }
@@ -428,7 +429,7 @@ static void populate_across_bounds_is_refused(struct kunit *test)
 /*
  * C15: the same at the start of the vmemmap, which maps the memmap of boot memory. A
  * kernel that does not refuse this keeps the existing base pages. With 4K pages, there is
- * a block, which it would take for a page table.
+ * a block, which it would mistake for a page table.
  */
 static void populate_across_start_is_refused(struct kunit *test)
 {
@@ -439,9 +440,9 @@ static void populate_across_start_is_refused(struct kunit *test)
 #endif
 
 /*
- * C15: freeing such a range is refused. The test maps the last page of the vmemmap. No
- * range here covers the first page: a kernel that freed the memmap of boot memory could not
- * go on.
+ * C15: freeing such a range is refused. The case maps the last page of the vmemmap. No
+ * range here covers the first page, because a kernel could not go on without the memmap
+ * of boot memory.
  */
 static void free_across_bounds_is_refused(struct kunit *test)
 {
@@ -451,7 +452,7 @@ static void free_across_bounds_is_refused(struct kunit *test)
 	unsigned long last = VMEMMAP_END - PAGE_SIZE;
 
 	KUNIT_ASSERT_TRUE_MSG(test, t->dev->free_takes_altmap,
-			      "vmemmap_free() gives nothing back to an altmap");
+			      "vmemmap_free() returns nothing to an altmap");
 	vmemmap_walk(last, &before[0]);
 	if (!before[0].leaf)
 		KUNIT_ASSERT_EQ(test, populate(last, VMEMMAP_END, &t->altmap), 0);
@@ -472,7 +473,7 @@ static void unmap_without_free(unsigned long addr, unsigned long size,
 	mem_hotplug_done();
 }
 
-/* D1: one WARN a call, also for a range that is empty, at any level. */
+/* D1: one WARN per call, also for a range that is not mapped, at any level. */
 static void altmap_without_free_warns_at_each_level(struct kunit *test)
 {
 	const unsigned long sizes[] = { PAGE_SIZE, PMD_SIZE, PUD_SIZE, P4D_SIZE, PGDIR_SIZE };
@@ -492,10 +493,10 @@ static void altmap_without_free_warns_at_each_level(struct kunit *test)
 		empty++;
 		KUNIT_EXPECT_WARNS(test, 1, MMU_C, unmap_without_free(addr, PAGE_SIZE, &t->altmap));
 	}
-	KUNIT_EXPECT_GT_MSG(test, empty, 0, "no address behind %#lx was empty", t->start);
+	KUNIT_EXPECT_GT_MSG(test, empty, 0, "addresses after %#lx that are not mapped", t->start);
 }
 
-/* What an entry of the top level maps: levels can be folded at boot. */
+/* The size that an entry of the top level maps: levels can be folded at boot. */
 static unsigned long top_entry_size(void)
 {
 	if (pgtable_l5_enabled())
@@ -503,7 +504,7 @@ static unsigned long top_entry_size(void)
 	return pgtable_l4_enabled() ? P4D_SIZE : PUD_SIZE;
 }
 
-/* Is the entry of the top level empty? */
+/* Check whether the entry of the top level is empty. */
 static bool entry_is_empty(unsigned long addr)
 {
 	struct vmemmap_walk walk;
@@ -517,8 +518,8 @@ static bool entry_is_empty(unsigned long addr)
 }
 
 /*
- * D1: one WARN a call, also for several entries of the top level. The vmemmap may have
- * only one entry there, but the linear map has empty ones far above all memory.
+ * D1: one WARN per call, also across several entries of the top level. The vmemmap may
+ * have only one entry there, but the linear map has empty ones far above all memory.
  */
 static void altmap_without_free_warns_once_across_entries(struct kunit *test)
 {
