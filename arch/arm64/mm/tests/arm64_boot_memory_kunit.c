@@ -2,8 +2,7 @@
 /*
  * arm64 does not let boot memory go offline.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as H4 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The case cites rule H4.
  */
 #include <kunit/test.h>
 #include <linux/memblock.h>
@@ -13,13 +12,13 @@
 #include <linux/numa.h>
 #include <linux/string.h>
 
-/* What the notifiers say if these sections shall go offline. Nothing goes offline. */
+/* Ask the notifiers whether these sections may go offline. Nothing goes offline. */
 static int ask(unsigned long section, unsigned long nr_sections)
 {
 	struct memory_notify arg;
 	int err;
 
-	/* Older kernels also name the nodes that lose all memory: none, NUMA_NO_NODE. */
+	/* Older kernels also pass the nodes that lose all memory. Here, there are none. */
 	memset(&arg, NUMA_NO_NODE, sizeof(arg));
 	arg.start_pfn = section_nr_to_pfn(section);
 	arg.nr_pages = nr_sections * PAGES_PER_SECTION;
@@ -29,8 +28,8 @@ static int ask(unsigned long section, unsigned long nr_sections)
 }
 
 /*
- * H4: a range is refused if any section of it is boot memory, be it the first or the
- * last one. A range behind boot memory is not refused.
+ * H4: a range is refused if any section of it is boot memory, for example the first or
+ * the last one. A range after boot memory is not refused.
  *
  *	section		... |  last |  next |
  *	boot memory	=======|
@@ -45,13 +44,13 @@ static void boot_memory_may_not_go_offline(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, ask(i, 1), -EPERM, "section %lu", i);
 	KUNIT_EXPECT_EQ_MSG(test, ask(first, last + 1 - first), -EPERM, "all boot memory");
 	KUNIT_EXPECT_EQ_MSG(test, ask(last, 2), -EPERM, "the last section and the next");
-	KUNIT_EXPECT_EQ_MSG(test, ask(last + 1, 1), 0, "the section behind boot memory");
+	KUNIT_EXPECT_EQ_MSG(test, ask(last + 1, 1), 0, "the section after boot memory");
 	if (first)
 		KUNIT_EXPECT_EQ_MSG(test, ask(first - 1, 2), -EPERM,
 				    "the first section and the one before it");
 	if (first)
 		KUNIT_EXPECT_EQ_MSG(test, ask(first - 1, 1), 0,
-				    "the section in front of boot memory");
+				    "the section before boot memory");
 }
 
 static struct kunit_case arm64_boot_memory_cases[] = {

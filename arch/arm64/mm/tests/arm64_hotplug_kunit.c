@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory hot-plug where arm64 decides: which page frames can have struct pages, and
- * which memory can be removed again.
+ * The part of memory hot-plug that is specific to arm64: which page frames can have
+ * struct pages, and which memory can be removed again.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as M1, M2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * M1, M2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/device.h>
@@ -30,9 +30,9 @@ static void free_region(void *data)
 }
 
 /*
- * M1: drivers of GPUs ask request_free_mem_region() for page frames that stand for memory
- * which the CPU cannot reach. It returns the highest ones that are free. They have to lie
- * in the vmemmap.
+ * M1: GPU drivers call request_free_mem_region() for page frames that represent memory
+ * which the CPU cannot access. It returns the highest free ones. Their struct pages must
+ * lie in the vmemmap.
  */
 static void private_memory_has_memmap(struct kunit *test)
 {
@@ -48,7 +48,7 @@ static void private_memory_has_memmap(struct kunit *test)
 				      "vmemmap_kunit");
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(res), "no region: %pe", res);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_region, res));
-	/* There are no sections beyond, and sparse_add_section() would oops. */
+	/* There are no sections above that, and sparse_add_section() would oops. */
 	KUNIT_ASSERT_LT_MSG(test, res->end, BIT_ULL(MAX_PHYSMEM_BITS),
 			    "%pR does not lie in the physical address space", res);
 
@@ -68,7 +68,7 @@ static void private_memory_has_memmap(struct kunit *test)
 	KUNIT_EXPECT_NO_WARN(test, memunmap_pages(pgmap));
 }
 
-/* M4: where memory may be added, there are sections for it, and entries of the linear map. */
+/* M4: memory can only be added where sections and the linear map can address it. */
 static void pluggable_range_is_addressable(struct kunit *test)
 {
 	struct range range = mhp_get_pluggable_range(true);
@@ -88,8 +88,8 @@ static int online_movable(struct memory_block *mem, void *nr)
 }
 
 /*
- * M2: memory that was added can be removed, however large the entries of the linear map
- * are. It goes offline by memory blocks and is removed as a whole.
+ * M2: memory that was added can be removed, whatever the size of the entries in the
+ * linear map. It goes offline block by block and is removed as a whole.
  */
 static void gigabyte_can_be_removed(struct kunit *test)
 {
@@ -126,8 +126,8 @@ static void gigabyte_can_be_removed(struct kunit *test)
 #endif
 
 /*
- * M3: memory that cannot be accessed before it goes online is not written to before. With
- * memmap_on_memory, this concerns its struct pages.
+ * M3: memory that cannot be accessed before it goes online is not written to before that.
+ * With memmap_on_memory, this includes its struct pages.
  */
 static void inaccessible_memory_is_not_written(struct kunit *test)
 {
@@ -163,21 +163,21 @@ static void inaccessible_memory_is_not_written(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, 0);
 }
 
-/* What the linear mapping maps an address to, by arithmetic. */
+/* Compute the physical address that a linear address is mapped to. */
 static u64 linear_to_phys(u64 addr)
 {
 	return addr - PAGE_OFFSET + memstart_addr;
 }
 
 /*
- * M5: memory that needs a linear mapping is allowed only if all of it lies where the linear
- * mapping leads to.
+ * M5: memory that needs a linear mapping is accepted only if the linear mapping has room
+ * for all of it.
  */
 static void only_linear_memory_is_allowed(struct kunit *test)
 {
 	u64 start = linear_to_phys(_PAGE_OFFSET(vabits_actual));
 	u64 end = linear_to_phys(PAGE_END);
-	/* M4 is about what is behind this, if the linear mapping ends later. */
+	/* If the linear mapping ends later, M4 applies. */
 	u64 last = min_t(u64, end, 1ULL << MAX_PHYSMEM_BITS);
 	u64 size = PFN_PHYS(PAGES_PER_SECTION);
 
@@ -191,22 +191,23 @@ static void only_linear_memory_is_allowed(struct kunit *test)
 			      "the last section");
 	KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(start, last - start, true), "all of it");
 	KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(end - size, size + 1, true),
-			       "a byte behind the end");
+			       "a byte after the end");
 	KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(end, size, true),
-			       "the section behind the end");
+			       "the section after the end");
 	if (start) {
 		KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(start - 1, size, true),
-				       "a byte in front of the start");
+				       "a byte before the start");
 		KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(start - size, size, true),
-				       "the section in front of the start");
+				       "the section before the start");
 		KUNIT_EXPECT_TRUE_MSG(test, mhp_range_allowed(start - size, size, false),
-				      "the section in front of the start, not mapped");
+				      "the section before the start, not mapped");
 	}
 }
 
 /*
- * M6: memory that is added has a linear mapping, whatever memblock said about it before, and
- * raises max_low_pfn as it raises max_pfn. For other memory, memblock says the same as before.
+ * M6: added memory counts as mapped in memblock, even if memblock excluded it from the
+ * linear mapping before. It raises max_low_pfn together with max_pfn. For other memory,
+ * memblock does not change.
  *
  *	section		|   0   |   1   |   2   |
  *	not mapped	|=======================|
@@ -240,7 +241,7 @@ static struct kunit_case arm64_hotplug_cases[] = {
 	KUNIT_CASE(inaccessible_memory_is_not_written),
 	KUNIT_CASE(only_linear_memory_is_allowed),
 	KUNIT_CASE(added_memory_is_known_as_mapped),
-	/* Last: memory that cannot be removed stays. */
+	/* This runs last: memory that cannot be removed stays. */
 	KUNIT_CASE(gigabyte_can_be_removed),
 	{}
 };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the linear mapping of device memory consists of: blocks, contiguous entries or
- * base pages. Devices begin and end anywhere in a block, beside other devices.
+ * The leaves of the linear mapping of device memory: blocks, contiguous entries or base
+ * pages. Devices begin and end anywhere in a block, next to other devices.
  *
- * After each step, the linear mapping of all of the memory is compared with a model,
- * leaf by leaf.
+ * After each step, the linear mapping of all of the memory is compared with a model, leaf
+ * by leaf.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as J4, J5 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * J4, J5 and so on.
  */
 #include <kunit/test.h>
 #include <linux/memory.h>
@@ -22,12 +22,12 @@
 #include "fake_dev.h"
 #include "warn_log.h"
 
-/* The memory begins at a section. With 4K pages, there is a whole PUD block in it. */
+/* The memory begins at a section. With 4K pages, it contains a whole PUD block. */
 #define NR_SECTIONS	(DIV_ROUND_UP(SZ_1G + SZ_512M, PAGES_PER_SECTION * PAGE_SIZE) + 1)
 #define NR_SLOTS	5
 /*
- * The model counts in units: the pages whose memmap fills a page, and 2 MiB at least. So
- * these cases do not depend on how a kernel deals with pages that devices share.
+ * The model counts in units: the pages whose struct pages fill a page, but at least 2
+ * MiB. So the cases do not depend on memmap pages that devices share.
  */
 #define PAGE_STRUCTS	(PAGE_SIZE / sizeof(struct page))
 #define UNIT_PAGES	MAX(PAGE_STRUCTS, PAGES_PER_SUBSECTION)
@@ -156,7 +156,7 @@ static const struct slot *slot_at(const struct linear_test *linear, unsigned lon
 	return NULL;
 }
 
-/* Does the naturally aligned block around a page frame lie in the slot? */
+/* Check whether the naturally aligned block around a page frame lies in the slot. */
 static bool block_fits(const struct linear_test *linear, const struct slot *slot,
 		       unsigned long pfn, unsigned long size)
 {
@@ -200,7 +200,7 @@ static const char *wrong_leaf(const struct linear_test *linear, const struct slo
 	unsigned long size;
 
 	if (!slot)
-		return walk->leaf ? "mapped, with nothing there" : NULL;
+		return walk->leaf ? "mapped, but no memory is present" : NULL;
 	if (!walk->leaf)
 		return "not mapped";
 	size = leaf_size(linear, slot, pfn);
@@ -216,7 +216,7 @@ static const char *wrong_leaf(const struct linear_test *linear, const struct slo
 	return NULL;
 }
 
-/* J1 to J6 at each page of the memory. Returns false if something is wrong. */
+/* J1 to J6: check each page of the memory. Return false if something is wrong. */
 static bool linear_check(struct kunit *test, unsigned int step, const char *after)
 {
 	struct linear_test *linear = test->priv;
@@ -268,8 +268,8 @@ static bool remove(struct kunit *test, unsigned int step, struct slot *slot)
 }
 
 /*
- * J4: the largest leaves that fit, from the second unit to the last but one. With 4K
- * pages, there is a PUD block in the middle.
+ * J4: a device from the second unit to the last but one is mapped by the largest leaves
+ * that fit. With 4K pages, there is a PUD block in the middle.
  */
 static void device_is_mapped_by_largest_leaves(struct kunit *test)
 {
@@ -286,7 +286,7 @@ static void device_is_mapped_by_largest_leaves(struct kunit *test)
 	slot_set(slot, 1, nr_units(linear) - 2);
 	if (!add(test, 0, slot))
 		return;
-	/* The model may err, but not here. */
+	/* Check one leaf without the model. */
 	pfn = ALIGN(unit_pfn(linear, slot->start), PHYS_PFN(LARGEST));
 	linear_walk(pfn, &walk);
 	KUNIT_EXPECT_EQ_MSG(test, walk.size, LARGEST,
@@ -299,8 +299,8 @@ static void device_is_mapped_by_largest_leaves(struct kunit *test)
 #define HALF		MAX(PMD_SIZE / PAGE_SIZE / UNIT_PAGES / 2, 1UL)
 
 /*
- * Neighbours in units, before and behind the third section. With 4K pages, all of them are
- * in one PUD block.
+ * Neighbours in units, before and after the start of the third section. With 4K pages,
+ * all of them are in one PUD block.
  */
 static const struct neighbours {
 	const char *name;
@@ -322,7 +322,10 @@ static const struct neighbours {
 
 KUNIT_ARRAY_PARAM_DESC(neighbours, neighbours, name);
 
-/* J5: whichever of three neighbours goes first, and whichever comes back. */
+/*
+ * J5: three neighbours in one block are mapped as the model expects, whichever is removed
+ * first or added again.
+ */
 static void neighbours_come_and_go(struct kunit *test)
 {
 	const struct neighbours *param = test->param_value;
@@ -345,8 +348,8 @@ static void neighbours_come_and_go(struct kunit *test)
 }
 
 /*
- * J6: hot-added system RAM, between two devices. Its linear mapping consists of base pages
- * if the kernel may have to change the protection of single pages.
+ * J6: the linear mapping of hot-added system RAM, here between two devices, consists of
+ * base pages if the kernel may have to change the protection of single pages.
  */
 static void hot_added_ram_is_mapped_by_pages(struct kunit *test)
 {
@@ -423,7 +426,7 @@ static bool random_step(struct kunit *test, struct rnd_state *rnd, unsigned int 
 	return add(test, step, slot);
 }
 
-/* J1 to J5: after each step of any sequence. */
+/* J1 to J5: these rules hold after each step of a random sequence. */
 static void random_sequence_follows_model(struct kunit *test)
 {
 	struct linear_test *linear = test->priv;

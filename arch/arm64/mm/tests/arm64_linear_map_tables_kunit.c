@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The page tables of a device's linear mapping: what they permit, and where they are
+ * The page tables of a device's linear mapping: their permissions, and where they are
  * mapped.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as J7 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as J7
+ * and so on.
  */
 #include <kunit/test.h>
 #include <linux/memblock.h>
@@ -19,13 +19,13 @@
 #include "warn_log.h"
 
 #define NR_SECTIONS	2
-/* Bits of a descriptor, in the words of the Arm architecture. */
+/* Bits of a descriptor, with their names in the Arm architecture. */
 #define TABLE_PXN	BIT_ULL(59)
 #define TABLE_UXN	BIT_ULL(60)
 
 /*
- * The device has a boundary of a table in its middle, if the memory has one, so that
- * it needs a new table at that level:
+ * If the memory has a boundary between two tables, the device has it in its middle. It
+ * then needs a new table at that level:
  *
  *	section		|   0   |   1   |
  *	device		|===============|
@@ -41,7 +41,7 @@ static int linear_map_init(struct kunit *test)
 	return 0;
 }
 
-/* Return true if a CPU does not take it for a descriptor, or may execute what it leads to. */
+/* Return true if the descriptor is invalid, or is a table that permits execution. */
 static bool is_wrong(u64 desc)
 {
 	if (!(desc & PTE_VALID))
@@ -62,7 +62,7 @@ static void expect_no_execution(struct kunit *test, const struct fake_dev *dev)
 		pud_t *pudp = pud_offset(p4dp, addr);
 		pmd_t *pmdp = pmd_offset(pudp, addr);
 
-		/* A level that is folded, perhaps since boot only, has no entries. */
+		/* A level that is folded, at build time or at boot, has no entries. */
 		if (pgtable_l5_enabled())
 			KUNIT_EXPECT_FALSE_MSG(test, is_wrong(pgd_val(READ_ONCE(*pgdp))),
 					       "PGD entry for %#lx", addr);
@@ -76,7 +76,7 @@ static void expect_no_execution(struct kunit *test, const struct fake_dev *dev)
 	}
 }
 
-/* J7: no table on the way to a page of the device allows it to be executed. */
+/* J7: no table on the way to a page of the device permits execution. */
 static void tables_forbid_execution(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
@@ -85,7 +85,7 @@ static void tables_forbid_execution(struct kunit *test)
 	expect_no_execution(test, mdev->dev);
 }
 
-/* J8: the kernel no longer has a page table mapped by which it added the device. */
+/* J8: after an add, no slot of the fixmap maps a page table. */
 static void add_leaves_no_table_in_fixmap(struct kunit *test)
 {
 	static const enum fixed_addresses slots[] = { FIX_PTE, FIX_PMD, FIX_PUD, FIX_P4D };
@@ -101,7 +101,7 @@ static void add_leaves_no_table_in_fixmap(struct kunit *test)
 	}
 }
 
-/* The first page frame of the device that the linear mapping does not lead to, or its end. */
+/* Return the first page frame that is not mapped to itself, or the end of the device. */
 static unsigned long first_mismatch(const struct fake_dev *dev)
 {
 	unsigned long pfn = dev->pfn, skip;
@@ -134,12 +134,12 @@ static int add_and_remove(struct kunit *test, struct fake_dev *dev)
 	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dev).holes, 0,
 			    "pages of the memmap that are not mapped");
 	KUNIT_EXPECT_EQ_MSG(test, first_mismatch(dev), dev->pfn + dev->nr,
-			    "the first page frame that the linear mapping does not lead to, or the end");
+			    "the first page frame that is not mapped to itself, or the end");
 	expect_no_execution(test, dev);
 
 	KUNIT_EXPECT_NO_WARN(test, HOTPLUG_LOCKED(adapt_arch_remove_memory(start, size)));
 	mem_hotplug_begin();
-	/* These stay, and later cases would look for page frames above them. */
+	/* The kernel keeps these raised, and later cases would look for page frames above them. */
 	max_pfn = highest;
 	max_low_pfn = lowest;
 	mem_hotplug_done();
@@ -148,9 +148,9 @@ static int add_and_remove(struct kunit *test, struct fake_dev *dev)
 }
 
 /*
- * J7, J9: memory on both sides of the boundary of a table, of any level, is mapped
- * completely, without permission to execute it, and its removal leaves no table. It is far
- * above RAM, so all tables are new.
+ * J7, J9: memory across the boundary of a table of any level is mapped completely and
+ * without permission to execute. Its removal leaves no table. It lies far above RAM, so
+ * all tables are new.
  */
 static void memory_across_tables_comes_and_goes(struct kunit *test)
 {
@@ -168,7 +168,7 @@ static void memory_across_tables_comes_and_goes(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, add_and_remove(test, dev), 0, "boundary of %#llx",
 				    sizes[i]);
 	}
-	KUNIT_EXPECT_GT_MSG(test, nr, 0, "boundaries that the linear mapping has room for");
+	KUNIT_EXPECT_GT_MSG(test, nr, 0, "boundaries that fit into the linear mapping");
 }
 
 static struct kunit_case arm64_linear_map_tables_cases[] = {

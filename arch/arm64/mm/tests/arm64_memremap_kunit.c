@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The way in that drivers take: memremap_pages() of a device that offers some
- * of its own pages for its memmap.
+ * memremap_pages(), as drivers call it, for a device that offers some of its own
+ * pages for its memmap.
  *
- * The contract, rule by rule, is Documentation/mm/vmemmap_altmap.rst; the
- * cases cite its rules as E1, E2 and so on.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * E1, E2 and so on.
  */
 #include <kunit/test.h>
 #include <linux/kasan.h>
@@ -18,17 +18,17 @@
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
-/* Two sections, so that the memmap of one lies in another. */
+/* With two sections, the memmap of one lies in the other. */
 #define NR_SECTIONS	2
 #define MEMMAP_PAGES	(NR_SECTIONS * PAGES_PER_SECTION * sizeof(struct page) / PAGE_SIZE)
-/* What a driver keeps for itself: enough for blocks to need alignment. */
+/* Pages that the driver reserves, so that blocks need alignment. */
 #define RESERVE		3
-/* So much more than the memmap is on offer that alignment fits as well. */
+/* Enough pages for the memmap, and to align a block. */
 #define OFFERED		(MEMMAP_PAGES + PMD_SIZE / PAGE_SIZE)
 
 /*
- * @nr: page frames of @dev that are mapped, all of them unless a test says otherwise
- * @offered: how many of them are for the memmap
+ * @nr: page frames of @dev that are mapped, by default all of them
+ * @offered: how many of them are offered for the memmap
  */
 struct mapped_dev {
 	struct fake_dev *dev;
@@ -90,7 +90,7 @@ static struct mapped_dev *get_dev(struct kunit *test)
 	return get_sections(test, NR_SECTIONS);
 }
 
-/* The first page that is not the driver's reserve, nor memmap, nor to be. */
+/* The first page frame after the reserved and the offered pages. */
 static unsigned long first_data_pfn(const struct mapped_dev *mapped)
 {
 	return mapped->dev->pfn + RESERVE + mapped->offered;
@@ -107,7 +107,7 @@ static struct vmemmap_census linear_census(const struct fake_dev *dev)
 }
 
 #if defined(CONFIG_KASAN_GENERIC) || defined(CONFIG_KASAN_SW_TAGS)
-/* What KASAN's shadow of the device is mapped with. */
+/* Count the entries and tables that map KASAN's shadow of the device. */
 static struct vmemmap_census shadow_census(const struct fake_dev *dev)
 {
 	struct vmemmap_census census;
@@ -124,7 +124,7 @@ static struct vmemmap_census shadow_census(const struct fake_dev *dev)
 }
 #endif
 
-/* E1: each struct page of the device lies in what the device offered. */
+/* E1: each struct page of the device lies in the pages that the device offers. */
 static void memremap_pages_memmap_lies_in_device(struct kunit *test)
 {
 	struct mapped_dev *mapped = get_dev(test);
@@ -147,12 +147,12 @@ static void memremap_pages_memmap_lies_in_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mapped->pgmap.altmap.alloc, MEMMAP_PAGES);
 }
 
-/* E3: the device's other pages can be written, and keep what is written. */
+/* E3: the device's other pages can be written, and keep their contents. */
 static void memremap_pages_data_can_be_written(struct kunit *test)
 {
 	struct mapped_dev *mapped = get_dev(test);
 	unsigned long pfn, end = mapped->dev->pfn + mapped->dev->nr;
-	/* Each page of two sections is many; every 61st comes by all offsets. */
+	/* Use every 61st page only, to save time: 61 is prime, so all alignments occur. */
 	const unsigned long step = 61;
 
 	KUNIT_ASSERT_EQ(test, map_dev(test, mapped), 0);
@@ -162,7 +162,7 @@ static void memremap_pages_data_can_be_written(struct kunit *test)
 		struct page *page = pfn_to_page(pfn);
 
 		KUNIT_ASSERT_EQ_MSG(test, *(u64 *)page_address(page), (u64)pfn,
-				    "what page frame %#lx holds", pfn);
+				    "contents of page frame %#lx", pfn);
 		KUNIT_ASSERT_PTR_EQ_MSG(test, adapt_page_pgmap(page), &mapped->pgmap,
 					"device of page frame %#lx, after the data were written",
 					pfn);
@@ -170,9 +170,8 @@ static void memremap_pages_data_can_be_written(struct kunit *test)
 }
 
 /*
- * E4: system RAM is spent on page tables, those of the linear mapping
- * included, and not on the memmap. Whatever else a driver's first time costs,
- * such as a new slab, it does not cost each time.
+ * E4: system RAM is used only for page tables, including those of the linear
+ * mapping. The first tries may make one-time allocations, such as a new slab.
  */
 static void memremap_pages_spends_ram_on_tables_only(struct kunit *test)
 {
@@ -197,7 +196,7 @@ static void memremap_pages_spends_ram_on_tables_only(struct kunit *test)
 			    MEMMAP_PAGES);
 }
 
-/* E5: memunmap_pages() leaves everything as it was before. */
+/* E5: memunmap_pages() leaves no mapping, page table or section behind. */
 static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
 {
 	struct mapped_dev *mapped = get_dev(test);
@@ -210,7 +209,7 @@ static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
 	unmap_dev(mapped);
 
 	KUNIT_EXPECT_EQ_MSG(test, mapped->pgmap.altmap.alloc, 0,
-			    "pages still given out");
+			    "pages still allocated");
 	after = fake_dev_census(dev);
 	KUNIT_EXPECT_EQ_MSG(test, after.holes, MEMMAP_PAGES,
 			    "unmapped pages of the memmap");
@@ -230,11 +229,11 @@ static void memunmap_pages_leaves_nothing_behind(struct kunit *test)
 			    "page-table pages of KASAN's shadow");
 	for (i = 0; i < NR_SECTIONS; i++)
 		KUNIT_EXPECT_FALSE_MSG(test, pfn_valid(dev->pfn + i * PAGES_PER_SECTION),
-				       "page frame %#lx has a struct page still",
+				       "page frame %#lx still has a struct page",
 				       dev->pfn + i * PAGES_PER_SECTION);
 }
 
-/* E5: system RAM included, to the page. */
+/* E5: memunmap_pages() returns each page of system RAM. */
 static void memunmap_pages_returns_ram(struct kunit *test)
 {
 	struct mapped_dev *mapped = get_dev(test);
@@ -255,13 +254,14 @@ static void memunmap_pages_returns_ram(struct kunit *test)
 }
 
 /*
- * E1, as a picture. The device ends within a section, which thus has base pages
- * where blocks are usual. Whoever gave the pages, each address is mapped.
+ * E1: print a map of the memmap. The device ends inside a section, whose memmap
+ * therefore has base pages and no blocks. Each address is mapped, wherever its
+ * memory comes from.
  */
 static void memremap_pages_draws_origin_map(struct kunit *test)
 {
 	struct mapped_dev *mapped = get_sections(test, NR_SECTIONS + 1);
-	/* As many page frames as fill three pages of memmap, or three subsections. */
+	/* Three subsections, or the page frames whose memmap fills three pages. */
 	unsigned long tail = 3 * max_t(unsigned long, PAGES_PER_SUBSECTION,
 				       PAGE_SIZE / sizeof(struct page));
 
