@@ -562,9 +562,7 @@ static int block_offline(struct memory_block *mem)
 	return device_offline(&mem->dev);
 }
 
-/**
- * struct dimm_costs - the costs of each step in the life of hot-added memory
- */
+/* The cost of each step in the life of hot-added memory. */
 struct dimm_costs {
 	struct cost add_memory;
 	struct cost device_online;
