@@ -23,10 +23,11 @@ from pathlib import Path, PurePosixPath
 
 from harness.base.errors import KunitError
 from harness.request.settings import REPO
-from harness.trees import layers
+from harness.trees import layers, versions
 from harness.trees.git import Git
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay, Patch, read_mail
+from harness.trees.versions import Version
 
 PLAN = "plan"
 # Placeholder for the exporting user, in patches that only the export applies.
@@ -54,18 +55,20 @@ class Change:
         return self.message.partition("\n")[0] or self.patches[0].name
 
 
-def read(directory: Path, overlay: Overlay, only: tuple[str, ...] = ()) -> tuple[Change, ...]:
+def read(
+    directory: Path, overlay: Overlay, version: Version, only: tuple[str, ...] = ()
+) -> tuple[Change, ...]:
     """Read a directory below patches/, or the patches in it whose names begin with one of only.
 
-    Raises PlanError, PatchError.
+    Patches can differ between kernel versions. Raises PlanError, PatchError.
     """
     if not (directory / PLAN).exists():
-        patches = layers.read_patches(directory)
+        patches = layers.read_patches(directory, version)
         return tuple(Change((p,)) for p in patches if not only or p.path.name.startswith(only))
     path = directory / PLAN
     head, *blocks = (_headers(path, b) for b in re.split(r"^%%\n", path.read_text(), flags=re.M))
-    changes = [_change(path, head.get("From", ""), block) for block in blocks]
-    _require_whole(path, changes, overlay, head.get("Stays", "").split())
+    changes = [_change(path, head.get("From", ""), block, version) for block in blocks]
+    _require_whole(path, changes, overlay, head.get("Stays", "").split(), version)
     return tuple(changes)
 
 
@@ -80,10 +83,11 @@ def _headers(path: Path, block: str) -> dict[str, str]:
     return {**found, "": str(message.get_payload()).strip()}
 
 
-def _change(path: Path, author: str, block: dict[str, str]) -> Change:
+def _change(path: Path, author: str, block: dict[str, str], version: Version) -> Change:
     patches: list[Patch] = []
     for name in block.get("Patch", "").split():
-        file = path.parents[1] / name
+        at = path.parents[1] / name
+        file = versions.find(at.parent, at.name, version)
         if not file.is_file():
             raise _error(path, f"there is no patch {name}", "correct the name or remove it")
         patches.append(Patch(file, file.read_bytes()))
@@ -103,12 +107,12 @@ def _change(path: Path, author: str, block: dict[str, str]) -> Change:
 
 
 def _require_whole(
-    path: Path, changes: Sequence[Change], overlay: Overlay, stays: Sequence[str]
+    path: Path, changes: Sequence[Change], overlay: Overlay, stays: Sequence[str], version: Version
 ) -> None:
     """Raise PlanError unless each new file and each hook is sent once or stays."""
     listed = [file for change in changes for file in change.files]
     patches = [patch.path for change in changes for patch in change.patches]
-    hooks = [patch.path for patch in layers.read_patches(path.parents[1] / "hooks")]
+    hooks = [patch.path for patch in layers.read_patches(path.parents[1] / "hooks", version)]
     kept = {f for f in overlay.files if any(fnmatchcase(str(f), pattern) for pattern in stays)}
     for kind, there, sent in (
         ("file", set(overlay.files) - kept, listed),

@@ -10,6 +10,9 @@ letter has these headers:
     Alone: yes                  each patch was built, booted and judged by itself
     Order: any                  the patches also apply in any order
     Patches: 0001 0004          the patches of this series; default: all of the directory
+
+A cover letter in a subdirectory, such as 7.2, replaces the one of the same name for Linux 7.2 and
+later.
 """
 
 import email
@@ -20,7 +23,8 @@ from pathlib import Path
 
 from harness.outgoing.contents import PlanError
 from harness.request.settings import check_flavour
-from harness.trees import layers
+from harness.trees import layers, versions
+from harness.trees.versions import Version
 
 NAME = "cover-letter"
 
@@ -32,6 +36,8 @@ class Letter:
     """A cover letter: prefix and title of its subject, and its text."""
 
     path: Path
+    # The directory of its series. For some kernels, the letter is in a subdirectory of it.
+    directory: Path
     prefix: str
     title: str
     base: str
@@ -44,11 +50,23 @@ class Letter:
     @property
     def name(self) -> str:
         """The name of the series: its directory, and the tree that it is for."""
-        return self.path.parent.name + self.path.name[len(NAME) :]
+        return self.directory.name + self.path.name[len(NAME) :]
 
 
-def read(path: Path) -> Letter:
-    """Read a cover letter. Raises PlanError."""
+def read_all(patches: Path, version: Version) -> list[Letter]:
+    """Read the cover letters below a directory for a kernel version. Raises PlanError."""
+    found = []
+    for directory in sorted(path for path in patches.iterdir() if path.is_dir()):
+        places = [*versions.places(directory, version), directory]
+        names = {path.name for place in places for path in place.glob(f"{NAME}*")}
+        paths = [versions.find(directory, name, version) for name in sorted(names)]
+        found += [read(path, directory) for path in paths]
+    _require_all(found, version)
+    return found
+
+
+def read(path: Path, directory: Path) -> Letter:
+    """Read a cover letter of a series. Raises PlanError."""
     try:
         message = email.message_from_string(path.read_text(encoding="ascii"))
     except UnicodeDecodeError as error:
@@ -60,6 +78,7 @@ def read(path: Path) -> Letter:
         raise PlanError(f"{path} does not name its base", "add a line 'Base: stock'")
     return Letter(
         path,
+        directory,
         subject[1],
         subject[2],
         check_flavour(str(message["Base"])),
@@ -70,11 +89,11 @@ def read(path: Path) -> Letter:
     )
 
 
-def require_all(letters: Sequence[Letter]) -> None:
+def _require_all(letters: Sequence[Letter], version: Version) -> None:
     """Raise PlanError unless each patch is in exactly one of its directory's letters."""
-    for directory in {letter.path.parent for letter in letters if letter.patches}:
-        begins = [b for a in letters if a.path.parent == directory for b in a.patches]
-        for patch in layers.read_patches(directory):
+    for directory in {letter.directory for letter in letters if letter.patches}:
+        begins = [b for a in letters if a.directory == directory for b in a.patches]
+        for patch in layers.read_patches(directory, version):
             count = sum(patch.path.name.startswith(begin) for begin in begins)
             if count != 1:
                 raise PlanError(

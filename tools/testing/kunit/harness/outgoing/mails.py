@@ -14,7 +14,7 @@ from harness.outgoing import contents, letters
 from harness.outgoing.contents import Change, PlanError
 from harness.outgoing.letters import Letter
 from harness.request.settings import REPO, Settings
-from harness.trees import alone, diff, layers, worktree
+from harness.trees import alone, diff, layers, versions, worktree
 from harness.trees.git import Git, environment, of_tree
 from harness.trees.source import IDENTITY
 from harness.trees.stack import Overlay
@@ -53,8 +53,7 @@ class Exported:
 def export(wanted: Settings) -> tuple[Exported, ...]:
     """Replace BUILD/outgoing. On an error it stays as it was. Raises KunitError."""
     sender = read_sender()
-    found = [letters.read(path) for path in sorted(PATCHES.glob(f"*/{letters.NAME}*"))]
-    letters.require_all(found)
+    found = letters.read_all(PATCHES, versions.parse(wanted.base))
     packages.ensure([*worktree.requirements(wanted), packages.PERL])
     builddir.mark(wanted.build)
     out, new = wanted.build / "outgoing", wanted.build / "outgoing.new"
@@ -108,7 +107,9 @@ class _Export:
         say(f"exporting {self._letter.path} ...")
         self._work.mkdir(parents=True, exist_ok=True)
         overlay = layers.read_overlay(self._base.git)
-        changes = contents.read(self._letter.path.parent, overlay, self._letter.patches)
+        changes = contents.read(
+            self._letter.directory, overlay, versions.parse(self._wanted.base), self._letter.patches
+        )
         tip = self._commit(overlay, changes)
         draft = self._work / "draft"
         self._format(tip, draft)
@@ -172,7 +173,7 @@ class _Export:
 
     def _require_alone(self) -> None:
         """Check that each patch was tested alone as it is now. Raises PlanError."""
-        directory = self._letter.path.parent
+        directory = self._letter.directory
         missing = alone.not_seen(directory, self._wanted.base, self._letter.patches)
         if missing:
             raise PlanError(

@@ -26,13 +26,13 @@ def release(words: str) -> Version:
 
 def find(directory: Path, name: str, version: Version) -> Path:
     """The path of a file for a kernel version. The file need not exist."""
-    for place in _places(directory, version):
+    for place in places(directory, version):
         if (place / name).exists():
             return place / name
     return directory / name
 
 
-def _places(directory: Path, version: Version) -> list[Path]:
+def places(directory: Path, version: Version) -> list[Path]:
     """The subdirectories for kernels up to a version, newest first."""
     if not directory.is_dir():
         return []

@@ -6,8 +6,8 @@ import unittest
 from pathlib import Path
 
 from harness.outgoing import contents
-from harness.request.settings import REPO
-from harness.trees import alone, layers
+from harness.request.settings import HOME_BASE, REPO
+from harness.trees import alone, layers, versions
 from harness.trees.git import Git
 from tests.world.fake import KERNEL, World, patch
 
@@ -170,6 +170,25 @@ class Mails(Exporting):
         self.assert_error(ran, 2, "0002-change-memory.patch does not apply by itself", "Order: any")
         self.assertEqual(3, len(self.mails("fixes")))
 
+    def test_a_newer_kernel_has_its_own_letters_and_patches(self) -> None:
+        self.pack_kernel(KERNEL, base="7.2")
+        self.write("patches/tested-on", "6.12.117\n7.2.117\n")
+        self.add_fixes()
+        self.letter("fixes", "stock")
+        self.write("patches/fixes/7.2/series", "0002-b.patch\n")
+        self.write("patches/fixes/7.2/0002-b.patch", patch("mm/memory.c", "memory", 9, "int c;"))
+        self.letter("fixes/7.2", "stock", "Patches: 0002\n")
+        for base, lines in (("6.12", ["int a;", "int b;"]), ("7.2", ["int c;"])):
+            ran = self.program("export", BASE=base)
+            self.assertEqual(0, ran.status, ran.stderr)
+            added = [
+                line[1:]
+                for mail in self.mails("fixes")[1:]
+                for line in mail.read_text().splitlines()
+                if line.startswith("+int")
+            ]
+            self.assertEqual(lines, added)
+
     def test_a_patch_that_was_not_tested_alone_is_not_exported(self) -> None:
         self.add_fixes()
         self.letter("fixes", "stock", "Order: any\n")
@@ -320,7 +339,7 @@ class Ours(unittest.TestCase):
         plans = sorted(REPO.glob("patches/*/plan"))
         self.assertEqual([REPO / "patches/suites/plan"], plans)
         for path in plans:
-            for change in contents.read(path.parent, overlay):
+            for change in contents.read(path.parent, overlay, versions.parse(HOME_BASE)):
                 with self.subTest(change.title):
                     lines = change.message.splitlines()
                     self.assertLessEqual(max(map(len, lines), default=0), 75)
