@@ -18,15 +18,18 @@ _NOT_COUNTED = (MutantVerdict.UNVIABLE, MutantVerdict.ABSENT, MutantVerdict.SAME
 
 
 def score(report: MutantReport, mutants: Sequence[Generated]) -> str:
-    """Tables by function and by rule, in reStructuredText, and a list of missed mutants."""
+    """Tables by function and by rule, and a list of what no case noticed: reStructuredText."""
     tried = [one for one in mutants if report.verdict(one.mutant) not in _NOT_COUNTED]
     parts = [
         _table(report, tried, "function", lambda one: [f"``{one.function}()``"]),
         _table(report, tried, "rule", lambda one: one.mutant.breaks),
     ]
     missed = [one.mutant for one in tried if report.verdict(one.mutant) in MISSES]
-    parts.append("\n".join(f"- ``{mutant.name}``: ``{mutant.title}``" for mutant in missed))
-    return "\n\n".join(part for part in parts if part) + "\n"
+    if missed:
+        heading = "Mutants that were missed or not reached"
+        parts.append(f"{heading}\n{'=' * len(heading)}")
+        parts.append("\n".join(f"- ``{mutant.name}``: ``{mutant.title}``" for mutant in missed))
+    return "\n\n".join(parts) + "\n"
 
 
 def _table(

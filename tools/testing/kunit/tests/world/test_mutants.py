@@ -296,6 +296,10 @@ class GeneratedOnes(MutantWorld):
         score = (self.build / "results/mutants-score.rst").read_text()
         self.assertRegex(score, r"(?m)^``added\(\)`` +\d+ +1 +1")
         self.assertRegex(score, r"(?m)^B2 +\d+ +1 +1")
+        head, found, left = score.partition("\nMutants that were missed or not reached\n=")
+        self.assertTrue(found and "\n- " not in head)
+        missed = {n for n, verdict in self.verdicts().items() if verdict == "missed"}
+        self.assertEqual(missed | unreached, set(re.findall(r"(?m)^- ``(.*?)``: ``", left)))
         self.assert_clean()
 
     def test_a_second_run_boots_nothing(self) -> None:
