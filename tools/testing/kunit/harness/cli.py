@@ -26,7 +26,7 @@ _HELP = """\
 examples:
   altmap run --config 64k              boot the suites, with 64K pages
   altmap revision v4.mbx               judge a patch series, patch by patch
-  altmap check                         every test of this repository
+  altmap check                         the quick tests of this repository
 
 "make COMMAND VARIABLE=value" calls altmap, where most variables are options.
 """

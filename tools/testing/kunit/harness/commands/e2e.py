@@ -24,8 +24,10 @@ COMMAND = Command(
     "SCENARIOS",
     own_trees="unset KSRC and choose trees with FLAVOURS",
     helps={
-        "FLAVOURS": "the flavours to boot (default: series if --configs is given)",
-        "CONFIGS": "the page sizes: 4k, 16k, 64k (default: 4k 64k if --flavours is given)",
+        "FLAVOURS": "the flavours to boot (default: series if only --configs is given; series, "
+        "stock, baseline and fast if neither is)",
+        "CONFIGS": "the page sizes: 4k, 16k, 64k (default: 4k 64k if only --flavours is given; one "
+        "or two for each flavour if neither is)",
         "MUTANTS": "run only these mutants, each with the scenarios that must notice it",
     },
     lists="the scenarios",

@@ -12,7 +12,7 @@ from harness.trees import debian, worktree
 COMMAND = replace(
     frontend.COMMAND,
     reads=frontend.COMMAND.reads | {"GDB"},
-    summary="run the suites in a guest; takes all options of the kernel's kunit.py",
+    summary="run the suites in a guest; also takes the options that kunit.py run --help lists",
     example="altmap run --config 64k --raw_output 'arm64_vmemmap.*'",
     hands_over=True,
 )

@@ -81,7 +81,11 @@ VARIABLES = (
     ),
     Variable("CONFIGS", "NAMES", "only these configs", f"{_CONFIG}(?: {_CONFIG})*", is_list=True),
     Variable(
-        "ALL", "1", "run every kernel of the check, and the smoke test of make e2e", is_flag=True
+        "ALL",
+        "1",
+        "run every kernel of the check and the smoke test of make e2e, and compile the suites for "
+        "riscv",
+        is_flag=True,
     ),
     Variable("SHARD", "I/N", "run only part I of N"),
     Variable("PARTS", "DIR", "search DIR for the results of the shards (default: BUILD/results)"),
