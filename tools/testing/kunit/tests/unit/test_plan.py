@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The messages in patches/suites/plan name the rules that each suite checks."""
+"""What patches/suites/plan sends to the kernel: the contract, and which suite checks which rule."""
 
 import re
 import unittest
 
-from harness.request.settings import REPO
+from harness.request.settings import FLAVOURS, REPO
 
 _RULES = r"\b([A-O])(\d+)\b(?: to [A-O](\d+)\b)?"
 
@@ -35,6 +35,10 @@ class Plan(unittest.TestCase):
                 with self.subTest(suite=suite):
                     source = (REPO / suite).read_text(encoding="utf-8")
                     self.assertEqual(cited(source), rules(stated[0] if stated else ""))
+
+    def test_the_contract_names_no_flavour(self) -> None:
+        text = (REPO / "Documentation/mm/vmemmap_altmap.rst").read_text(encoding="utf-8")
+        self.assertEqual([], [name for name in FLAVOURS if f"``{name}``" in text])
 
 
 if __name__ == "__main__":
