@@ -294,7 +294,7 @@ static struct {
 	gfp_t gfp;
 } report;
 
-static void count_report(gfp_t gfp, nodemask_t *nodes, const char *fmt, ...)
+static void count_report(gfp_t gfp, ADAPT_WARN_ALLOC_NODES nodes, const char *fmt, ...)
 {
 	report.nr++;
 	report.gfp = gfp;

@@ -221,6 +221,12 @@ static inline int adapt_changed_node(const struct memory_notify *arg)
 #endif
 }
 
+/* The type of the nodes that warn_alloc() gets. Linux 7.3 makes them const. */
+typedef void warn_alloc_fn(gfp_t gfp, nodemask_t *nodes, const char *fmt, ...);
+#define ADAPT_WARN_ALLOC_NODES						\
+	typeof(__builtin_choose_expr(__same_type(warn_alloc, warn_alloc_fn),	\
+				     (nodemask_t *)NULL, (const nodemask_t *)NULL))
+
 /* Newer kernels declare this in a header in mm/. */
 void drain_all_pages(struct zone *zone);
 
