@@ -35,12 +35,13 @@ class Expectation:
     """The expected results of a run.
 
     cases has every "suite.case". failing has those that must fail. skips has those that may be
-    skipped, with the reason.
+    skipped, with the reason, and skipped those of them that must be.
     """
 
     cases: frozenset[str]
     failing: frozenset[str] = frozenset()
     skips: Mapping[str, str] = field(default_factory=dict)
+    skipped: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         unknown = (self.failing | frozenset(self.skips)) - self.cases
@@ -112,6 +113,8 @@ def _judge_case(name: str, case: Test | None, expected: Expectation) -> CaseResu
     if skipped is not None and name not in expected.skips:
         what = f"must not be skipped: {skipped or 'no reason given'}"
         return wrong(Kind.SKIPPED, what, Status.SKIPPED)
+    if skipped is None and name in expected.skipped:
+        return wrong(Kind.SKIPPED, f"must be skipped: {expected.skips[name]}", case.status)
     must_fail = name in expected.failing
     if case.status is Status.FAILED and not must_fail:
         return wrong(Kind.FAILED, "failed", case.status, _failure_log(case))
@@ -193,7 +196,7 @@ def read_expectation(
     return Expectation(
         frozenset(_read_names(_read_list(find("cases"), must_exist=True), config)),
         frozenset(_read_names(_read_list(find(flavour)), config)),
-        _read_skips(find("skips"), f"{flavour}-{config}"),
+        *_read_skips(find("skips"), f"{flavour}-{config}"),
     )
 
 
@@ -215,9 +218,9 @@ def read_arch_expectation(
     cases = frozenset(n for n in _read_names(listed, arch) if not n.startswith("arm64_"))
     fails = _read_names(_read_list(find(arch)), "-".join((flavour, *how)))
     # A skip of a flavour may be for a case that only arm64 has.
-    skips = _read_skips(find("skips"), "-".join((flavour, arch, *how)))
+    skips, skipped = _read_skips(find("skips"), "-".join((flavour, arch, *how)))
     skips = {name: why for name, why in skips.items() if name in cases}
-    return Expectation(cases, frozenset(fails), skips)
+    return Expectation(cases, frozenset(fails), skips, skipped & cases)
 
 
 def _read_names(lines: list[str], config: str) -> list[str]:
@@ -241,14 +244,18 @@ def _read_list(path: Path, must_exist: bool = False) -> list[str]:
     return archive.read_list(path)
 
 
-def _read_skips(path: Path, config: str) -> dict[str, str]:
+def _read_skips(path: Path, config: str) -> tuple[dict[str, str], frozenset[str]]:
+    """The cases that may be skipped, with the reason, and those of them that must be."""
     skips: dict[str, str] = {}
+    must = set[str]()
     for line in _read_list(path):
         words = line.split(None, 2)
         if len(words) != 3:
             raise UsageError(
                 f"{path}: '{line}' lacks a config or a reason", "write: suite.case config reason"
             )
-        if _covers(words[1], config):
+        where = words[1].removesuffix("!")
+        if _covers(where, config):
             skips[words[0]] = words[2]
-    return skips
+            must |= {words[0]} if where != words[1] else set()
+    return skips, frozenset(must)

@@ -137,6 +137,15 @@ class Logs(unittest.TestCase):
         skips = {"vmem_altmap.takes_from_altmap": "the guest is too small"}
         self.assertEqual([], self.findings(self.judge("skipped", skips=skips)))
 
+    def test_a_case_that_passes_but_must_be_skipped(self) -> None:
+        text = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..1\n"
+        text += "    ok 1 c\n# s: x\nok 1 s\n"
+        cases = frozenset({"s.c"})
+        verdict = judge.judge(text, Expectation(cases, skips={"s.c": "one node"}))
+        self.assertEqual(0, verdict.unexpected)
+        verdict = judge.judge(text, Expectation(cases, skips={"s.c": "one node"}, skipped=cases))
+        self.assertIn("one node", self.assert_finds(verdict, Kind.SKIPPED, "s.c").text)
+
     def test_all_skipped(self) -> None:
         self.assertEqual(5, self.judge("all_skipped").unexpected)
 
@@ -312,6 +321,13 @@ class Files(unittest.TestCase):
         (self.dir / "baseline").write_text("s.three\n")
         with self.assertRaisesRegex(UsageError, "s.three"):
             self.read("baseline")
+
+    def test_a_case_that_must_be_skipped(self) -> None:
+        (self.dir / "skips").write_text("s.one 64k! why\ns.two 64k why\n")
+        expected = self.read(config="64k")
+        self.assertEqual({"s.one": "why", "s.two": "why"}, dict(expected.skips))
+        self.assertEqual(frozenset({"s.one"}), expected.skipped)
+        self.assertEqual(frozenset(), self.read().skipped)
 
     def test_a_skip_without_a_reason(self) -> None:
         (self.dir / "skips").write_text("s.two 64k\n")
