@@ -8,52 +8,66 @@
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/cdev.h>
+#include <linux/dax.h>
 #include <linux/device.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "../../drivers/dax/bus.h"
 #include "../../drivers/dax/dax-private.h"
+#include "fake_dev.h"
 #include "memremap_dev.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 #define NR_SECTIONS	4
 
 /**
  * struct dax_test - the device
- * @mdev: the memory of the region, all of which the device gets
+ * @dev: the memory of the region, all of which the device gets
+ * @mdev: the same memory, to check it
  * @parent: the device that the region belongs to
  * @dev_dax: the device. It has no memory until a case sets its size.
  * @driver: the driver of device-dax
  */
 struct dax_test {
+	struct fake_dev *dev;
 	struct memremap_dev *mdev;
 	struct device *parent;
 	struct dev_dax *dev_dax;
 	struct device_driver *driver;
 };
 
-/* The driver claims the memory, so dax_init() releases our claim. Restore it. */
 static void claim_again(void *res)
 {
 	request_resource(&iomem_resource, res);
 }
 
+/* Make @dev the memory of the region. The driver claims it, so release our claim. */
+static void use_memory(struct kunit *test, struct fake_dev *dev)
+{
+	struct dax_test *t = test->priv;
+
+	t->dev = dev;
+	release_resource(&dev->res);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, claim_again, &dev->res));
+}
+
 static int dax_init(struct kunit *test)
 {
 	struct dax_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
-	struct resource *res;
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	test->priv = t;
 	t->mdev = memremap_dev_get(test, NR_SECTIONS);
-	res = &t->mdev->dev->res;
-	release_resource(res);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, claim_again, res));
-	t->parent = kunit_device_register(test, "vmemmap_kunit");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->parent);
-	set_dev_node(t->parent, test_nid());
+	use_memory(test, t->mdev->dev);
 	return 0;
 }
 
@@ -61,13 +75,17 @@ static int dax_init(struct kunit *test)
 static void create_device(struct kunit *test, unsigned int align)
 {
 	struct dax_test *t = test->priv;
-	const struct fake_dev *dev = t->mdev->dev;
+	const struct fake_dev *dev = t->dev;
 	struct range range = {
 		.start = PFN_PHYS(dev->pfn),
 		.end = PFN_PHYS(dev->pfn + dev->nr) - 1,
 	};
 	struct dev_dax_data data = { .id = -1 };
 
+	/* After use_memory(), so that the driver has released the memory when we claim it. */
+	t->parent = kunit_device_register(test, "vmemmap_kunit");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->parent);
+	set_dev_node(t->parent, test_nid());
 	data.dax_region = alloc_dax_region(t->parent, 0, &range, NUMA_NO_NODE, align, 0);
 	KUNIT_ASSERT_NOT_NULL(test, data.dax_region);
 	t->dev_dax = devm_create_dev_dax(&data);
@@ -171,7 +189,7 @@ static u64 param_align(struct kunit *test)
 static void device_has_memmap_in_ram(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
-	u64 start = PFN_PHYS(t->mdev->dev->pfn), size = PFN_PHYS(t->mdev->dev->nr);
+	u64 start = PFN_PHYS(t->dev->pfn), size = PFN_PHYS(t->dev->nr);
 	u64 align = param_align(test);
 
 	create_device(test, align);
@@ -180,9 +198,9 @@ static void device_has_memmap_in_ram(struct kunit *test)
 	/* Compound pages may share pages of their memmap. */
 	if (align == PAGE_SIZE)
 		expect_memmap(test, false);
-	KUNIT_EXPECT_EQ_MSG(test, page_size(pfn_to_page(t->mdev->dev->pfn)), align,
+	KUNIT_EXPECT_EQ_MSG(test, page_size(pfn_to_page(t->dev->pfn)), align,
 			    "size of the first page, page frame %#lx",
-			    t->mdev->dev->pfn);
+			    t->dev->pfn);
 	KUNIT_EXPECT_EQ(test, read_size(test), size);
 	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, 0, align), start,
 			    "address of the first page that can be mapped");
@@ -202,15 +220,87 @@ static void failed_probe_can_be_repeated(struct kunit *test)
 	struct resource *res;
 
 	create_device(test, PAGE_SIZE);
-	set_size(test, PFN_PHYS(t->mdev->dev->nr));
-	res = request_mem_region(PFN_PHYS(t->mdev->dev->pfn), PAGE_SIZE, "somebody else");
+	set_size(test, PFN_PHYS(t->dev->nr));
+	res = request_mem_region(PFN_PHYS(t->dev->pfn), PAGE_SIZE, "somebody else");
 	KUNIT_ASSERT_NOT_NULL(test, res);
 	KUNIT_EXPECT_EQ_MSG(test, bind(test), -EBUSY, "binding, with another claim on the memory");
-	release_mem_region(PFN_PHYS(t->mdev->dev->pfn), PAGE_SIZE);
+	release_mem_region(PFN_PHYS(t->dev->pfn), PAGE_SIZE);
 	memremap_expect_nothing_left(t->mdev, "failed attempt");
 
 	KUNIT_ASSERT_EQ_MSG(test, bind(test), 0, "binding, without that claim");
 	expect_memmap(test, false);
+}
+
+static void put_file(void *file)
+{
+	fput(file);
+	flush_delayed_fput();
+}
+
+/* Open the device as a process does that opens its device node. */
+static struct file *open_device(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	struct cdev *cdev = dax_inode(t->dev_dax->dax_dev)->i_cdev;
+	struct file *file;
+
+	file = anon_inode_create_getfile("vmemmap_kunit", cdev->ops, NULL, O_RDWR, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_file, file));
+	/* The file drops this reference when it is closed. */
+	kobject_get(&cdev->kobj);
+	file_inode(file)->i_mode = S_IFCHR;
+	file_inode(file)->i_cdev = cdev;
+	KUNIT_ASSERT_EQ(test, cdev->ops->open(file_inode(file), file), 0);
+	return file;
+}
+
+/*
+ * O3: a process that maps the device reads and writes the memory that it asked for, and
+ * loses it when the driver is unbound.
+ *
+ *	device		|     |  0  |  1  |     ...     |
+ *	process		      |  0  |  1  |
+ */
+static void unbinding_ends_mappings(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	u64 align = param_align(test);
+	unsigned long user, i;
+	struct file *file;
+
+	if (!IS_ENABLED(CONFIG_FS_DAX))
+		kunit_skip(test, "user space cannot map a device without CONFIG_FS_DAX");
+	create_device(test, align);
+	set_size(test, PFN_PHYS(t->dev->nr));
+	KUNIT_ASSERT_EQ(test, bind(test), 0);
+	file = open_device(test);
+	user = kunit_vm_mmap(test, file, 0, 2 * align, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     align);
+	KUNIT_ASSERT_TRUE(test, user && !IS_ERR_VALUE(user));
+
+	for (i = 0; i < 2; i++) {
+		unsigned long offset = (i + 1) * align - PAGE_SIZE;
+		unsigned long *mine = __va(PFN_PHYS(t->dev->pfn) + align + offset);
+		unsigned long __user *theirs = (unsigned long __user *)(user + offset);
+		unsigned long value;
+
+		*mine = i + 1;
+		KUNIT_ASSERT_EQ(test, get_user(value, theirs), 0);
+		KUNIT_EXPECT_EQ_MSG(test, value, i + 1, "what the process reads at %#llx",
+				    align + offset);
+		KUNIT_ASSERT_EQ(test, put_user(~i, theirs), 0);
+		KUNIT_EXPECT_EQ_MSG(test, READ_ONCE(*mine), ~i,
+				    "what the device holds at %#llx when the process has written there",
+				    align + offset);
+	}
+
+	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ_MSG(test, put_user(i, (unsigned long __user *)(user + i * align)),
+				    -EFAULT, "writing to mapping %lu after unbinding", i);
+	memremap_expect_nothing_left(t->mdev, "unbinding");
+	KUNIT_EXPECT_EQ(test, vm_munmap(user, 2 * align), 0);
 }
 
 /* The cases below need the sysfs file "memmap", which not every kernel has. */
@@ -223,7 +313,7 @@ static void require_memmap_file(struct kunit *test)
 }
 
 /*
- * O3: a device can hold its own memmap. User space can map the memory after the memmap,
+ * O4: a device can hold its own memmap. User space can map the memory after the memmap,
  * from the first multiple of the device's alignment on. Unbinding the driver frees the
  * memmap, which can be in system RAM the next time.
  *
@@ -233,7 +323,7 @@ static void require_memmap_file(struct kunit *test)
 static void device_holds_its_memmap(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
-	const struct fake_dev *dev = t->mdev->dev;
+	const struct fake_dev *dev = t->dev;
 	u64 align = param_align(test);
 	/* Not whole sections, so that the memmap does not end where data can begin. */
 	u64 all = PFN_PHYS(dev->nr) - max(align, PFN_PHYS(PAGES_PER_SECTION / 4));
@@ -282,7 +372,7 @@ static void device_holds_its_memmap(struct kunit *test)
 static void set_two_ranges(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
-	const struct fake_dev *dev = t->mdev->dev;
+	const struct fake_dev *dev = t->dev;
 	u64 section = PFN_PHYS(PAGES_PER_SECTION), start = PFN_PHYS(dev->pfn);
 	u64 last = PFN_PHYS(dev->pfn + dev->nr) - section;
 	char value[48];
@@ -312,7 +402,7 @@ static const struct no_room_param {
 KUNIT_ARRAY_PARAM_DESC(no_room, no_room_params, name);
 
 /*
- * O4: a device that cannot hold its memmap is refused. It can be bound with the memmap in
+ * O5: a device that cannot hold its memmap is refused. It can be bound with the memmap in
  * system RAM.
  */
 static void device_without_room_is_refused(struct kunit *test)
@@ -333,11 +423,39 @@ static void device_without_room_is_refused(struct kunit *test)
 	expect_memmap(test, false);
 }
 
+/*
+ * O5: so is a device inside a section of boot memory, whose memmap exists since boot.
+ *
+ *	section		| boot memory | device |
+ *	memmap		|  in system RAM       |
+ */
+static void device_beside_boot_memory_is_refused(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	struct dev_pagemap *pgmap;
+
+	use_memory(test, fake_dev_get_tail(test, 0));
+	create_device(test, PAGE_SIZE);
+	require_memmap_file(test);
+	set_size(test, PFN_PHYS(t->dev->nr));
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "dev"), 0);
+	KUNIT_EXPECT_EQ(test, bind(test), -EOPNOTSUPP);
+	pgmap = adapt_get_dev_pagemap(t->dev->pfn, NULL);
+	KUNIT_EXPECT_NULL_MSG(test, pgmap, "page frame %#lx leads to a pgmap after the refusal",
+			      t->dev->pfn);
+	put_dev_pagemap(pgmap);
+
+	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "mem"), 0);
+	KUNIT_EXPECT_EQ(test, bind(test), 0);
+}
+
 static struct kunit_case device_dax_cases[] = {
 	KUNIT_CASE_PARAM(device_has_memmap_in_ram, align_gen_params),
 	KUNIT_CASE(failed_probe_can_be_repeated),
+	KUNIT_CASE_PARAM(unbinding_ends_mappings, align_gen_params),
 	KUNIT_CASE_PARAM(device_holds_its_memmap, align_gen_params),
 	KUNIT_CASE_PARAM(device_without_room_is_refused, no_room_gen_params),
+	KUNIT_CASE(device_beside_boot_memory_is_refused),
 	{}
 };
 
