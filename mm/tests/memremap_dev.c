@@ -82,7 +82,7 @@ int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how)
 	if (how.nr_pages)
 		pgmap->range.end = pgmap->range.start + PFN_PHYS(how.nr_pages) - 1;
 
-	addr = memremap_pages(pgmap, test_nid());
+	addr = memremap_pages(pgmap, how.no_node ? NUMA_NO_NODE : test_nid());
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
 	KUNIT_EXPECT_PTR_EQ(mdev->test, addr, __va(pgmap->ranges[0].start));

@@ -44,6 +44,7 @@ struct memremap_dev {
  * @range: the ranges, in sections of the claim
  * @skip: page frames at the start of the first range that are left out
  * @nr_pages: page frames of the first range, if it does not consist of whole sections
+ * @no_node: the driver does not know its node
  */
 struct memremap_how {
 	enum memory_type type;
@@ -56,6 +57,7 @@ struct memremap_how {
 	} range[MEMREMAP_RANGES];
 	unsigned long skip;
 	unsigned long nr_pages;
+	bool no_node;
 };
 
 extern const struct dev_pagemap_ops memremap_no_ops;

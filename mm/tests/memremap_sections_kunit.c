@@ -94,6 +94,27 @@ static void each_section_has_its_memmap(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
+/* E10: a device whose node is not known gets the node of the CPU that adds it. */
+static void device_without_node_gets_that_of_cpu(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	unsigned long i, pfn;
+	int nid, err;
+
+	migrate_disable();
+	nid = numa_mem_id();
+	err = MEMREMAP_ADD(mdev, .no_node = true);
+	migrate_enable();
+	KUNIT_ASSERT_EQ(test, err, 0);
+	for (i = 0; i < NR_SECTIONS; i++) {
+		pfn = mdev->dev->pfn + i * PAGES_PER_SECTION;
+		KUNIT_EXPECT_EQ_MSG(test, page_to_nid(pfn_to_page(pfn)), nid,
+				    "node of page frame %#lx, and of the CPU", pfn);
+	}
+	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
 /* Add the device with too little memory for the memmap of one section. */
 static int add_short_in_section(struct memremap_dev *mdev, unsigned int section,
 				bool has_altmap)
@@ -449,6 +470,21 @@ static void expect_section(struct kunit *test, unsigned long section, unsigned l
 	expect_memmap(test, max(first, pfn), min(end, pfn + PAGES_PER_SECTION));
 }
 
+static bool is_marked(unsigned long section)
+{
+	struct mem_section *ms = __nr_to_section(section);
+
+	return ms && ms->section_mem_map & SECTION_TAINT_ZONE_DEVICE;
+}
+
+/* A section outside the device is marked only if an earlier device has shared it. */
+static void expect_not_marked(struct kunit *test, unsigned long section, bool before)
+{
+	KUNIT_EXPECT_EQ_MSG(test, is_marked(section), before && present_section_nr(section),
+			    "section %lu, which is not the device's, is marked as shared",
+			    section);
+}
+
 static void each_section_knows_its_device(struct kunit *test)
 {
 	const struct part_param *param = test->param_value;
@@ -456,13 +492,18 @@ static void each_section_knows_its_device(struct kunit *test)
 	unsigned long first = mdev->dev->pfn + param->skip * PAGES_PER_SUBSECTION;
 	unsigned long end = mdev->dev->pfn + param->end_sections * PAGES_PER_SECTION +
 			    param->end * PAGES_PER_SUBSECTION;
-	unsigned long section;
+	unsigned long section, last = pfn_to_section_nr(end - 1);
+	unsigned long beside[] = { pfn_to_section_nr(first) - 1, last + 1 };
+	bool before[] = { is_marked(beside[0]), is_marked(beside[1]) };
+	int i;
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 0, 2 } },
 					   .skip = first - mdev->dev->pfn,
 					   .nr_pages = end - first), 0);
-	for (section = pfn_to_section_nr(first); section <= pfn_to_section_nr(end - 1); section++)
+	for (section = pfn_to_section_nr(first); section <= last; section++)
 		expect_section(test, section, first, end, true);
+	for (i = 0; i < ARRAY_SIZE(beside); i++)
+		expect_not_marked(test, beside[i], before[i]);
 }
 
 /* Fill the start of a device with ones before it is added. */
@@ -779,6 +820,7 @@ static void other_pages_are_not_removed(struct kunit *test)
 
 static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE_PARAM(each_section_has_its_memmap, origin_gen_params),
+	KUNIT_CASE(device_without_node_gets_that_of_cpu),
 	KUNIT_CASE_PARAM(failed_add_undoes_each_section, origin_gen_params),
 	KUNIT_CASE(each_range_has_its_memmap),
 	KUNIT_CASE(failed_add_undoes_each_range),
