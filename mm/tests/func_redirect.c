@@ -69,12 +69,14 @@ static void __kprobes after_probe(struct kprobe *probe, struct pt_regs *regs,
 
 static struct redirection redirections[] = {
 	REDIRECTION(__warn_printk),
+	REDIRECTION(device_add),
 	REDIRECTION(memmap_pages_add),
 	REDIRECTION(report_bug),
 	REDIRECTION(should_fail_alloc_page),
 	REDIRECTION(should_failslab),
 	REDIRECTION(vmemmap_alloc_block),
 	REDIRECTION(warn_alloc),
+	REDIRECTION(xa_store),
 };
 
 static struct redirection *redirection_of(const char *func)

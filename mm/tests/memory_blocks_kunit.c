@@ -411,6 +411,40 @@ static void refused_block_leaves_others_alone(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
+/*
+ * G11: pageblocks beside the refused block stay isolated. Somebody else has isolated
+ * them, for example to allocate contiguous memory.
+ *
+ *	block		|     0     |     1     |     2     |
+ *	refused			    |===========|
+ *	isolated		|===|		|===|
+ */
+static void refused_block_leaves_isolation_of_others(struct kunit *test)
+{
+	struct blocks *blocks = test->priv;
+	unsigned long pfn[] = { block_pfn(blocks, 1) - pageblock_nr_pages, block_pfn(blocks, 2) };
+	int i;
+
+	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
+	for (i = 0; i < ARRAY_SIZE(pfn); i++)
+		KUNIT_ASSERT_EQ(test, adapt_isolate(pfn[i]), 0);
+	blocks->watch.veto = MEM_GOING_OFFLINE;
+	blocks->watch.block = 1;
+	KUNIT_EXPECT_EQ(test, blocks_offline_one(blocks, 1), -EPERM);
+	blocks->watch.veto = ADAPT_NO_STEP;
+	for (i = 0; i < ARRAY_SIZE(pfn); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, get_pageblock_migratetype(pfn_to_page(pfn[i])),
+				    MIGRATE_ISOLATE, "migratetype of the pageblock at %#lx",
+				    pfn[i]);
+		adapt_undo_isolate(pfn[i]);
+	}
+
+	blocks_expect_pageblocks(blocks, MHP_NONE, "isolation ended");
+	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+	blocks_expect_nothing_left(blocks, "removal");
+}
+
 enum use { USE_RESERVED, USE_OFFLINE, USE_SIGNAL, USE_HOLE };
 
 static const struct use_param {
@@ -467,9 +501,14 @@ static int remove_in_use(struct blocks *blocks, struct page *page, enum use use)
 
 #define MOVABLE_TRIES	65536
 
-/* Allocate a page of the blocks. The allocator may return pages of other memory first. */
+/*
+ * Allocate a page of the blocks. The allocator may return pages of other memory first.
+ * If a block has enough pageblocks, take no page of the first two. The first may hold the
+ * memmap. The kernel is to have isolated the second when it finds the page.
+ */
 static struct page *alloc_page_of(const struct blocks *blocks)
 {
+	unsigned long first = 2 * pageblock_nr_pages < BLOCK_PAGES ? 2 * pageblock_nr_pages : 0;
 	struct page *page, *next, *found = NULL;
 	LIST_HEAD(others);
 	int i;
@@ -478,7 +517,8 @@ static struct page *alloc_page_of(const struct blocks *blocks)
 		page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN);
 		if (!page)
 			break;
-		if (fake_dev_has(blocks->dev, page_to_pfn(page)))
+		if (fake_dev_has(blocks->dev, page_to_pfn(page)) &&
+		    page_to_pfn(page) % BLOCK_PAGES >= first)
 			found = page;
 		else
 			list_add(&page->lru, &others);
@@ -614,6 +654,7 @@ static void removed_blocks_leave_no_object(struct kunit *test)
 /* Block 1 cannot be added because a device of its number exists already. */
 static bool fail_in_second_block(struct kunit *test)
 {
+	const struct blocks_flags_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
 	u64 start = PFN_PHYS(block_pfn(blocks, 1));
 	int err;
@@ -623,7 +664,7 @@ static bool fail_in_second_block(struct kunit *test)
 	unlock_device_hotplug();
 	if (err)
 		return false;
-	KUNIT_EXPECT_NO_WARN(test, err = blocks_add(blocks, MHP_MEMMAP_ON_MEMORY));
+	KUNIT_EXPECT_NO_WARN(test, err = blocks_add(blocks, param->flags));
 	lock_device_hotplug();
 	remove_memory_block_devices(start, BLOCK_BYTES);
 	unlock_device_hotplug();
@@ -744,11 +785,12 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE_PARAM(refused_block_stays_offline, veto_gen_params),
 	KUNIT_CASE(refused_block_stays_online),
 	KUNIT_CASE(refused_block_leaves_others_alone),
+	KUNIT_CASE(refused_block_leaves_isolation_of_others),
 	KUNIT_CASE_PARAM(used_block_stays_online, use_gen_params),
 	KUNIT_CASE(released_page_goes_offline),
 	KUNIT_CASE(online_blocks_cannot_be_removed),
 	KUNIT_CASE_PARAM(removed_blocks_leave_no_object, refusal_gen_params),
-	KUNIT_CASE(failed_add_leaves_no_object),
+	KUNIT_CASE_PARAM(failed_add_leaves_no_object, flags_gen_params),
 	KUNIT_CASE_PARAM(failed_add_undoes_each_block, flags_gen_params),
 	KUNIT_CASE_PARAM(failed_allocation_undoes_each_block, flags_gen_params),
 	KUNIT_CASE(missing_pages_are_reported),

@@ -7,6 +7,7 @@
  * G14, G15 and so on.
  */
 #include <kunit/test.h>
+#include <linux/device.h>
 #include <linux/ioport.h>
 #include <linux/memblock.h>
 #include <linux/memory.h>
@@ -376,13 +377,13 @@ static int find_device(struct memory_block *mem, void *name)
 	return dev ? -EEXIST : 1;
 }
 
-static void expect_no_device(struct kunit *test, u64 start, unsigned int nth)
+static void expect_no_device(struct kunit *test, u64 start, const char *after)
 {
 	char name[32];
 
 	snprintf(name, sizeof(name), "memory%llu", start / BLOCK_BYTES);
 	KUNIT_EXPECT_EQ_MSG(test, 1, walk_memory_blocks(__pa(test->priv), 1, name, find_device),
-			    "device %s, after allocation %u failed", name, nth);
+			    "device %s, %s", name, after);
 }
 
 static int create_device(u64 start)
@@ -395,6 +396,36 @@ static int create_device(u64 start)
 	return err;
 }
 
+static int fail_to_add(struct device *dev)
+{
+	return -ENOMEM;
+}
+
+static void *fail_to_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	return XA_ERROR(-ENOMEM);
+}
+
+/* G6: a memory block that cannot be registered has no device. */
+static void failed_registration_leaves_no_device(struct kunit *test)
+{
+	struct fake_dev *dev = fake_dev_get(test, 1, 1);
+	u64 start = PFN_PHYS(dev->pfn);
+	int err;
+
+	func_redirect_begin(test, device_add, fail_to_add);
+	err = create_device(start);
+	func_redirect_end(test, device_add);
+	KUNIT_EXPECT_EQ_MSG(test, err, -ENOMEM, "adding the device failed");
+	expect_no_device(test, start, "adding the device failed");
+
+	func_redirect_begin(test, xa_store, fail_to_store);
+	err = create_device(start);
+	func_redirect_end(test, xa_store);
+	KUNIT_EXPECT_EQ_MSG(test, err, -ENOMEM, "storing the block failed");
+	expect_no_device(test, start, "storing the block failed");
+}
+
 /*
  * G6: if any allocation fails, a memory block that cannot be created has no device. The
  * number of the block is the first one in a node of the xarray of all blocks, so the node
@@ -405,6 +436,7 @@ static void failed_allocation_leaves_no_device(struct kunit *test)
 	struct fake_dev *dev = fake_dev_get(test, 1, XA_CHUNK_SIZE);
 	u64 start = PFN_PHYS(dev->pfn);
 	unsigned int nth;
+	char after[32];
 	bool failed;
 	int err = 0;
 
@@ -416,7 +448,8 @@ static void failed_allocation_leaves_no_device(struct kunit *test)
 			remove_memory_block_devices(start, BLOCK_BYTES);
 			unlock_device_hotplug();
 		}
-		expect_no_device(test, start, nth);
+		snprintf(after, sizeof(after), "allocation %u failed", nth);
+		expect_no_device(test, start, after);
 		if (!failed)
 			break;
 		if (err && err != -ENOMEM) {
@@ -441,6 +474,7 @@ static struct kunit_case memory_ranges_cases[] = {
 	KUNIT_CASE(present_memory_is_recorded),
 	KUNIT_CASE(claims_of_neighbours_are_merged),
 	KUNIT_CASE(driver_managed_memory_is_marked),
+	KUNIT_CASE(failed_registration_leaves_no_device),
 	KUNIT_CASE(failed_allocation_leaves_no_device),
 	{}
 };

@@ -520,6 +520,36 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 				"the zone of memory between movable memory");
 }
 
+/*
+ * G19: memory for the kernel goes online in the zone of boot memory if they overlap, and in
+ * ZONE_NORMAL otherwise. No memory goes online here.
+ *
+ *	zone below ZONE_NORMAL	|=== boot memory ===|
+ *	overlaps			        |===|
+ *	does not				    |=======|
+ */
+static void kernel_memory_joins_zone_that_spans_it(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	struct zone *zones = t->node->node_zones, *zone;
+	int zid = ZONE_NORMAL;
+
+	do {
+		if (!zid--)
+			kunit_skip(test, "no memory below ZONE_NORMAL");
+		zone = &zones[zid];
+	} while (zone_is_empty(zone));
+
+	KUNIT_EXPECT_PTR_EQ_MSG(test, zone,
+				zone_for_pfn_range(MMOP_ONLINE_KERNEL, test_nid(), NULL,
+						   zone_end_pfn(zone) - 1, 1),
+				"the zone of the last page of zone %s", zone->name);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, &zones[ZONE_NORMAL],
+				zone_for_pfn_range(MMOP_ONLINE_KERNEL, test_nid(), NULL,
+						   zone_end_pfn(zone), BLOCK_PAGES),
+				"the zone of the pages after zone %s", zone->name);
+}
+
 static unsigned long nr_given;
 
 static void give_page(struct page *page, unsigned int order)
@@ -612,6 +642,7 @@ static struct kunit_case memory_zones_cases[] = {
 	KUNIT_CASE(dirty_limit_follows_memory),
 	KUNIT_CASE(node_has_memory_all_the_time),
 	KUNIT_CASE(zone_is_the_one_asked_for),
+	KUNIT_CASE(kernel_memory_joins_zone_that_spans_it),
 	KUNIT_CASE(online_callback_gets_each_page),
 	KUNIT_CASE(used_memory_moves),
 	KUNIT_CASE(hot_added_memory_is_not_early),

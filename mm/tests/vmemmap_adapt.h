@@ -17,6 +17,7 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/node.h>
+#include <linux/page-isolation.h>
 
 typedef void *(*alloc_altmap_fn)(unsigned long size, int node,
 				 struct vmem_altmap *altmap);
@@ -180,6 +181,33 @@ static inline unsigned long adapt_notified_memmap_pfn(const struct memory_notify
 static inline unsigned long adapt_notified_memmap_pages(const struct memory_notify *arg)
 {
 	return 0;
+}
+#endif
+
+/*
+ * Isolate a pageblock, so that no page of it is allocated, and end that. The arguments
+ * of the kernel's functions have changed several times.
+ */
+#ifdef MEMORY_OFFLINE
+static inline int adapt_isolate(unsigned long pfn)
+{
+	return start_isolate_page_range(pfn, pfn + pageblock_nr_pages, MIGRATE_MOVABLE, 0,
+					GFP_KERNEL);
+}
+
+static inline void adapt_undo_isolate(unsigned long pfn)
+{
+	undo_isolate_page_range(pfn, pfn + pageblock_nr_pages, MIGRATE_MOVABLE);
+}
+#else
+static inline int adapt_isolate(unsigned long pfn)
+{
+	return start_isolate_page_range(pfn, pfn + pageblock_nr_pages, PB_ISOLATE_MODE_OTHER);
+}
+
+static inline void adapt_undo_isolate(unsigned long pfn)
+{
+	undo_isolate_page_range(pfn, pfn + pageblock_nr_pages);
 }
 #endif
 
