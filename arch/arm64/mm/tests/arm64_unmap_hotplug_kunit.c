@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/pgalloc.h>
 #include <linux/pgtable.h>
+#include <linux/uaccess.h>
 
 #include <asm/tlbflush.h>
 
@@ -233,47 +234,87 @@ static pte_t *make_pte(unsigned long addr)
 	return pte_offset_kernel(pmdp, addr);
 }
 
+/* The size of the largest block. If the PUD level is folded, PUD_SIZE is PMD_SIZE. */
+static unsigned long largest_block(void)
+{
+	return pud_sect_supported() ? PUD_SIZE : PMD_SIZE;
+}
+
+/* A device whose memmap has an address that such a block fits at. */
+static struct fake_dev *get_dev_for_block(struct kunit *test, unsigned long *start)
+{
+	unsigned long size = largest_block();
+	struct fake_dev *dev = fake_dev_get(test, 1,
+					    roundup_pow_of_two(2 * size / SECTION_MEMMAP));
+
+	*start = ALIGN_DOWN(fake_dev_memmap(dev, 0), size);
+	return dev;
+}
+
 /*
- * D3: a block of the largest size returns to the altmap as a whole. The vmemmap has
- * no blocks of that size yet, so the case sets an empty entry to one: see
+ * The vmemmap has no blocks of that size yet, so set an empty entry to one: see
  * free_subsection_returns_empty_tables().
  */
-static void altmap_with_free_takes_largest_block(struct kunit *test)
+static void make_block(struct kunit *test, unsigned long start, unsigned long pfn)
 {
-	unsigned long size = pud_sect_supported() ? PUD_SIZE : PMD_SIZE;
-	unsigned long align = roundup_pow_of_two(2 * size / SECTION_MEMMAP);
-	struct fake_dev *dev = fake_dev_get(test, 1, align);
-	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = size / PAGE_SIZE);
-	unsigned long start = ALIGN_DOWN(fake_dev_memmap(dev, 0), size);
-	struct vmemmap_walk walk;
 	bool done = false;
 	pud_t *pudp;
 	pmd_t *pmdp;
 
-	assert_free_takes_altmap(test, dev);
 	mem_hotplug_begin();
-	/* If the PUD level is folded, PUD_SIZE is PMD_SIZE, and a PUD is never empty. */
+	/* A PUD that is folded is never empty. */
 	if (pud_sect_supported()) {
 		pudp = make_pud(start);
 		done = pudp && pud_none(*pudp);
 		if (done)
-			set_pud(pudp, pfn_pud(dev->pfn, mk_pud_sect_prot(PAGE_KERNEL)));
+			set_pud(pudp, pfn_pud(pfn, mk_pud_sect_prot(PAGE_KERNEL)));
 	} else {
 		pmdp = make_pmd(start);
 		done = pmdp && pmd_none(*pmdp);
 		if (done)
-			set_pmd(pmdp, pmd_mkhuge(pfn_pmd(dev->pfn, PAGE_KERNEL)));
+			set_pmd(pmdp, pmd_mkhuge(pfn_pmd(pfn, PAGE_KERNEL)));
 	}
 	mem_hotplug_done();
 	KUNIT_ASSERT_TRUE_MSG(test, done, "no memory for the tables, or no empty entry at %#lx",
 			      start);
+}
 
+/* D3: a block of the largest size returns to the altmap as a whole. */
+static void altmap_with_free_takes_largest_block(struct kunit *test)
+{
+	unsigned long size = largest_block(), start;
+	struct fake_dev *dev = get_dev_for_block(test, &start);
+	struct vmem_altmap altmap = FAKE_ALTMAP(dev, .free = size / PAGE_SIZE);
+	struct vmemmap_walk walk;
+
+	assert_free_takes_altmap(test, dev);
+	make_block(test, start, dev->pfn);
 	altmap.alloc = size / PAGE_SIZE;
 	KUNIT_EXPECT_NO_WARN(test, unmap(start, size, true, &altmap));
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 0, "pages still allocated, of a block of %lu",
 			    size / PAGE_SIZE);
 	vmemmap_walk(start, &walk);
 	KUNIT_EXPECT_FALSE_MSG(test, walk.leaf, "%#lx is still mapped", start);
+}
+
+/* C14: after a block of the largest size is freed, it cannot be read. */
+static void largest_block_is_flushed(struct kunit *test)
+{
+	unsigned long size = largest_block(), nr = size / PAGE_SIZE, start;
+	struct fake_dev *mem = fake_dev_claim_memory(test, nr, nr);
+	struct fake_dev *dev = get_dev_for_block(test, &start);
+	struct vmem_altmap altmap = FAKE_ALTMAP(mem, .free = nr);
+	u64 value;
+
+	assert_free_takes_altmap(test, dev);
+	make_block(test, start, mem->pfn);
+	altmap.alloc = nr;
+	KUNIT_EXPECT_EQ_MSG(test, 0, copy_from_kernel_nofault(&value, (void *)start, sizeof(value)),
+			    "reading at %#lx, mapped", start);
+	unmap(start, size, true, &altmap);
+	KUNIT_EXPECT_EQ_MSG(test, -EFAULT,
+			    copy_from_kernel_nofault(&value, (void *)start, sizeof(value)),
+			    "reading at %#lx, freed", start);
 }
 
 /*
@@ -521,12 +562,10 @@ static void unmap_without_type(struct kunit *test, unsigned long start, bool is_
 /* D7: a PMD or PUD that points to a table, but lacks the type of a table entry. */
 static void entry_without_type_warns(struct kunit *test)
 {
-	unsigned long size = pud_sect_supported() ? PUD_SIZE : PMD_SIZE;
-	unsigned long align = roundup_pow_of_two(2 * size / SECTION_MEMMAP);
-	struct fake_dev *dev = fake_dev_get(test, 1, align);
-	unsigned long start = ALIGN_DOWN(fake_dev_memmap(dev, 0), size);
+	unsigned long start;
 	pte_t *ptep;
 
+	get_dev_for_block(test, &start);
 	mem_hotplug_begin();
 	ptep = make_pte(start);
 	mem_hotplug_done();
@@ -548,6 +587,7 @@ static struct kunit_case arm64_unmap_hotplug_cases[] = {
 	KUNIT_CASE(altmap_without_free_gives_nothing_back),
 	KUNIT_CASE(altmap_with_free_does_not_warn),
 	KUNIT_CASE(altmap_with_free_takes_largest_block),
+	KUNIT_CASE(largest_block_is_flushed),
 	KUNIT_CASE(no_altmap_with_free_does_not_warn),
 	KUNIT_CASE(no_altmap_without_free_does_not_warn),
 	KUNIT_CASE(contiguous_pages_warn_when_freed),

@@ -299,24 +299,29 @@ static bool border_is_free(unsigned long border)
 	return census.holes == 2 * SECTION_MEMMAP / PAGE_SIZE;
 }
 
-static void expect_maps_across(struct kunit *test, unsigned long border, unsigned long half)
+/* Map and free @half bytes on each side of a border, side by side or both in one call. */
+static void expect_maps_across(struct kunit *test, unsigned long border, unsigned long half,
+			       bool at_once)
 {
 	struct tables_test *t = test->priv;
 	unsigned long start = border - half, end = border + half;
+	unsigned long middle = at_once ? end : border;
 	struct vmem_altmap altmap = FAKE_ALTMAP(t->dev, .free = t->dev->nr);
 	struct vmemmap_census before, census;
 
 	vmemmap_census(start, end, t->dev->pfn, t->dev->nr, &before);
-	KUNIT_EXPECT_EQ(test, populate(start, border, &altmap), 0);
-	KUNIT_EXPECT_EQ(test, populate(border, end, &altmap), 0);
+	KUNIT_EXPECT_EQ(test, populate(start, middle, &altmap), 0);
+	if (!at_once)
+		KUNIT_EXPECT_EQ(test, populate(border, end, &altmap), 0);
 	vmemmap_census(start, end, t->dev->pfn, t->dev->nr, &census);
 	KUNIT_EXPECT_EQ_MSG(test, census.device, 2 * half / PAGE_SIZE,
 			    "pages of [%#lx, %#lx) that are mapped to the device", start, end);
 	KUNIT_EXPECT_EQ_MSG(test, altmap.alloc, 2 * half / PAGE_SIZE,
 			    "pages taken from the altmap for [%#lx, %#lx)", start, end);
 	if (t->dev->free_takes_altmap) {
-		depopulate(start, border, &altmap);
-		depopulate(border, end, &altmap);
+		depopulate(start, middle, &altmap);
+		if (!at_once)
+			depopulate(border, end, &altmap);
 	} else {
 		fake_dev_clear(t->dev, start, end);
 	}
@@ -330,7 +335,7 @@ static void expect_maps_across(struct kunit *test, unsigned long border, unsigne
 /*
  * C1, C6, C9: the last range before a border between tables and the first one after it
  * are mapped and freed correctly, at the border of tables of any level. The case uses
- * base pages first, and then whole sections.
+ * base pages first, and then whole sections, and also frees one page on each side at once.
  */
 static void populate_maps_both_sides_of_border(struct kunit *test)
 {
@@ -345,8 +350,9 @@ static void populate_maps_both_sides_of_border(struct kunit *test)
 		if ((i && sizes[i] == sizes[i - 1]) || !border_is_free(border))
 			continue;
 		borders++;
-		expect_maps_across(test, border, 2 * PAGE_SIZE);
-		expect_maps_across(test, border, max(SECTION_MEMMAP, PAGE_SIZE));
+		expect_maps_across(test, border, 2 * PAGE_SIZE, false);
+		expect_maps_across(test, border, max(SECTION_MEMMAP, PAGE_SIZE), false);
+		expect_maps_across(test, border, PAGE_SIZE, true);
 	}
 	KUNIT_EXPECT_GT_MSG(test, borders, 0, "borders after %#lx that are free", t->start);
 }
