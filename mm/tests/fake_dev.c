@@ -281,7 +281,8 @@ struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
  * @size: the size that a page-table entry maps, a power of two
  *
  * In the linear mapping, one section of the device lies on each side of a multiple of
- * @size, at the lowest free place above RAM. Otherwise like fake_dev_get().
+ * @size, at the lowest free place where no RAM shares a table with it. If there is no such
+ * place, RAM may share one. Otherwise like fake_dev_get().
  *
  * Return: the device, or NULL if the linear mapping has no room for it.
  */
@@ -291,11 +292,35 @@ struct fake_dev *fake_dev_get_far_across(struct kunit *test, u64 size)
 	u64 section = PFN_PHYS(PAGES_PER_SECTION);
 	u64 linear = (unsigned long)__va(0);
 	u64 min = max_t(u64, range.start, PFN_PHYS(max_pfn)) + section;
-	u64 at = ALIGN(linear + min, size) - linear;
+	u64 at = ALIGN(linear + min, size) - linear, last = range.end - section + 1;
 	struct fake_dev *dev = NULL;
+	u64 i, nr = at >= min && at <= last ? (last - at) / size + 1 : 0;
 
-	for (; !dev && at >= min && at <= range.end - section + 1; at += size)
-		dev = fake_dev_claim(test, 2, at - section, at + section - 1, 1);
+	/* RAM may be in the table before the first boundary, so try that one last. */
+	for (i = 1; !dev && i <= nr; i++)
+		dev = fake_dev_claim(test, 2, at + i % nr * size - section,
+				     at + i % nr * size + section - 1, 1);
+	return dev ? fake_dev_init(test, dev) : NULL;
+}
+
+/**
+ * fake_dev_get_at() - get a device of one section without memory at a given place
+ * @test: the test context
+ * @pfn: its first page frame
+ *
+ * Otherwise like fake_dev_get().
+ *
+ * Return: the device, or NULL if its page frames are claimed or cannot be hot-plugged.
+ */
+struct fake_dev *fake_dev_get_at(struct kunit *test, unsigned long pfn)
+{
+	struct range range = mhp_get_pluggable_range(true);
+	u64 start = PFN_PHYS(pfn), end = PFN_PHYS(pfn + PAGES_PER_SECTION) - 1;
+	struct fake_dev *dev;
+
+	if (start < range.start || end > range.end)
+		return NULL;
+	dev = fake_dev_claim(test, 1, start, end, 1);
 	return dev ? fake_dev_init(test, dev) : NULL;
 }
 

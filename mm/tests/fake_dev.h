@@ -50,6 +50,7 @@ struct fake_dev_linear {
 struct fake_dev *fake_dev_get(struct kunit *test, unsigned long nr_sections,
 			      unsigned long align_sections);
 struct fake_dev *fake_dev_get_far_across(struct kunit *test, u64 size);
+struct fake_dev *fake_dev_get_at(struct kunit *test, unsigned long pfn);
 struct fake_dev *fake_dev_get_memory(struct kunit *test,
 				     unsigned long nr_sections);
 struct fake_dev *fake_dev_claim_memory(struct kunit *test, unsigned long nr,

@@ -15,6 +15,7 @@
 #include <asm/fixmap.h>
 
 #include "memremap_dev.h"
+#include "unmap_hotplug.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
@@ -119,38 +120,59 @@ static unsigned long first_mismatch(const struct fake_dev *dev)
 	return pfn;
 }
 
-static int add_and_remove(struct kunit *test, struct fake_dev *dev)
+static int add(struct fake_dev *dev)
 {
 	u64 start = PFN_PHYS(dev->pfn), size = PFN_PHYS(dev->nr);
 	struct mhp_params params = { .pgprot = PAGE_KERNEL };
-	unsigned long highest = max_pfn, lowest = max_low_pfn;
+	unsigned long highest, lowest;
 	int err;
 
 	mem_hotplug_begin();
+	highest = max_pfn;
+	lowest = max_low_pfn;
 	err = arch_add_memory(test_nid(), start, size, &params);
-	mem_hotplug_done();
-	if (err)
-		return err;
-	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dev).holes, 0,
-			    "pages of the memmap that are not mapped");
-	KUNIT_EXPECT_EQ_MSG(test, first_mismatch(dev), dev->pfn + dev->nr,
-			    "the first page frame that is not mapped to itself, or the end");
-	expect_no_execution(test, dev);
-
-	KUNIT_EXPECT_NO_WARN(test, HOTPLUG_LOCKED(adapt_arch_remove_memory(start, size)));
-	mem_hotplug_begin();
-	/* The kernel keeps these raised, and later cases would look for page frames above them. */
+	/* These would stay raised, and later cases would look for page frames above them. */
 	max_pfn = highest;
 	max_low_pfn = lowest;
 	mem_hotplug_done();
+	return err;
+}
+
+static void remove(struct kunit *test, struct fake_dev *dev)
+{
+	u64 start = PFN_PHYS(dev->pfn), size = PFN_PHYS(dev->nr);
+
+	KUNIT_EXPECT_NO_WARN(test, HOTPLUG_LOCKED(adapt_arch_remove_memory(start, size)));
 	fake_dev_expect_unmapped(test, dev, "removal");
-	return 0;
+}
+
+static void expect_mapped(struct kunit *test, const struct fake_dev *dev, const char *when)
+{
+	KUNIT_EXPECT_EQ_MSG(test, fake_dev_census(dev).holes, 0,
+			    "%s: pages of the memmap that are not mapped", when);
+	KUNIT_EXPECT_EQ_MSG(test, first_mismatch(dev), dev->pfn + dev->nr,
+			    "%s: the first page frame that is not mapped to itself, or the end",
+			    when);
+}
+
+/* Unmap one page on each side of the middle of the device in one call. */
+static void expect_unmaps_across(struct kunit *test, const struct fake_dev *dev)
+{
+	unsigned long middle = (unsigned long)__va(PFN_PHYS(dev->pfn + dev->nr / 2));
+	struct vmemmap_walk below, above;
+
+	HOTPLUG_LOCKED(kunit_unmap_hotplug_range(middle - PAGE_SIZE, middle + PAGE_SIZE, false,
+						 NULL));
+	vmemmap_walk(middle - PAGE_SIZE, &below);
+	vmemmap_walk(middle, &above);
+	KUNIT_EXPECT_FALSE_MSG(test, below.leaf, "the page before %#lx is mapped", middle);
+	KUNIT_EXPECT_FALSE_MSG(test, above.leaf, "the page at %#lx is mapped", middle);
 }
 
 /*
  * J7, J9: memory across the boundary of a table of any level is mapped completely and
- * without permission to execute. Its removal leaves no table. It lies far above RAM, so
- * all tables are new.
+ * without permission to execute. Two pages beside the boundary can be unmapped in one call.
+ * The removal leaves no table. The memory lies far above RAM, so all tables are new.
  */
 static void memory_across_tables_comes_and_goes(struct kunit *test)
 {
@@ -165,9 +187,60 @@ static void memory_across_tables_comes_and_goes(struct kunit *test)
 		if (!dev)
 			continue;
 		nr++;
-		KUNIT_EXPECT_EQ_MSG(test, add_and_remove(test, dev), 0, "boundary of %#llx",
-				    sizes[i]);
+		KUNIT_ASSERT_EQ_MSG(test, add(dev), 0, "boundary of %#llx", sizes[i]);
+		expect_mapped(test, dev, "added");
+		expect_no_execution(test, dev);
+		expect_unmaps_across(test, dev);
+		remove(test, dev);
 	}
+	KUNIT_EXPECT_GT_MSG(test, nr, 0, "boundaries that fit into the linear mapping");
+}
+
+/*
+ * A device lies across the boundary between two tables. Add and remove memory in the second
+ * to last entry of one table and the second entry of the other. Return false if the linear
+ * mapping has no room.
+ */
+static bool expect_tables_stay(struct kunit *test, u64 entry, u64 table)
+{
+	unsigned long nr = max(PHYS_PFN(entry), PAGES_PER_SECTION);
+	struct fake_dev *dev = fake_dev_get_far_across(test, table), *removed[2];
+	int i;
+
+	if (!dev)
+		return false;
+	removed[0] = fake_dev_get_at(test, dev->pfn - nr);
+	removed[1] = fake_dev_get_at(test, dev->pfn + PAGES_PER_SECTION + nr);
+
+	KUNIT_ASSERT_EQ(test, add(dev), 0);
+	for (i = 0; i < ARRAY_SIZE(removed); i++) {
+		KUNIT_ASSERT_NOT_NULL(test, removed[i]);
+		KUNIT_ASSERT_EQ(test, add(removed[i]), 0);
+		remove(test, removed[i]);
+		expect_mapped(test, dev, i ? "removed after it" : "removed before it");
+	}
+	remove(test, dev);
+	return true;
+}
+
+/*
+ * J3: a table of any level stays as long as a neighbour is in its first or its last entry.
+ * All memory lies far above RAM, so the tables have no other entries.
+ *
+ *	table		        |
+ *	entry		 |      |      |
+ *	neighbour	      ==|==
+ *	removed		==             ==
+ */
+static void neighbour_keeps_its_tables(struct kunit *test)
+{
+	const u64 sizes[] = { PMD_SIZE, PUD_SIZE, P4D_SIZE, PGDIR_SIZE };
+	unsigned int i, nr = 0;
+
+	/* Levels that are folded have the same size. */
+	for (i = 1; i < ARRAY_SIZE(sizes); i++)
+		if (sizes[i] != sizes[i - 1])
+			nr += expect_tables_stay(test, sizes[i - 1], sizes[i]);
 	KUNIT_EXPECT_GT_MSG(test, nr, 0, "boundaries that fit into the linear mapping");
 }
 
@@ -175,6 +248,7 @@ static struct kunit_case arm64_linear_map_tables_cases[] = {
 	KUNIT_CASE(tables_forbid_execution),
 	KUNIT_CASE(add_leaves_no_table_in_fixmap),
 	KUNIT_CASE(memory_across_tables_comes_and_goes),
+	KUNIT_CASE(neighbour_keeps_its_tables),
 	{}
 };
 
