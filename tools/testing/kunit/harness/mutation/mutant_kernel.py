@@ -187,4 +187,4 @@ def _rejected(
         return rejected
     changes = {n: one.change for n, one in left.items() if one.path == path}
     by_line = schemata.by_line(source, changes)
-    return set().union(*(by_line.get(line, set()) for line in lines))
+    return set().union(*(schemata.enclosing(source, by_line, line) for line in lines))

@@ -8,7 +8,7 @@ are the original ones. Each change has a line of its own, so that a compiler err
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from harness.mutation.operators import Change
@@ -195,6 +195,8 @@ def seen(console: str, when: str) -> frozenset[int]:
 
 
 _MESSAGE = re.compile(r"(\S+):(\d+):(\d+): (error|warning|note|fatal error): (.*)")
+# The call that brought the code of the next message into a function, if it is not its own.
+_INLINED = re.compile(r"inlined from .* at (\S+):(\d+):\d+[:,]")
 _REJECTED = re.compile(
     r"mismatch in conditional|makes (?:integer|pointer) from|null where non-null"
 )
@@ -208,6 +210,7 @@ def blamed(log: str, path: str, mutated: Mutated) -> tuple[set[int], set[int]]:
     mutants: set[int] = set()
     originals: set[int] = set()
     numbers: list[int] = []
+    calls: list[int] = []
 
     def close() -> None:
         own = {mutated.lines[n] for n in numbers if n in mutated.lines}
@@ -217,10 +220,19 @@ def blamed(log: str, path: str, mutated: Mutated) -> tuple[set[int], set[int]]:
         numbers.clear()
 
     is_open = False
-    for name, line, _, kind, text in _MESSAGE.findall(log):
+    for text_line in log.splitlines():
+        inlined = _INLINED.search(text_line)
+        if inlined and inlined[1].endswith(path):
+            calls.append(int(inlined[2]))
+        message = _MESSAGE.search(text_line)
+        if not message:
+            continue
+        name, line, _, kind, text = message.groups()
         if kind != "note":
             close()
             is_open = "error" in kind or _REJECTED.search(text) is not None
+            numbers += calls[:1] if is_open else []
+            calls.clear()
         if is_open and name.endswith(path):
             numbers.append(int(line))
     close()
@@ -236,3 +248,24 @@ def by_line(source: str, changes: Mapping[int, Change]) -> dict[int, set[int]]:
         for at in (change.start, change.end):
             found[source.count("\n", 0, at) + 1].add(number)
     return found
+
+
+def enclosing(source: str, mutants: Mapping[int, Set[int]], line: int) -> Set[int]:
+    """The mutants on an original line or, if it has none, on the closest line around it that has.
+
+    A condition may be constant in some configs, and the code that depends on it may then not
+    compile. Once a mutant changes the condition, the compiler meets that code.
+    """
+    lines = source.split("\n")
+    depth = _depth(lines[line - 1])
+    while depth and not mutants.get(line):
+        line -= 1
+        while not lines[line - 1].strip() or _depth(lines[line - 1]) >= depth:
+            line -= 1
+        # An else belongs to the "if" above, which is as far to the left.
+        depth = _depth(lines[line - 1]) + lines[line - 1].lstrip().startswith("}")
+    return mutants.get(line, frozenset())
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip("\t"))

@@ -494,6 +494,27 @@ class Schemata(unittest.TestCase):
         )
         self.assertEqual(({number}, set()), schemata.blamed(log, "mm/f.c", mutated))
 
+    def test_an_error_in_inlined_code(self) -> None:
+        """The line that calls it is to blame, and not the line of an earlier error."""
+        _, mutated = self.apply()
+        line, original = max(mutated.origin.items())
+        log = (
+            f"mm/f.c:{line - 1}:3: warning: hm\nIn function 'a',\n"
+            f"    inlined from 'f' at ../mm/f.c:{line}:19,\n"
+            "    inlined from 'g' at ../mm/f.c:2:4:\n./include/a.h:2:1: error: BUILD_BUG failed\n"
+        )
+        self.assertEqual((set(), {original}), schemata.blamed(log, "mm/f.c", mutated))
+
+    def test_the_condition_around_a_line_is_to_blame(self) -> None:
+        source = (
+            "f()\n{\n\tif (a) {\n\t\tint b;\n\n\t\tif (c)\n\t\t\tgo();\n\t\tbuild_bug();\n"
+            "\t} else {\n\t\tbuild_bug();\n\t}\n}\n"
+        )
+        mutants = {3: {1}, 6: {2}}
+        for line, expected in ((6, {2}), (7, {2}), (8, {1}), (10, {1}), (3, {1}), (12, set())):
+            self.assertEqual(expected, schemata.enclosing(source, mutants, line), line)
+        self.assertEqual({9}, schemata.enclosing(source, {**mutants, 8: {9}}, 8))
+
     def test_what_was_seen(self) -> None:
         text = "mutants seen at boot: 0 01\nmutants seen later: 64 1010\n"
         self.assertEqual({1}, schemata.seen(text, "at boot"))
