@@ -92,15 +92,6 @@ static unsigned long memmap_addr(const struct tail *tail, unsigned long i)
 	return (unsigned long)pfn_to_page(tail->first_pfn) + i * PAGE_SIZE;
 }
 
-/* The page frame behind an address, or 0. */
-static unsigned long frame_of(unsigned long addr)
-{
-	struct vmemmap_walk walk;
-
-	vmemmap_walk(addr, &walk);
-	return walk.leaf ? walk.pfn + (addr & (walk.size - 1)) / PAGE_SIZE : 0;
-}
-
 static struct tail *tail_get(struct kunit *test, unsigned long nr_sections)
 {
 	struct fake_dev *dev = fake_dev_get_tail(test, nr_sections);
@@ -115,7 +106,7 @@ static struct tail *tail_get(struct kunit *test, unsigned long nr_sections)
 	tail->first_pfn = SECTION_ALIGN_DOWN(dev->pfn);
 	tail->early = tail->first_pfn + PAGES_PER_SECTION - dev->pfn;
 	for (i = 0; i < nr; i++) {
-		tail->frame[i] = frame_of(memmap_addr(tail, i));
+		tail->frame[i] = vmemmap_frame(memmap_addr(tail, i));
 		KUNIT_ASSERT_NE_MSG(test, tail->frame[i], 0,
 				    "boot left a hole in the memmap at %#lx",
 				    memmap_addr(tail, i));
@@ -131,7 +122,7 @@ static void expect_early_memmap_stays(struct kunit *test, const struct tail *tai
 	unsigned long i;
 
 	for (i = 0; i < tail->nr; i++)
-		KUNIT_ASSERT_EQ_MSG(test, frame_of(memmap_addr(tail, i)), tail->frame[i],
+		KUNIT_ASSERT_EQ_MSG(test, vmemmap_frame(memmap_addr(tail, i)), tail->frame[i],
 				    "%s: page frame behind %#lx, now and since boot",
 				    after, memmap_addr(tail, i));
 }

@@ -106,6 +106,21 @@ void vmemmap_walk(unsigned long addr, struct vmemmap_walk *walk)
 		found(walk, pte_pfn(pte), PAGE_SIZE, pte_val(pte));
 }
 
+/**
+ * vmemmap_frame() - look up the page frame behind one kernel address
+ * @addr: the address
+ *
+ * Context: As for vmemmap_walk().
+ * Return: the page frame, or 0 if the address is not mapped.
+ */
+unsigned long vmemmap_frame(unsigned long addr)
+{
+	struct vmemmap_walk walk;
+
+	vmemmap_walk(addr, &walk);
+	return walk.leaf ? walk.pfn + (addr & (walk.size - 1)) / PAGE_SIZE : 0;
+}
+
 /* The memory that an entry of this level maps. */
 static unsigned long entry_size(enum walk_level level)
 {

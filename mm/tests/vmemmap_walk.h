@@ -69,6 +69,7 @@ struct vmemmap_census {
 
 const char *walk_level_name(enum walk_level level);
 void vmemmap_walk(unsigned long addr, struct vmemmap_walk *walk);
+unsigned long vmemmap_frame(unsigned long addr);
 void vmemmap_census(unsigned long start, unsigned long end,
 		    unsigned long dev_pfn, unsigned long dev_nr,
 		    struct vmemmap_census *census);

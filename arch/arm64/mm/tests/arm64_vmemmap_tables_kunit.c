@@ -252,19 +252,21 @@ static void populate_keeps_section_that_is_there(struct kunit *test)
 {
 	struct tables_test *t = test->priv;
 	struct vmem_altmap second = FAKE_ALTMAP(t->dev, .free = t->dev->nr);
-	unsigned long end = t->start + SECTION_MEMMAP, addr;
-	struct vmemmap_walk before, after;
+	unsigned long nr = SECTION_MEMMAP / PAGE_SIZE, end = t->start + SECTION_MEMMAP, i;
+	unsigned long *before = kunit_kmalloc_array(test, nr, sizeof(*before), GFP_KERNEL);
 
+	KUNIT_ASSERT_NOT_NULL(test, before);
 	KUNIT_ASSERT_EQ(test, populate(t->start, end, &t->altmap), 0);
-	vmemmap_walk(t->start, &before);
+	for (i = 0; i < nr; i++)
+		before[i] = vmemmap_frame(t->start + i * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, populate(t->start, end, &second), 0);
 	KUNIT_EXPECT_EQ_MSG(test, second.alloc, 0, "pages taken for existing entries");
-	for (addr = t->start; addr < end; addr += PAGE_SIZE) {
-		vmemmap_walk(addr, &after);
-		KUNIT_ASSERT_TRUE(test, after.leaf);
-		KUNIT_ASSERT_EQ_MSG(test, after.pfn + (addr % after.size) / PAGE_SIZE,
-				    before.pfn + (addr - t->start) / PAGE_SIZE,
-				    "page frame behind %#lx, now and before", addr);
+	for (i = 0; i < nr; i++) {
+		KUNIT_ASSERT_NE_MSG(test, before[i], 0, "%#lx is not mapped",
+				    t->start + i * PAGE_SIZE);
+		KUNIT_ASSERT_EQ_MSG(test, vmemmap_frame(t->start + i * PAGE_SIZE), before[i],
+				    "page frame behind %#lx, now and before",
+				    t->start + i * PAGE_SIZE);
 	}
 }
 
