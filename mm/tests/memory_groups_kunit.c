@@ -355,6 +355,13 @@ static void auto_movable_groups_have_shares(struct kunit *test)
 	group->present_kernel_pages = BLOCK_PAGES;
 	expect_limit(test, NULL, 2 * early - others, "another group with enough kernel memory");
 	group->present_kernel_pages = 0;
+
+	mgid = group_get(test, true);
+	KUNIT_ASSERT_EQ(test, 0, blocks_add_some(t->blocks, 1, 1, mgid, MHP_NID_IS_MGID));
+	KUNIT_ASSERT_EQ(test, 0, blocks_online_one(t->blocks, 1));
+	set_ratio(test, policy, 1000);
+	expect_limit(test, NULL, 10 * (early - 2 * (BLOCK_PAGES / 10)) - others,
+		     "two other groups");
 	KUNIT_ASSERT_EQ(test, 0, blocks_remove(t->blocks));
 }
 

@@ -46,10 +46,9 @@ struct zones_test {
 	struct span before;
 };
 
+/* An empty zone begins at 0. */
 static struct span zone_span(const struct zone *zone)
 {
-	if (!zone->spanned_pages)
-		return (struct span) {};
 	return (struct span) {
 		zone->zone_start_pfn, zone->zone_start_pfn + zone->spanned_pages,
 	};
@@ -518,6 +517,15 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ_MSG(test, t->zone,
 				zone_for_pfn_range(MMOP_ONLINE, test_nid(), NULL, pfn, BLOCK_PAGES),
 				"the zone of memory between movable memory");
+	pfn = block_pfn(t->blocks, 0) - 1;
+	KUNIT_EXPECT_PTR_NE_MSG(test, t->zone,
+				zone_for_pfn_range(MMOP_ONLINE, test_nid(), NULL, pfn, 1),
+				"the zone of the page before movable memory");
+}
+
+static struct zone *kernel_zone(unsigned long pfn, unsigned long nr)
+{
+	return zone_for_pfn_range(MMOP_ONLINE_KERNEL, test_nid(), NULL, pfn, nr);
 }
 
 /*
@@ -531,23 +539,25 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 static void kernel_memory_joins_zone_that_spans_it(struct kunit *test)
 {
 	struct zones_test *t = test->priv;
-	struct zone *zones = t->node->node_zones, *zone;
-	int zid = ZONE_NORMAL;
+	struct zone *zones = t->node->node_zones, *zone, *first = NULL, *last = NULL;
 
-	do {
-		if (!zid--)
-			kunit_skip(test, "no memory below ZONE_NORMAL");
-		zone = &zones[zid];
-	} while (zone_is_empty(zone));
+	for (zone = zones; zone < &zones[ZONE_NORMAL]; zone++) {
+		if (zone_is_empty(zone))
+			continue;
+		first = first ?: zone;
+		last = zone;
+	}
+	if (!first)
+		kunit_skip(test, "no memory below ZONE_NORMAL");
 
-	KUNIT_EXPECT_PTR_EQ_MSG(test, zone,
-				zone_for_pfn_range(MMOP_ONLINE_KERNEL, test_nid(), NULL,
-						   zone_end_pfn(zone) - 1, 1),
-				"the zone of the last page of zone %s", zone->name);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, first, kernel_zone(first->zone_start_pfn - 1, 2),
+				"the zone of two pages, the second of which begins zone %s",
+				first->name);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, last, kernel_zone(zone_end_pfn(last) - 1, 1),
+				"the zone of the last page of zone %s", last->name);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, &zones[ZONE_NORMAL],
-				zone_for_pfn_range(MMOP_ONLINE_KERNEL, test_nid(), NULL,
-						   zone_end_pfn(zone), BLOCK_PAGES),
-				"the zone of the pages after zone %s", zone->name);
+				kernel_zone(zone_end_pfn(last), BLOCK_PAGES),
+				"the zone of the pages after zone %s", last->name);
 }
 
 static unsigned long nr_given;

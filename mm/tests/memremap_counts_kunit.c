@@ -84,31 +84,43 @@ static void memmap_of_device_is_counted(struct kunit *test)
 			    "sections that were valid when their memmap was freed");
 }
 
+static void expect_spanned(struct kunit *test, unsigned long first, unsigned long last,
+			   const char *when)
+{
+	struct pglist_data *node = NODE_DATA(test_nid());
+	struct zone *zone = &node->node_zones[ZONE_DEVICE];
+
+	KUNIT_EXPECT_TRUE_MSG(test, zone_spans_pfn(zone, first) && zone_spans_pfn(zone, last),
+			      "%s: ZONE_DEVICE spans [%#lx, %#lx), not [%#lx, %#lx]", when,
+			      zone->zone_start_pfn, zone_end_pfn(zone), first, last);
+	KUNIT_EXPECT_TRUE_MSG(test, first >= node->node_start_pfn && last < pgdat_end_pfn(node),
+			      "%s: the node spans [%#lx, %#lx), not [%#lx, %#lx]", when,
+			      node->node_start_pfn, pgdat_end_pfn(node), first, last);
+}
+
 /*
  * K2: ZONE_DEVICE and the node span a device. Its pages are neither present nor managed
- * pages. The device is the last section of the memory, because ZONE_DEVICE does not shrink
- * and may span the other sections since an earlier case.
+ * pages. When it is removed, they still span another device. The device is the last
+ * section of the memory, because ZONE_DEVICE does not shrink and may span the other
+ * sections since an earlier case.
  */
 static void device_is_spanned_but_not_present(struct kunit *test)
 {
+	struct memremap_dev *other = test->priv;
 	unsigned int nr_sections = fake_dev_memory_sections() - NR_SECTIONS;
 	struct memremap_dev *mdev = memremap_dev_get(test, nr_sections);
 	struct pglist_data *node = NODE_DATA(test_nid());
 	struct zone *zone = &node->node_zones[ZONE_DEVICE];
 	unsigned long in_zone = zone->present_pages, in_node = node->node_present_pages;
-	unsigned long managed = totalram_pages();
+	unsigned long managed;
 	unsigned long last = mdev->dev->pfn + mdev->dev->nr - 1;
 	unsigned long first = last + 1 - PAGES_PER_SECTION;
 
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(other), 0);
+	managed = totalram_pages();
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1,
 					   .range = { { nr_sections - 1, 1 } }), 0);
-	KUNIT_EXPECT_TRUE_MSG(test, zone_spans_pfn(zone, first) && zone_spans_pfn(zone, last),
-			      "ZONE_DEVICE spans [%#lx, %#lx), not [%#lx, %#lx]",
-			      zone->zone_start_pfn, zone_end_pfn(zone), first, last);
-	KUNIT_EXPECT_TRUE_MSG(test, first >= node->node_start_pfn &&
-			      last < pgdat_end_pfn(node),
-			      "the node spans [%#lx, %#lx), not [%#lx, %#lx]",
-			      node->node_start_pfn, pgdat_end_pfn(node), first, last);
+	expect_spanned(test, first, last, "present");
 	KUNIT_EXPECT_EQ_MSG(test, zone->present_pages, in_zone, "present pages in ZONE_DEVICE");
 	KUNIT_EXPECT_EQ_MSG(test, node->node_present_pages, in_node, "present pages in the node");
 	KUNIT_EXPECT_EQ_MSG(test, totalram_pages(), managed, "managed pages");
@@ -118,6 +130,8 @@ static void device_is_spanned_but_not_present(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, node->node_present_pages, in_node,
 			    "present pages in the node, after removal");
 	KUNIT_EXPECT_EQ_MSG(test, totalram_pages(), managed, "managed pages, after removal");
+	expect_spanned(test, other->dev->pfn, other->dev->pfn + other->dev->nr - 1,
+		       "after removal of another device");
 }
 
 static bool come_and_go(struct kunit *test)

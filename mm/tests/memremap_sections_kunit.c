@@ -407,8 +407,8 @@ static void unused_page_returns_to_driver(struct kunit *test)
 
 /*
  * I10: the section of each page of a device leads to the memmap, and has exactly the
- * subsections of the device as present. A section that the device does not fill is
- * marked, because other memory may go online in it.
+ * subsections of the device as present. A section that the device fills in part is
+ * marked, because other memory may go online in it. No other section is marked.
  *
  *	section		|   0   |   1   |   2   |
  *	whole		|=======|
