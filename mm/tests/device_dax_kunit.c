@@ -17,6 +17,7 @@
 #include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/pgtable.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -256,6 +257,21 @@ static struct file *open_device(struct kunit *test)
 }
 
 /*
+ * The PTEs that map a device must be special, where an architecture marks them. Otherwise
+ * the end of a mapping drops references that it did not take, which corrupts the pages.
+ */
+static void assert_pte_is_special(struct kunit *test)
+{
+#ifdef CONFIG_ARCH_HAS_PTE_DEVMAP
+	struct dax_test *t = test->priv;
+	pte_t pte = pte_mkdevmap(pfn_pte(t->dev->pfn, PAGE_KERNEL));
+
+	KUNIT_ASSERT_TRUE_MSG(test, pte_special(pte),
+			      "the PTE %#llx, of a device, is not special", (u64)pte_val(pte));
+#endif
+}
+
+/*
  * O3: a process that maps the device reads and writes the memory that it asked for, and
  * loses it when the driver is unbound.
  *
@@ -271,6 +287,7 @@ static void unbinding_ends_mappings(struct kunit *test)
 
 	if (!IS_ENABLED(CONFIG_FS_DAX))
 		kunit_skip(test, "user space cannot map a device without CONFIG_FS_DAX");
+	assert_pte_is_special(test);
 	create_device(test, align);
 	set_size(test, PFN_PHYS(t->dev->nr));
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
