@@ -197,6 +197,8 @@ def seen(console: str, when: str) -> frozenset[int]:
 _MESSAGE = re.compile(r"(\S+):(\d+):(\d+): (error|warning|note|fatal error): (.*)")
 # The call that brought the code of the next message into a function, if it is not its own.
 _INLINED = re.compile(r"inlined from .* at (\S+):(\d+):\d+[:,]")
+# A label is farther to the left than what it belongs to.
+_LABEL = re.compile(r"\s*|\w+:")
 _REJECTED = re.compile(
     r"mismatch in conditional|makes (?:integer|pointer) from|null where non-null"
 )
@@ -260,7 +262,7 @@ def enclosing(source: str, mutants: Mapping[int, Set[int]], line: int) -> Set[in
     depth = _depth(lines[line - 1])
     while depth and not mutants.get(line):
         line -= 1
-        while not lines[line - 1].strip() or _depth(lines[line - 1]) >= depth:
+        while _LABEL.fullmatch(lines[line - 1]) or _depth(lines[line - 1]) >= depth:
             line -= 1
         # An else belongs to the "if" above, which is as far to the left.
         depth = _depth(lines[line - 1]) + lines[line - 1].lstrip().startswith("}")

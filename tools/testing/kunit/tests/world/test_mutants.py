@@ -508,10 +508,10 @@ class Schemata(unittest.TestCase):
     def test_the_condition_around_a_line_is_to_blame(self) -> None:
         source = (
             "f()\n{\n\tif (a) {\n\t\tint b;\n\n\t\tif (c)\n\t\t\tgo();\n\t\tbuild_bug();\n"
-            "\t} else {\n\t\tbuild_bug();\n\t}\n}\n"
+            "\t} else {\nagain:\n\t\tbuild_bug();\n\t}\n}\n"
         )
         mutants = {3: {1}, 6: {2}}
-        for line, expected in ((6, {2}), (7, {2}), (8, {1}), (10, {1}), (3, {1}), (12, set())):
+        for line, expected in ((6, {2}), (7, {2}), (8, {1}), (11, {1}), (3, {1}), (13, set())):
             self.assertEqual(expected, schemata.enclosing(source, mutants, line), line)
         self.assertEqual({9}, schemata.enclosing(source, {**mutants, 8: {9}}, 8))
 
