@@ -238,7 +238,7 @@ static void put_file(void *file)
 	flush_delayed_fput();
 }
 
-/* Open the device as a process does that opens its device node. */
+/* Open the device as if through its device node. */
 static struct file *open_device(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
@@ -246,7 +246,7 @@ static struct file *open_device(struct kunit *test)
 	struct file *file;
 
 	file = anon_inode_create_getfile("vmemmap_kunit", cdev->ops, NULL, O_RDWR, NULL);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_file, file));
 	/* The file drops this reference when it is closed. */
 	kobject_get(&cdev->kobj);
@@ -257,8 +257,8 @@ static struct file *open_device(struct kunit *test)
 }
 
 /*
- * The PTEs that map a device must be special, where an architecture marks them. Otherwise
- * the end of a mapping drops references that it did not take, which corrupts the pages.
+ * If an architecture marks the PTEs that map a device, these PTEs must also be special.
+ * Otherwise, unmapping a page drops a reference that mapping it did not take.
  */
 static void assert_pte_is_special(struct kunit *test)
 {

@@ -504,7 +504,7 @@ static int remove_in_use(struct blocks *blocks, struct page *page, enum use use)
 /*
  * Allocate a page of the blocks. The allocator may return pages of other memory first.
  * If a block has enough pageblocks, take no page of the first two. The first may hold the
- * memmap. The kernel is to have isolated the second when it finds the page.
+ * memmap. By the time the kernel finds the page, it has isolated the second.
  */
 static struct page *alloc_page_of(const struct blocks *blocks)
 {

@@ -172,7 +172,7 @@ static void expect_unmaps_across(struct kunit *test, const struct fake_dev *dev)
 /*
  * J7, J9: memory across the boundary of a table of any level is mapped completely and
  * without permission to execute. Two pages beside the boundary can be unmapped in one call.
- * The removal leaves no table. The memory lies far above RAM, so all tables are new.
+ * The removal leaves no table. The memory lies far above RAM, so most tables are new.
  */
 static void memory_across_tables_comes_and_goes(struct kunit *test)
 {
@@ -198,8 +198,8 @@ static void memory_across_tables_comes_and_goes(struct kunit *test)
 
 /*
  * A device lies across the boundary between two tables. Add and remove memory in the second
- * to last entry of one table and the second entry of the other. Return false if the linear
- * mapping has no room.
+ * to last entry of the lower table and in the second entry of the upper one. Return false if
+ * the linear mapping has no room.
  */
 static bool expect_tables_stay(struct kunit *test, u64 entry, u64 table)
 {
@@ -212,12 +212,15 @@ static bool expect_tables_stay(struct kunit *test, u64 entry, u64 table)
 	removed[0] = fake_dev_get_at(test, dev->pfn - nr);
 	removed[1] = fake_dev_get_at(test, dev->pfn + PAGES_PER_SECTION + nr);
 
+	for (i = 0; i < ARRAY_SIZE(removed); i++)
+		KUNIT_ASSERT_NOT_NULL_MSG(test, removed[i], "no memory beside page frame %#lx",
+					  dev->pfn);
+
 	KUNIT_ASSERT_EQ(test, add(dev), 0);
 	for (i = 0; i < ARRAY_SIZE(removed); i++) {
-		KUNIT_ASSERT_NOT_NULL(test, removed[i]);
 		KUNIT_ASSERT_EQ(test, add(removed[i]), 0);
 		remove(test, removed[i]);
-		expect_mapped(test, dev, i ? "removed after it" : "removed before it");
+		expect_mapped(test, dev, i ? "upper neighbour removed" : "lower neighbour removed");
 	}
 	remove(test, dev);
 	return true;
@@ -225,7 +228,8 @@ static bool expect_tables_stay(struct kunit *test, u64 entry, u64 table)
 
 /*
  * J3: a table of any level stays as long as a neighbour is in its first or its last entry.
- * All memory lies far above RAM, so the tables have no other entries.
+ * The memory lies far above RAM, so the tables have no other entries, unless the linear
+ * mapping has only one such boundary.
  *
  *	table		        |
  *	entry		 |      |      |
