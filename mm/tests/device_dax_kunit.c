@@ -272,6 +272,20 @@ static void assert_pte_is_special(struct kunit *test)
 }
 
 /*
+ * After a memory error, the kernel finds the processes that map a page by the file and
+ * the offset in it.
+ */
+static void expect_findable(struct kunit *test, const struct file *file, unsigned long pfn,
+			    pgoff_t index)
+{
+	const struct folio *folio = page_folio(pfn_to_page(pfn));
+
+	KUNIT_EXPECT_PTR_EQ_MSG(test, folio->mapping, file->f_mapping,
+				"mapping of page frame %#lx", pfn);
+	KUNIT_EXPECT_EQ_MSG(test, folio->index, index, "offset of page frame %#lx, in pages", pfn);
+}
+
+/*
  * O3: a process that maps the device reads and writes the memory that it asked for, and
  * loses it when the driver is unbound.
  *
@@ -310,6 +324,8 @@ static void unbinding_ends_mappings(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, READ_ONCE(*mine), ~i,
 				    "what the device holds at %#llx when the process has written there",
 				    align + offset);
+		expect_findable(test, file, t->dev->pfn + PHYS_PFN(align + offset),
+				(i + 1) * PHYS_PFN(align));
 	}
 
 	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
