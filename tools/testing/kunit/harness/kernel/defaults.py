@@ -7,7 +7,7 @@ import shutil
 from harness.base import packages
 from harness.kernel import options
 from harness.kernel.options import CommandLine, Word
-from harness.request.settings import ARCH_CONFIGS, Settings, arch_kunitconfigs, check_config
+from harness.request.settings import ARCH_CONFIGS, Settings, arch_kunitconfigs, check_kernel
 
 OWN_CONFIG_DIR = ".kunit-custom"
 
@@ -40,13 +40,13 @@ def with_defaults(line: CommandLine, settings: Settings) -> CommandLine:
 def _arch_defaults(
     line: CommandLine, settings: Settings, own_config: bool, added: dict[str, list[str]]
 ) -> None:
-    """The defaults for an architecture in ARCH_CONFIGS. CONFIG applies to arm64 only."""
+    """The defaults for an architecture in ARCH_CONFIGS. CONFIG may be for another one."""
     config, fragments = line.arch, arch_kunitconfigs(line.arch)
-    if line.arch == "arm64":
+    if line.arch == settings.arch:
         config, fragments = settings.config, settings.kunitconfigs
     if not own_config:
-        if line.arch == "arm64":
-            check_config(config)
+        if line.arch == settings.arch:
+            check_kernel(config)
         added["--kunitconfig"] = [str(path) for path in fragments]
     if not line.has("--build_dir"):
         # Below the tree, so that the build uses relative paths and ccache finds objects

@@ -8,10 +8,10 @@ from harness.base.errors import UsageError
 from harness.kernel import qemu
 from harness.request.settings import (
     HOME_BASE,
-    OTHER_ARCHES,
     arch_of,
     check_config,
     check_flavour,
+    check_kernel,
     flavours_of,
 )
 
@@ -35,8 +35,8 @@ class Boot:
 class Row:
     """A row of the matrix: a flavour with a config, in one boot.
 
-    For other architectures, config is the name of the architecture and cpu is "". base is a
-    Debian suite whose newest kernel is tested, or "" for the base that all other rows share.
+    For other architectures, config begins with the name of the architecture and cpu is "". base
+    is a Debian suite whose newest kernel is tested, or "" for the base that all other rows share.
     """
 
     flavour: str
@@ -114,12 +114,13 @@ MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("stock", "4k-page80", _PLAIN),
 )
 
-# Other architectures, which run the suites in mm/: flavour, architecture.
+# Other architectures, which run the suites in mm/: flavour, config.
 OTHERS: tuple[tuple[str, str], ...] = (
     ("series", "x86_64"),
     ("stock", "x86_64"),
     ("series", "riscv"),
     ("stock", "riscv"),
+    ("series", "riscv-debug"),
     ("fixed", "powerpc"),
     ("stock", "powerpc"),
 )
@@ -152,7 +153,7 @@ def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
         if {base, environ.get("BASE") or HOME_BASE} - {"", HOME_BASE}:
             return [row for row in _newest("") if row.flavour in there]
         chosen = [row for f, c, boots in MATRIX for row in _rows(f, c, boots)]
-        chosen += [row for f, arch in OTHERS for row in _rows(f, arch, ())]
+        chosen += [row for f, c in OTHERS for row in _rows(f, c, ())]
         others = () if environ.get("BASE") else NEWEST_BASES
         return chosen + [row for suite in others for row in _newest(suite)]
     boots_of = {c: boots for f, c, boots in MATRIX if f == MATRIX[0][0]}
@@ -183,7 +184,9 @@ def _default_flavours(there: Sequence[str]) -> list[str]:
 
 
 def _bootable(config: str) -> str:
-    return config if config in OTHER_ARCHES else check_page_size(config)
+    return (
+        check_page_size(config) if arch_of(config) == "arm64" else check_kernel(config, "CONFIGS")
+    )
 
 
 def check_page_size(config: str) -> str:
@@ -200,8 +203,8 @@ def check_page_size(config: str) -> str:
 
 
 def _rows(flavour: str, config: str, boots: Sequence[Boot]) -> list[Row]:
-    if config in OTHER_ARCHES:
-        boots = _OTHER_BOOTS.get(config, (Boot(""),))
+    if arch_of(config) != "arm64":
+        boots = _OTHER_BOOTS.get(arch_of(config), (Boot(""),))
         return [Row(flavour, config, b.cpu, b.arguments, b.cpus) for b in boots]
     older = OLDER[config.split("-")[0]]
     return [

@@ -91,7 +91,7 @@ class Settings(Request):
 
     @property
     def arch(self) -> str:
-        """The architecture. config is its name, or fragments for arm64."""
+        """The architecture. config begins with its name, or has only fragments for arm64."""
         return arch_of(self.config)
 
     @property
@@ -104,17 +104,21 @@ class Settings(Request):
         """The kunitconfig fragments for CONFIG.
 
         These are the base fragment and arm64's (unless CONFIG names a replacement), every
-        fragment no-X whose X is not named, and the named fragments.
+        fragment no-X whose X is not named, and the named fragments. For another architecture,
+        whose name CONFIG begins with, they are its fragments and the named ones.
         """
         names = self.config.split("-")
+        if self.arch != "arm64":
+            return [*arch_kunitconfigs(self.arch), *map(config_path, names[1:])]
         off = [p for p in _counterparts() if not set(p.stem[len(_NO) :].split("-")) & set(names)]
         base = [] if set(names) & set(OTHER_BASES) else arch_kunitconfigs("arm64")
         return [*base, *off, *map(config_path, names)]
 
 
 def arch_of(config: str) -> str:
-    """The architecture of a config, as kunit.py names it."""
-    return config if config in OTHER_ARCHES else "arm64"
+    """The architecture of a config, as kunit.py names it: the first name, or arm64."""
+    first = config.split("-")[0]
+    return first if first in OTHER_ARCHES else "arm64"
 
 
 def config_path(name: str) -> Path:
@@ -158,8 +162,15 @@ def check_config(config: str, variable: str = "CONFIG") -> str:
 
 
 def check_kernel(name: str, variable: str = "CONFIG") -> str:
-    """Return name: a config of arm64, or another architecture. Raises UsageError."""
-    return name if name in OTHER_ARCHES else check_config(name, variable)
+    """Return name: a config of arm64, or another architecture, with fragments as in riscv-debug.
+
+    Raises UsageError.
+    """
+    arch = arch_of(name)
+    own = name.removeprefix(arch).removeprefix("-")
+    if own:
+        check_config(own, variable)
+    return name
 
 
 def flavours_of(base: str) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
-from harness.request.settings import OTHER_ARCHES
+from harness.request.settings import arch_of
 from harness.revision.builds import Run
 from harness.revision.ending import Ending
 from harness.trees import versions
@@ -105,7 +105,7 @@ def read_outcome(
     flavour = "series" if onto == "baseline" else onto
     if run.ending is not Ending.RAN:
         return Outcome(run)
-    if run.config in OTHER_ARCHES:
+    if arch_of(run.config) != "arm64":
         expected = judge.read_arch_expectation(expected_dir, run.config, flavour, version)
     else:
         expected = judge.read_expectation(expected_dir, flavour, run.config, version)

@@ -14,7 +14,7 @@ from harness.base import archive
 from harness.base.console import tail
 from harness.base.errors import UsageError
 from harness.kernel.finding import Finding, Kind, Place, Stage, Status, of_case
-from harness.request.settings import DATA
+from harness.request.settings import DATA, arch_of
 from harness.trees import versions
 from harness.verdict import ktap, splats
 from harness.verdict.ktap import KtapReport, Test
@@ -201,24 +201,26 @@ def read_expectation(
 
 
 def read_arch_expectation(
-    directory: Path, arch: str, flavour: str, version: versions.Version, how: Sequence[str] = ()
+    directory: Path, config: str, flavour: str, version: versions.Version, how: Sequence[str] = ()
 ) -> Expectation:
     """The expected results of another architecture, which has no arm64 suites.
 
     The file named after the architecture lists the failing cases, with the flavours in which
-    they fail. cases.ARCH, if it exists, lists all cases. how has kernel arguments. They count as
-    fragments: stock-disable_radix. A skip may name the flavour. Raises UsageError.
+    they fail. cases.ARCH, if it exists, lists all cases. config begins with the architecture. how
+    has kernel arguments. They count as fragments: stock-disable_radix. A skip may name the
+    flavour. Raises UsageError.
     """
+    arch = arch_of(config)
 
     def find(name: str) -> Path:
         return versions.find(directory, name, version)
 
     own = find(f"cases.{arch}")
     listed = _read_list(own if own.exists() else find("cases"), must_exist=True)
-    cases = frozenset(n for n in _read_names(listed, arch) if not n.startswith("arm64_"))
-    fails = _read_names(_read_list(find(arch)), "-".join((flavour, *how)))
+    cases = frozenset(n for n in _read_names(listed, config) if not n.startswith("arm64_"))
+    fails = _read_names(_read_list(find(arch)), "-".join((flavour, config, *how)))
     # A skip of a flavour may be for a case that only arm64 has.
-    skips, skipped = _read_skips(find("skips"), "-".join((flavour, arch, *how)))
+    skips, skipped = _read_skips(find("skips"), "-".join((flavour, config, *how)))
     skips = {name: why for name, why in skips.items() if name in cases}
     return Expectation(cases, frozenset(fails), skips, skipped & cases)
 

@@ -56,7 +56,7 @@ def expectation(wanted: Settings, arguments: str = "", cpu: str = "max") -> judg
     version, how = versions.parse(wanted.base), arguments.split()
     if wanted.arch != "arm64":
         return judge.read_arch_expectation(
-            judge.EXPECTED, wanted.arch, wanted.flavour, version, how
+            judge.EXPECTED, wanted.config, wanted.flavour, version, how
         )
     config = "-".join((wanted.config, *how))
     return judge.read_expectation(judge.EXPECTED, wanted.flavour, config, version, cpu)

@@ -52,6 +52,9 @@ class PassThrough(World):
             ],
             self.given("run", "--arch=riscv"),
         )
+        argv = self.given("run", "--arch=riscv", CONFIG="riscv-debug")
+        self.assertIn(f"--kunitconfig={configs}/debug.config", argv)
+        self.assertIn("--build_dir=.kunit-riscv-debug", argv)
 
     def test_it_runs_in_the_prepared_tree(self) -> None:
         self.given("run")

@@ -76,13 +76,13 @@ class Matrix(World):
         self.assertEqual(0, self.matrix("skipped", CONFIGS="4k-va39-kasan").status)
         self.assertEqual(1, self.matrix("skipped", CONFIGS="64k").status)
 
-    def riscv(self, log: str, fails: str = "", **env: str) -> Ran:
+    def riscv(self, log: str, fails: str = "", config: str = "riscv", **env: str) -> Ran:
         for name in ("riscv64-linux-gnu-gcc", "qemu-system-riscv64"):
             self.tool(name, "echo it")
         cases = "\n".join([*sorted(CASES), "arm64_only.case"])
         self.write("tools/testing/kunit/data/expected/cases", cases)
         self.write("tools/testing/kunit/data/expected/riscv", fails)
-        return self.matrix(log, CONFIGS="riscv", **env)
+        return self.matrix(log, CONFIGS=config, **env)
 
     def test_another_architecture(self) -> None:
         ran = self.riscv("pass")
@@ -100,6 +100,16 @@ class Matrix(World):
         self.assertIn(f"{known} failed", ran.stdout)
         ran = self.riscv("failure", f"{known} stock", FLAVOURS="stock")
         self.assertEqual(0, ran.status, ran.stdout)
+
+    def test_another_architecture_with_a_fragment(self) -> None:
+        known = "vmemmap_basepages.maps_altmap_pages"
+        ran = self.riscv("failure", f"{known} riscv-debug", config="riscv-debug")
+        self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
+        self.assertRegex(ran.stdout, r"series +riscv-debug +- +- +1 ")
+        self.assertIn("--arch=riscv", self.recorded()["argv"])
+        self.assertEqual(1, self.riscv("failure", f"{known} debug", config="riscv").status)
+        ran = self.riscv("pass", config="riscv-bug")
+        self.assert_error(ran, 2, "CONFIGS=bug", "there is no kunitconfig fragment 'bug'")
 
     def test_every_row_is_reported(self) -> None:
         ran = self.matrix("panic")
@@ -298,6 +308,7 @@ class Fragments(unittest.TestCase):
             ["base", "arm64", "no-page80-e2e", "no-slots", "64k", "kaslr"],
             self.fragments("64k-kaslr"),
         )
+        self.assertEqual(["base", "riscv", "debug"], self.fragments("riscv-debug"))
         for config in ("4k-page80", "e2e-4k"):
             self.assertNotIn("no-page80-e2e", self.fragments(config))
         self.assertNotIn("no-kaslr", settings.known_configs())
