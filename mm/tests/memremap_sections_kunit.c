@@ -8,7 +8,10 @@
  * I1, I2 and so on.
  */
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/io.h>
+#include <linux/kthread.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -402,6 +405,80 @@ static void unused_page_returns_to_driver(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, page->mapping);
 	KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), unused, "references to the page");
 	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
+/* A removal in a thread of its own. It may outlive a case that fails. */
+static struct {
+	struct memremap_dev *mdev;
+	struct completion end;
+} removal;
+
+static int remove_device(void *unused)
+{
+	memremap_dev_remove(removal.mdev);
+	complete(&removal.end);
+	return 0;
+}
+
+static const struct type_param reference_params[] = {
+	{ "a reference to the dev_pagemap", MEMORY_DEVICE_GENERIC, true },
+	{ "a COHERENT page in use", MEMORY_DEVICE_COHERENT, true },
+	{ "a PRIVATE page in use", MEMORY_DEVICE_PRIVATE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(reference, reference_params, name);
+
+/*
+ * I14: a removal waits for the last reference, and nobody gets a new one. Meanwhile the
+ * memmap and the linear mapping stay.
+ */
+static void removal_waits_for_references(struct kunit *test)
+{
+	const struct type_param *param = test->param_value;
+	struct memremap_dev *mdev = test->priv;
+	unsigned long last = mdev->dev->pfn + mdev->dev->nr - 1;
+	struct dev_pagemap *pgmap = mdev->pgmap, *late;
+	struct page *page = pfn_to_page(last);
+	struct task_struct *task;
+	int i;
+
+	if (param->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		kunit_skip(test, "no CONFIG_DEVICE_PRIVATE");
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = param->type, .offer = param->has_altmap ?
+					   memremap_enough(NR_SECTIONS) : 0), 0);
+	if (param->type == MEMORY_DEVICE_GENERIC) {
+		KUNIT_ASSERT_PTR_EQ(test, adapt_get_dev_pagemap(last, NULL), pgmap);
+	} else {
+		adapt_zone_device_page_init(page, pgmap);
+		unlock_page(page);
+	}
+
+	removal.mdev = mdev;
+	init_completion(&removal.end);
+	task = kthread_run(remove_device, NULL, "remove_device");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	for (i = 0; i < 1000 && !percpu_ref_is_dying(&pgmap->ref); i++)
+		fsleep(1000);
+	KUNIT_EXPECT_TRUE_MSG(test, percpu_ref_is_dying(&pgmap->ref),
+			      "after a second, the removal had not begun");
+	if (wait_for_completion_timeout(&removal.end, msecs_to_jiffies(50))) {
+		KUNIT_FAIL(test, "the removal ended in spite of %s", param->name);
+		return;
+	}
+	late = adapt_get_dev_pagemap(last, NULL);
+	KUNIT_EXPECT_NULL_MSG(test, late, "a new reference during the removal");
+	put_dev_pagemap(late);
+	memremap_expect_memmap(mdev);
+	memremap_expect_linear_map(mdev, param->type != MEMORY_DEVICE_PRIVATE);
+
+	if (param->type == MEMORY_DEVICE_GENERIC)
+		put_dev_pagemap(pgmap);
+	else
+		put_page(page);
+	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&removal.end, 10 * HZ), 0,
+			    "10 seconds after the last reference, the removal had not ended");
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
@@ -829,6 +906,7 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE(overlapping_range_is_refused),
 	KUNIT_CASE(each_page_leads_to_its_device),
 	KUNIT_CASE_PARAM(unused_page_returns_to_driver, free_gen_params),
+	KUNIT_CASE_PARAM(removal_waits_for_references, reference_gen_params),
 	KUNIT_CASE_PARAM(each_section_knows_its_device, part_gen_params),
 	KUNIT_CASE(offered_pages_are_initialized),
 	KUNIT_CASE_PARAM(wrong_altmap_is_refused, altmap_gen_params),
