@@ -401,6 +401,13 @@ static void auto_movable_unit_stays_together(struct kunit *test)
 	group.present_kernel_pages--;
 	expect_movable(test, &group, pfn, BLOCK_PAGES, false, "too much is movable");
 
+	/* The other block now belongs to the next unit. It counts only as movable memory. */
+	group.d.unit_pages = BLOCK_PAGES;
+	expect_movable(test, &group, pfn, BLOCK_PAGES / 2, false, "a unit below another one");
+	group.present_kernel_pages++;
+	expect_movable(test, &group, pfn, BLOCK_PAGES / 2, true, "a unit that is small enough");
+	group.d.unit_pages = 2 * BLOCK_PAGES;
+
 	/* Boot memory serves as a unit that has kernel memory. */
 	set_ratio(test, policy, 100000);
 	expect_movable(test, &group, pfn, BLOCK_PAGES, true, "a large ratio");

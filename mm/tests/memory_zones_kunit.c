@@ -521,6 +521,10 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE_MSG(test, t->zone,
 				zone_for_pfn_range(MMOP_ONLINE, test_nid(), NULL, pfn, 1),
 				"the zone of the page before movable memory");
+	pfn = block_pfn(t->blocks, 2) + BLOCK_PAGES;
+	KUNIT_EXPECT_PTR_NE_MSG(test, t->zone,
+				zone_for_pfn_range(MMOP_ONLINE, test_nid(), NULL, pfn, 1),
+				"the zone of the page after movable memory");
 }
 
 static struct zone *kernel_zone(unsigned long pfn, unsigned long nr)
