@@ -158,6 +158,10 @@ static void mixed_blocks_cannot_be_removed_at_once(struct kunit *test)
 	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
 			   err = remove_memory(block_start(blocks, 0), 2 * BLOCK_BYTES));
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	KUNIT_EXPECT_WARNS(test, 1, HOTPLUG_C,
+			   err = offline_and_remove_memory(block_start(blocks, 0),
+							   2 * BLOCK_BYTES));
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
 	KUNIT_EXPECT_TRUE_MSG(test, pfn_in_present_section(block_pfn(blocks, 0)) &&
 			      pfn_in_present_section(block_pfn(blocks, 1)),
 			      "a block is removed");

@@ -172,6 +172,12 @@ static void spans_follow_online_blocks(struct kunit *test)
 	for (i = 0; i < NR_BLOCKS; i++) {
 		unsigned int block = param->online[i];
 
+		t->blocks->watch.block = block;
+		t->blocks->watch.veto = MEM_GOING_ONLINE;
+		KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, block), -EPERM);
+		t->blocks->watch.veto = ADAPT_NO_STEP;
+		snprintf(when, sizeof(when), "block %u may not go online", block);
+		expect_spans(test, online, when);
 		KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, block), 0);
 		online |= BIT(block);
 		snprintf(when, sizeof(when), "block %u is online", block);
@@ -412,18 +418,22 @@ static void used_memory_moves(struct kunit *test)
 		kunit_skip(test, "the memory is on another node than the CPU");
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 0), 0);
-	addr = kunit_vm_mmap(test, NULL, 0, NR_USED * PAGE_SIZE, PROT_READ | PROT_WRITE,
+	addr = kunit_vm_mmap(test, NULL, 0, (NR_USED + 1) * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
 	KUNIT_ASSERT_TRUE(test, addr && !IS_ERR_VALUE(addr));
-	for (i = 0; i < NR_USED; i++)
-		KUNIT_ASSERT_EQ(test, put_user(i + 1, (unsigned long __user *)
+	for (i = 0; i <= NR_USED; i++)
+		KUNIT_ASSERT_EQ(test, put_user(i, (unsigned long __user *)
 					       (addr + i * PAGE_SIZE)), 0);
+	/* Give back the first page, which is the first one of the block as a rule. */
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, PAGE_SIZE), 0);
+	addr += PAGE_SIZE;
 	KUNIT_ASSERT_GT_MSG(test, nr_in_block(test, addr, 0), 0,
 			    "pages of the memory that is in use, in the block");
 
 	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
 	KUNIT_EXPECT_EQ_MSG(test, nr_in_block(test, addr, 0), 0,
 			    "pages of the memory that is in use, in an offline block");
+	expect_spans(test, 0, "the block is offline");
 	for (i = 0; i < NR_USED; i++) {
 		KUNIT_ASSERT_EQ(test, get_user(value, (unsigned long __user *)
 					       (addr + i * PAGE_SIZE)), 0);
@@ -467,6 +477,27 @@ static int online(struct memory_block *mem, void *data)
 }
 
 /*
+ * Let a block go online in the zone that the kernel chooses, but refuse it: the kernel
+ * could use memory of ZONE_NORMAL and never free it.
+ *
+ * Return: the zone.
+ */
+static struct zone *zone_when_refused(struct kunit *test, struct blocks *blocks,
+				      unsigned int block)
+{
+	int err;
+
+	blocks->watch.block = block;
+	blocks->watch.veto = MEM_GOING_ONLINE;
+	lock_device_hotplug();
+	err = walk_memory_blocks(block_start(blocks, block), BLOCK_BYTES, NULL, online);
+	unlock_device_hotplug();
+	blocks->watch.veto = ADAPT_NO_STEP;
+	KUNIT_EXPECT_EQ(test, err, -EPERM);
+	return blocks->watch.zone;
+}
+
+/*
  * G19: added memory goes online at once if auto_online_blocks is set. It goes online in
  * the zone that the caller asks for. If the caller names none, it goes online in the zone
  * whose span contains it, or in a kernel zone.
@@ -484,22 +515,19 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, type);
-	/* Refuse the block: the kernel could use memory in that zone and never free it. */
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, test_nid(), MHP_NONE), 0);
-	t->blocks->watch.veto = MEM_GOING_ONLINE;
-	lock_device_hotplug();
-	err = walk_memory_blocks(PFN_PHYS(pfn), BLOCK_BYTES, NULL, online);
-	unlock_device_hotplug();
-	t->blocks->watch.veto = ADAPT_NO_STEP;
-	KUNIT_EXPECT_EQ(test, err, -EPERM);
-	KUNIT_EXPECT_PTR_EQ_MSG(test, t->blocks->watch.zone, normal,
+	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_when_refused(test, t->blocks, 1), normal,
 				"the zone of memory far from any other");
 
 	/* Any memory block leads to the attribute. */
 	strscpy(type, "online_movable", PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, type, swap_auto_online));
-	err = blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE) ?:
-	      blocks_add_some(t->blocks, 2, 1, test_nid(), MHP_NONE);
+	err = blocks_add_some(t->blocks, 2, 1, test_nid(), MHP_NONE);
+	if (!err) {
+		KUNIT_EXPECT_PTR_EQ_MSG(test, zone_when_refused(test, t->blocks, 1), normal,
+					"the zone of memory below movable memory");
+		err = blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE);
+	}
 	KUNIT_EXPECT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, type, swap_auto_online));
 	KUNIT_EXPECT_STREQ(test, type, "online_movable\n");
 	KUNIT_ASSERT_EQ(test, err, 0);
