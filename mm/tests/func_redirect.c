@@ -68,6 +68,7 @@ static void __kprobes after_probe(struct kprobe *probe, struct pt_regs *regs,
 }
 
 static struct redirection redirections[] = {
+	REDIRECTION(__devm_add_action),
 	REDIRECTION(__warn_printk),
 	REDIRECTION(device_add),
 	REDIRECTION(memmap_pages_add),

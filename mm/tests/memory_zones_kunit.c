@@ -476,6 +476,57 @@ static int online(struct memory_block *mem, void *data)
 	return device_online(&mem->dev);
 }
 
+static int write_state(struct memory_block *mem, void *state)
+{
+	const struct attribute_group **group;
+	struct device_attribute *attr;
+	ssize_t nr = -ENOENT;
+	int i;
+
+	for (group = mem->dev.groups; *group; group++) {
+		for (i = 0; (*group)->attrs[i]; i++) {
+			attr = container_of((*group)->attrs[i], struct device_attribute, attr);
+			if (!strcmp(attr->attr.name, "state"))
+				nr = attr->store(&mem->dev, attr, state, strlen(state));
+		}
+	}
+	return nr < 0 ? nr : 0;
+}
+
+/*
+ * G22: a block goes online and offline when this is written to its state. If it already is,
+ * that fails with EINVAL.
+ */
+static void state_is_written_once(struct kunit *test)
+{
+	static const struct {
+		char *state;
+		int err;
+	} writes[] = {
+		{ "offline", -EINVAL },
+		{ "sideways", -EINVAL },
+		{ "online_movable", 0 },
+		{ "online_movable", -EINVAL },
+		{ "offline", 0 },
+		{ "offline", -EINVAL },
+	};
+	struct zones_test *t = test->priv;
+	bool is_online = false;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE), 0);
+	for (i = 0; i < ARRAY_SIZE(writes); i++) {
+		KUNIT_ASSERT_EQ_MSG(test, writes[i].err,
+				    walk_memory_blocks(block_start(t->blocks, 0), 1,
+						       writes[i].state, write_state),
+				    "write %d: \"%s\"", i, writes[i].state);
+		if (!writes[i].err)
+			is_online = !is_online;
+		KUNIT_ASSERT_EQ_MSG(test, !!block_zone(t->blocks, 0), is_online,
+				    "after write %d, the block is online", i);
+	}
+}
+
 /*
  * Let a block go online in the zone that the kernel chooses, but refuse it: the kernel
  * could use memory of ZONE_NORMAL and never free it.
@@ -516,6 +567,9 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, type);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, test_nid(), MHP_NONE), 0);
+	/* The kernel does not remember what was asked for when it failed. */
+	t->blocks->watch.veto = MEM_GOING_ONLINE;
+	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), -EPERM);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_when_refused(test, t->blocks, 1), normal,
 				"the zone of memory far from any other");
 
@@ -683,6 +737,7 @@ static struct kunit_case memory_zones_cases[] = {
 	KUNIT_CASE_PARAM(zone_without_blocks_is_not_used, flags_gen_params),
 	KUNIT_CASE(dirty_limit_follows_memory),
 	KUNIT_CASE(node_has_memory_all_the_time),
+	KUNIT_CASE(state_is_written_once),
 	KUNIT_CASE(zone_is_the_one_asked_for),
 	KUNIT_CASE(kernel_memory_joins_zone_that_spans_it),
 	KUNIT_CASE(online_callback_gets_each_page),

@@ -7,9 +7,11 @@
  * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
  * I1, I2 and so on.
  */
+#include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/device.h>
 #include <linux/io.h>
 #include <linux/kthread.h>
 #include <linux/memblock.h>
@@ -482,6 +484,51 @@ static void removal_waits_for_references(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
+/* I9: unpin_user_page() drops all references that a pin has taken. */
+static void unpinned_page_is_unused_again(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	struct page *page = pfn_to_page(mdev->dev->pfn);
+	int unused;
+
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = MEMORY_DEVICE_FS_DAX, .nr_range = 1,
+					   .range = { { 0, 1 } }), 0);
+	unused = page_ref_count(page);
+	page_ref_add(page, GUP_PIN_COUNTING_BIAS);
+	KUNIT_EXPECT_NO_WARN(test, unpin_user_page(page));
+	KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), unused, "references to the page");
+	set_page_count(page, unused);
+	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
+	memremap_expect_nothing_left(mdev, "removal");
+}
+
+static int fail_to_add_action(struct device *dev, void (*action)(void *), void *data,
+			      const char *name)
+{
+	return -ENOMEM;
+}
+
+/* I15: devm_memremap_pages() removes the device if it cannot record that it has to. */
+static void unrecorded_device_is_removed(struct kunit *test)
+{
+	struct device *dev = kunit_device_register(test, "memremap_sections");
+	struct memremap_dev *mdev = test->priv;
+	void *addr;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	/* Fill in the pgmap. */
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 0, 1 } }), 0);
+	memremap_dev_remove(mdev);
+
+	func_redirect_begin(test, __devm_add_action, fail_to_add_action);
+	addr = devm_memremap_pages(dev, mdev->pgmap);
+	func_redirect_end(test, __devm_add_action);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(addr), -ENOMEM);
+	memremap_expect_nothing_left(mdev, "failed add");
+	/* Remove it at the end of the test. */
+	mdev->present = pfn_in_present_section(mdev->dev->pfn);
+}
+
 /*
  * I10: the section of each page of a device leads to the memmap, and has exactly the
  * subsections of the device as present. A section that the device fills in part is
@@ -648,18 +695,27 @@ static const struct altmap_param {
 
 KUNIT_ARRAY_PARAM_DESC(altmap, altmap_params, name);
 
-/* I11: an altmap that does not begin with the device, or is larger than it, is refused. */
+/*
+ * I11: an altmap that does not begin with the device, or is larger than it, is refused.
+ * max_pfn stays as it is.
+ */
 static void wrong_altmap_is_refused(struct kunit *test)
 {
 	const struct altmap_param *param = test->param_value;
 	struct memremap_dev *mdev = test->priv;
 	unsigned long offer = param->more ? PAGES_PER_SECTION + param->more : memremap_enough(1);
+	unsigned long before = max_pfn, after;
 	int err = 0;
 
+	/* Other cases may have raised it, and nothing lowers it. */
+	max_pfn = mdev->dev->pfn;
 	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(mdev, .offer = offer, .nr_range = 1,
 						      .range = { { 0, 1 } },
 						      .skip = param->skip));
+	after = max_pfn;
+	max_pfn = max(before, after);
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	KUNIT_EXPECT_EQ_MSG(test, after, mdev->dev->pfn, "max_pfn");
 	memremap_dev_remove(mdev);
 	memremap_expect_nothing_left(mdev, "refusal");
 }
@@ -907,6 +963,8 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE(each_page_leads_to_its_device),
 	KUNIT_CASE_PARAM(unused_page_returns_to_driver, free_gen_params),
 	KUNIT_CASE_PARAM(removal_waits_for_references, reference_gen_params),
+	KUNIT_CASE(unpinned_page_is_unused_again),
+	KUNIT_CASE(unrecorded_device_is_removed),
 	KUNIT_CASE_PARAM(each_section_knows_its_device, part_gen_params),
 	KUNIT_CASE(offered_pages_are_initialized),
 	KUNIT_CASE_PARAM(wrong_altmap_is_refused, altmap_gen_params),

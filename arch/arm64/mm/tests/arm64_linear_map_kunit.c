@@ -19,7 +19,7 @@
 #include <linux/set_memory.h>
 #include <linux/sizes.h>
 
-#include "fake_dev.h"
+#include "memremap_dev.h"
 #include "warn_log.h"
 
 /* The memory begins at a section. With 4K pages, it contains a whole PUD block. */
@@ -42,6 +42,7 @@
  * @nr: how many units
  * @present: it has been added
  * @is_ram: it was added with add_memory()
+ * @type: which kind of device memory, or 0 for MEMORY_DEVICE_GENERIC
  * @pgmap: what it was added with, for a device
  */
 struct slot {
@@ -49,6 +50,7 @@ struct slot {
 	unsigned long nr;
 	bool present;
 	bool is_ram;
+	enum memory_type type;
 	struct dev_pagemap pgmap;
 };
 
@@ -85,7 +87,8 @@ static int slot_add(struct linear_test *linear, struct slot *slot)
 	void *addr;
 
 	memset(&slot->pgmap, 0, sizeof(slot->pgmap));
-	slot->pgmap.type = MEMORY_DEVICE_GENERIC;
+	slot->pgmap.type = slot->type ?: MEMORY_DEVICE_GENERIC;
+	slot->pgmap.ops = &memremap_no_ops;
 	slot->pgmap.nr_range = 1;
 	slot->pgmap.range.start = PFN_PHYS(unit_pfn(linear, slot->start));
 	slot->pgmap.range.end = PFN_PHYS(unit_pfn(linear, slot->start + slot->nr)) - 1;
@@ -347,6 +350,41 @@ static void neighbours_come_and_go(struct kunit *test)
 	}
 }
 
+/* J10: only memory of MEMORY_DEVICE_PCI_P2PDMA is mapped as that of an I/O device. */
+static void mapping_has_type_of_device(struct kunit *test)
+{
+	const struct {
+		enum memory_type type;
+		pgprot_t prot;
+	} types[] = {
+		{ MEMORY_DEVICE_GENERIC, PAGE_KERNEL },
+		{ MEMORY_DEVICE_PCI_P2PDMA, pgprot_noncached(PAGE_KERNEL) },
+	};
+	struct linear_test *linear = test->priv;
+	struct slot *slot = &linear->slot[0];
+	unsigned long pfn, end;
+	struct vmemmap_walk walk;
+	int i;
+
+	slot_set(slot, 1, SECTION);
+	end = unit_pfn(linear, slot->start + slot->nr);
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		slot->type = types[i].type;
+		KUNIT_ASSERT_EQ(test, slot_add(linear, slot), 0);
+		for (pfn = unit_pfn(linear, slot->start); pfn < end;
+		     pfn += walk.size / PAGE_SIZE) {
+			linear_walk(pfn, &walk);
+			KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "page frame %#lx is not mapped",
+					      pfn);
+			KUNIT_ASSERT_EQ_MSG(test, walk.desc & PTE_ATTRINDX_MASK,
+					    pgprot_val(types[i].prot) & PTE_ATTRINDX_MASK,
+					    "type %d, page frame %#lx, memory attributes",
+					    types[i].type, pfn);
+		}
+		slot_remove(slot);
+	}
+}
+
 /*
  * J6: the linear mapping of hot-added system RAM, here between two devices, consists of
  * base pages if the kernel may have to change the protection of single pages.
@@ -448,6 +486,7 @@ static void random_sequence_follows_model(struct kunit *test)
 static struct kunit_case arm64_linear_map_cases[] = {
 	KUNIT_CASE(device_is_mapped_by_largest_leaves),
 	KUNIT_CASE_PARAM(neighbours_come_and_go, neighbours_gen_params),
+	KUNIT_CASE(mapping_has_type_of_device),
 	KUNIT_CASE(hot_added_ram_is_mapped_by_pages),
 	KUNIT_CASE_SLOW(random_sequence_follows_model),
 	{}
