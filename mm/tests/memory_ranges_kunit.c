@@ -310,10 +310,11 @@ static void expect_claim(struct kunit *test, u64 start, u64 size, const char *na
 /* G15: memblock and iomem_resource record memory while it is present. */
 static void present_memory_is_recorded(struct kunit *test)
 {
+	const struct blocks_flags_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
 	u64 start = block_start(blocks, 0);
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, test_nid(), MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 0, 2, test_nid(), param->flags), 0);
 	expect_claim(test, start, 2 * BLOCK_BYTES, "System RAM");
 	expect_in_memblock(test, start, start + 2 * BLOCK_BYTES, false);
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 0, 1), 0);
@@ -475,7 +476,7 @@ static struct kunit_case memory_ranges_cases[] = {
 	KUNIT_CASE(group_of_wrong_size_is_refused),
 	KUNIT_CASE_PARAM(present_section_is_not_added_again, flags_gen_params),
 	KUNIT_CASE(memmap_comes_from_node),
-	KUNIT_CASE(present_memory_is_recorded),
+	KUNIT_CASE_PARAM(present_memory_is_recorded, flags_gen_params),
 	KUNIT_CASE(claims_of_neighbours_are_merged),
 	KUNIT_CASE(driver_managed_memory_is_marked),
 	KUNIT_CASE(failed_registration_leaves_no_device),
