@@ -391,10 +391,11 @@ static void mapping_has_type_of_device(struct kunit *test)
  */
 static void hot_added_ram_is_mapped_by_pages(struct kunit *test)
 {
+	static const mhp_t flags[] = { MHP_NONE, MHP_MEMMAP_ON_MEMORY };
 	struct linear_test *linear = test->priv;
 	struct slot *ram = &linear->slot[0];
 	u64 start, size = memory_block_size_bytes();
-	int err;
+	int i, err;
 
 	if (size != PFN_PHYS(PAGES_PER_SECTION))
 		kunit_skip(test, "memory blocks of several sections");
@@ -406,24 +407,26 @@ static void hot_added_ram_is_mapped_by_pages(struct kunit *test)
 
 	slot_set(ram, SECTION, SECTION);
 	start = PFN_PHYS(unit_pfn(linear, ram->start));
-	/* add_memory() makes a claim of its own. */
-	KUNIT_ASSERT_EQ(test, release_resource(&linear->dev->res), 0);
-	err = add_memory(test_nid(), start, size, MHP_NONE);
-	KUNIT_EXPECT_EQ(test, err, 0);
-	if (!err) {
-		ram->present = true;
-		ram->is_ram = true;
-		linear_check(test, 2, "add_memory()");
-		KUNIT_EXPECT_NO_WARN(test, err = offline_and_remove_memory(start, size));
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		/* add_memory() makes a claim of its own. */
+		KUNIT_ASSERT_EQ(test, release_resource(&linear->dev->res), 0);
+		err = add_memory(test_nid(), start, size, flags[i]);
 		KUNIT_EXPECT_EQ(test, err, 0);
-		ram->present = err;
-		if (err) {
-			fake_dev_abandon(linear->dev);
-			return;
+		if (!err) {
+			ram->present = true;
+			ram->is_ram = true;
+			linear_check(test, 2 + 2 * i, "add_memory()");
+			KUNIT_EXPECT_NO_WARN(test, err = offline_and_remove_memory(start, size));
+			KUNIT_EXPECT_EQ(test, err, 0);
+			ram->present = err;
+			if (err) {
+				fake_dev_abandon(linear->dev);
+				return;
+			}
 		}
+		KUNIT_ASSERT_EQ(test, request_resource(&iomem_resource, &linear->dev->res), 0);
+		linear_check(test, 3 + 2 * i, "remove_memory()");
 	}
-	KUNIT_ASSERT_EQ(test, request_resource(&iomem_resource, &linear->dev->res), 0);
-	linear_check(test, 3, "remove_memory()");
 }
 
 static bool overlaps(const struct linear_test *linear, const struct slot *slot)
