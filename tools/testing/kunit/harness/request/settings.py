@@ -148,6 +148,11 @@ def check_config(config: str, variable: str = "CONFIG") -> str:
     """
     known, names = known_configs(), config.split("-")
     for name in names:
+        if name in OTHER_ARCHES:
+            raise UsageError(
+                f"{variable}={config} is not for arm64: {name} is another architecture",
+                f"begin with {name}, and give kunit.py --arch={name}",
+            )
         if name not in known:
             raise UsageError(
                 f"{variable}={config}: there is no kunitconfig fragment '{name}'",

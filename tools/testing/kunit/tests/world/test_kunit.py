@@ -55,6 +55,8 @@ class PassThrough(World):
         argv = self.given("run", "--arch=riscv", CONFIG="riscv-debug")
         self.assertIn(f"--kunitconfig={configs}/debug.config", argv)
         self.assertIn("--build_dir=.kunit-riscv-debug", argv)
+        ran = self.front_end("run", CONFIG="riscv-debug")
+        self.assert_error(ran, 2, "riscv is another architecture", "--arch=riscv")
 
     def test_it_runs_in_the_prepared_tree(self) -> None:
         self.given("run")
