@@ -24,6 +24,7 @@
 #include "../../drivers/dax/bus.h"
 #include "../../drivers/dax/dax-private.h"
 #include "fake_dev.h"
+#include "find_attribute.h"
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
@@ -95,24 +96,12 @@ static void create_device(struct kunit *test, unsigned int align)
 	KUNIT_ASSERT_NOT_NULL(test, t->driver);
 }
 
-static struct device_attribute *find_attribute(const struct device *dev, const char *name)
-{
-	const struct attribute_group **group;
-	struct attribute **attr;
-
-	for (group = dev->type->groups; *group; group++)
-		for (attr = (*group)->attrs; *attr; attr++)
-			if (!strcmp((*attr)->name, name))
-				return container_of(*attr, struct device_attribute, attr);
-	return NULL;
-}
-
 /* Write to a sysfs file of the device. Return 0 or an error. */
 static int write_attribute(struct kunit *test, const char *name, const char *value)
 {
 	struct dax_test *t = test->priv;
 	struct device *dev = &t->dev_dax->dev;
-	struct device_attribute *attr = find_attribute(dev, name);
+	struct device_attribute *attr = find_attribute(dev->type->groups, name);
 	ssize_t nr;
 
 	KUNIT_ASSERT_NOT_NULL_MSG(test, attr, "device-dax has no file %s", name);
@@ -132,7 +121,7 @@ static void set_size(struct kunit *test, u64 size)
 static u64 read_size(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
-	struct device_attribute *attr = find_attribute(&t->dev_dax->dev, "size");
+	struct device_attribute *attr = find_attribute(t->dev_dax->dev.type->groups, "size");
 	char *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	u64 size;
 
@@ -341,7 +330,7 @@ static void require_memmap_file(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
 
-	if (!find_attribute(&t->dev_dax->dev, "memmap"))
+	if (!find_attribute(t->dev_dax->dev.type->groups, "memmap"))
 		kunit_skip(test, "device-dax of this kernel has no file memmap");
 }
 

@@ -355,7 +355,7 @@ static void auto_movable_groups_have_shares(struct kunit *test)
 	group->present_kernel_pages = BLOCK_PAGES;
 	expect_limit(test, NULL, 2 * early - others, "another group with enough kernel memory");
 
-	/* Its own share does not limit a group. */
+	/* A group is not limited by its own share. */
 	group->present_kernel_pages = 100;
 	expect_limit(test, group, 2 * (early + 100) - others - BLOCK_PAGES, "the group itself");
 	group->d.unit_pages = BLOCK_PAGES;

@@ -22,6 +22,7 @@
 #include <linux/uaccess.h>
 #include <linux/writeback.h>
 
+#include "find_attribute.h"
 #include "hotplug_blocks.h"
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
@@ -424,7 +425,7 @@ static void used_memory_moves(struct kunit *test)
 	for (i = 0; i <= NR_USED; i++)
 		KUNIT_ASSERT_EQ(test, put_user(i, (unsigned long __user *)
 					       (addr + i * PAGE_SIZE)), 0);
-	/* Give back the first page, which is the first one of the block as a rule. */
+	/* Free the first page, which is usually the first page of the block. */
 	KUNIT_ASSERT_EQ(test, vm_munmap(addr, PAGE_SIZE), 0);
 	addr += PAGE_SIZE;
 	KUNIT_ASSERT_GT_MSG(test, nr_in_block(test, addr, 0), 0,
@@ -448,25 +449,15 @@ static void used_memory_moves(struct kunit *test)
 static int swap_auto_online(struct memory_block *mem, void *page)
 {
 	struct device *root = bus_get_dev_root(mem->dev.bus);
-	const struct attribute_group **group;
+	struct device_attribute *attr = find_attribute(root->groups, "auto_online_blocks");
 	ssize_t nr = -ENOENT;
 	char type[32];
-	int i;
 
 	strscpy(type, page, sizeof(type));
-
-	for (group = root->groups; *group; group++) {
-		for (i = 0; (*group)->attrs[i]; i++) {
-			const struct device_attribute *attr =
-				container_of((*group)->attrs[i], struct device_attribute, attr);
-
-			if (strcmp(attr->attr.name, "auto_online_blocks"))
-				continue;
-			nr = attr->show(root, (void *)attr, page);
-			if (nr > 0)
-				nr = attr->store(root, (void *)attr, type, strlen(type));
-		}
-	}
+	if (attr)
+		nr = attr->show(root, attr, page);
+	if (nr > 0)
+		nr = attr->store(root, attr, type, strlen(type));
 	put_device(root);
 	return nr < 0 ? nr : 0;
 }
@@ -476,54 +467,52 @@ static int online(struct memory_block *mem, void *data)
 	return device_online(&mem->dev);
 }
 
+/* Write to the sysfs file "state" of a block. Return 0 or an error. */
 static int write_state(struct memory_block *mem, void *state)
 {
-	const struct attribute_group **group;
-	struct device_attribute *attr;
-	ssize_t nr = -ENOENT;
-	int i;
+	struct device_attribute *attr = find_attribute(mem->dev.groups, "state");
+	ssize_t nr = attr ? attr->store(&mem->dev, attr, state, strlen(state)) : -ENOENT;
 
-	for (group = mem->dev.groups; *group; group++) {
-		for (i = 0; (*group)->attrs[i]; i++) {
-			attr = container_of((*group)->attrs[i], struct device_attribute, attr);
-			if (!strcmp(attr->attr.name, "state"))
-				nr = attr->store(&mem->dev, attr, state, strlen(state));
-		}
-	}
 	return nr < 0 ? nr : 0;
 }
 
 /*
- * G22: a block goes online and offline when this is written to its state. If it already is,
- * that fails with EINVAL.
+ * G22: writing to the state of a block takes it online or offline. Writing the state that
+ * it already has fails with EINVAL.
  */
 static void state_is_written_once(struct kunit *test)
 {
-	static const struct {
-		char *state;
-		int err;
-	} writes[] = {
-		{ "offline", -EINVAL },
-		{ "sideways", -EINVAL },
-		{ "online_movable", 0 },
-		{ "online_movable", -EINVAL },
-		{ "offline", 0 },
-		{ "offline", -EINVAL },
-	};
 	struct zones_test *t = test->priv;
-	bool is_online = false;
+	struct zone *normal = &t->node->node_zones[ZONE_NORMAL];
+	/* Refuse what would give memory to the kernel, which may never free it. */
+	const struct {
+		char *state;
+		bool is_refused;
+		int err;
+		struct zone *zone;	/* that the block is in, or would have been in */
+	} writes[] = {
+		{ "offline", false, -EINVAL, NULL },
+		{ "sideways", false, -EINVAL, NULL },
+		{ "online", true, -EPERM, normal },
+		{ "online_kernel", true, -EPERM, normal },
+		{ "online_movable", false, 0, t->zone },
+		{ "online_movable", false, -EINVAL, t->zone },
+		{ "offline", false, 0, NULL },
+		{ "offline", false, -EINVAL, NULL },
+	};
+	struct zone *zone;
 	int i;
 
-	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE), 0);
+	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, test_nid(), MHP_NONE), 0);
 	for (i = 0; i < ARRAY_SIZE(writes); i++) {
+		t->blocks->watch.veto = writes[i].is_refused ? MEM_GOING_ONLINE : ADAPT_NO_STEP;
 		KUNIT_ASSERT_EQ_MSG(test, writes[i].err,
-				    walk_memory_blocks(block_start(t->blocks, 0), 1,
+				    walk_memory_blocks(block_start(t->blocks, 1), 1,
 						       writes[i].state, write_state),
 				    "write %d: \"%s\"", i, writes[i].state);
-		if (!writes[i].err)
-			is_online = !is_online;
-		KUNIT_ASSERT_EQ_MSG(test, !!block_zone(t->blocks, 0), is_online,
-				    "after write %d, the block is online", i);
+		zone = writes[i].is_refused ? t->blocks->watch.zone : block_zone(t->blocks, 1);
+		KUNIT_ASSERT_PTR_EQ_MSG(test, zone, writes[i].zone, "the zone after write %d: \"%s\"",
+					i, writes[i].state);
 	}
 }
 
@@ -567,7 +556,7 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, type);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, test_nid(), MHP_NONE), 0);
-	/* The kernel does not remember what was asked for when it failed. */
+	/* A request that failed has no effect on the next one. */
 	t->blocks->watch.veto = MEM_GOING_ONLINE;
 	KUNIT_ASSERT_EQ(test, blocks_online_one(t->blocks, 1), -EPERM);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_when_refused(test, t->blocks, 1), normal,

@@ -651,6 +651,7 @@ static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 	int err = 0;
 
 	for (nth = 0; ; nth++) {
+		memmap_pages = 0;
 		KUNIT_EXPECT_NO_WARN(test, err = ALLOC_FAULT(test, nth, &failed, piece_add(piece)));
 		if (err && (!failed || err != -ENOMEM)) {
 			KUNIT_FAIL(test, "order %u, step %u, %s allocation failed: error %d",
@@ -661,12 +662,15 @@ static bool fail_each_allocation(struct kunit *test, struct piece *piece)
 			return false;
 		KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
 		expect_absent(test, piece->pfn, piece->nr);
+		KUNIT_EXPECT_EQ_MSG(test, memmap_pages, 0,
+				    "order %u, step %u: pages that nr_memmap_pages has grown by",
+				    piece->order, nth);
 		if (!failed)
 			return nth;
 	}
 }
 
-/* N5: each allocation can fail, and no system RAM is lost. */
+/* N3, N5: each allocation can fail. No system RAM is lost, and no memmap is counted. */
 static void fail_allocations(struct kunit *test, struct piece *piece)
 {
 	long lost = 0, lost_now;
@@ -693,6 +697,7 @@ static void each_allocation_of_compound_pages_can_fail(struct kunit *test)
 	struct piece *piece = &compound->piece;
 
 	skip_unless_arm64(test);
+	func_redirect_begin(test, memmap_pages_add, count_memmap_pages);
 	set_sections(piece, compound, 0, 2);
 	for (piece->order = least + 2; piece->order >= least; piece->order--)
 		fail_allocations(test, piece);
@@ -719,6 +724,8 @@ static void altmap_for_compound_pages_can_run_out(struct kunit *test)
 	set_sections(piece, compound, 0, 2);
 	piece->order = PMD_SHIFT - PAGE_SHIFT;
 	piece->offset = 1UL << piece->order;
+	func_redirect_begin(test, memmap_pages_add, count_memmap_pages);
+	memmap_pages = 0;
 	for (piece->free = 1; ; piece->free++) {
 		KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
 		if (!err)
@@ -726,6 +733,9 @@ static void altmap_for_compound_pages_can_run_out(struct kunit *test)
 		KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "adding with %lu pages", piece->free);
 		KUNIT_ASSERT_EQ_MSG(test, piece->pgmap.altmap.alloc, 0,
 				    "pages in use of an altmap of %lu pages", piece->free);
+		KUNIT_ASSERT_EQ_MSG(test, memmap_pages, 0,
+				    "altmap of %lu pages: pages that nr_memmap_pages has grown by",
+				    piece->free);
 		expect_absent(test, piece->pfn, piece->nr);
 		KUNIT_ASSERT_LT(test, piece->free, piece->offset);
 	}

@@ -128,29 +128,6 @@ static void expect_early_memmap_stays(struct kunit *test, const struct tail *tai
 }
 
 /*
- * H5: as long as no device has been there, the struct pages behind boot memory are reserved.
- * This is the first case, as a device changes them.
- */
-static void pages_behind_boot_memory_are_reserved(struct kunit *test)
-{
-	struct tail *tail = tail_get(test, 0);
-	unsigned long pfn = tail->dev->pfn;
-	struct page *last = pfn_to_page(pfn - 1), *page;
-
-	if (is_zone_device_page(pfn_to_page(pfn)))
-		kunit_skip(test, "a device of another suite has been there");
-
-	for (; pfn < tail->first_pfn + PAGES_PER_SECTION; pfn++) {
-		page = pfn_to_page(pfn);
-		KUNIT_ASSERT_TRUE_MSG(test, PageReserved(page), "page frame %#lx", pfn);
-		KUNIT_ASSERT_EQ_MSG(test, page_ref_count(page), 1,
-				    "references to page frame %#lx", pfn);
-		KUNIT_ASSERT_EQ_MSG(test, page_zonenum(page), page_zonenum(last),
-				    "zone of page frame %#lx, and of boot memory", pfn);
-	}
-}
-
-/*
  * H1, H2: a device inside the section uses the memmap that exists since boot. Nothing is
  * allocated for it, neither from the altmap nor from system RAM.
  */
@@ -253,7 +230,6 @@ static void failed_add_leaves_tail_free(struct kunit *test)
 }
 
 static struct kunit_case memremap_early_cases[] = {
-	KUNIT_CASE(pages_behind_boot_memory_are_reserved),
 	KUNIT_CASE(tail_uses_memmap_of_boot),
 	KUNIT_CASE(tail_spares_boot_memory),
 	KUNIT_CASE(section_behind_tail_takes_altmap),

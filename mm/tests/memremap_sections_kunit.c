@@ -410,7 +410,6 @@ static void unused_page_returns_to_driver(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
-/* A removal in a thread of its own. It may outlive a case that fails. */
 static struct {
 	struct memremap_dev *mdev;
 	struct completion end;
@@ -421,6 +420,16 @@ static int remove_device(void *unused)
 	memremap_dev_remove(removal.mdev);
 	complete(&removal.end);
 	return 0;
+}
+
+static void drop_pgmap(void *pgmap)
+{
+	put_dev_pagemap(pgmap);
+}
+
+static void drop_page(void *page)
+{
+	put_page(page);
 }
 
 static const struct type_param reference_params[] = {
@@ -442,7 +451,8 @@ static void removal_waits_for_references(struct kunit *test)
 	unsigned long last = mdev->dev->pfn + mdev->dev->nr - 1;
 	struct dev_pagemap *pgmap = mdev->pgmap, *late;
 	struct page *page = pfn_to_page(last);
-	struct task_struct *task;
+	kunit_action_t *drop;
+	void *reference;
 	int i;
 
 	if (param->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
@@ -451,21 +461,26 @@ static void removal_waits_for_references(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = param->type, .offer = param->has_altmap ?
 					   memremap_enough(NR_SECTIONS) : 0), 0);
 	if (param->type == MEMORY_DEVICE_GENERIC) {
-		KUNIT_ASSERT_PTR_EQ(test, adapt_get_dev_pagemap(last, NULL), pgmap);
+		drop = drop_pgmap;
+		reference = adapt_get_dev_pagemap(last, NULL);
+		KUNIT_ASSERT_PTR_EQ(test, reference, pgmap);
 	} else {
+		drop = drop_page;
+		reference = page;
 		adapt_zone_device_page_init(page, pgmap);
 		unlock_page(page);
 	}
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, drop, reference));
 
 	removal.mdev = mdev;
 	init_completion(&removal.end);
-	task = kthread_run(remove_device, NULL, "remove_device");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(remove_device, NULL, "remove_device"));
 	for (i = 0; i < 1000 && !percpu_ref_is_dying(&pgmap->ref); i++)
 		fsleep(1000);
 	KUNIT_EXPECT_TRUE_MSG(test, percpu_ref_is_dying(&pgmap->ref),
 			      "after a second, the removal had not begun");
 	if (wait_for_completion_timeout(&removal.end, msecs_to_jiffies(50))) {
+		kunit_remove_action(test, drop, reference);
 		KUNIT_FAIL(test, "the removal ended in spite of %s", param->name);
 		return;
 	}
@@ -475,12 +490,9 @@ static void removal_waits_for_references(struct kunit *test)
 	memremap_expect_memmap(mdev);
 	memremap_expect_linear_map(mdev, param->type != MEMORY_DEVICE_PRIVATE);
 
-	if (param->type == MEMORY_DEVICE_GENERIC)
-		put_dev_pagemap(pgmap);
-	else
-		put_page(page);
-	KUNIT_ASSERT_NE_MSG(test, wait_for_completion_timeout(&removal.end, 10 * HZ), 0,
-			    "10 seconds after the last reference, the removal had not ended");
+	kunit_release_action(test, drop, reference);
+	/* If a reference is left, this waits for ever. */
+	wait_for_completion(&removal.end);
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
@@ -513,17 +525,19 @@ static void unrecorded_device_is_removed(struct kunit *test)
 {
 	struct device *dev = kunit_device_register(test, "memremap_sections");
 	struct memremap_dev *mdev = test->priv;
-	void *addr;
+	void *addr = NULL;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	/* Fill in the pgmap. */
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .nr_range = 1, .range = { { 0, 1 } }), 0);
 	memremap_dev_remove(mdev);
 
 	func_redirect_begin(test, __devm_add_action, fail_to_add_action);
-	addr = devm_memremap_pages(dev, mdev->pgmap);
+	KUNIT_EXPECT_NO_WARN(test, addr = devm_memremap_pages(dev, mdev->pgmap));
 	func_redirect_end(test, __devm_add_action);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(addr), -ENOMEM);
+	if (!IS_ERR(addr))
+		devm_memunmap_pages(dev, mdev->pgmap);
 	memremap_expect_nothing_left(mdev, "failed add");
 	/* Remove it at the end of the test. */
 	mdev->present = pfn_in_present_section(mdev->dev->pfn);
@@ -704,7 +718,7 @@ static void wrong_altmap_is_refused(struct kunit *test)
 	const struct altmap_param *param = test->param_value;
 	struct memremap_dev *mdev = test->priv;
 	unsigned long offer = param->more ? PAGES_PER_SECTION + param->more : memremap_enough(1);
-	unsigned long before = max_pfn, after;
+	unsigned long before = max_pfn, low = max_low_pfn, after;
 	int err = 0;
 
 	/* Other cases may have raised it, and nothing lowers it. */
@@ -714,6 +728,7 @@ static void wrong_altmap_is_refused(struct kunit *test)
 						      .skip = param->skip));
 	after = max_pfn;
 	max_pfn = max(before, after);
+	max_low_pfn = max(low, max_low_pfn);
 	KUNIT_EXPECT_EQ(test, err, -EINVAL);
 	KUNIT_EXPECT_EQ_MSG(test, after, mdev->dev->pfn, "max_pfn");
 	memremap_dev_remove(mdev);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * arm64 does not let boot memory go offline.
+ * arm64 does not let boot memory go offline. The struct pages behind boot memory are
+ * reserved.
  *
- * Documentation/mm/vmemmap_altmap.rst states the rules. The case cites rule H4.
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite H4 and H5.
  */
 #include <kunit/test.h>
 #include <linux/memblock.h>
@@ -53,8 +54,36 @@ static void boot_memory_may_not_go_offline(struct kunit *test)
 				    "the section before boot memory");
 }
 
+/*
+ * H5: the struct pages behind boot memory, in its last section, are reserved. This suite
+ * runs before those that add devices there.
+ *
+ *	section		|          last         |
+ *	boot memory	===============|
+ *	reserved			|=======|
+ */
+static void pages_behind_boot_memory_are_reserved(struct kunit *test)
+{
+	unsigned long pfn = PHYS_PFN(memblock_end_of_DRAM());
+	unsigned long end = SECTION_ALIGN_UP(pfn);
+	struct page *last = pfn_to_page(pfn - 1), *page;
+
+	if (pfn == end)
+		kunit_skip(test, "boot memory ends at the end of a section");
+
+	for (; pfn < end; pfn++) {
+		page = pfn_to_page(pfn);
+		KUNIT_ASSERT_TRUE_MSG(test, PageReserved(page), "page frame %#lx is reserved", pfn);
+		KUNIT_ASSERT_EQ_MSG(test, page_ref_count(page), 1,
+				    "references to page frame %#lx", pfn);
+		KUNIT_ASSERT_EQ_MSG(test, page_zonenum(page), page_zonenum(last),
+				    "zone of page frame %#lx, and of boot memory", pfn);
+	}
+}
+
 static struct kunit_case arm64_boot_memory_cases[] = {
 	KUNIT_CASE(boot_memory_may_not_go_offline),
+	KUNIT_CASE(pages_behind_boot_memory_are_reserved),
 	{}
 };
 

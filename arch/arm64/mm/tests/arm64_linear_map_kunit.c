@@ -88,7 +88,9 @@ static int slot_add(struct linear_test *linear, struct slot *slot)
 
 	memset(&slot->pgmap, 0, sizeof(slot->pgmap));
 	slot->pgmap.type = slot->type ?: MEMORY_DEVICE_GENERIC;
+	/* Some types need these. */
 	slot->pgmap.ops = &memremap_no_ops;
+	slot->pgmap.owner = linear;
 	slot->pgmap.nr_range = 1;
 	slot->pgmap.range.start = PFN_PHYS(unit_pfn(linear, slot->start));
 	slot->pgmap.range.end = PFN_PHYS(unit_pfn(linear, slot->start + slot->nr)) - 1;
@@ -196,6 +198,16 @@ static bool is_contiguous(const struct linear_test *linear, const struct slot *s
 	return block_fits(linear, slot, pfn, leaf == PAGE_SIZE ? CONT_PTE_SIZE : CONT_PMD_SIZE);
 }
 
+/* J10: the memory of a PCI device is not cached, and system RAM may have tags. */
+static pgprot_t slot_prot(const struct slot *slot)
+{
+	if (slot->is_ram)
+		return pgprot_mhp(PAGE_KERNEL);
+	if (slot->type == MEMORY_DEVICE_PCI_P2PDMA)
+		return pgprot_noncached(PAGE_KERNEL);
+	return PAGE_KERNEL;
+}
+
 /* Describe what is wrong with the leaf of a page frame, or return NULL. */
 static const char *wrong_leaf(const struct linear_test *linear, const struct slot *slot,
 			      unsigned long pfn, const struct vmemmap_walk *walk)
@@ -216,10 +228,12 @@ static const char *wrong_leaf(const struct linear_test *linear, const struct slo
 		return walk->desc & PTE_CONT ? "marked contiguous" : "not marked contiguous";
 	if (~walk->desc & (PTE_PXN | PTE_UXN | PTE_AF | PTE_WRITE))
 		return "mapped with other permissions than PAGE_KERNEL";
+	if ((walk->desc ^ pgprot_val(slot_prot(slot))) & PTE_ATTRINDX_MASK)
+		return "mapped as memory of another type";
 	return NULL;
 }
 
-/* J1 to J6: check each page of the memory. Return false if something is wrong. */
+/* J1 to J6, J10: check each page of the memory. Return false if something is wrong. */
 static bool linear_check(struct kunit *test, unsigned int step, const char *after)
 {
 	struct linear_test *linear = test->priv;
@@ -350,38 +364,22 @@ static void neighbours_come_and_go(struct kunit *test)
 	}
 }
 
-/* J10: only memory of MEMORY_DEVICE_PCI_P2PDMA is mapped as that of an I/O device. */
+/* J10: the memory type of the linear mapping is that of the device. */
 static void mapping_has_type_of_device(struct kunit *test)
 {
-	const struct {
-		enum memory_type type;
-		pgprot_t prot;
-	} types[] = {
-		{ MEMORY_DEVICE_GENERIC, PAGE_KERNEL },
-		{ MEMORY_DEVICE_PCI_P2PDMA, pgprot_noncached(PAGE_KERNEL) },
+	static const enum memory_type types[] = {
+		MEMORY_DEVICE_GENERIC, MEMORY_DEVICE_FS_DAX, MEMORY_DEVICE_COHERENT,
+		MEMORY_DEVICE_PCI_P2PDMA,
 	};
 	struct linear_test *linear = test->priv;
 	struct slot *slot = &linear->slot[0];
-	unsigned long pfn, end;
-	struct vmemmap_walk walk;
 	int i;
 
 	slot_set(slot, 1, SECTION);
-	end = unit_pfn(linear, slot->start + slot->nr);
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
-		slot->type = types[i].type;
-		KUNIT_ASSERT_EQ(test, slot_add(linear, slot), 0);
-		for (pfn = unit_pfn(linear, slot->start); pfn < end;
-		     pfn += walk.size / PAGE_SIZE) {
-			linear_walk(pfn, &walk);
-			KUNIT_ASSERT_TRUE_MSG(test, walk.leaf, "page frame %#lx is not mapped",
-					      pfn);
-			KUNIT_ASSERT_EQ_MSG(test, walk.desc & PTE_ATTRINDX_MASK,
-					    pgprot_val(types[i].prot) & PTE_ATTRINDX_MASK,
-					    "type %d, page frame %#lx, memory attributes",
-					    types[i].type, pfn);
-		}
-		slot_remove(slot);
+		slot->type = types[i];
+		if (!add(test, 2 * i, slot) || !remove(test, 2 * i + 1, slot))
+			return;
 	}
 }
 
