@@ -87,6 +87,22 @@ static const char *file_of(unsigned long addr)
 }
 
 /**
+ * warn_log_end() - stop logging
+ * @test: the test context
+ *
+ * For a call that may WARN more than once or return an error instead. Others use
+ * KUNIT_EXPECT_WARNS().
+ *
+ * Return: how many WARNs there were.
+ */
+unsigned int warn_log_end(struct kunit *test)
+{
+	func_redirect_end(test, report_bug);
+	func_redirect_end(test, __warn_printk);
+	return warn_log.total;
+}
+
+/**
  * warn_log_expect() - stop logging, and check the WARNs that were logged
  * @test: the test context
  * @nr: how many are expected
@@ -96,10 +112,7 @@ void warn_log_expect(struct kunit *test, unsigned int nr, const char *file)
 {
 	unsigned int i;
 
-	func_redirect_end(test, report_bug);
-	func_redirect_end(test, __warn_printk);
-
-	KUNIT_EXPECT_EQ_MSG(test, warn_log.total, nr, "WARNs, the first one at %pS",
+	KUNIT_EXPECT_EQ_MSG(test, warn_log_end(test), nr, "WARNs, the first one at %pS",
 			    (void *)warn_log.addr[0]);
 	for (i = 0; file && i < min(warn_log.total, WARN_LOG_ENTRIES); i++)
 		KUNIT_EXPECT_STREQ_MSG(test, file_of(warn_log.addr[i]), file,

@@ -6,6 +6,7 @@
 #include <linux/memory_hotplug.h>
 
 void warn_log_begin(struct kunit *test);
+unsigned int warn_log_end(struct kunit *test);
 void warn_log_expect(struct kunit *test, unsigned int nr, const char *file);
 
 /**
