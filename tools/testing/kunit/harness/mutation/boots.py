@@ -14,10 +14,10 @@ from typing import Any
 from harness.base import archive, tasks
 from harness.base.archive import Archive
 from harness.base.console import say
-from harness.kernel import qemu
+from harness.kernel.qemu import Ran
 from harness.matrix import rows
 from harness.matrix.rows import Boot
-from harness.mutation import generated, schemata
+from harness.mutation import generated, guest, schemata
 from harness.mutation.generated import Generated
 from harness.mutation.mutant_kernel import Built, MutantKernel
 from harness.mutation.notice import FirstFailure, never
@@ -29,9 +29,6 @@ from harness.verdict.judge import Expectation
 _FACTOR, _EXTRA = 4, 15
 # In seconds: the limits without a mutant, and for a console that prints nothing.
 _FIRST_TIME, _SILENCE = 300, 20
-# On a busy machine, a healthy guest can be late. If it waited for a CPU for more than this part
-# of the time, a second boot gets so many times as long.
-_BUSY, _PATIENCE = 0.1, 5
 # An older CPU has one level of page tables fewer. With rodata=on, the linear mapping has blocks.
 BOOTS = (Boot(rows.MAX), Boot(rows.OLD, "rodata=on", 2))
 # The number of suites that boot alone. After them, all suites share a boot if that is faster.
@@ -194,26 +191,16 @@ class MutantBoots:
             return one, Tried(MutantVerdict.UNREACHED)
         seconds = 0.0
         for suite in suites:
-            for patience in (1, _PATIENCE):
-                ran = self._boot(
-                    number,
-                    suite.boot,
-                    suite.name,
-                    patience * (_FACTOR * suite.seconds + _EXTRA),
-                    patience * _SILENCE,
-                )
-                seconds += ran.seconds
-                if not (ran.is_late and ran.waited > _BUSY * ran.seconds):
-                    break
+            limit = _FACTOR * suite.seconds + _EXTRA
+            ran = self._boot(number, suite.boot, suite.name, limit)
+            seconds += ran.seconds
             tried = judge_boot(ran, self._only(suite.name), self._order)
             if tried.verdict is not MutantVerdict.MISSED:
                 return one, tried
         log = " ".join(dict.fromkeys(suite.name for suite in suites))
         return one, Tried(MutantVerdict.MISSED, (), (f"suites: {log}",), seconds)
 
-    def _boot(
-        self, number: int, boot: Boot, suites: str, timeout: float, silence: float = _SILENCE
-    ) -> qemu.Ran:
+    def _boot(self, number: int, boot: Boot, suites: str, timeout: float) -> Ran:
         is_enough: Callable[[str], bool] = never
         parameter = schemata.PARAMETER
         if number != schemata.TRACE:
@@ -223,4 +210,4 @@ class MutantBoots:
             is_reached = any(number in self._suites[at, _ALL].seen for at in BOOTS)
             parameter = schemata.PARAMETER if is_reached else schemata.AT_BOOT
         call = self._kernel.call(self._built, number, suites, parameter, boot)
-        return qemu.boot(call, timeout, silence, is_enough)
+        return guest.boot(call, timeout, _SILENCE, is_enough)

@@ -12,12 +12,11 @@ from harness.base.console import say
 from harness.base.errors import CommandError
 from harness.kernel import defaults, identity
 from harness.kernel import image as kernel_image
-from harness.kernel import qemu
 from harness.kernel.image import IMAGE
 from harness.kernel.kernel import Kernel, compiler_messages, require_healthy_machine
 from harness.matrix import rows
 from harness.matrix.rows import Boot
-from harness.mutation import schemata
+from harness.mutation import guest, schemata
 from harness.mutation.generated import Generated
 from harness.mutation.outcomes import not_built
 from harness.mutation.schemata import SECTION, Mutated
@@ -26,9 +25,6 @@ from harness.mutation.tree import MutatedTree
 # The version of how kernels are built and booted. It is part of each key.
 _FORM = "3"
 _BUILD_TIME = 1800
-# After an oops, locks may be held. After a panic, nothing more happens. End the guest at once.
-# A mutant may panic before there is a console.
-_WORDS = ("oops=panic", "panic=-1", "earlycon")
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class MutantKernel:
         self._mutants = mutants
         self._kernel = Kernel(tree.path, self.wanted, tree.out, f"one-{config}")
         self._images = Archive(tree.out / "images")
-        words = (f"--kernel_args={word}" for word in _WORDS)
+        words = (f"--kernel_args={word}" for word in guest.WORDS)
         self._line = defaults.command_line(self.wanted, "run", *words)
 
     def basis(self) -> tuple[str, ...]:
@@ -69,11 +65,9 @@ class MutantKernel:
 
         suites is a glob. parameter is PARAMETER or AT_BOOT.
         """
-        [config] = self._line.values("--qemu_config")[-1:]
-        words = [*_WORDS, f"{parameter}={number}", f"kunit.filter_glob={suites}"]
-        words += boot.arguments.split()
+        words = [f"{parameter}={number}", f"kunit.filter_glob={suites}", *boot.arguments.split()]
         cpu = "" if boot.cpu == rows.MAX else rows.OLDER[self.wanted.config.partition("-")[0]]
-        return qemu.argv(self._tree.path / config, built.image, words, cpu, boot.cpus)
+        return guest.call(self._line, self._tree.path, built.image, words, cpu, boot.cpus)
 
     # --- Building ---
 

@@ -88,7 +88,7 @@ def _try_config(
 
 def judge_outcome(outcome: Outcome, expected: judge.Expectation, order: Sequence[str]) -> Tried:
     """The verdict on an outcome. order: the cases in the order in which the original runs them."""
-    if outcome.fate in (Fate.UNVIABLE, Fate.NOT_BUILT):
+    if outcome.fate is Fate.UNVIABLE:
         return Tried(MutantVerdict.UNVIABLE, (), outcome.log, outcome.seconds)
     if outcome.fate is Fate.SAME:
         return Tried(MutantVerdict.SAME, (), (), outcome.seconds)

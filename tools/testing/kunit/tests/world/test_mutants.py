@@ -8,27 +8,19 @@ import subprocess
 import unittest
 import unittest.mock as mock
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from harness.base import archive
 from harness.base.console import Stopwatch
 from harness.base.errors import UsageError
 from harness.kernel import qemu
-from harness.kernel.kernel import Kernel
-from harness.mutation import generated, mutant, outcomes, schemata, syntax, written_run
-from harness.mutation.boots import BOOTS, MutantBoots, SuiteBoot
-from harness.mutation.kernels import Fate, Outcome, boot
+from harness.mutation import generated, guest, mutant, outcomes, schemata, syntax, written_run
+from harness.mutation.kernels import Fate, Outcome
 from harness.mutation.mutant import Mutant
+from harness.mutation.notice import never
 from harness.mutation.operators import Change
-from harness.mutation.outcomes import (
-    Countdown,
-    MutantReport,
-    MutantVerdict,
-    Tried,
-    expectation_from,
-)
+from harness.mutation.outcomes import Countdown, MutantReport, MutantVerdict, Tried
 from harness.request.settings import REPO
 from harness.verdict.judge import EXPECTED, Expectation
 from tests.unit.test_judge import CASES
@@ -37,7 +29,6 @@ from tests.world.fake import DATA, KERNEL, MAIL, Ran, World, diff, patch
 
 CONTRACT = REPO / "Documentation/mm/vmemmap_altmap.rst"
 
-PASS = (DATA / "pass.log").read_text()
 HANG = (DATA / "hang.log").read_text()
 
 HEADER = "Subject: {name} is broken\n\nOnce upon a time.\n\nBreaks: A1\n{fields}---\n"
@@ -638,49 +629,20 @@ class Verdicts(unittest.TestCase):
         self.assertEqual("vmemmap_basepages.short_altmap", found.by[1])
 
 
-class Guest:
-    """Stands for a kernel.Kernel."""
-
-    boots = 0
-
-    def boot(self, _timeout: int, _arguments: Sequence[str]) -> str:
-        self.boots += 1
-        return "console"
-
-
 class Boots(unittest.TestCase):
-    def test_a_guest_that_is_late_gets_another_chance(self) -> None:
-        guest = Guest()
-        self.assertIs(Fate.BOOTED, boot(cast(Kernel, guest), 100).fate)
-        self.assertEqual(1, guest.boots)
-        self.assertIs(Fate.TIMED_OUT, boot(cast(Kernel, guest), 0).fate)
-        self.assertEqual(3, guest.boots)
-
-    def test_a_mutant_that_is_late_on_a_busy_machine_gets_another_chance(self) -> None:
-        [one, *_] = generated.of_lines("mm/f.c", CODE, [9])
+    def test_a_guest_that_is_late_on_a_busy_machine_gets_another_chance(self) -> None:
         limits: list[tuple[float, float]] = []
 
         def run(_call: object, timeout: float, silence: float, _is_enough: object) -> qemu.Ran:
             limits.append((timeout, silence))
-            return qemu.Ran(HANG, 20, True, waited=waited)
+            return qemu.Ran(HANG, 20, is_late, waited=waited)
 
-        for waited, boots in ((1, 1), (5, 2)):
-            tried = MutantBoots.__new__(MutantBoots)
-            suite = SuiteBoot(BOOTS[0], "*", 1.0, (), frozenset())
-            tried.__dict__.update(
-                _kernel=mock.Mock(),
-                _built=mock.Mock(numbers={one.mutant.name: 1}),
-                _expected=expectation_from(PASS),
-                _order=[],
-                _suites={(at, "*"): suite for at in BOOTS},
-                _suites_for=lambda *_: [suite],
-            )
+        for is_late, waited, boots in ((True, 1, 1), (True, 5, 2), (False, 5, 1)):
             limits.clear()
             with mock.patch.object(qemu, "boot", run):
-                _, found = tried._try(one)
-            self.assertIs(MutantVerdict.TIMED_OUT, found.verdict)
-            self.assertEqual(boots, len(limits))
-        self.assertEqual([5.0, 5.0], [late / first for first, late in zip(*limits)])
+                ran = guest.boot((), 30, 10, never)
+            self.assertEqual((is_late, 20 * boots), (ran.is_late, ran.seconds))
+            self.assertEqual([(30, 10), (150, 50)][:boots], limits)
 
 
 class Written(unittest.TestCase):
