@@ -24,6 +24,11 @@ def release(words: str) -> Version:
     return int(match[1]), int(match[2])
 
 
+def as_text(version: Version) -> str:
+    """A version as text: 7.2 for (7, 2)."""
+    return ".".join(map(str, version))
+
+
 def find(directory: Path, name: str, version: Version) -> Path:
     """The path of a file for a kernel version. The file need not exist."""
     for place in places(directory, version):

@@ -183,16 +183,16 @@ def read_expectation(
 
     "cases" lists all cases, the file named after the flavour those that fail. A line may end
     with the configs that it is for. "skips" has lines "suite.case config reason". A config
-    covers all configs with its fragments: 16k covers 16k-va36. The arguments of the kernel and
-    the CPU count as fragments: 4k-rodata=off, 64k-max. A skip may name a flavour instead of a
-    config, or both, as in stock-64k. Subdirectories have files for newer kernels: see
-    versions.py. Raises UsageError.
+    covers all configs with its fragments: 16k covers 16k-va36. The arguments of the kernel, the
+    CPU and the kernel's version count as fragments: 4k-rodata=off, 64k-max, 7.2. A skip may name
+    a flavour instead of a config, or both, as in stock-64k. Subdirectories have files for newer
+    kernels: see versions.py. Raises UsageError.
     """
 
     def find(name: str) -> Path:
         return versions.find(directory, name, version)
 
-    config = f"{config}-{cpu}"
+    config = f"{config}-{cpu}-{versions.as_text(version)}"
     return Expectation(
         frozenset(_read_names(_read_list(find("cases"), must_exist=True), config)),
         frozenset(_read_names(_read_list(find(flavour)), config)),
@@ -207,8 +207,8 @@ def read_arch_expectation(
 
     The file named after the architecture lists the failing cases, with the flavours in which
     they fail. cases.ARCH, if it exists, lists all cases. config begins with the architecture. how
-    has kernel arguments. They count as fragments: stock-disable_radix. A skip may name the
-    flavour. Raises UsageError.
+    has kernel arguments. They and the version count as fragments: stock-disable_radix. A skip may
+    name the flavour. Raises UsageError.
     """
     arch = arch_of(config)
 
@@ -218,9 +218,10 @@ def read_arch_expectation(
     own = find(f"cases.{arch}")
     listed = _read_list(own if own.exists() else find("cases"), must_exist=True)
     cases = frozenset(n for n in _read_names(listed, config) if not n.startswith("arm64_"))
-    fails = _read_names(_read_list(find(arch)), "-".join((flavour, config, *how)))
+    fragments = "-".join((flavour, config, *how, versions.as_text(version)))
+    fails = _read_names(_read_list(find(arch)), fragments)
     # A skip of a flavour may be for a case that only arm64 has.
-    skips, skipped = _read_skips(find("skips"), "-".join((flavour, config, *how)))
+    skips, skipped = _read_skips(find("skips"), fragments)
     skips = {name: why for name, why in skips.items() if name in cases}
     return Expectation(cases, frozenset(fails), skips, skipped & cases)
 

@@ -317,6 +317,12 @@ class Files(unittest.TestCase):
         self.assertEqual(frozenset({"s.one"}), self.read("stock", "64k-va42-kasan").failing)
         self.assertEqual({"s.two"}, set(self.read(config="64k-va42").skips))
 
+    def test_an_entry_for_a_version(self) -> None:
+        (self.dir / "stock").write_text("s.one 6.12\ns.two 7.2\n")
+        (self.dir / "riscv").write_text("s.one stock-6.12\ns.two stock-7.2\n")
+        self.assertEqual({"s.one"}, set(self.read("stock").failing))
+        self.assertEqual({"s.one"}, set(self.arch("riscv", "stock").failing))
+
     def test_an_unknown_case(self) -> None:
         (self.dir / "baseline").write_text("s.three\n")
         with self.assertRaisesRegex(UsageError, "s.three"):
