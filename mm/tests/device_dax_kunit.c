@@ -6,7 +6,6 @@
  * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
  * O1, O2 and so on.
  */
-#include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/cdev.h>
@@ -21,8 +20,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "../../drivers/dax/bus.h"
-#include "../../drivers/dax/dax-private.h"
+#include "dax_device.h"
 #include "fake_dev.h"
 #include "find_attribute.h"
 #include "memremap_dev.h"
@@ -35,16 +33,12 @@
  * struct dax_test - the device
  * @dev: the memory of the region, all of which the device gets
  * @mdev: the same memory, to check it
- * @parent: the device that the region belongs to
  * @dev_dax: the device. It has no memory until a case sets its size.
- * @driver: the driver of device-dax
  */
 struct dax_test {
 	struct fake_dev *dev;
 	struct memremap_dev *mdev;
-	struct device *parent;
 	struct dev_dax *dev_dax;
-	struct device_driver *driver;
 };
 
 static void claim_again(void *res)
@@ -77,36 +71,16 @@ static int dax_init(struct kunit *test)
 static void create_device(struct kunit *test, unsigned int align)
 {
 	struct dax_test *t = test->priv;
-	const struct fake_dev *dev = t->dev;
-	struct range range = {
-		.start = PFN_PHYS(dev->pfn),
-		.end = PFN_PHYS(dev->pfn + dev->nr) - 1,
-	};
-	struct dev_dax_data data = { .id = -1 };
 
 	/* After use_memory(), so that the driver has released the memory when we claim it. */
-	t->parent = kunit_device_register(test, "vmemmap_kunit");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->parent);
-	set_dev_node(t->parent, test_nid());
-	data.dax_region = alloc_dax_region(t->parent, 0, &range, NUMA_NO_NODE, align, 0);
-	KUNIT_ASSERT_NOT_NULL(test, data.dax_region);
-	t->dev_dax = devm_create_dev_dax(&data);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->dev_dax);
-	t->driver = driver_find("device_dax", t->dev_dax->dev.bus);
-	KUNIT_ASSERT_NOT_NULL(test, t->driver);
+	t->dev_dax = dax_device_get(test, t->dev, align);
 }
 
-/* Write to a sysfs file of the device. Return 0 or an error. */
 static int write_attribute(struct kunit *test, const char *name, const char *value)
 {
 	struct dax_test *t = test->priv;
-	struct device *dev = &t->dev_dax->dev;
-	struct device_attribute *attr = find_attribute(dev->type->groups, name);
-	ssize_t nr;
 
-	KUNIT_ASSERT_NOT_NULL_MSG(test, attr, "device-dax has no file %s", name);
-	nr = attr->store(dev, attr, value, strlen(value));
-	return nr < 0 ? nr : 0;
+	return dax_device_write(test, t->dev_dax, name, value);
 }
 
 static void set_size(struct kunit *test, u64 size)
@@ -137,7 +111,7 @@ static int bind(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
 
-	return device_driver_attach(t->driver, &t->dev_dax->dev);
+	return dax_device_bind(test, t->dev_dax, "device_dax");
 }
 
 static void expect_memmap(struct kunit *test, bool has_altmap)
@@ -397,12 +371,9 @@ static void set_two_ranges(struct kunit *test)
 	const struct fake_dev *dev = t->dev;
 	u64 section = PFN_PHYS(PAGES_PER_SECTION), start = PFN_PHYS(dev->pfn);
 	u64 last = PFN_PHYS(dev->pfn + dev->nr) - section;
-	char value[48];
 
-	snprintf(value, sizeof(value), "%llx-%llx", last, last + section - 1);
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "mapping", value), 0);
-	snprintf(value, sizeof(value), "%llx-%llx", start, start + section - 1);
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "mapping", value), 0);
+	dax_device_add_range(test, t->dev_dax, last, section);
+	dax_device_add_range(test, t->dev_dax, start, section);
 }
 
 /* Set a size that the memmap and its padding fill. */
