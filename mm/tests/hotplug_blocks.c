@@ -19,6 +19,17 @@ const struct blocks_flags_param blocks_flags_params[2] = {
 };
 
 /**
+ * blocks_unclaim() - let somebody else claim the memory
+ * @blocks: the memory
+ */
+void blocks_unclaim(struct blocks *blocks)
+{
+	if (blocks->is_claimed)
+		release_resource(&blocks->dev->res);
+	blocks->is_claimed = false;
+}
+
+/**
  * blocks_add_some() - add some of the blocks with one add_memory()
  * @blocks: the memory
  * @first: the first block
@@ -33,9 +44,7 @@ int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, 
 {
 	int err;
 
-	if (blocks->is_claimed)
-		release_resource(&blocks->dev->res);
-	blocks->is_claimed = false;
+	blocks_unclaim(blocks);
 	err = add_memory(nid, block_start(blocks, first), nr * BLOCK_BYTES, flags);
 	blocks->is_whole = !err && nr == NR_BLOCKS;
 	if (!err) {

@@ -80,6 +80,7 @@ extern const struct blocks_flags_param blocks_flags_params[2];
 extern const struct kernel_param __start___param[], __stop___param[];
 
 struct blocks *blocks_get(struct kunit *test);
+void blocks_unclaim(struct blocks *blocks);
 int blocks_add(struct blocks *blocks, mhp_t flags);
 int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, int nid,
 		    mhp_t flags);
