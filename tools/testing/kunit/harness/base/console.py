@@ -76,6 +76,11 @@ def _print(line: str) -> None:
         print(f"{clear}{line}\n{_status}", end="", file=sys.stderr, flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 case", "2 cases"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def tail(text: str, lines: int = 20) -> str:
     """The last lines of a text."""
     return "\n".join(text.rstrip().splitlines()[-lines:])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.base import builddir, packages, process
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch, counted, say
 from harness.base.errors import CommandError, ExitStatus
 from harness.base.packages import Requirement
 from harness.kernel import machine
@@ -121,7 +121,7 @@ def main(environ: Mapping[str, str]) -> int:
             if finding not in found:
                 print(finding, flush=True)
             found.add(finding)
-    watch.say(f"{len(found) or 'no'} findings")
+    watch.say(counted(len(found), "finding") if found else "no findings")
     return int(ExitStatus.FAILED if found else ExitStatus.OK)
 
 

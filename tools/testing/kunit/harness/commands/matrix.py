@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.base import builddir, packages, tasks
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch, counted, say
 from harness.base.errors import KunitError
 from harness.kernel import machine
 from harness.kernel.kernel import Kernel, slowness
@@ -92,8 +92,10 @@ def _part(shard: Shard, ours: Sequence[Row], matrix: Sequence[Row]) -> str:
     """What this run covers, in words."""
     kernels, every = len(rows.groups(ours)), len(rows.groups(matrix))
     if shard.of == 1:
-        return f"the matrix has {every} kernels and {len(matrix)} boots"
-    share = f"{kernels} of {every} kernels and {len(ours)} of {len(matrix)} boots"
+        return f"the matrix has {counted(every, 'kernel')} and {counted(len(matrix), 'boot')}"
+    share = (
+        f"{kernels} of {counted(every, 'kernel')} and {len(ours)} of {counted(len(matrix), 'boot')}"
+    )
     return f"shard {shard.number} of {shard.of} has {share}"
 
 

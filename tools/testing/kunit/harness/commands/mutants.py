@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.base import archive
-from harness.base.console import conclude
+from harness.base.console import conclude, counted
 from harness.base.errors import UsageError
 from harness.kernel import machine
 from harness.matrix import rows
@@ -247,16 +247,19 @@ def summary(report: MutantReport, whole: bool) -> str:
             lines += ["", complaint, *(f"    {line}" for line in mutant.diff.decode().splitlines())]
     if whole:
         idle = report.idle_cases()
-        lines += ["", f"{len(idle)} cases caught nothing" + (":" if idle else "")]
+        lines += ["", f"{counted(len(idle), 'case')} caught nothing" + (":" if idle else "")]
         lines += [f"    {name}" for name in idle]
     if report.runs:
         rate = report.runs / report.seconds * 3600
-        lines += ["", f"{report.runs} runs in {report.seconds:.0f} s, {rate:.0f} an hour"]
+        lines += [
+            "",
+            f"{counted(report.runs, 'run')} in {report.seconds:.0f} s, {rate:.0f} an hour",
+        ]
     if report.kept[0]:
         lines += ["", results.from_earlier(*report.kept)]
     shown = [v for v in MutantVerdict if report.count(v) or v is MutantVerdict.MISSED]
     counts = ", ".join(f"{report.count(v)} {v.value}" for v in shown)
-    lines += ["", f"{len(report.mutants)} mutants: {counts}"]
+    lines += ["", f"{counted(len(report.mutants), 'mutant')}: {counts}"]
     return "\n".join(lines)
 
 

@@ -58,5 +58,5 @@ def _try_config(
             report.add(one.mutant, config, known)
         else:
             rest.append(one)
-    countdown = Countdown(report, config, "generated mutants", len(wanted), len(rest), watch)
+    countdown = Countdown(report, config, "generated mutant", len(wanted), len(rest), watch)
     boots.run(rest, lambda one, tried: countdown.take(one.mutant, tried))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch, counted, say
 from harness.base.errors import CommandError
 from harness.kernel.finding import Finding, Kind, Stage, Status
 from harness.kernel.qemu import Ran
@@ -134,7 +134,7 @@ class Countdown:
     def __init__(
         self, report: MutantReport, config: str, what: str, wanted: int, left: int, watch: Stopwatch
     ) -> None:
-        say(f"{config}: {wanted} {what}, {wanted - left} known already")
+        say(f"{config}: {counted(wanted, what)}, {wanted - left} known already")
         self._report = report
         self._config = config
         self._watch = watch

@@ -80,7 +80,7 @@ def _try_config(
         if outcome:
             kept = replace(judge_outcome(outcome, expected, order), is_kept=True)
             report.add(mutant, builds.config, kept)
-    countdown = Countdown(report, builds.config, "mutants", len(wanted), len(rest), watch)
+    countdown = Countdown(report, builds.config, "mutant", len(wanted), len(rest), watch)
     # Sort by file, so that fewer objects are rebuilt.
     rest.sort(key=lambda m: (len(m.files), m.files))
     builds.run(rest, lambda m, outcome: countdown.take(m, judge_outcome(outcome, expected, order)))

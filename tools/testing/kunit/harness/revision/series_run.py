@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from harness.base import tasks
 from harness.base.archive import Archive
-from harness.base.console import Stopwatch, say
+from harness.base.console import Stopwatch, counted, say
 from harness.base.errors import KunitError, PatchError
 from harness.kernel.finding import Finding, Kind
 from harness.request.settings import Settings
@@ -148,7 +148,9 @@ class SeriesRun:
             errors = [remark for remark in state.remarks or () if remark.is_fault]
             if errors:
                 log = tuple(map(str, errors))
-                finding = Finding(Kind.CHECKPATCH, f"checkpatch: {len(errors)} errors", log)
+                finding = Finding(
+                    Kind.CHECKPATCH, f"checkpatch: {counted(len(errors), 'error')}", log
+                )
                 self._blame(member, finding)
         self._on_result()
 

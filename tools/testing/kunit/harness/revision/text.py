@@ -4,6 +4,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from harness.base.console import counted
 from harness.base.table import WIDTH, cut
 from harness.revision import noticed, tables
 from harness.revision.causes import Cause, summary
@@ -166,7 +167,7 @@ def _green(report: Report) -> list[str]:
         for config in report.patch_configs:
             names = state.green.get(config, ())
             if names:
-                lines.append(f"  patch {state.number}, {config}: {len(names)} cases")
+                lines.append(f"  patch {state.number}, {config}: {counted(len(names), 'case')}")
                 lines += [f"    {name}" for name in names[:_FEW]] + _more(names, _FEW, "    ")
     return ["Turns green:", *lines, ""] if lines else []
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from harness.base import packages, process
-from harness.base.console import Stopwatch, tail
+from harness.base.console import Stopwatch, counted, tail
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request.settings import TOOLS
 from harness.request.variables import PRIVATE_VARIABLES
@@ -86,6 +86,6 @@ def type_check() -> RunResult:
     said = tuple((done.stdout + done.stderr).strip().splitlines())
     case = CaseResult("mypy --strict", Status.PASSED)
     if done.status != 0:
-        found = Finding(Kind.TYPES, f"mypy --strict: {len(said)} errors", said)
+        found = Finding(Kind.TYPES, f"mypy --strict: {counted(len(said), 'error')}", said)
         case = results.failed("mypy --strict", found)
     return RunResult("mypy --strict", (case,), watch.seconds)

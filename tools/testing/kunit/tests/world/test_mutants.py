@@ -119,7 +119,7 @@ class Mutants(MutantWorld):
         self.assertEqual(0, self.mutants().status)
         ran = self.mutants(FAKE_TOOL="build fails")
         self.assertEqual(0, ran.status, ran.stderr)
-        self.assertIn("4k: 1 mutants, 1 known already", ran.stderr)
+        self.assertIn("4k: 1 mutant, 1 known already", ran.stderr)
         self.mutant("a-caught", "int console_pass;")
         self.assertEqual(1, self.mutants().status)
 

@@ -136,7 +136,7 @@ class Verdicts(Revision):
             green,
         )
         self.assertEqual({"4k", "16k", "64k"}, set(document["tip"]))
-        self.assertIn("patch 1, 4k: 1 cases\n    vmem_altmap.takes_from_altmap", ran.stdout)
+        self.assertIn("patch 1, 4k: 1 case\n    vmem_altmap.takes_from_altmap", ran.stdout)
         # The base, two patches, the last of which is the tip, and two more configs. Once each.
         self.assertEqual(5, self.boots())
         self.assertEqual(0, self.revision(TIP_CONFIGS="4k 16k 64k").status)
