@@ -20,6 +20,7 @@
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
 #include <linux/string.h>
+#include <linux/wait_bit.h>
 
 #include "func_redirect.h"
 #include "memremap_dev.h"
@@ -496,19 +497,67 @@ static void removal_waits_for_references(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
-/* I9: unpin_user_page() drops all references that a pin has taken. */
+/**
+ * struct page_waiter - waits until a page is unused, as file systems with DAX do
+ * @page: the page
+ * @entry: the entries in the wait queues of both addresses that kernels wake
+ * @is_woken: it was woken
+ */
+struct page_waiter {
+	struct page *page;
+	struct wait_queue_entry entry[2];
+	bool is_woken;
+};
+
+static int note_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
+{
+	struct page_waiter *waiter = entry->private;
+	const struct wait_bit_key *woken = key;
+
+	/* Other addresses share the wait queue. */
+	if (woken->flags == waiter->page || woken->flags == &waiter->page->_refcount)
+		waiter->is_woken = true;
+	return 0;
+}
+
+static void wait_for_page(struct page_waiter *waiter)
+{
+	void *var[] = { waiter->page, &waiter->page->_refcount };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(var); i++) {
+		init_waitqueue_func_entry(&waiter->entry[i], note_wake);
+		waiter->entry[i].private = waiter;
+		add_wait_queue(__var_waitqueue(var[i]), &waiter->entry[i]);
+	}
+}
+
+static void stop_waiting(struct page_waiter *waiter)
+{
+	remove_wait_queue(__var_waitqueue(waiter->page), &waiter->entry[0]);
+	remove_wait_queue(__var_waitqueue(&waiter->page->_refcount), &waiter->entry[1]);
+}
+
+/*
+ * I9: unpin_user_page() drops all references that a pin has taken, and wakes the file
+ * system, which waits until the page is unused.
+ */
 static void unpinned_page_is_unused_again(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
 	struct page *page = pfn_to_page(mdev->dev->pfn);
+	struct page_waiter waiter = { .page = page };
 	int unused;
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = MEMORY_DEVICE_FS_DAX, .nr_range = 1,
 					   .range = { { 0, 1 } }), 0);
 	unused = page_ref_count(page);
 	page_ref_add(page, GUP_PIN_COUNTING_BIAS);
+	wait_for_page(&waiter);
 	KUNIT_EXPECT_NO_WARN(test, unpin_user_page(page));
+	stop_waiting(&waiter);
 	KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), unused, "references to the page");
+	KUNIT_EXPECT_TRUE_MSG(test, waiter.is_woken, "the file system is not woken");
 	set_page_count(page, unused);
 	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
 	memremap_expect_nothing_left(mdev, "removal");
