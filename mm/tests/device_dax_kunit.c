@@ -170,6 +170,8 @@ static void device_has_memmap_in_ram(struct kunit *test)
 			    "address of the first page that can be mapped");
 	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size), align),
 			    (phys_addr_t)-1, "address of the page after the device");
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(size) - 1, 2 * PAGE_SIZE),
+			    (phys_addr_t)-1, "address of a mapping that begins with the last page");
 	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
 	memremap_expect_nothing_left(t->mdev, "unbinding");
 }

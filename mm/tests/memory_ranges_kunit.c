@@ -342,6 +342,12 @@ static void claims_of_neighbours_are_merged(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 1, 1), 0);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, test_nid(), MHP_MERGE_RESOURCE), 0);
 	expect_claim(test, start, 3 * BLOCK_BYTES, "System RAM");
+	/* Removal splits the claim. Both parts can be merged again. */
+	KUNIT_ASSERT_EQ(test, blocks_remove_some(blocks, 1, 1), 0);
+	expect_claim(test, start, BLOCK_BYTES, "System RAM");
+	expect_claim(test, start + 2 * BLOCK_BYTES, BLOCK_BYTES, "System RAM");
+	KUNIT_ASSERT_EQ(test, blocks_add_some(blocks, 1, 1, test_nid(), MHP_MERGE_RESOURCE), 0);
+	expect_claim(test, start, 3 * BLOCK_BYTES, "System RAM");
 	/* The flag does not change where the memmap lies. */
 	blocks_expect_memmap(blocks, MHP_NONE);
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);

@@ -537,6 +537,11 @@ static struct zone *zone_when_refused(struct kunit *test, struct blocks *blocks,
 	return blocks->watch.zone;
 }
 
+static struct zone *kernel_zone(unsigned long pfn, unsigned long nr)
+{
+	return zone_for_pfn_range(MMOP_ONLINE_KERNEL, test_nid(), NULL, pfn, nr);
+}
+
 /*
  * G19: added memory goes online at once if auto_online_blocks is set. It goes online in
  * the zone that the caller asks for. If the caller names none, it goes online in the zone
@@ -552,6 +557,7 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	unsigned long pfn = block_pfn(t->blocks, 1);
 	/* sysfs_emit() needs a whole page. */
 	char *type = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	unsigned long nr;
 	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, type);
@@ -596,11 +602,11 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE_MSG(test, t->zone,
 				zone_for_pfn_range(MMOP_ONLINE, test_nid(), NULL, pfn, 1),
 				"the zone of the page after movable memory");
-}
-
-static struct zone *kernel_zone(unsigned long pfn, unsigned long nr)
-{
-	return zone_for_pfn_range(MMOP_ONLINE_KERNEL, test_nid(), NULL, pfn, nr);
+	pfn = t->node->node_start_pfn;
+	nr = block_pfn(t->blocks, 0) + 1 - pfn;
+	KUNIT_EXPECT_PTR_EQ_MSG(test, kernel_zone(pfn, nr),
+				zone_for_pfn_range(MMOP_ONLINE, test_nid(), NULL, pfn, nr),
+				"the zone of pages from boot memory to movable memory");
 }
 
 /*
