@@ -545,7 +545,8 @@ static struct zone *kernel_zone(unsigned long pfn, unsigned long nr)
 /*
  * G19: added memory goes online at once if auto_online_blocks is set. It goes online in
  * the zone that the caller asks for. If the caller names none, it goes online in the zone
- * whose span contains it, or in a kernel zone.
+ * whose span contains it. If none does, or if both kinds of zone do, it goes online in a
+ * kernel zone.
  *
  *	block		|   0   |   1   |   2   |
  *	movable		|=======|       |=======|
