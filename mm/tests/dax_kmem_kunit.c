@@ -158,11 +158,11 @@ static void binding_adds_memory(struct kunit *test)
 	bool is_refused = on_memory && IS_ENABLED(CONFIG_MHP_MEMMAP_ON_MEMORY) &&
 			  !mhp_supports_memmap_on_memory();
 	struct kmem_test *t = test->priv;
-	int group = next_group(test);
+	int group = next_group(test), err;
 
 	give(test, 0, 8 * NR_BLOCKS);
-	KUNIT_ASSERT_EQ(test, dax_device_write(test, t->dev_dax, "memmap_on_memory",
-					       on_memory ? "1" : "0"), is_refused ? -EOPNOTSUPP : 0);
+	err = dax_device_write(test, t->dev_dax, "memmap_on_memory", on_memory ? "1" : "0");
+	KUNIT_ASSERT_EQ_MSG(test, err, is_refused ? -EOPNOTSUPP : 0, "writing to memmap_on_memory");
 	KUNIT_ASSERT_EQ(test, bind(test, BIT(NR_BLOCKS) - 1), 0);
 	expect_blocks(test, NR_BLOCKS);
 	blocks_expect_memmap(t->blocks, is_refused ? MHP_NONE : param->flags);
@@ -248,10 +248,10 @@ static void device_without_a_block_is_refused(struct kunit *test)
 static void claim_last_page(struct kunit *test)
 {
 	struct kmem_test *t = test->priv;
+	u64 page = block_start(t->blocks, NR_BLOCKS) - PAGE_SIZE;
 
 	blocks_unclaim(t->blocks);
-	KUNIT_ASSERT_NOT_NULL(test, request_mem_region(block_start(t->blocks, NR_BLOCKS) - PAGE_SIZE,
-						       PAGE_SIZE, "somebody else"));
+	KUNIT_ASSERT_NOT_NULL(test, request_mem_region(page, PAGE_SIZE, "somebody else"));
 }
 
 static void release_last_page(struct kunit *test)

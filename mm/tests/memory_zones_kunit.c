@@ -511,7 +511,7 @@ static void state_is_written_once(struct kunit *test)
 						       writes[i].state, write_state),
 				    "write %d: \"%s\"", i, writes[i].state);
 		zone = writes[i].is_refused ? t->blocks->watch.zone : block_zone(t->blocks, 1);
-		KUNIT_ASSERT_PTR_EQ_MSG(test, zone, writes[i].zone, "the zone after write %d: \"%s\"",
+		KUNIT_ASSERT_PTR_EQ_MSG(test, zone, writes[i].zone, "zone after write %d: \"%s\"",
 					i, writes[i].state);
 	}
 }

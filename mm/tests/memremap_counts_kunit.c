@@ -132,6 +132,8 @@ static void device_is_spanned_but_not_present(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, totalram_pages(), managed, "managed pages, after removal");
 	expect_spanned(test, other->dev->pfn, other->dev->pfn + other->dev->nr - 1,
 		       "after removal of another device");
+	/* The devices may share a page table, which must be gone when @mdev is checked. */
+	memremap_dev_remove(other);
 }
 
 static bool come_and_go(struct kunit *test)
