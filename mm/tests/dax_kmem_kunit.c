@@ -16,6 +16,7 @@
 #include "dax_device.h"
 #include "fake_dev.h"
 #include "hotplug_blocks.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 /**
@@ -282,22 +283,57 @@ static void failed_binding_can_be_repeated(struct kunit *test)
 	expect_blocks(test, NR_BLOCKS);
 }
 
+/* Let the last block have a device, so that adding its memory fails. */
+static void register_last_block(struct kunit *test)
+{
+	struct kmem_test *t = test->priv;
+	int err;
+
+	lock_device_hotplug();
+	err = adapt_create_memory_block_devices(block_start(t->blocks, NR_BLOCKS - 1),
+						BLOCK_BYTES, test_nid());
+	unlock_device_hotplug();
+	KUNIT_ASSERT_EQ(test, err, 0);
+}
+
+static void unregister_last_block(struct kunit *test)
+{
+	struct kmem_test *t = test->priv;
+
+	lock_device_hotplug();
+	remove_memory_block_devices(block_start(t->blocks, NR_BLOCKS - 1), BLOCK_BYTES);
+	unlock_device_hotplug();
+}
+
+static const struct obstacle_param {
+	const char *name;
+	void (*begin)(struct kunit *test);
+	void (*end)(struct kunit *test);
+} obstacle_params[] = {
+	{ "it is claimed", claim_last_page, release_last_page },
+	{ "it has a memory block", register_last_block, unregister_last_block },
+};
+
+KUNIT_ARRAY_PARAM_DESC(obstacle, obstacle_params, name);
+
 /*
- * P4: if only a later range cannot be added, the driver uses the memory before it.
+ * P4: if only a later range cannot be added, the driver uses the memory before it, and
+ * leaves no trace of that range.
  *
  *	device		|   first range   |          |  second range  |
  *	added		|     block 0     |
  */
 static void later_range_can_fail(struct kunit *test)
 {
+	const struct obstacle_param *param = test->param_value;
 	int group = next_group(test), err;
 
 	give(test, 0, 8);
 	give(test, 16, 8);
-	claim_last_page(test);
+	param->begin(test);
 	err = bind(test, BIT(0));
-	release_last_page(test);
-	KUNIT_ASSERT_EQ_MSG(test, err, 0, "binding, with another claim on the second range");
+	param->end(test);
+	KUNIT_ASSERT_EQ_MSG(test, err, 0, "binding, although the second range cannot be added");
 	expect_blocks(test, 2);
 	kunit_release_action(test, unbind, test);
 	expect_nothing_left(test, group, "unbinding");
@@ -309,7 +345,7 @@ static struct kunit_case dax_kmem_cases[] = {
 	KUNIT_CASE_PARAM(whole_blocks_are_added, ranges_gen_params),
 	KUNIT_CASE(device_without_a_block_is_refused),
 	KUNIT_CASE(failed_binding_can_be_repeated),
-	KUNIT_CASE(later_range_can_fail),
+	KUNIT_CASE_PARAM(later_range_can_fail, obstacle_gen_params),
 	{}
 };
 

@@ -274,6 +274,10 @@ static void unbinding_ends_mappings(struct kunit *test)
 	user = kunit_vm_mmap(test, file, 0, 2 * align, PROT_READ | PROT_WRITE, MAP_SHARED,
 			     align);
 	KUNIT_ASSERT_TRUE(test, user && !IS_ERR_VALUE(user));
+	if (align > PAGE_SIZE)
+		KUNIT_EXPECT_EQ_MSG(test, vm_mmap(file, 0, 2 * align - PAGE_SIZE, PROT_READ,
+						  MAP_SHARED, 0), (unsigned long)-EINVAL,
+				    "mapping a part of a huge page");
 
 	for (i = 0; i < 2; i++) {
 		unsigned long offset = (i + 1) * align - PAGE_SIZE;
