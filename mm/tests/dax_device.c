@@ -3,10 +3,8 @@
  * A device of device-dax: see dax_device.h.
  */
 #include <kunit/device.h>
-#include <linux/numa.h>
 #include <linux/range.h>
 #include <linux/string.h>
-#include <linux/sysfs.h>
 
 #include "dax_device.h"
 #include "find_attribute.h"

@@ -178,6 +178,13 @@ static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 	return altmap.alloc == 0;
 }
 
+/* A test that failed may not have got its claim back from the kernel. */
+static void drop_claim(struct fake_dev *dev)
+{
+	if (dev->res.parent)
+		release_resource(&dev->res);
+}
+
 static void fake_dev_put(void *data)
 {
 	struct fake_dev *dev = data;
@@ -193,7 +200,7 @@ static void fake_dev_put(void *data)
 	KUNIT_EXPECT_EQ_MSG(test, census.tables, dev->tables,
 			    "page-table pages for [%#lx, %#lx), now and before",
 			    start, end);
-	release_resource(&dev->res);
+	drop_claim(dev);
 	kfree(dev);
 }
 
@@ -447,7 +454,7 @@ static void fake_dev_release(void *data)
 
 	if (dev->abandoned)
 		return;
-	release_resource(&dev->res);
+	drop_claim(dev);
 	kfree(dev);
 }
 

@@ -29,6 +29,15 @@ void blocks_unclaim(struct blocks *blocks)
 	blocks->is_claimed = false;
 }
 
+/* Claim the memory again. Return 0, or an error if somebody else claims a part of it. */
+static int claim(struct blocks *blocks)
+{
+	int err = request_resource(&iomem_resource, &blocks->dev->res);
+
+	blocks->is_claimed = !err;
+	return err;
+}
+
 /**
  * blocks_add_some() - add some of the blocks with one add_memory()
  * @blocks: the memory
@@ -50,9 +59,7 @@ int blocks_add_some(struct blocks *blocks, unsigned int first, unsigned int nr, 
 	if (!err) {
 		blocks->present |= GENMASK(first + nr - 1, first);
 	} else if (!blocks->present) {
-		blocks->is_claimed = true;
-		KUNIT_EXPECT_EQ_MSG(blocks->test,
-				    request_resource(&iomem_resource, &blocks->dev->res), 0,
+		KUNIT_EXPECT_EQ_MSG(blocks->test, claim(blocks), 0,
 				    "a failed add_memory() leaves its claim");
 	}
 	return err;
@@ -84,8 +91,7 @@ int blocks_are_gone(struct blocks *blocks, unsigned int first, unsigned int nr)
 	blocks->is_whole = false;
 	if (blocks->present)
 		return 0;
-	blocks->is_claimed = true;
-	return request_resource(&iomem_resource, &blocks->dev->res);
+	return claim(blocks);
 }
 
 /**
@@ -147,17 +153,31 @@ static void blocks_put(void *data)
 	mem_hotplug_done();
 }
 
+static int get_state(struct memory_block *mem, void *state)
+{
+	*(unsigned long *)state = mem->state;
+	return 0;
+}
+
+/**
+ * block_state() - get the state of a memory block
+ * @pfn: a page frame of the block
+ *
+ * Return: MEM_ONLINE or another state, or 0 if there is no block.
+ */
+unsigned long block_state(unsigned long pfn)
+{
+	unsigned long state = 0;
+
+	walk_memory_blocks(PFN_PHYS(pfn), PAGE_SIZE, &state, get_state);
+	return state;
+}
+
 /* Whether the page allocator can use memory that is in a zone. */
 static bool is_usable(const struct blocks *blocks, unsigned long pfn)
 {
 	/* A broken kernel may announce any page frame. */
 	return fake_dev_has(blocks->dev, pfn) && !is_migrate_isolate_page(pfn_to_page(pfn));
-}
-
-static int get_state(struct memory_block *mem, void *state)
-{
-	*(unsigned long *)state = mem->state;
-	return 0;
 }
 
 static int watch_notify(struct notifier_block *nb, unsigned long action, void *data)
@@ -172,8 +192,7 @@ static int watch_notify(struct notifier_block *nb, unsigned long action, void *d
 		watch->seen[watch->nr].arg = *arg;
 		watch->seen[watch->nr].is_usable = is_usable(blocks, arg->start_pfn);
 		watch->seen[watch->nr].present = NODE_DATA(test_nid())->node_present_pages;
-		walk_memory_blocks(PFN_PHYS(arg->start_pfn), PAGE_SIZE,
-				   &watch->seen[watch->nr].state, get_state);
+		watch->seen[watch->nr].state = block_state(arg->start_pfn);
 	}
 	watch->nr++;
 	if (action == MEM_GOING_ONLINE && fake_dev_has(blocks->dev, arg->start_pfn))

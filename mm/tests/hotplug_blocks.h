@@ -90,6 +90,7 @@ int blocks_remove_some(struct blocks *blocks, unsigned int first, unsigned int n
 int blocks_online(struct blocks *blocks);
 int blocks_online_one(struct blocks *blocks, unsigned int i);
 int blocks_offline_one(struct blocks *blocks, unsigned int i);
+unsigned long block_state(unsigned long pfn);
 void blocks_expect_memmap(struct blocks *blocks, mhp_t flags);
 void blocks_expect_pageblocks(struct blocks *blocks, mhp_t flags, const char *when);
 void blocks_expect_nothing_left(struct blocks *blocks, const char *after);
