@@ -203,14 +203,14 @@ static void put_file(void *file)
 	flush_delayed_fput();
 }
 
-/* Open the device as if through its device node. */
-static struct file *open_device(struct kunit *test)
+/* Open the device as if through its device node. @flags: O_RDWR or O_RDONLY */
+static struct file *open_device(struct kunit *test, int flags)
 {
 	struct dax_test *t = test->priv;
 	struct cdev *cdev = dax_inode(t->dev_dax->dax_dev)->i_cdev;
 	struct file *file;
 
-	file = anon_inode_create_getfile("vmemmap_kunit", cdev->ops, NULL, O_RDWR, NULL);
+	file = anon_inode_create_getfile("vmemmap_kunit", cdev->ops, NULL, flags, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_file, file));
 	/* The file drops this reference when it is closed. */
@@ -261,7 +261,7 @@ static void unbinding_ends_mappings(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
 	u64 align = param_align(test);
-	unsigned long user, i;
+	unsigned long user, readonly, i;
 	struct file *file;
 
 	if (!IS_ENABLED(CONFIG_FS_DAX))
@@ -270,7 +270,7 @@ static void unbinding_ends_mappings(struct kunit *test)
 	create_device(test, align);
 	set_size(test, PFN_PHYS(t->dev->nr));
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
-	file = open_device(test);
+	file = open_device(test, O_RDWR);
 	user = kunit_vm_mmap(test, file, 0, 2 * align, PROT_READ | PROT_WRITE, MAP_SHARED,
 			     align);
 	KUNIT_ASSERT_TRUE(test, user && !IS_ERR_VALUE(user));
@@ -278,6 +278,11 @@ static void unbinding_ends_mappings(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, vm_mmap(file, 0, 2 * align - PAGE_SIZE, PROT_READ,
 						  MAP_SHARED, 0), (unsigned long)-EINVAL,
 				    "mapping a part of a huge page");
+	KUNIT_EXPECT_EQ_MSG(test, vm_mmap(file, 0, align, PROT_READ, MAP_PRIVATE, 0),
+			    (unsigned long)-EINVAL, "mapping that is private");
+	readonly = vm_mmap(open_device(test, O_RDONLY), 0, align, PROT_READ, MAP_SHARED, 0);
+	KUNIT_EXPECT_FALSE_MSG(test, IS_ERR_VALUE(readonly),
+			       "mapping a file that is open for reading: %ld", (long)readonly);
 
 	for (i = 0; i < 2; i++) {
 		unsigned long offset = (i + 1) * align - PAGE_SIZE;
@@ -303,6 +308,8 @@ static void unbinding_ends_mappings(struct kunit *test)
 				    -EFAULT, "writing to mapping %lu after unbinding", i);
 	memremap_expect_nothing_left(t->mdev, "unbinding");
 	KUNIT_EXPECT_EQ(test, vm_munmap(user, 2 * align), 0);
+	if (!IS_ERR_VALUE(readonly))
+		KUNIT_EXPECT_EQ(test, vm_munmap(readonly, align), 0);
 }
 
 /* The cases below need the sysfs file "memmap", which not every kernel has. */
