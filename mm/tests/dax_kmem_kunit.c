@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 
 #include "dax_device.h"
+#include "device_file.h"
 #include "fake_dev.h"
 #include "hotplug_blocks.h"
 #include "vmemmap_adapt.h"
@@ -35,7 +36,7 @@ static int kmem_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->blocks = blocks_get(test);
-	t->dev_dax = dax_device_get(test, t->blocks->dev, PAGE_SIZE);
+	t->dev_dax = dax_device_get(test, dax_region_get(test, t->blocks->dev, PAGE_SIZE));
 	test->priv = t;
 	return 0;
 }
@@ -45,8 +46,10 @@ static void give(struct kunit *test, unsigned int start, unsigned int size)
 {
 	struct kmem_test *t = test->priv;
 
-	dax_device_add_range(test, t->dev_dax, block_start(t->blocks, 0) + start * BLOCK_BYTES / 8,
-			     size * BLOCK_BYTES / 8);
+	KUNIT_ASSERT_EQ(test, 0,
+			dax_device_add_range(t->dev_dax,
+					     block_start(t->blocks, 0) + start * BLOCK_BYTES / 8,
+					     size * BLOCK_BYTES / 8));
 }
 
 /* P3: unbinding removes the memory, which is offline. */
@@ -157,14 +160,14 @@ static void binding_adds_memory(struct kunit *test)
 	int group = next_group(test), err;
 
 	give(test, 0, 8 * NR_BLOCKS);
-	err = dax_device_write(test, t->dev_dax, "memmap_on_memory", on_memory ? "1" : "0");
+	err = device_file_write(&t->dev_dax->dev, "memmap_on_memory", on_memory ? "1" : "0");
 	KUNIT_ASSERT_EQ_MSG(test, err, is_refused ? -EOPNOTSUPP : 0, "writing to memmap_on_memory");
 	KUNIT_ASSERT_EQ(test, bind(test, BIT(NR_BLOCKS) - 1), 0);
 	expect_blocks(test, NR_BLOCKS);
 	blocks_expect_memmap(t->blocks, is_refused ? MHP_NONE : param->flags);
 	if (mhp_supports_memmap_on_memory())
-		KUNIT_EXPECT_EQ_MSG(test, dax_device_write(test, t->dev_dax, "memmap_on_memory",
-							   on_memory ? "0" : "1"), -EBUSY,
+		KUNIT_EXPECT_EQ_MSG(test, device_file_write(&t->dev_dax->dev, "memmap_on_memory",
+							    on_memory ? "0" : "1"), -EBUSY,
 				    "changing memmap_on_memory while the driver is bound");
 	kunit_release_action(test, unbind, test);
 	expect_nothing_left(test, group, "unbinding");

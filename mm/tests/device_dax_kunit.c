@@ -17,12 +17,11 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/pgtable.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "dax_device.h"
+#include "device_file.h"
 #include "fake_dev.h"
-#include "find_attribute.h"
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
@@ -73,37 +72,29 @@ static void create_device(struct kunit *test, unsigned int align)
 	struct dax_test *t = test->priv;
 
 	/* After use_memory(), so that the driver has released the memory when we claim it. */
-	t->dev_dax = dax_device_get(test, t->dev, align);
+	t->dev_dax = dax_device_get(test, dax_region_get(test, t->dev, align));
 }
 
-static int write_attribute(struct kunit *test, const char *name, const char *value)
+/* Write to a sysfs file of the device. Return 0 or an error. */
+static int write_file(struct kunit *test, const char *name, const char *value)
 {
 	struct dax_test *t = test->priv;
 
-	return dax_device_write(test, t->dev_dax, name, value);
+	return device_file_write(&t->dev_dax->dev, name, value);
 }
 
 static void set_size(struct kunit *test, u64 size)
 {
-	char value[24];
+	struct dax_test *t = test->priv;
 
-	snprintf(value, sizeof(value), "%llu", size);
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "size", value), 0);
+	KUNIT_ASSERT_EQ(test, dax_device_set_size(t->dev_dax, size), 0);
 }
 
-/* Read the size of the device from sysfs. */
 static u64 read_size(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
-	struct device_attribute *attr = find_attribute(t->dev_dax->dev.type->groups, "size");
-	char *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
-	u64 size;
 
-	KUNIT_ASSERT_NOT_NULL(test, attr);
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_ASSERT_GT(test, attr->show(&t->dev_dax->dev, attr, page), 0);
-	KUNIT_ASSERT_EQ(test, kstrtoull(strim(page), 0, &size), 0);
-	return size;
+	return device_file_read_u64(test, &t->dev_dax->dev, "size");
 }
 
 /* Bind the driver to the device. Return 0 or an error. */
@@ -317,7 +308,7 @@ static void require_memmap_file(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
 
-	if (!find_attribute(t->dev_dax->dev.type->groups, "memmap"))
+	if (!device_has_file(&t->dev_dax->dev, "memmap"))
 		kunit_skip(test, "device-dax of this kernel has no file memmap");
 }
 
@@ -342,9 +333,9 @@ static void device_holds_its_memmap(struct kunit *test)
 	create_device(test, align);
 	require_memmap_file(test);
 	set_size(test, all);
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "dev"), 0);
+	KUNIT_ASSERT_EQ(test, write_file(test, "memmap", "dev"), 0);
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
-	KUNIT_EXPECT_EQ_MSG(test, write_attribute(test, "memmap", "mem"), -EBUSY,
+	KUNIT_EXPECT_EQ_MSG(test, write_file(test, "memmap", "mem"), -EBUSY,
 			    "writing to memmap while the driver is bound");
 
 	/* Compound pages may share pages of their memmap. */
@@ -369,7 +360,7 @@ static void device_holds_its_memmap(struct kunit *test)
 	memremap_expect_nothing_left(t->mdev, "unbinding");
 
 	KUNIT_EXPECT_EQ_MSG(test, read_size(test), all, "size after unbinding");
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "mem"), 0);
+	KUNIT_ASSERT_EQ(test, write_file(test, "memmap", "mem"), 0);
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
 	if (align == PAGE_SIZE)
 		expect_memmap(test, false);
@@ -385,8 +376,8 @@ static void set_two_ranges(struct kunit *test)
 	u64 section = PFN_PHYS(PAGES_PER_SECTION), start = PFN_PHYS(dev->pfn);
 	u64 last = PFN_PHYS(dev->pfn + dev->nr) - section;
 
-	dax_device_add_range(test, t->dev_dax, last, section);
-	dax_device_add_range(test, t->dev_dax, start, section);
+	KUNIT_ASSERT_EQ(test, dax_device_add_range(t->dev_dax, last, section), 0);
+	KUNIT_ASSERT_EQ(test, dax_device_add_range(t->dev_dax, start, section), 0);
 }
 
 /* Set a size that the memmap and its padding fill. */
@@ -418,13 +409,13 @@ static void device_without_room_is_refused(struct kunit *test)
 
 	create_device(test, PAGE_SIZE);
 	require_memmap_file(test);
-	KUNIT_EXPECT_EQ(test, write_attribute(test, "memmap", "elsewhere"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, write_file(test, "memmap", "elsewhere"), -EINVAL);
 	param->set(test);
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "dev"), 0);
+	KUNIT_ASSERT_EQ(test, write_file(test, "memmap", "dev"), 0);
 	KUNIT_EXPECT_EQ(test, bind(test), param->err);
 	memremap_expect_nothing_left(t->mdev, "refusal");
 
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "mem"), 0);
+	KUNIT_ASSERT_EQ(test, write_file(test, "memmap", "mem"), 0);
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
 	expect_memmap(test, false);
 }
@@ -444,14 +435,14 @@ static void device_beside_boot_memory_is_refused(struct kunit *test)
 	create_device(test, PAGE_SIZE);
 	require_memmap_file(test);
 	set_size(test, PFN_PHYS(t->dev->nr));
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "dev"), 0);
+	KUNIT_ASSERT_EQ(test, write_file(test, "memmap", "dev"), 0);
 	KUNIT_EXPECT_EQ(test, bind(test), -EOPNOTSUPP);
 	pgmap = adapt_get_dev_pagemap(t->dev->pfn, NULL);
 	KUNIT_EXPECT_NULL_MSG(test, pgmap, "page frame %#lx leads to a pgmap after the refusal",
 			      t->dev->pfn);
 	put_dev_pagemap(pgmap);
 
-	KUNIT_ASSERT_EQ(test, write_attribute(test, "memmap", "mem"), 0);
+	KUNIT_ASSERT_EQ(test, write_file(test, "memmap", "mem"), 0);
 	KUNIT_EXPECT_EQ(test, bind(test), 0);
 }
 

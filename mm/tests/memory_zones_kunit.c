@@ -18,11 +18,10 @@
 #include <linux/mman.h>
 #include <linux/mmzone.h>
 #include <linux/page-flags.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/writeback.h>
 
-#include "find_attribute.h"
+#include "device_file.h"
 #include "hotplug_blocks.h"
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
@@ -442,24 +441,21 @@ static void used_memory_moves(struct kunit *test)
 	}
 }
 
-/*
- * Write to /sys/devices/system/memory/auto_online_blocks. @page has the new value, and gets
- * the old one.
- */
-static int swap_auto_online(struct memory_block *mem, void *page)
+static int get_root(struct memory_block *mem, void *root)
 {
-	struct device *root = bus_get_dev_root(mem->dev.bus);
-	struct device_attribute *attr = find_attribute(root->groups, "auto_online_blocks");
-	ssize_t nr = -ENOENT;
-	char type[32];
+	*(struct device **)root = bus_get_dev_root(mem->dev.bus);
+	return 0;
+}
 
-	strscpy(type, page, sizeof(type));
-	if (attr)
-		nr = attr->show(root, attr, page);
-	if (nr > 0)
-		nr = attr->store(root, attr, type, strlen(type));
+/* Return /sys/devices/system/memory, which is always there. Any memory block leads to it. */
+static struct device *memory_root(struct kunit *test)
+{
+	struct device *root = NULL;
+
+	KUNIT_ASSERT_EQ(test, walk_memory_blocks(__pa(test->priv), 1, &root, get_root), 0);
+	KUNIT_ASSERT_NOT_NULL(test, root);
 	put_device(root);
-	return nr < 0 ? nr : 0;
+	return root;
 }
 
 static int online(struct memory_block *mem, void *data)
@@ -467,13 +463,9 @@ static int online(struct memory_block *mem, void *data)
 	return device_online(&mem->dev);
 }
 
-/* Write to the sysfs file "state" of a block. Return 0 or an error. */
 static int write_state(struct memory_block *mem, void *state)
 {
-	struct device_attribute *attr = find_attribute(mem->dev.groups, "state");
-	ssize_t nr = attr ? attr->store(&mem->dev, attr, state, strlen(state)) : -ENOENT;
-
-	return nr < 0 ? nr : 0;
+	return device_file_write(&mem->dev, "state", state);
 }
 
 /*
@@ -556,12 +548,11 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	struct zones_test *t = test->priv;
 	struct zone *normal = &t->node->node_zones[ZONE_NORMAL];
 	unsigned long pfn = block_pfn(t->blocks, 1);
-	/* sysfs_emit() needs a whole page. */
-	char *type = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct device *root = memory_root(test);
+	const char *policy = device_file_read(test, root, "auto_online_blocks");
 	unsigned long nr;
 	int err;
 
-	KUNIT_ASSERT_NOT_NULL(test, type);
 	KUNIT_ASSERT_EQ(test, blocks_add_some(t->blocks, 1, 1, test_nid(), MHP_NONE), 0);
 	/* A request that failed has no effect on the next one. */
 	t->blocks->watch.veto = MEM_GOING_ONLINE;
@@ -569,17 +560,16 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ_MSG(test, zone_when_refused(test, t->blocks, 1), normal,
 				"the zone of memory far from any other");
 
-	/* Any memory block leads to the attribute. */
-	strscpy(type, "online_movable", PAGE_SIZE);
-	KUNIT_ASSERT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, type, swap_auto_online));
+	KUNIT_ASSERT_EQ(test, device_file_write(root, "auto_online_blocks", "online_movable"), 0);
+	KUNIT_EXPECT_STREQ(test, device_file_read(test, root, "auto_online_blocks"),
+			   "online_movable");
 	err = blocks_add_some(t->blocks, 2, 1, test_nid(), MHP_NONE);
 	if (!err) {
 		KUNIT_EXPECT_PTR_EQ_MSG(test, zone_when_refused(test, t->blocks, 1), normal,
 					"the zone of memory below movable memory");
 		err = blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_NONE);
 	}
-	KUNIT_EXPECT_EQ(test, 0, walk_memory_blocks(__pa(t), 1, type, swap_auto_online));
-	KUNIT_EXPECT_STREQ(test, type, "online_movable\n");
+	KUNIT_EXPECT_EQ(test, device_file_write(root, "auto_online_blocks", policy), 0);
 	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, block_zone(t->blocks, 0), t->zone, "the first block");
 	KUNIT_EXPECT_NULL_MSG(test, block_zone(t->blocks, 1),
