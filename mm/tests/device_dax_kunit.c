@@ -303,6 +303,34 @@ static void unbinding_ends_mappings(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, vm_munmap(readonly, align), 0);
 }
 
+/*
+ * Q3: while a driver is bound, the device keeps its memory and its alignment, and cannot be
+ * deleted.
+ */
+static void bound_device_keeps_its_memory(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	u64 section = PFN_PHYS(PAGES_PER_SECTION), start = PFN_PHYS(t->dev->pfn);
+	struct device *dev;
+	char value[24];
+
+	create_device(test, PAGE_SIZE);
+	dev = &t->dev_dax->dev;
+	set_size(test, 2 * section);
+	KUNIT_ASSERT_EQ(test, bind(test), 0);
+	KUNIT_EXPECT_EQ_MSG(test, dax_device_set_size(t->dev_dax, section), -EBUSY, "shrinking");
+	KUNIT_EXPECT_EQ_MSG(test, dax_device_set_size(t->dev_dax, 3 * section), -EBUSY, "growing");
+	KUNIT_EXPECT_EQ_MSG(test, dax_device_add_range(t->dev_dax, start + 2 * section, section),
+			    -EBUSY, "adding a range");
+	snprintf(value, sizeof(value), "%lu", PAGE_SIZE);
+	KUNIT_EXPECT_EQ_MSG(test, write_file(test, "align", value), -EBUSY, "writing to align");
+	KUNIT_EXPECT_EQ_MSG(test, device_file_write(dev->parent, "dax_region/delete",
+						    dev_name(dev)), -EBUSY, "deleting");
+	KUNIT_EXPECT_EQ_MSG(test, read_size(test), 2 * section, "size after that");
+	KUNIT_EXPECT_EQ_MSG(test, dax_pgoff_to_phys(t->dev_dax, PHYS_PFN(2 * section), PAGE_SIZE),
+			    (phys_addr_t)-1, "address of the page after the device");
+}
+
 /* The cases below need the sysfs file "memmap", which not every kernel has. */
 static void require_memmap_file(struct kunit *test)
 {
@@ -450,6 +478,7 @@ static struct kunit_case device_dax_cases[] = {
 	KUNIT_CASE_PARAM(device_has_memmap_in_ram, align_gen_params),
 	KUNIT_CASE(failed_probe_can_be_repeated),
 	KUNIT_CASE_PARAM(unbinding_ends_mappings, align_gen_params),
+	KUNIT_CASE(bound_device_keeps_its_memory),
 	KUNIT_CASE_PARAM(device_holds_its_memmap, align_gen_params),
 	KUNIT_CASE_PARAM(device_without_room_is_refused, no_room_gen_params),
 	KUNIT_CASE(device_beside_boot_memory_is_refused),

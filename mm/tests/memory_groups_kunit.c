@@ -7,6 +7,7 @@
  * G13, G21 and so on.
  */
 #include <kunit/test.h>
+#include <linux/device.h>
 #include <linux/list.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
@@ -16,6 +17,7 @@
 #include <linux/string.h>
 
 #include "alloc_fault.h"
+#include "device_file.h"
 #include "hotplug_blocks.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
@@ -415,6 +417,45 @@ static void auto_movable_unit_stays_together(struct kunit *test)
 		       "boot memory is not movable");
 }
 
+static int store_device(struct memory_block *mem, void *dev)
+{
+	*(struct device **)dev = &mem->dev;
+	return 0;
+}
+
+static void expect_valid_zones(struct kunit *test, const char *zones, const char *when)
+{
+	struct groups_test *t = test->priv;
+	struct device *dev = NULL;
+
+	walk_memory_blocks(block_start(t->blocks, 0), 1, &dev, store_device);
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_EXPECT_STREQ_MSG(test, device_file_read(test, dev, "valid_zones"), zones, "%s", when);
+}
+
+/*
+ * G22: valid_zones names the zone that an offline block goes online in if user space asks
+ * for none, and then the other one that it can go online in. The block's group counts. If
+ * the block is online, it names its zone.
+ */
+static void valid_zones_depend_on_group(struct kunit *test)
+{
+	struct groups_test *t = test->priv;
+	struct online_policy *policy = policy_get_auto_movable(test);
+	int mgid = group_get(test, false);
+	struct memory_group *group = memory_group_find_by_id(mgid);
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	KUNIT_ASSERT_EQ(test, 0, blocks_add_some(t->blocks, 0, 1, mgid, MHP_NID_IS_MGID));
+	set_ratio(test, policy, 100000);
+	expect_valid_zones(test, "Movable Normal", "offline");
+	group->present_kernel_pages = 1;
+	expect_valid_zones(test, "Normal Movable", "offline, group with kernel memory");
+	group->present_kernel_pages = 0;
+	KUNIT_ASSERT_EQ(test, 0, blocks_online_one(t->blocks, 0));
+	expect_valid_zones(test, "Movable", "online");
+}
+
 static struct kunit_case memory_groups_cases[] = {
 	KUNIT_CASE_PARAM(group_counts_its_blocks, group_gen_params),
 	KUNIT_CASE(failed_add_leaves_group_empty),
@@ -422,6 +463,7 @@ static struct kunit_case memory_groups_cases[] = {
 	KUNIT_CASE(auto_movable_memory_keeps_ratio),
 	KUNIT_CASE(auto_movable_groups_have_shares),
 	KUNIT_CASE(auto_movable_unit_stays_together),
+	KUNIT_CASE(valid_zones_depend_on_group),
 	{}
 };
 
