@@ -393,7 +393,6 @@ static void each_allocation_can_fail(struct kunit *test)
 		snprintf(when, sizeof(when), "allocation %u failed", nth);
 		if (!failed)
 			break;
-		KUNIT_EXPECT_TRUE_MSG(test, !err || err == -ENOMEM, "%s: error %d", when, err);
 		if (!err)
 			set_model(&t->device[0], 6);
 		expect_division(test, when);

@@ -407,6 +407,7 @@ struct fake_dev *fake_dev_get_across(struct kunit *test, unsigned long nr_sectio
 {
 	u64 half = PFN_PHYS(PAGES_PER_SECTION * nr_sections / 2);
 	struct range range = fake_dev_memory();
+	unsigned long linear;
 	struct fake_dev *dev;
 	u64 middle;
 
@@ -414,7 +415,11 @@ struct fake_dev *fake_dev_get_across(struct kunit *test, unsigned long nr_sectio
 		kunit_skip(test, "no memory to write to: see vmemmap_kunit.memory=");
 	/* A device consists of sections, which begin at multiples of their size. */
 	size = max(size, PFN_PHYS(PAGES_PER_SECTION));
-	middle = virt_to_phys(PTR_ALIGN(__va(range.start + half), size));
+	linear = ALIGN((unsigned long)__va(range.start + half), size);
+	/* The next multiple of a large size can be behind all addresses. */
+	if (!linear)
+		return NULL;
+	middle = __pa(linear);
 	if (middle + half - 1 > range.end ||
 	    !IS_ALIGNED(middle, PFN_PHYS(PAGES_PER_SECTION)))
 		return NULL;
