@@ -6,6 +6,7 @@
  * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as Q1, Q2
  * and so on.
  */
+#include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/align.h>
 #include <linux/dax.h>
@@ -580,7 +581,27 @@ static void devices_are_created_and_deleted(struct kunit *test)
 	expect_file(test, "dax_region/seed", "", "both are deleted");
 	expect_deletion(test, dev_name(&t->device[0].dev_dax->dev), -EBUSY,
 			"the first device of the region");
-	new_device(test);
+
+	/* The same device can be both. */
+	expect_deletion(test, new_device(test), 0, "which has no memory");
+	expect_file(test, "dax_region/create", "", "the only one is deleted");
+	expect_file(test, "dax_region/seed", "", "the only one is deleted");
+}
+
+/*
+ * Q4: somebody may still use a device when its region is gone. KASAN reports if the device
+ * then uses memory of the region.
+ */
+static void device_outlives_region(struct kunit *test)
+{
+	struct region_test *t = test->priv;
+	struct device *dev;
+
+	create_region(test, smallest_unit());
+	dev = get_device(&t->device[0].dev_dax->dev);
+	kunit_device_unregister(test, t->region->dev);
+	KUNIT_EXPECT_FALSE(test, device_is_registered(dev));
+	put_device(dev);
 }
 
 static bool come_and_go(struct kunit *test)
@@ -618,6 +639,7 @@ static struct kunit_case dax_region_cases[] = {
 	KUNIT_CASE(alignment_must_suit_ranges),
 	KUNIT_CASE(devices_are_created_and_deleted),
 	KUNIT_CASE(deleted_device_leaves_no_object),
+	KUNIT_CASE(device_outlives_region),
 	{}
 };
 

@@ -311,6 +311,7 @@ static void bound_device_keeps_its_memory(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
 	u64 section = PFN_PHYS(PAGES_PER_SECTION), start = PFN_PHYS(t->dev->pfn);
+	u64 align = dax_align_valid(PMD_SIZE) ? PMD_SIZE : PAGE_SIZE;
 	struct device *dev;
 	char value[24];
 
@@ -322,8 +323,10 @@ static void bound_device_keeps_its_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, dax_device_set_size(t->dev_dax, 3 * section), -EBUSY, "growing");
 	KUNIT_EXPECT_EQ_MSG(test, dax_device_add_range(t->dev_dax, start + 2 * section, section),
 			    -EBUSY, "adding a range");
-	snprintf(value, sizeof(value), "%lu", PAGE_SIZE);
+	snprintf(value, sizeof(value), "%llu", align);
 	KUNIT_EXPECT_EQ_MSG(test, write_file(test, "align", value), -EBUSY, "writing to align");
+	KUNIT_EXPECT_EQ_MSG(test, device_file_read_u64(test, dev, "align"), PAGE_SIZE,
+			    "alignment after that");
 	KUNIT_EXPECT_EQ_MSG(test, device_file_write(dev->parent, "dax_region/delete",
 						    dev_name(dev)), -EBUSY, "deleting");
 	KUNIT_EXPECT_EQ_MSG(test, read_size(test), 2 * section, "size after that");

@@ -22,7 +22,7 @@ FLAVOUR = "series"
 FLAVOURS = (FLAVOUR, "fast")
 # Few mutants need the other two. In one, any allocation can be made to fail. In the other,
 # sections do not fill the PMDs of their memmap.
-ALL_CONFIGS = (*CONFIGS, "4k-debug", "4k-page80")
+ALL_CONFIGS = (*CONFIGS, "4k-debug", "4k-kasan", "4k-page80")
 
 _FIELD = re.compile(r"^(Breaks|Configs|Fast|Flavour|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
 
