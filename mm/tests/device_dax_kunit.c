@@ -303,9 +303,22 @@ static void unbinding_ends_mappings(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, vm_munmap(readonly, align), 0);
 }
 
+/* Let user space create one more device of the region, and use that. It is the seed then. */
+static void create_seed(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	struct device *parent = t->dev_dax->dev.parent, *dev;
+
+	KUNIT_ASSERT_EQ(test, device_file_write(parent, "dax_region/create", "1"), 0);
+	dev = device_find_child_by_name(parent, device_file_read(test, parent, "dax_region/seed"));
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	t->dev_dax = to_dev_dax(dev);
+	put_device(dev);
+}
+
 /*
- * Q3: while a driver is bound, the device keeps its memory and its alignment, and cannot be
- * deleted.
+ * Q3, Q4: while a driver is bound, the device keeps its memory and its alignment, and cannot
+ * be deleted. It is not the seed any more.
  */
 static void bound_device_keeps_its_memory(struct kunit *test)
 {
@@ -316,9 +329,11 @@ static void bound_device_keeps_its_memory(struct kunit *test)
 	char value[24];
 
 	create_device(test, PAGE_SIZE);
+	create_seed(test);
 	dev = &t->dev_dax->dev;
 	set_size(test, 2 * section);
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
+	KUNIT_EXPECT_STREQ(test, device_file_read(test, dev->parent, "dax_region/seed"), "");
 	KUNIT_EXPECT_EQ_MSG(test, dax_device_set_size(t->dev_dax, section), -EBUSY, "shrinking");
 	KUNIT_EXPECT_EQ_MSG(test, dax_device_set_size(t->dev_dax, 3 * section), -EBUSY, "growing");
 	KUNIT_EXPECT_EQ_MSG(test, dax_device_add_range(t->dev_dax, start + 2 * section, section),
