@@ -371,24 +371,45 @@ static int remove_refused(struct blocks *blocks, unsigned int block)
 	return err;
 }
 
-/* G11: if a block may not go offline, all blocks are online as before. */
+/*
+ * G11: if a block may not go offline, all blocks are online as before. So are they if the
+ * kernel cannot allocate memory to remember them.
+ */
 static void refused_block_stays_online(struct kunit *test)
 {
 	struct blocks *blocks = test->priv;
 	unsigned long before[NR_COUNTS];
+	bool failed;
+	int err;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
 	KUNIT_ASSERT_EQ(test, blocks_online(blocks), 0);
 	count_pages(before);
 	KUNIT_EXPECT_EQ(test, remove_refused(blocks, 1), -EPERM);
 	expect_refused(test, before, 1);
+	if (IS_ENABLED(CONFIG_FAILSLAB)) {
+		err = ALLOC_FAULT(test, 0, &failed, remove_all(blocks));
+		KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "removal without memory");
+		expect_refused(test, before, 1);
+	}
 
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
+static const struct refused_param {
+	const char *name;
+	unsigned int refused, offline;
+} refused_params[] = {
+	{ "the last one is refused, the first one is offline", 2, 0 },
+	{ "the first one is refused, the last one is offline", 0, 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(refused, refused_params, name);
+
 /*
- * G11: the block before the refused one returns to its zone. A block that was offline stays so.
+ * G11: a block before the refused one returns to its zone. A block that was offline stays
+ * so, before the refused one and after it.
  *
  *	block		|   0   |   1   |   2   |
  *	online			|---------------|
@@ -396,16 +417,20 @@ static void refused_block_stays_online(struct kunit *test)
  */
 static void refused_block_leaves_others_alone(struct kunit *test)
 {
+	const struct refused_param *param = test->param_value;
 	struct blocks *blocks = test->priv;
 	struct zone *movable = &NODE_DATA(test_nid())->node_zones[ZONE_MOVABLE];
+	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, blocks_add(blocks, MHP_MEMMAP_ON_MEMORY), 0);
-	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 1), 0);
-	KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, 2), 0);
-	KUNIT_EXPECT_EQ(test, remove_refused(blocks, 2), -EPERM);
-	KUNIT_EXPECT_NULL_MSG(test, block_zone(blocks, 0), "block 0 is online");
-	KUNIT_EXPECT_PTR_EQ_MSG(test, block_zone(blocks, 1), movable, "the zone of block 1");
-	KUNIT_EXPECT_PTR_EQ_MSG(test, block_zone(blocks, 2), movable, "the zone of block 2");
+	for (i = 0; i < NR_BLOCKS; i++)
+		if (i != param->offline)
+			KUNIT_ASSERT_EQ(test, blocks_online_one(blocks, i), 0);
+	KUNIT_EXPECT_EQ(test, remove_refused(blocks, param->refused), -EPERM);
+	for (i = 0; i < NR_BLOCKS; i++)
+		KUNIT_EXPECT_PTR_EQ_MSG(test, block_zone(blocks, i),
+					i == param->offline ? NULL : movable,
+					"the zone of block %u", i);
 
 	KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 	blocks_expect_nothing_left(blocks, "removal");
@@ -784,7 +809,7 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE(each_step_is_announced),
 	KUNIT_CASE_PARAM(refused_block_stays_offline, veto_gen_params),
 	KUNIT_CASE(refused_block_stays_online),
-	KUNIT_CASE(refused_block_leaves_others_alone),
+	KUNIT_CASE_PARAM(refused_block_leaves_others_alone, refused_gen_params),
 	KUNIT_CASE(refused_block_leaves_isolation_of_others),
 	KUNIT_CASE_PARAM(used_block_stays_online, use_gen_params),
 	KUNIT_CASE(released_page_goes_offline),
