@@ -445,15 +445,16 @@ static struct dev_dax *create_aligned(struct kunit *test)
 
 /*
  * Q1: the ranges of a device begin and end at multiples of its alignment, although another
- * device has a smaller one. A mapping of that size would lead to other memory.
+ * device has a smaller one. Otherwise, user space cannot map it by entries of that size.
  *
  *	other		|=  |   | = |   |   | ... |
  *	device		|   |===|   |===|===| ... |
  */
 static void ranges_are_aligned(struct kunit *test)
 {
+	struct region_test *t = test->priv;
 	struct dev_dax *dev_dax = create_aligned(test);
-	u64 align = dev_dax->align;
+	u64 align = t->unit;
 	int i;
 
 	KUNIT_ASSERT_EQ(test, dax_device_set_size(dev_dax, 3 * align), 0);
@@ -470,8 +471,9 @@ static void ranges_are_aligned(struct kunit *test)
 /* Q3: memory that is free, but not aligned, is no help to a device that grows. */
 static void unaligned_memory_is_left(struct kunit *test)
 {
+	struct region_test *t = test->priv;
 	struct dev_dax *dev_dax = create_aligned(test);
-	u64 align = dev_dax->align;
+	u64 align = t->unit;
 	int err = 0;
 
 	KUNIT_ASSERT_EQ(test, dax_device_set_size(dev_dax, 3 * align), 0);
