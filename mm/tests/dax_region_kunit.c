@@ -423,7 +423,7 @@ static int set_align(struct dev_dax *dev_dax, unsigned long align)
 }
 
 /*
- * Create a region whose first and third unit have a part that belongs to another device, and
+ * Create a region whose first and third unit have parts that belong to another device, and
  * a device of the largest alignment, which is a unit. Return that device.
  */
 static struct dev_dax *create_aligned(struct kunit *test)
@@ -438,6 +438,9 @@ static struct dev_dax *create_aligned(struct kunit *test)
 	/* Neither end of that part is aligned, if the alignment is larger than the part. */
 	KUNIT_ASSERT_EQ(test, 0,
 			dax_device_add_range(other, t->start + 2 * align + small, small));
+	/* Some free memory lies inside one unit. */
+	if (align > 2 * small)
+		KUNIT_ASSERT_EQ(test, dax_device_add_range(other, t->start + 2 * small, small), 0);
 	dev_dax = dax_device_get(test, t->region);
 	KUNIT_ASSERT_EQ(test, set_align(dev_dax, align), 0);
 	return dev_dax;
@@ -507,6 +510,10 @@ static void alignment_must_suit_ranges(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, dax_device_add_range(dev_dax, t->start + small, align), 0);
 	KUNIT_EXPECT_EQ_MSG(test, set_align(dev_dax, align), -EINVAL,
 			    "alignment that does not suit the start of the range");
+	KUNIT_ASSERT_EQ(test, dax_device_set_size(dev_dax, 0), 0);
+	KUNIT_ASSERT_EQ(test, dax_device_add_range(dev_dax, t->start, small), 0);
+	KUNIT_EXPECT_EQ_MSG(test, set_align(dev_dax, align), -EINVAL,
+			    "alignment that does not suit the size of the range");
 	KUNIT_EXPECT_EQ_MSG(test, device_file_read_u64(test, &dev_dax->dev, "align"), PAGE_SIZE,
 			    "alignment after that");
 }
