@@ -73,6 +73,7 @@ static struct redirection redirections[] = {
 	REDIRECTION(device_add),
 	REDIRECTION(memmap_pages_add),
 	REDIRECTION(report_bug),
+	REDIRECTION(report_bug_entry),
 	REDIRECTION(should_fail_alloc_page),
 	REDIRECTION(should_failslab),
 	REDIRECTION(vmemmap_alloc_block),

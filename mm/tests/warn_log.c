@@ -21,17 +21,32 @@
 /* The WARNs of the current call. One test runs at a time. */
 static struct {
 	unsigned int total;
-	unsigned long addr[WARN_LOG_ENTRIES];	/* of the first ones */
+	struct bug_entry *bug[WARN_LOG_ENTRIES];	/* of the first ones */
 } warn_log;
 
-static bool is_logged(unsigned long addr)
+static bool is_logged(struct bug_entry *bug)
 {
 	unsigned int i;
 
 	for (i = 0; i < min(warn_log.total, WARN_LOG_ENTRIES); i++)
-		if (warn_log.addr[i] == addr)
+		if (warn_log.bug[i] == bug)
 			return true;
 	return false;
+}
+
+static enum bug_trap_type log_bug(struct bug_entry *bug)
+{
+	if (!(bug->flags & BUGFLAG_WARNING))
+		return BUG_TRAP_TYPE_BUG;
+
+	/* Count a WARN_ON_ONCE() once per call. It can still fire after the test. */
+	if ((bug->flags & BUGFLAG_ONCE) && is_logged(bug))
+		return BUG_TRAP_TYPE_WARN;
+
+	if (warn_log.total < WARN_LOG_ENTRIES)
+		warn_log.bug[warn_log.total] = bug;
+	warn_log.total++;
+	return BUG_TRAP_TYPE_WARN;
 }
 
 static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
@@ -39,25 +54,39 @@ static enum bug_trap_type warn_log_report_bug(unsigned long bugaddr,
 {
 	struct bug_entry *bug = find_bug(bugaddr);
 
-	if (!bug)
-		return BUG_TRAP_TYPE_NONE;
-	if (!(bug->flags & BUGFLAG_WARNING))
-		return BUG_TRAP_TYPE_BUG;
-
-	/* Count a WARN_ON_ONCE() once per call. It can still fire after the test. */
-	if ((bug->flags & BUGFLAG_ONCE) && is_logged(bugaddr))
-		return BUG_TRAP_TYPE_WARN;
-
-	if (warn_log.total < WARN_LOG_ENTRIES)
-		warn_log.addr[warn_log.total] = bugaddr;
-	warn_log.total++;
-	return BUG_TRAP_TYPE_WARN;
+	return bug ? log_bug(bug) : BUG_TRAP_TYPE_NONE;
 }
 
 /* A WARN() prints its text before it traps. */
 static void warn_log_no_text(const char *fmt, ...)
 {
 }
+
+/* Or it traps with its text. The handler then knows the entry already. */
+#ifdef HAVE_ARCH_BUG_FORMAT_ARGS
+static enum bug_trap_type warn_log_report_bug_entry(struct bug_entry *bug, struct pt_regs *regs)
+{
+	return log_bug(bug);
+}
+
+static void begin_entries(struct kunit *test)
+{
+	func_redirect_begin(test, report_bug_entry, warn_log_report_bug_entry);
+}
+
+static void end_entries(struct kunit *test)
+{
+	func_redirect_end(test, report_bug_entry);
+}
+#else
+static void begin_entries(struct kunit *test)
+{
+}
+
+static void end_entries(struct kunit *test)
+{
+}
+#endif
 
 /**
  * warn_log_begin() - start to log the WARNs of this test
@@ -72,17 +101,17 @@ void warn_log_begin(struct kunit *test)
 	memset(__start_once, 0, __end_once - __start_once);
 	func_redirect_begin(test, __warn_printk, warn_log_no_text);
 	func_redirect_begin(test, report_bug, warn_log_report_bug);
+	begin_entries(test);
 }
 
 /* The compiler may inline a function or split it, but the file stays. */
-static const char *file_of(unsigned long addr)
+static const char *file_of(struct bug_entry *bug, unsigned int *line)
 {
-	struct bug_entry *bug = find_bug(addr);
 	const char *file = NULL;
-	unsigned int line;
 
+	*line = 0;
 	if (bug)
-		bug_get_file_line(bug, &file, &line);
+		bug_get_file_line(bug, &file, line);
 	return file ?: "?";
 }
 
@@ -97,6 +126,7 @@ static const char *file_of(unsigned long addr)
  */
 unsigned int warn_log_end(struct kunit *test)
 {
+	end_entries(test);
 	func_redirect_end(test, report_bug);
 	func_redirect_end(test, __warn_printk);
 	return warn_log.total;
@@ -110,12 +140,13 @@ unsigned int warn_log_end(struct kunit *test)
  */
 void warn_log_expect(struct kunit *test, unsigned int nr, const char *file)
 {
-	unsigned int i;
+	unsigned int i, line, total = warn_log_end(test);
+	const char *found = file_of(warn_log.bug[0], &line);
 
-	KUNIT_EXPECT_EQ_MSG(test, warn_log_end(test), nr, "WARNs, the first one at %pS",
-			    (void *)warn_log.addr[0]);
-	for (i = 0; file && i < min(warn_log.total, WARN_LOG_ENTRIES); i++)
-		KUNIT_EXPECT_STREQ_MSG(test, file_of(warn_log.addr[i]), file,
-				       "source file of the WARN at %pS",
-				       (void *)warn_log.addr[i]);
+	KUNIT_EXPECT_EQ_MSG(test, total, nr, "WARNs, the first one at %s:%u", found, line);
+	for (i = 0; file && i < min(warn_log.total, WARN_LOG_ENTRIES); i++) {
+		found = file_of(warn_log.bug[i], &line);
+		KUNIT_EXPECT_STREQ_MSG(test, found, file, "source file of the WARN at line %u",
+				       line);
+	}
 }
