@@ -515,7 +515,8 @@ static int note_wake(struct wait_queue_entry *entry, unsigned int mode, int flag
 	const struct wait_bit_key *woken = key;
 
 	/* Other addresses share the wait queue. */
-	if (woken->flags == waiter->page || woken->flags == &waiter->page->_refcount)
+	if ((void *)woken->flags == waiter->page ||
+	    (void *)woken->flags == &waiter->page->_refcount)
 		waiter->is_woken = true;
 	return 0;
 }
@@ -693,14 +694,12 @@ static void each_section_knows_its_device(struct kunit *test)
 		expect_not_marked(test, beside[i], before[i]);
 }
 
-/* Fill the start of a device with ones before it is added. */
+/* Fill the start of a device with ones, and remove the device. */
 static void fill_with_ones(struct memremap_dev *mdev, unsigned long nr_pages)
 {
-	void *addr = memremap(PFN_PHYS(mdev->dev->pfn), PFN_PHYS(nr_pages), MEMREMAP_WB);
-
-	KUNIT_ASSERT_NOT_NULL(mdev->test, addr);
-	memset(addr, 0xff, PFN_PHYS(nr_pages));
-	memunmap(addr);
+	KUNIT_ASSERT_EQ(mdev->test, MEMREMAP_ADD(mdev), 0);
+	memset(pfn_to_kaddr(mdev->dev->pfn), 0xff, PFN_PHYS(nr_pages));
+	memremap_dev_remove(mdev);
 }
 
 /* Describe what is wrong with the struct page of a page that holds memmap, or return NULL. */
