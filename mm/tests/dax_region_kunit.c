@@ -424,7 +424,7 @@ static int set_align(struct dev_dax *dev_dax, unsigned long align)
 
 /*
  * Create a region whose first and third unit have parts that belong to another device, and
- * a device of the largest alignment, which is a unit. Return that device.
+ * a device of the largest alignment, which divides a unit. Return that device.
  */
 static struct dev_dax *create_aligned(struct kunit *test)
 {
@@ -442,7 +442,7 @@ static struct dev_dax *create_aligned(struct kunit *test)
 	if (align > 2 * small)
 		KUNIT_ASSERT_EQ(test, dax_device_add_range(other, t->start + 2 * small, small), 0);
 	dev_dax = dax_device_get(test, t->region);
-	KUNIT_ASSERT_EQ(test, set_align(dev_dax, align), 0);
+	KUNIT_ASSERT_EQ(test, set_align(dev_dax, largest_align()), 0);
 	return dev_dax;
 }
 

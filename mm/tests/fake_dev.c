@@ -153,6 +153,9 @@ static bool free_takes_altmap(struct kunit *test, struct fake_dev *dev)
 	struct page *page;
 	int err;
 
+	if (!vmemmap_has_generic_tables())
+		return true;
+
 	mem_hotplug_begin();
 	err = adapt_populate_basepages(start, start + PAGE_SIZE, test_nid(), NULL);
 	vmemmap_walk(start, &walk);

@@ -520,7 +520,9 @@ static void add_below_keeps_max_pfn(struct kunit *test)
 
 	slot_set(above, arena->nr - MIB(64), MIB(64), false);
 	slot_set(below, 0, MIB(64), false);
-	end = max(max_pfn, slot_pfn(above) + slot_nr_pages(above));
+	/* On s390 it is the end of all memory that can ever be added. */
+	end = IS_ENABLED(CONFIG_S390) ? max_pfn :
+	      max(max_pfn, slot_pfn(above) + slot_nr_pages(above));
 	highest = slot_pfn(above) + slot_nr_pages(above) - 1;
 	/* Other cases may have raised it, and nothing lowers it. */
 	highest_memmap_pfn = slot_pfn(above) - 1;
@@ -748,7 +750,9 @@ static bool fail_each_allocation(struct kunit *test, struct arena *arena,
 			break;
 		if (!failed) {
 			kunit_info(test, "%u allocations, each of which failed once", nth);
-			KUNIT_EXPECT_GT(test, nth, 0);
+			/* A kernel without those makes no allocation that is seen here. */
+			if (vmemmap_has_generic_tables())
+				KUNIT_EXPECT_GT(test, nth, 0);
 			return true;
 		}
 	}

@@ -332,8 +332,16 @@ static struct kunit_case vmemmap_basepages_cases[] = {
 	{}
 };
 
+static int vmemmap_basepages_init(struct kunit *test)
+{
+	if (!vmemmap_has_generic_tables())
+		kunit_skip(test, "this architecture has its own way to make page tables");
+	return 0;
+}
+
 static struct kunit_suite vmemmap_basepages_suite = {
 	.name = "vmemmap_basepages",
+	.init = vmemmap_basepages_init,
 	.test_cases = vmemmap_basepages_cases,
 };
 

@@ -2,8 +2,7 @@
 /*
  * A page-table walk that is independent of the code under test: see vmemmap_walk.h.
  *
- * Each entry is read once. The address of an entry gives the table that holds it,
- * so a folded level shows the same table as the level above.
+ * Each entry is read once. Its address gives the table that holds it.
  */
 #include <linux/align.h>
 #include <linux/memory_hotplug.h>
@@ -26,12 +25,31 @@ const char *walk_level_name(enum walk_level level)
 	return name[level];
 }
 
+/* The entries of a table below the root. It can be smaller or larger than a page. */
+static unsigned int nr_entries(enum walk_level level)
+{
+	/* Some architectures compute them at run time. */
+	const unsigned int nr[] = {
+		[WALK_P4D] = PTRS_PER_P4D,
+		[WALK_PUD] = PTRS_PER_PUD,
+		[WALK_PMD] = PTRS_PER_PMD,
+		[WALK_PTE] = PTRS_PER_PTE,
+	};
+
+	return nr[level];
+}
+
 static void enter(struct vmemmap_walk *walk, enum walk_level level, void *entry)
 {
-	void *table = PTR_ALIGN_DOWN(entry, PAGE_SIZE);
+	unsigned long size = level == WALK_PGD ? PAGE_SIZE : nr_entries(level) * sizeof(pte_t);
+	void *table = PTR_ALIGN_DOWN(entry, size);
 	enum walk_level up;
 
 	walk->level = level;
+	/* A folded level has the entry of the level above, or at least its table. */
+	if (entry == walk->entry)
+		return;
+	walk->entry = entry;
 	for (up = WALK_PGD; up < level; up++)
 		if (walk->table[up] == table)
 			return;
@@ -132,6 +150,30 @@ static unsigned long entry_size(enum walk_level level)
 	return size[level];
 }
 
+static bool is_none(const void *table, enum walk_level level, unsigned int i)
+{
+	switch (level) {
+	case WALK_P4D:
+		return p4d_none(READ_ONCE(((p4d_t *)table)[i]));
+	case WALK_PUD:
+		return pud_none(READ_ONCE(((pud_t *)table)[i]));
+	case WALK_PMD:
+		return pmd_none(READ_ONCE(((pmd_t *)table)[i]));
+	default:
+		return pte_none(READ_ONCE(((pte_t *)table)[i]));
+	}
+}
+
+static bool is_empty(const void *table, enum walk_level level)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_entries(level); i++)
+		if (!is_none(table, level, i))
+			return false;
+	return true;
+}
+
 /* Count each table once. The addresses of the walks ascend. */
 static void count_tables(struct vmemmap_census *census, const struct vmemmap_walk *walk,
 			 void **seen)
@@ -144,31 +186,30 @@ static void count_tables(struct vmemmap_census *census, const struct vmemmap_wal
 		seen[level] = walk->table[level];
 		census->level_tables[level]++;
 		census->tables++;
-		if (!memchr_inv(walk->table[level], 0, PAGE_SIZE))
+		if (is_empty(walk->table[level], level))
 			census->empty_tables++;
 	}
 }
 
 /**
- * vmemmap_census() - count the entries and page tables that map a range
+ * __vmemmap_census() - count the entries and page tables that map a range
  * @start: first address, a multiple of PAGE_SIZE
  * @end: the address after the last, likewise
  * @dev_pfn: the device's first page frame
  * @dev_nr: how many page frames the device has
  * @census: the counts
  *
- * Context: Process context, may sleep. Takes the memory hot-plug lock.
+ * Context: Any. The caller holds the memory hot-plug lock.
  */
-void vmemmap_census(unsigned long start, unsigned long end,
-		    unsigned long dev_pfn, unsigned long dev_nr,
-		    struct vmemmap_census *census)
+void __vmemmap_census(unsigned long start, unsigned long end,
+		      unsigned long dev_pfn, unsigned long dev_nr,
+		      struct vmemmap_census *census)
 {
 	unsigned long addr, next, size, first, last;
 	void *seen[WALK_LEVELS] = { };
 	struct vmemmap_walk walk;
 
 	memset(census, 0, sizeof(*census));
-	get_online_mems();
 	for (addr = start; addr < end; addr = next) {
 		vmemmap_walk(addr, &walk);
 		count_tables(census, &walk, seen);
@@ -191,5 +232,23 @@ void vmemmap_census(unsigned long start, unsigned long end,
 		else
 			*(size == PMD_SIZE ? &census->blocks : &census->huge) += 1;
 	}
+}
+
+/**
+ * vmemmap_census() - count the entries and page tables that map a range
+ * @start: first address, a multiple of PAGE_SIZE
+ * @end: the address after the last, likewise
+ * @dev_pfn: the device's first page frame
+ * @dev_nr: how many page frames the device has
+ * @census: the counts
+ *
+ * Context: Process context, may sleep. Takes the memory hot-plug lock.
+ */
+void vmemmap_census(unsigned long start, unsigned long end,
+		    unsigned long dev_pfn, unsigned long dev_nr,
+		    struct vmemmap_census *census)
+{
+	get_online_mems();
+	__vmemmap_census(start, end, dev_pfn, dev_nr, census);
 	put_online_mems();
 }

@@ -6,6 +6,7 @@
 #ifndef _MM_TESTS_VMEMMAP_WALK_H
 #define _MM_TESTS_VMEMMAP_WALK_H
 
+#include <linux/pgtable.h>
 #include <linux/types.h>
 
 /**
@@ -33,8 +34,9 @@ enum walk_level {
  * @pfn: the page frame that the leaf begins with
  * @size: what the leaf maps, in bytes
  * @desc: the leaf's raw descriptor
- * @table: the page that holds the entry of each level on the way, or NULL if
- *	the level is folded; the root table counts as %WALK_PGD
+ * @entry: the last entry on the way
+ * @table: the table that holds the entry of each level on the way, or NULL if the level
+ *	is folded; of the root table, the page
  */
 struct vmemmap_walk {
 	enum walk_level level;
@@ -42,6 +44,7 @@ struct vmemmap_walk {
 	unsigned long pfn;
 	unsigned long size;
 	u64 desc;
+	void *entry;
 	void *table[WALK_LEVELS];
 };
 
@@ -52,7 +55,7 @@ struct vmemmap_walk {
  * @huge: leaves larger than that, which no vmemmap should have
  * @holes: base pages' worth of addresses that are not mapped
  * @device: base pages' worth of frames inside the device
- * @tables: page-table pages of the range below the root, in total
+ * @tables: page tables of the range below the root, in total
  * @empty_tables: those of them that have no entry
  * @level_tables: @tables by level
  */
@@ -67,9 +70,25 @@ struct vmemmap_census {
 	unsigned long level_tables[WALK_LEVELS];
 };
 
+/**
+ * vmemmap_has_generic_tables() - check whether generic code can make tables of the memmap
+ *
+ * vmemmap_populate_basepages() takes a table that is zero for an empty one. s390, whose empty
+ * entries are not zero, has a function of its own instead.
+ *
+ * Return: true if it can.
+ */
+static inline bool vmemmap_has_generic_tables(void)
+{
+	return pte_none(__pte(0));
+}
+
 const char *walk_level_name(enum walk_level level);
 void vmemmap_walk(unsigned long addr, struct vmemmap_walk *walk);
 unsigned long vmemmap_frame(unsigned long addr);
+void __vmemmap_census(unsigned long start, unsigned long end,
+		      unsigned long dev_pfn, unsigned long dev_nr,
+		      struct vmemmap_census *census);
 void vmemmap_census(unsigned long start, unsigned long end,
 		    unsigned long dev_pfn, unsigned long dev_nr,
 		    struct vmemmap_census *census);
