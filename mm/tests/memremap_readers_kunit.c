@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What other tasks see of devices while memremap_pages() adds them and
+ * memunmap_pages() removes them.
+ *
+ *	page frames	| comes, goes | stays | comes, goes |
+ *
+ * The parts lie side by side, in one section if it has room. A part fills whole pages
+ * of the memmap.
+ *
+ * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
+ * I16 and I17.
+ */
+#include <kunit/test.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "fake_dev.h"
+#include "vmemmap_adapt.h"
+
+#define NR_PARTS	3
+#define STAYS		1
+#define MAX_READERS	3
+#define ROUNDS		6
+
+/**
+ * struct part - a device
+ * @pfn: its first page frame
+ * @nr: how many page frames it has
+ * @pgmap: its dev_pagemap
+ * @present: memremap_pages() has returned, and memunmap_pages() is not called yet
+ */
+struct part {
+	unsigned long pfn;
+	unsigned long nr;
+	struct dev_pagemap *pgmap;
+	bool present;
+};
+
+struct readers_test;
+
+/**
+ * struct reader - a task that looks for the devices
+ * @t: the devices
+ * @task: the task, or NULL
+ * @look: looks once, and returns what is wrong, or NULL
+ * @wrong: the first answer of @look that was not NULL
+ * @pfn: the page frame that @look asked for
+ * @looks: how often it has looked
+ * @seen: how often a part that comes and goes was there
+ */
+struct reader {
+	struct readers_test *t;
+	struct task_struct *task;
+	const char *(*look)(struct reader *reader);
+	const char *wrong;
+	unsigned long pfn;
+	unsigned long looks;
+	unsigned long seen;
+};
+
+/**
+ * struct readers_test - the devices and their readers
+ * @dev: the claim on the memory of all parts
+ * @part: the devices
+ * @page: the last struct page of the part that stays, as it was when it came
+ * @reader: the readers
+ */
+struct readers_test {
+	struct fake_dev *dev;
+	struct part part[NR_PARTS];
+	struct page page;
+	struct reader reader[MAX_READERS];
+};
+
+/* riscv maps the memmap by PMDs only, and may unmap one that a neighbour uses. */
+static unsigned long pages_per_part(void)
+{
+	unsigned long nr = max(4 * PAGES_PER_SUBSECTION, PAGE_SIZE / sizeof(struct page));
+
+	if (IS_ENABLED(CONFIG_RISCV) || !IS_ALIGNED(nr * sizeof(struct page), PAGE_SIZE))
+		return PAGES_PER_SECTION;
+	return nr;
+}
+
+static unsigned long last_pfn(const struct part *part)
+{
+	return part->pfn + part->nr - 1;
+}
+
+static int add_part(struct part *part, bool has_altmap)
+{
+	struct vmem_altmap altmap = {
+		.base_pfn = part->pfn,
+		.end_pfn = last_pfn(part),
+		.free = part->nr / 2,
+	};
+	struct dev_pagemap *pgmap = part->pgmap;
+	void *addr;
+
+	memset(pgmap, 0, sizeof(*pgmap));
+	pgmap->type = MEMORY_DEVICE_GENERIC;
+	pgmap->nr_range = 1;
+	pgmap->range.start = PFN_PHYS(part->pfn);
+	pgmap->range.end = PFN_PHYS(part->pfn + part->nr) - 1;
+	if (has_altmap) {
+		pgmap->flags = PGMAP_ALTMAP_VALID;
+		memcpy(&pgmap->altmap, &altmap, sizeof(altmap));
+	}
+	addr = memremap_pages(pgmap, test_nid());
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	/* A reader that sees it sees what memremap_pages() has written: look_by_number(). */
+	smp_store_release(&part->present, true);
+	return 0;
+}
+
+static void remove_part(struct part *part)
+{
+	WRITE_ONCE(part->present, false);
+	memunmap_pages(part->pgmap);
+}
+
+static bool is_readable(unsigned long pfn, struct page *copy)
+{
+	return !copy_from_kernel_nofault(copy, pfn_to_page(pfn), sizeof(*copy));
+}
+
+static struct part *random_part(struct reader *reader)
+{
+	struct part *part = &reader->t->part[get_random_u32_below(NR_PARTS)];
+
+	/* The first half may hold the memmap. */
+	reader->pfn = part->pfn + part->nr / 2 + get_random_u32_below(part->nr / 2);
+	return part;
+}
+
+/* The part is there, and the reader holds a reference. Say what is wrong with its page. */
+static const char *wrong_page(struct reader *reader, struct part *part)
+{
+	struct page page;
+
+	if (!pfn_valid(reader->pfn))
+		return "belongs to no section, in spite of a reference";
+	if (!is_readable(reader->pfn, &page))
+		return "has no struct page, in spite of a reference";
+	if (page_zonenum(&page) != ZONE_DEVICE || page_to_nid(&page) != test_nid())
+		return "has another zone or node, in spite of a reference";
+	if (adapt_page_pgmap(&page) != part->pgmap)
+		return "has another dev_pagemap in its struct page, in spite of a reference";
+	return NULL;
+}
+
+/* Ask for a page frame as the kernel does that has only its number. */
+static const char *look_by_number(struct reader *reader)
+{
+	struct part *part = random_part(reader);
+	bool stays = part == &reader->t->part[STAYS];
+	const char *wrong;
+	struct dev_pagemap *pgmap;
+	struct page page;
+	bool is_there;
+
+	if (pfn_to_online_page(reader->pfn))
+		return "counts as online memory";
+	if (stays && !pfn_valid(reader->pfn))
+		return "of the device that stays belongs to no section";
+	if (stays && !is_readable(reader->pfn, &page))
+		return "of the device that stays has no struct page";
+
+	pgmap = adapt_get_dev_pagemap(reader->pfn, NULL);
+	if (!pgmap)
+		return stays ? "of the device that stays has no dev_pagemap" : NULL;
+	/* Pairs with the store in add_part(). */
+	is_there = smp_load_acquire(&part->present);
+	if (pgmap != part->pgmap)
+		wrong = "belongs to another dev_pagemap";
+	else
+		wrong = is_there ? wrong_page(reader, part) : NULL;
+	reader->seen += !stays;
+	put_dev_pagemap(pgmap);
+	return wrong;
+}
+
+/* Look at all entries of a part, as a reader of page tables does that holds the lock. */
+static const char *look_at_tables(struct reader *reader)
+{
+	struct part *part = random_part(reader);
+	const struct fake_dev *dev = reader->t->dev;
+	unsigned long first = part->pfn - dev->pfn;
+	struct vmemmap_census memmap, linear;
+	bool there;
+
+	get_online_mems();
+	__vmemmap_census(fake_dev_memmap(dev, first), fake_dev_memmap(dev, first + part->nr),
+			 dev->pfn, dev->nr, &memmap);
+	__vmemmap_census((unsigned long)__va(PFN_PHYS(part->pfn)),
+			 (unsigned long)__va(PFN_PHYS(part->pfn + part->nr)),
+			 dev->pfn, dev->nr, &linear);
+	put_online_mems();
+
+	there = !linear.holes;
+	reader->pfn = part->pfn;
+	if (linear.holes && linear.holes != part->nr)
+		return "begins a device with a part of its linear mapping";
+	if (linear.device != (there ? part->nr : 0))
+		return "begins a device with a linear mapping to other memory";
+	if (there && memmap.holes)
+		return "begins a device that has a linear mapping, but not all of its memmap";
+	if (!there && part == &reader->t->part[STAYS])
+		return "begins the device that stays, without a linear mapping";
+	reader->seen += there && part != &reader->t->part[STAYS];
+	return NULL;
+}
+
+static int read_on(void *data)
+{
+	struct reader *reader = data;
+	const char *wrong;
+
+	while (!kthread_should_stop()) {
+		if (!reader->wrong) {
+			wrong = reader->look(reader);
+			WRITE_ONCE(reader->wrong, wrong);
+		}
+		WRITE_ONCE(reader->looks, reader->looks + 1);
+		/* The only CPU has to add and remove the devices as well. */
+		if (num_online_cpus() > 1)
+			cond_resched();
+		else
+			usleep_range(10, 50);
+	}
+	return 0;
+}
+
+/* Wait until each reader has looked some times. */
+static void let_them_look(struct readers_test *t)
+{
+	unsigned long before, i;
+
+	for (i = 0; i < MAX_READERS && t->reader[i].task; i++) {
+		before = READ_ONCE(t->reader[i].looks);
+		while (READ_ONCE(t->reader[i].looks) < before + 8)
+			fsleep(100);
+	}
+}
+
+static void stop_readers(void *data)
+{
+	struct readers_test *t = data;
+	unsigned int i;
+
+	for (i = 0; i < MAX_READERS; i++)
+		if (t->reader[i].task)
+			kthread_stop(t->reader[i].task);
+}
+
+static void start_readers(struct kunit *test, const char *(*look)(struct reader *reader))
+{
+	struct readers_test *t = test->priv;
+	struct task_struct *task;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action(test, stop_readers, t));
+	/* With several CPUs, one of them adds and removes. */
+	for (i = 0; i < clamp(num_online_cpus() - 1, 1, MAX_READERS); i++) {
+		t->reader[i] = (struct reader) { .t = t, .look = look };
+		task = kthread_run(read_on, &t->reader[i], "memremap_reader/%u", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+		t->reader[i].task = task;
+	}
+}
+
+/* Let the parts beside the one that stays come and go, in all orders. */
+static void add_and_remove(struct kunit *test)
+{
+	static const unsigned int order[][4] = { { 0, 2, 0, 2 }, { 2, 0, 0, 2 }, { 0, 2, 2, 0 } };
+	struct readers_test *t = test->priv;
+	unsigned int round, step;
+
+	for (round = 0; round < ROUNDS; round++) {
+		for (step = 0; step < 4; step++) {
+			struct part *part = &t->part[order[round % ARRAY_SIZE(order)][step]];
+
+			if (part->present)
+				remove_part(part);
+			else
+				KUNIT_ASSERT_EQ(test, add_part(part, round & 1), 0);
+			let_them_look(t);
+		}
+	}
+}
+
+static void expect_nothing_wrong(struct kunit *test)
+{
+	struct readers_test *t = test->priv;
+	unsigned long seen = 0, i;
+	struct page page;
+
+	kunit_release_action(test, stop_readers, t);
+	for (i = 0; i < MAX_READERS && t->reader[i].task; i++) {
+		KUNIT_EXPECT_NULL_MSG(test, t->reader[i].wrong, "page frame %#lx %s",
+				      t->reader[i].pfn, t->reader[i].wrong);
+		seen += t->reader[i].seen;
+	}
+	KUNIT_EXPECT_GT_MSG(test, seen, 0, "no reader saw a device that comes and goes");
+	KUNIT_ASSERT_TRUE(test, is_readable(last_pfn(&t->part[STAYS]), &page));
+	KUNIT_EXPECT_MEMEQ_MSG(test, &page, &t->page, sizeof(page),
+			       "the last struct page of the device that stays");
+}
+
+/*
+ * I16: get_dev_pagemap() returns NULL or the device's dev_pagemap. With that reference, the
+ * struct page can be read until the reference is dropped. No page frame counts as online.
+ */
+static void devices_are_found_by_number(struct kunit *test)
+{
+	start_readers(test, look_by_number);
+	add_and_remove(test);
+	expect_nothing_wrong(test);
+}
+
+/*
+ * I17: with the memory hot-plug lock, a reader of page tables finds a device as a whole or not
+ * at all, and finds its neighbour at any time.
+ */
+static void tables_map_whole_devices(struct kunit *test)
+{
+	start_readers(test, look_at_tables);
+	add_and_remove(test);
+	expect_nothing_wrong(test);
+}
+
+static void remove_parts(void *data)
+{
+	struct readers_test *t = data;
+	unsigned int i;
+
+	for (i = 0; i < NR_PARTS; i++) {
+		if (t->part[i].present)
+			remove_part(&t->part[i]);
+		kfree(t->part[i].pgmap);
+	}
+}
+
+static int memremap_readers_init(struct kunit *test)
+{
+	struct readers_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	unsigned long nr = pages_per_part();
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	test->priv = t;
+	t->dev = fake_dev_get_memory(test, DIV_ROUND_UP(NR_PARTS * nr, PAGES_PER_SECTION));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_parts, t));
+	for (i = 0; i < NR_PARTS; i++) {
+		t->part[i].pfn = t->dev->pfn + i * nr;
+		t->part[i].nr = nr;
+		/* KUnit would free it before the device is removed. */
+		t->part[i].pgmap = kzalloc(sizeof(*t->part[i].pgmap), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, t->part[i].pgmap);
+	}
+	KUNIT_ASSERT_EQ(test, add_part(&t->part[STAYS], true), 0);
+	KUNIT_ASSERT_TRUE(test, is_readable(last_pfn(&t->part[STAYS]), &t->page));
+	return 0;
+}
+
+static struct kunit_case memremap_readers_cases[] = {
+	KUNIT_CASE(devices_are_found_by_number),
+	KUNIT_CASE(tables_map_whole_devices),
+	{}
+};
+
+static struct kunit_suite memremap_readers_suite = {
+	.name = "memremap_readers",
+	.init = memremap_readers_init,
+	.test_cases = memremap_readers_cases,
+};
+
+kunit_test_suite(memremap_readers_suite);
+
+MODULE_DESCRIPTION("KUnit tests for readers beside devices that come and go");
+MODULE_LICENSE("GPL");
