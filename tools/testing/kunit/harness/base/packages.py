@@ -82,6 +82,10 @@ _OTHERS = {
         Requirement("qemu-system-riscv64", "qemu-system-misc"),
         Requirement("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu"),
     ),
+    "s390": (
+        Requirement("qemu-system-s390x", "qemu-system-misc"),
+        Requirement("s390x-linux-gnu-gcc", "gcc-s390x-linux-gnu"),
+    ),
     "x86_64": (
         Requirement("qemu-system-x86_64", "qemu-system-x86"),
         Requirement("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),

@@ -43,7 +43,8 @@ COMMAND = Command(
 def listed(environ: Mapping[str, str]) -> list[tuple[str]]:
     """The selected rows."""
     shard = rows.read_shard(environ)
-    return [(row.name,) for row in shard.take(rows.choose(environ))]
+    chosen = rows.choose(environ, settings.read(environ).base)
+    return [(row.name,) for row in shard.take(chosen)]
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -50,6 +50,8 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
     if options.uses_config(line):
         settings.check_config(request.config)
     wanted = debian.resolve(request)
+    if line.subcommand in options.CONFIGURING and not (line.has("--kunitconfig") or wanted.ksrc):
+        settings.check_arch(line.arch, wanted.base)
     _ensure_packages(line, wanted)
     tree = worktree.prepare(wanted, note_changes=False)
     line = defaults.with_defaults(options.resolve_paths(line, cwd, tree), wanted)

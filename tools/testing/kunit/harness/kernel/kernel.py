@@ -19,7 +19,7 @@ from harness.request.settings import CPU_VARIABLE, Settings
 GUEST_TIME = 120
 BUILD_TIME = 3600
 # Debug kernels take this many times longer.
-_SLOW, _SLOW_FACTOR = frozenset({"debug", "kasan"}), 3
+_SLOW, _SLOW_FACTOR = frozenset({"debug", "kasan", "s390"}), 3
 
 _MACHINE = re.compile(
     r"No space left on device|Disk quota exceeded|Killed signal|Cannot allocate memory|"

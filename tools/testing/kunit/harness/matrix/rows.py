@@ -9,6 +9,7 @@ from harness.kernel import qemu
 from harness.request.settings import (
     HOME_BASE,
     arch_of,
+    check_arch,
     check_config,
     check_flavour,
     check_kernel,
@@ -131,6 +132,8 @@ NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
     ("fixed", ("16k", "64k"), _PLAIN),
     ("fast", ("4k", "64k"), _PLAIN),
     ("stock", ("4k", "16k", "64k"), _PLAIN),
+    ("fixed", ("s390",), ()),
+    ("stock", ("s390",), ()),
 )
 
 # The architectures that are booted in more than one way. powerpc has two MMUs.
@@ -148,7 +151,7 @@ def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
         check_flavour(name, base, "FLAVOURS") for name in environ.get("FLAVOURS", "").split()
     ]
     there = flavours_of(base)
-    configs = [_bootable(name) for name in environ.get("CONFIGS", "").split()]
+    configs = [_bootable(name, base) for name in environ.get("CONFIGS", "").split()]
     if not flavours and not configs:
         if {base, environ.get("BASE") or HOME_BASE} - {"", HOME_BASE}:
             return [row for row in _newest("") if row.flavour in there]
@@ -183,10 +186,11 @@ def _default_flavours(there: Sequence[str]) -> list[str]:
     return [flavour for flavour in dict.fromkeys(f for f, _, _ in MATRIX) if flavour in there]
 
 
-def _bootable(config: str) -> str:
-    return (
-        check_page_size(config) if arch_of(config) == "arm64" else check_kernel(config, "CONFIGS")
-    )
+def _bootable(config: str, base: str) -> str:
+    if arch_of(config) == "arm64":
+        return check_page_size(config)
+    check_arch(arch_of(config), base)
+    return check_kernel(config, "CONFIGS")
 
 
 def check_page_size(config: str) -> str:

@@ -48,7 +48,9 @@ DEFAULT_CONFIG = "4k"
 CONFIG_DIR = REPO / "lib/kunit-configs"
 BASE_CONFIG = "base"
 # Each architecture has a fragment on top of it, named as kunit.py names the architecture.
-OTHER_ARCHES = ("powerpc", "riscv", "x86_64")
+OTHER_ARCHES = ("powerpc", "riscv", "s390", "x86_64")
+# The first kernel in which an architecture has ZONE_DEVICE, if that is not the oldest one.
+ARCH_SINCE: dict[str, tuple[int, ...]] = {"s390": (6, 17)}
 ARCH_CONFIGS = ("arm64", *OTHER_ARCHES)
 # Fragments that replace it, for kernels with a user space.
 OTHER_BASES = ("e2e",)
@@ -176,6 +178,19 @@ def check_kernel(name: str, variable: str = "CONFIG") -> str:
     if own:
         check_config(own, variable)
     return name
+
+
+def check_arch(arch: str, base: str) -> None:
+    """Raise UsageError if the suites cannot run on an architecture with a base.
+
+    base is "" if it is not known yet.
+    """
+    since = ARCH_SINCE.get(arch, OLDEST)
+    if base and tuple(map(int, base.split("."))) < since:
+        raise UsageError(
+            f"{arch}: Linux {base} has no ZONE_DEVICE there, which the suites need",
+            "use Linux {}.{} or later, as in BASE=sid".format(*since),
+        )
 
 
 def flavours_of(base: str) -> list[str]:

@@ -10,7 +10,7 @@ from harness.base.packages import Requirement
 from harness.kernel import defaults, image
 from harness.kernel.finding import Finding, Kind, Status
 from harness.request import settings
-from harness.request.settings import CONFIG_DIR, OTHER_ARCHES, Settings
+from harness.request.settings import ARCH_SINCE, CONFIG_DIR, OTHER_ARCHES, Settings
 from harness.verdict import remarks, results
 from harness.verdict.results import CaseResult
 
@@ -41,8 +41,8 @@ class Arch:
 
     @property
     def suites(self) -> tuple[str, ...]:
-        """The directory of the suites that run there."""
-        return (SUITES,) if self.arch in OTHER_ARCHES else ()
+        """The directory of the suites that run there with each base."""
+        return (SUITES,) if self.arch in OTHER_ARCHES and self.arch not in ARCH_SINCE else ()
 
     @property
     def config(self) -> tuple[Path, ...]:

@@ -197,8 +197,14 @@ class Statuses(World):
 
     def test_an_unknown_architecture(self) -> None:
         self.assert_error(
-            self.front_end("run", "--arch=vax"), 2, "--arch=vax", "arm64 powerpc riscv um x86_64"
+            self.front_end("run", "--arch=vax"), 2, "--arch=vax", "arm64 powerpc riscv s390 um x86_64"
         )
+
+    def test_an_architecture_without_device_memory(self) -> None:
+        shutil.rmtree(self.build)
+        ran = self.front_end("run", "--arch=s390")
+        self.assert_error(ran, 2, "s390: Linux 6.12 has no ZONE_DEVICE", "BASE=sid")
+        self.assertFalse(self.build.exists(), "it is told before the long work")
 
     def test_an_unknown_config(self) -> None:
         shutil.rmtree(self.build)
