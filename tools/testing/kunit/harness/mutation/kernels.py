@@ -96,7 +96,8 @@ class MutantBuilds:
             raise not_built(self.config, failed, self._kernel.log("build"), self._make_log)
         self._base_image = archive.digest(self._kernel.build_dir / IMAGE)
         say(f"{self.config}: booting the original ...")
-        outcome = self._boot(self._kernel.build_dir / IMAGE, GUEST_TIME * slowness(self.config))
+        limit = GUEST_TIME * slowness(self.config)
+        outcome = self._boot(self._kernel.build_dir / IMAGE, limit, cpus=1)
         self._limit = _FACTOR * outcome.seconds + _EXTRA
         self._save(None, outcome)
         return outcome
@@ -123,10 +124,11 @@ class MutantBuilds:
             self._keep(mutant, outcome, done)
 
     def _boot_mutant(self, mutant: Mutant, image: Path) -> tuple[Mutant, Path, Outcome]:
-        return mutant, image, self._boot(image, self._limit)
+        # Several CPUs of a guest share those of the host.
+        return mutant, image, self._boot(image, mutant.cpus * self._limit, mutant.cpus)
 
-    def _boot(self, image: Path, limit: float) -> Outcome:
-        call = guest.call(self._line, self._tree.path, image)
+    def _boot(self, image: Path, limit: float, cpus: int) -> Outcome:
+        call = guest.call(self._line, self._tree.path, image, cpus=cpus)
         ran = guest.boot(call, limit, limit, never)
         fate = Fate.TIMED_OUT if ran.is_late else Fate.BOOTED
         return Outcome(fate, ran.console, (), ran.seconds)

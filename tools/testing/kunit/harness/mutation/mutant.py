@@ -24,7 +24,7 @@ FLAVOURS = (FLAVOUR, "fast")
 # sections do not fill the PMDs of their memmap.
 ALL_CONFIGS = (*CONFIGS, "4k-debug", "4k-kasan", "4k-page80")
 
-_FIELD = re.compile(r"^(Breaks|Configs|Fast|Flavour|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
+_FIELD = re.compile(r"^(Breaks|Configs|Cpus|Fast|Flavour|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Mutant:
     breaks: the rules of the contract that it breaks. equivalent: why no test can distinguish it
     from the original, or "". everywhere: each of its configs must catch it, not just one.
     scenarios: those of make e2e that must notice it, too. flavour: the kernel that has the code.
+    cpus: the CPUs that the guest has.
     """
 
     name: str
@@ -46,11 +47,13 @@ class Mutant:
     everywhere: bool = True
     scenarios: tuple[str, ...] = ()
     flavour: str = FLAVOUR
+    cpus: int = 1
 
     @property
     def identity(self) -> str:
-        """A hash of the change."""
-        return hashlib.sha256(self.diff).hexdigest()
+        """A hash of the change, with the number of CPUs if there are several."""
+        change = hashlib.sha256(self.diff).hexdigest()
+        return change if self.cpus == 1 else f"{change} smp={self.cpus}"
 
     @property
     def files(self) -> list[str]:
@@ -89,6 +92,9 @@ def _read_patch(path: Path) -> Mutant:
         raise UsageError(
             f"{path}: Configs: {' '.join(configs)}", f"choose from: {' '.join(ALL_CONFIGS)}"
         )
+    cpus = fields.get("Cpus", "1")
+    if not cpus.isdigit() or not int(cpus):
+        raise UsageError(f"{path}: Cpus: {cpus} is not a number of CPUs", "write: Cpus: 4")
     return Mutant(
         path.stem,
         subject.group(1),
@@ -99,6 +105,7 @@ def _read_patch(path: Path) -> Mutant:
         fields.get("Equivalent", ""),
         scenarios=tuple(fields.get("Scenarios", "").split()),
         flavour=fields.get("Flavour", FLAVOUR),
+        cpus=int(cpus),
     )
 
 

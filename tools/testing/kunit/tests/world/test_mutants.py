@@ -114,6 +114,18 @@ class Mutants(MutantWorld):
         [panics] = [m for m in self.document()["mutants"] if m["name"] == "b-panics"]
         self.assertEqual(["64k"], list(panics["configs"]))
 
+    def test_number_of_cpus(self) -> None:
+        calls, stand_in = self.top / "calls", self.bin / "stand-in"
+        (self.bin / "qemu-system-aarch64").rename(stand_in)
+        self.tool("qemu-system-aarch64", f'echo "$*" >>{calls}; exec {stand_in} "$@"')
+        self.mutant("a-caught", "int console_failure;", "Configs: 4k\nCpus: 4\n")
+        self.assertEqual(0, self.mutants().status)
+        boots = [line for line in calls.read_text().splitlines() if "-smp" in line]
+        self.assertEqual([True, False], ["-smp 1" in line for line in boots])
+        self.assertEqual([False, True], ["-smp 4" in line for line in boots])
+        self.mutant("a-caught", "int console_failure;", "Configs: 4k\nCpus: few\n")
+        self.assert_error(self.mutants(), 2, "Cpus: few is not a number", "Cpus: 4")
+
     def test_what_is_known_is_not_tried_again(self) -> None:
         self.mutant("a-caught", "int console_failure;")
         self.assertEqual(0, self.mutants().status)
