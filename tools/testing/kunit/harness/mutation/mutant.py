@@ -24,7 +24,9 @@ FLAVOURS = (FLAVOUR, "fast")
 # sections do not fill the PMDs of their memmap.
 ALL_CONFIGS = (*CONFIGS, "4k-debug", "4k-kasan", "4k-page80")
 
-_FIELD = re.compile(r"^(Breaks|Configs|Cpus|Fast|Flavour|Equivalent|Scenarios): *(.*)$", re.MULTILINE)
+_FIELD = re.compile(
+    r"^(Breaks|Configs|Cpus|Fast|Flavour|Equivalent|Scenarios): *(.*)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

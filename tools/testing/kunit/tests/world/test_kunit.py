@@ -197,7 +197,10 @@ class Statuses(World):
 
     def test_an_unknown_architecture(self) -> None:
         self.assert_error(
-            self.front_end("run", "--arch=vax"), 2, "--arch=vax", "arm64 powerpc riscv s390 um x86_64"
+            self.front_end("run", "--arch=vax"),
+            2,
+            "--arch=vax",
+            "arm64 powerpc riscv s390 um x86_64",
         )
 
     def test_an_architecture_without_device_memory(self) -> None:
