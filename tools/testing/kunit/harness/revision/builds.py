@@ -213,7 +213,7 @@ class Builds:
                     (error.cause,),
                 )
                 return lambda: hung
-            log = kernel.log("build").read_text(errors="replace")
+            log = _read_build_log(kernel)
         record["build_seconds"] = round(watch.seconds, 1)
         if failed:
             ending, said = read_failure(log)
@@ -274,6 +274,12 @@ class Builds:
         line, root = defaults.with_defaults(given, wanted), Path("/")
         parts = identity.of_build(line, root) + (identity.of_boot(line, root) if boots else ())
         return archive.key(_FORM, what, git_tree, config, *parts, *more)
+
+
+def _read_build_log(kernel: Kernel) -> str:
+    """The log of a build. There is none if a run that was interrupted had built the kernel."""
+    path = kernel.log("build")
+    return path.read_text(errors="replace") if path.exists() else "built by an earlier run\n"
 
 
 def _boot_limit(limit: Limits, config: str) -> int:

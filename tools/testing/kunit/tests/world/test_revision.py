@@ -459,6 +459,14 @@ class BadInputs(Revision):
         self.assert_error(ran, 2, "changes of yours")
         self.assertEqual("mine\n", (self.build / "linux-6.12/revision/mm/memory.c").read_text())
 
+    def test_interrupted_between_build_and_boot(self) -> None:
+        """The kernel is up to date then, so nothing builds it again."""
+        self.assertEqual(0, self.revision(AGAINST="none").status)
+        for result in sorted((self.build / "results/by-tree").iterdir()):
+            shutil.rmtree(result)
+            ran = self.revision(AGAINST="none")
+            self.assertEqual(0, ran.status, ran.stderr)
+
     def test_interrupted(self) -> None:
         """It carries on later, and what it was to replace is still there. It works alone."""
         self.revision(TIP_ONLY="1")
