@@ -264,7 +264,7 @@ static void memmap_comes_from_node(struct kunit *test)
 	int err;
 
 	if (IS_ENABLED(CONFIG_S390))
-		kunit_skip(test, "s390 has one node only");
+		kunit_skip(test, "s390 ignores the node of a memmap, as it has one only");
 	memmap_node = test_nid();
 	nr_requests = 0;
 	func_redirect_begin(test, vmemmap_alloc_block, alloc_on_node);

@@ -520,7 +520,7 @@ static void add_below_keeps_max_pfn(struct kunit *test)
 
 	slot_set(above, arena->nr - MIB(64), MIB(64), false);
 	slot_set(below, 0, MIB(64), false);
-	/* On s390 it is the end of all memory that can ever be added. */
+	/* s390 never raises it: from boot on, it covers all memory, unless mem= hides some. */
 	end = IS_ENABLED(CONFIG_S390) ? max_pfn :
 	      max(max_pfn, slot_pfn(above) + slot_nr_pages(above));
 	highest = slot_pfn(above) + slot_nr_pages(above) - 1;
@@ -750,9 +750,10 @@ static bool fail_each_allocation(struct kunit *test, struct arena *arena,
 			break;
 		if (!failed) {
 			kunit_info(test, "%u allocations, each of which failed once", nth);
-			/* A kernel without those makes no allocation that is seen here. */
-			if (vmemmap_has_generic_tables())
-				KUNIT_EXPECT_GT(test, nth, 0);
+			/* s390 does not get its tables from vmemmap_alloc_block(). */
+			if (!nth && slot->offer && !vmemmap_has_generic_tables())
+				kunit_skip(test, "no allocation is seen that could fail");
+			KUNIT_EXPECT_GT(test, nth, 0);
 			return true;
 		}
 	}

@@ -14,12 +14,14 @@
 #include <kunit/test.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -30,7 +32,8 @@
 #define NR_PARTS	3
 #define STAYS		1
 #define MAX_READERS	3
-#define ROUNDS		6
+#define ROUNDS		8
+#define READER_SECONDS	60
 
 /**
  * struct part - a device
@@ -56,7 +59,7 @@ struct readers_test;
  * @wrong: the first answer of @look that was not NULL
  * @pfn: the page frame that @look asked for
  * @looks: how often it has looked
- * @seen: how often a part that comes and goes was there
+ * @seen: how often a part that comes and goes was there and looked at
  */
 struct reader {
 	struct readers_test *t;
@@ -150,13 +153,15 @@ static const char *wrong_page(struct reader *reader, struct part *part)
 	struct page page;
 
 	if (!pfn_valid(reader->pfn))
-		return "belongs to no section, in spite of a reference";
+		return "its section is gone, although a reference is held";
 	if (!is_readable(reader->pfn, &page))
-		return "has no struct page, in spite of a reference";
+		return "its struct page is gone, although a reference is held";
+	if (PagePoisoned(&page))
+		return "its struct page is not initialized, although the device is there";
 	if (page_zonenum(&page) != ZONE_DEVICE || page_to_nid(&page) != test_nid())
-		return "has another zone or node, in spite of a reference";
+		return "its struct page has a wrong zone or node";
 	if (adapt_page_pgmap(&page) != part->pgmap)
-		return "has another dev_pagemap in its struct page, in spite of a reference";
+		return "its struct page has another dev_pagemap";
 	return NULL;
 }
 
@@ -171,22 +176,27 @@ static const char *look_by_number(struct reader *reader)
 	bool is_there;
 
 	if (pfn_to_online_page(reader->pfn))
-		return "counts as online memory";
+		return "it counts as online memory";
 	if (stays && !pfn_valid(reader->pfn))
-		return "of the device that stays belongs to no section";
+		return "its section is gone, although the device stays";
 	if (stays && !is_readable(reader->pfn, &page))
-		return "of the device that stays has no struct page";
+		return "its struct page is gone, although the device stays";
 
 	pgmap = adapt_get_dev_pagemap(reader->pfn, NULL);
 	if (!pgmap)
-		return stays ? "of the device that stays has no dev_pagemap" : NULL;
+		return stays ? "its dev_pagemap is not found, although the device stays" : NULL;
 	/* Pairs with the store in add_part(). */
 	is_there = smp_load_acquire(&part->present);
 	if (pgmap != part->pgmap)
-		wrong = "belongs to another dev_pagemap";
+		wrong = "another device's dev_pagemap is found";
 	else
 		wrong = is_there ? wrong_page(reader, part) : NULL;
-	reader->seen += !stays;
+	if (!wrong && is_there && !stays) {
+		reader->seen++;
+		/* Hold the reference while somebody may want to remove the device. */
+		usleep_range(50, 100);
+		wrong = wrong_page(reader, part);
+	}
 	put_dev_pagemap(pgmap);
 	return wrong;
 }
@@ -205,19 +215,19 @@ static const char *look_at_tables(struct reader *reader)
 			 dev->pfn, dev->nr, &memmap);
 	__vmemmap_census((unsigned long)__va(PFN_PHYS(part->pfn)),
 			 (unsigned long)__va(PFN_PHYS(part->pfn + part->nr)),
-			 dev->pfn, dev->nr, &linear);
+			 part->pfn, part->nr, &linear);
 	put_online_mems();
 
 	there = !linear.holes;
 	reader->pfn = part->pfn;
 	if (linear.holes && linear.holes != part->nr)
-		return "begins a device with a part of its linear mapping";
+		return "only a part of this device's linear mapping is there";
 	if (linear.device != (there ? part->nr : 0))
-		return "begins a device with a linear mapping to other memory";
+		return "the linear mapping of this device leads to other memory";
 	if (there && memmap.holes)
-		return "begins a device that has a linear mapping, but not all of its memmap";
+		return "this device has a linear mapping, but not all of its memmap";
 	if (!there && part == &reader->t->part[STAYS])
-		return "begins the device that stays, without a linear mapping";
+		return "the linear mapping of the device that stays is gone";
 	reader->seen += there && part != &reader->t->part[STAYS];
 	return NULL;
 }
@@ -242,16 +252,21 @@ static int read_on(void *data)
 	return 0;
 }
 
-/* Wait until each reader has looked some times. */
-static void let_them_look(struct readers_test *t)
+/* Wait until each reader has looked some times. Return false if one does not. */
+static bool let_them_look(struct readers_test *t)
 {
+	unsigned long end = jiffies + READER_SECONDS * HZ;
 	unsigned long before, i;
 
 	for (i = 0; i < MAX_READERS && t->reader[i].task; i++) {
 		before = READ_ONCE(t->reader[i].looks);
-		while (READ_ONCE(t->reader[i].looks) < before + 8)
+		while (READ_ONCE(t->reader[i].looks) < before + 8) {
+			if (time_after(jiffies, end) || kthread_should_stop())
+				return false;
 			fsleep(100);
+		}
 	}
+	return true;
 }
 
 static void stop_readers(void *data)
@@ -261,7 +276,7 @@ static void stop_readers(void *data)
 
 	for (i = 0; i < MAX_READERS; i++)
 		if (t->reader[i].task)
-			kthread_stop(t->reader[i].task);
+			kthread_stop_put(t->reader[i].task);
 }
 
 static void start_readers(struct kunit *test, const char *(*look)(struct reader *reader))
@@ -274,16 +289,20 @@ static void start_readers(struct kunit *test, const char *(*look)(struct reader 
 	/* With several CPUs, one of them adds and removes. */
 	for (i = 0; i < clamp(num_online_cpus() - 1, 1, MAX_READERS); i++) {
 		t->reader[i] = (struct reader) { .t = t, .look = look };
-		task = kthread_run(read_on, &t->reader[i], "memremap_reader/%u", i);
+		task = kthread_create(read_on, &t->reader[i], "pgmap_reader/%u", i);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
-		t->reader[i].task = task;
+		/* It may oops, and would be gone then. */
+		t->reader[i].task = get_task_struct(task);
+		wake_up_process(task);
 	}
 }
 
-/* Let the parts beside the one that stays come and go, in all orders. */
+/* Let the parts beside the one that stays come and go in all orders, for each memmap. */
 static void add_and_remove(struct kunit *test)
 {
-	static const unsigned int order[][4] = { { 0, 2, 0, 2 }, { 2, 0, 0, 2 }, { 0, 2, 2, 0 } };
+	static const unsigned int order[][4] = {
+		{ 0, 2, 0, 2 }, { 0, 2, 2, 0 }, { 2, 0, 0, 2 }, { 2, 0, 2, 0 },
+	};
 	struct readers_test *t = test->priv;
 	unsigned int round, step;
 
@@ -294,8 +313,10 @@ static void add_and_remove(struct kunit *test)
 			if (part->present)
 				remove_part(part);
 			else
-				KUNIT_ASSERT_EQ(test, add_part(part, round & 1), 0);
-			let_them_look(t);
+				KUNIT_ASSERT_EQ(test, 0,
+						add_part(part, round >= ARRAY_SIZE(order)));
+			KUNIT_ASSERT_TRUE_MSG(test, let_them_look(t),
+					      "a reader has stopped to look, or is slow");
 		}
 	}
 }
@@ -308,7 +329,7 @@ static void expect_nothing_wrong(struct kunit *test)
 
 	kunit_release_action(test, stop_readers, t);
 	for (i = 0; i < MAX_READERS && t->reader[i].task; i++) {
-		KUNIT_EXPECT_NULL_MSG(test, t->reader[i].wrong, "page frame %#lx %s",
+		KUNIT_EXPECT_NULL_MSG(test, t->reader[i].wrong, "page frame %#lx: %s",
 				      t->reader[i].pfn, t->reader[i].wrong);
 		seen += t->reader[i].seen;
 	}
@@ -319,8 +340,8 @@ static void expect_nothing_wrong(struct kunit *test)
 }
 
 /*
- * I16: get_dev_pagemap() returns NULL or the device's dev_pagemap. With that reference, the
- * struct page can be read until the reference is dropped. No page frame counts as online.
+ * I16: get_dev_pagemap() returns NULL or the device's dev_pagemap. While the reader holds that
+ * reference, the struct pages stay. In a section without RAM, no page frame is online.
  */
 static void devices_are_found_by_number(struct kunit *test)
 {
@@ -330,8 +351,8 @@ static void devices_are_found_by_number(struct kunit *test)
 }
 
 /*
- * I17: with the memory hot-plug lock, a reader of page tables finds a device as a whole or not
- * at all, and finds its neighbour at any time.
+ * I17: with the memory hot-plug lock, a reader of page tables finds all of a device's linear
+ * mapping and memmap, or no linear mapping. It always finds the device that stays.
  */
 static void tables_map_whole_devices(struct kunit *test)
 {
@@ -345,11 +366,9 @@ static void remove_parts(void *data)
 	struct readers_test *t = data;
 	unsigned int i;
 
-	for (i = 0; i < NR_PARTS; i++) {
+	for (i = 0; i < NR_PARTS; i++)
 		if (t->part[i].present)
 			remove_part(&t->part[i]);
-		kfree(t->part[i].pgmap);
-	}
 }
 
 static int memremap_readers_init(struct kunit *test)
@@ -361,22 +380,21 @@ static int memremap_readers_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	test->priv = t;
 	t->dev = fake_dev_get_memory(test, DIV_ROUND_UP(NR_PARTS * nr, PAGES_PER_SECTION));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_parts, t));
 	for (i = 0; i < NR_PARTS; i++) {
 		t->part[i].pfn = t->dev->pfn + i * nr;
 		t->part[i].nr = nr;
-		/* KUnit would free it before the device is removed. */
-		t->part[i].pgmap = kzalloc(sizeof(*t->part[i].pgmap), GFP_KERNEL);
+		t->part[i].pgmap = kunit_kzalloc(test, sizeof(*t->part[i].pgmap), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, t->part[i].pgmap);
 	}
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_parts, t));
 	KUNIT_ASSERT_EQ(test, add_part(&t->part[STAYS], true), 0);
 	KUNIT_ASSERT_TRUE(test, is_readable(last_pfn(&t->part[STAYS]), &t->page));
 	return 0;
 }
 
 static struct kunit_case memremap_readers_cases[] = {
-	KUNIT_CASE(devices_are_found_by_number),
-	KUNIT_CASE(tables_map_whole_devices),
+	KUNIT_CASE_SLOW(devices_are_found_by_number),
+	KUNIT_CASE_SLOW(tables_map_whole_devices),
 	{}
 };
 

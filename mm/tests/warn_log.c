@@ -2,10 +2,10 @@
 /*
  * Counts the WARNs of a call and remembers where they came from.
  *
- * report_bug() and the function that prints the text of a WARN() are redirected for
- * the task of the running test only. A WARN that the test provokes prints no splat. A
- * WARN by another task or by an interrupt is reported as usual. A BUG still stops the
- * task, but only the trap is reported.
+ * report_bug(), report_bug_entry() and the function that prints the text of a WARN()
+ * are redirected for the task of the running test only. A WARN that the test provokes
+ * prints no splat. A WARN by another task or by an interrupt is reported as usual. A
+ * BUG still stops the task, but only the trap is reported.
  */
 #include <kunit/test.h>
 #include <linux/bug.h>

@@ -18,7 +18,7 @@ from harness.request.settings import CPU_VARIABLE, Settings
 # In seconds. A guest takes a few; a build on a slow machine takes half an hour.
 GUEST_TIME = 120
 BUILD_TIME = 3600
-# Debug kernels take this many times longer.
+# Kernels with these take this many times longer.
 _SLOW, _SLOW_FACTOR = frozenset({"debug", "kasan", "s390"}), 3
 
 _MACHINE = re.compile(

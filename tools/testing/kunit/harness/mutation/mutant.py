@@ -95,7 +95,7 @@ def _read_patch(path: Path) -> Mutant:
             f"{path}: Configs: {' '.join(configs)}", f"choose from: {' '.join(ALL_CONFIGS)}"
         )
     cpus = fields.get("Cpus", "1")
-    if not cpus.isdigit() or not int(cpus):
+    if not re.fullmatch("[1-9][0-9]*", cpus):
         raise UsageError(f"{path}: Cpus: {cpus} is not a number of CPUs", "write: Cpus: 4")
     return Mutant(
         path.stem,
