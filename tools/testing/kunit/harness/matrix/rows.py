@@ -128,12 +128,12 @@ OTHERS: tuple[tuple[str, str], ...] = (
 # The Debian suites with the newest kernels, and what is tested of these: flavour, configs, boots.
 NEWEST_BASES = ("sid", "experimental")
 NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
+    ("fixed", ("s390",), ()),
+    ("stock", ("s390",), ()),
     ("fixed", ("4k",), _BLOCKS),
     ("fixed", ("16k", "64k"), _PLAIN),
     ("fast", ("4k", "64k"), _PLAIN),
     ("stock", ("4k", "16k", "64k"), _PLAIN),
-    ("fixed", ("s390",), ()),
-    ("stock", ("s390",), ()),
 )
 
 # The architectures that are booted in more than one way. powerpc has two MMUs.

@@ -232,6 +232,8 @@ class Matrix(unittest.TestCase):
         self.assertEqual({"stock", "fixed"}, {row.flavour for row in found})
         with self.assertRaises(UsageError):
             rows.choose({"FLAVOURS": "series"}, "6.18")
+        with self.assertRaises(UsageError):
+            rows.choose({"CONFIGS": "s390"}, "6.12")
 
     def test_the_newest_kernels_belong_to_the_whole_matrix(self) -> None:
         for environ in ({"BASE": "6.12"}, {"CONFIGS": "4k"}, {"FLAVOURS": "stock"}):
@@ -240,7 +242,8 @@ class Matrix(unittest.TestCase):
         for base in ("sid", "experimental"):
             ours = [replace(row, base="") for row in found if row.base == base]
             self.assertEqual(rows.choose({"BASE": base}, "7.2"), ours)
-            kernels = {(flavour, page) for flavour in ("fixed", "stock") for page in rows.OLDER}
+            configs = (*rows.OLDER, "s390")
+            kernels = {(flavour, config) for flavour in ("fixed", "stock") for config in configs}
             kernels |= {("fast", "4k"), ("fast", "64k")}
             self.assertEqual(kernels, {(row.flavour, row.config) for row in ours})
 
