@@ -102,6 +102,11 @@ class MutantBuilds:
         self._save(None, outcome)
         return outcome
 
+    def original_on(self, cpus: int) -> Outcome:
+        """Boot the unmutated kernel with so many CPUs. Call original() first."""
+        say(f"{self.config}: booting the original with {cpus} CPUs ...")
+        return self._boot(self._kernel.build_dir / IMAGE, cpus * self._limit, cpus)
+
     def run(self, mutants: Sequence[Mutant], done: Callable[[Mutant, Outcome], None]) -> None:
         """Build and boot mutants. Call done with each outcome, in any order.
 

@@ -70,15 +70,17 @@ def _try_config(
     original = builds.known(None)
     if rest or original is None:
         original = builds.original()
-    verdict = judge.judge(original.console, expected)
-    if verdict.unexpected:
-        raise not_green(builds.wanted, verdict.complaints)
+    numbers = sorted({mutant.cpus for mutant in rest} - {1})
+    for outcome in (original, *map(builds.original_on, numbers)):
+        verdict = judge.judge(outcome.console, expected)
+        if verdict.unexpected:
+            raise not_green(builds.wanted, verdict.complaints)
     order = [name for name, _ in ktap.read(original.console.splitlines()).cases]
     report.cases[builds.config] = order
     for mutant in wanted:
-        outcome = known[mutant.name]
-        if outcome:
-            kept = replace(judge_outcome(outcome, expected, order), is_kept=True)
+        found = known[mutant.name]
+        if found:
+            kept = replace(judge_outcome(found, expected, order), is_kept=True)
             report.add(mutant, builds.config, kept)
     countdown = Countdown(report, builds.config, "mutant", len(wanted), len(rest), watch)
     # Sort by file, so that fewer objects are rebuilt.
