@@ -6,6 +6,7 @@
  * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
  * B1, B2 and so on.
  */
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -23,6 +24,9 @@ static int populate(unsigned long start, unsigned long nr,
 {
 	int err;
 
+	if (!vmemmap_has_generic_tables())
+		kunit_skip(kunit_get_current_test(),
+			   "this architecture makes its page tables itself");
 	mem_hotplug_begin();
 	err = adapt_populate_basepages(start, start + nr * PAGE_SIZE, 0,
 				       altmap);
@@ -332,16 +336,8 @@ static struct kunit_case vmemmap_basepages_cases[] = {
 	{}
 };
 
-static int vmemmap_basepages_init(struct kunit *test)
-{
-	if (!vmemmap_has_generic_tables())
-		kunit_skip(test, "this architecture has its own way to make page tables");
-	return 0;
-}
-
 static struct kunit_suite vmemmap_basepages_suite = {
 	.name = "vmemmap_basepages",
-	.init = vmemmap_basepages_init,
 	.test_cases = vmemmap_basepages_cases,
 };
 
