@@ -5,8 +5,8 @@
  *
  *	page frames	| comes, goes | stays | comes, goes |
  *
- * The parts lie side by side, in one section if it has room. A part fills whole pages
- * of the memmap.
+ * The parts lie side by side. The first two share a section if it has room, and the last
+ * one lies in several. A part fills whole pages of the memmap.
  *
  * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
  * I16 and I17.
@@ -201,35 +201,34 @@ static const char *look_by_number(struct reader *reader)
 	return wrong;
 }
 
-/* Look at all entries of a part, as a reader of page tables does that holds the lock. */
+/* Look at a page of each subsection, as a reader of page tables does that holds the lock. */
 static const char *look_at_tables(struct reader *reader)
 {
 	struct part *part = random_part(reader);
 	const struct fake_dev *dev = reader->t->dev;
-	unsigned long first = part->pfn - dev->pfn;
-	struct vmemmap_census memmap, linear;
-	bool there;
+	bool stays = part == &reader->t->part[STAYS], is_there = false;
+	unsigned long pfn, linear, memmap;
+	const char *wrong = NULL;
 
 	get_online_mems();
-	__vmemmap_census(fake_dev_memmap(dev, first), fake_dev_memmap(dev, first + part->nr),
-			 dev->pfn, dev->nr, &memmap);
-	__vmemmap_census((unsigned long)__va(PFN_PHYS(part->pfn)),
-			 (unsigned long)__va(PFN_PHYS(part->pfn + part->nr)),
-			 part->pfn, part->nr, &linear);
+	for (pfn = part->pfn; !wrong && pfn <= last_pfn(part); pfn += PAGES_PER_SUBSECTION) {
+		linear = vmemmap_frame((unsigned long)__va(PFN_PHYS(pfn)));
+		memmap = vmemmap_frame(fake_dev_memmap(dev, pfn - dev->pfn));
+		if (pfn == part->pfn)
+			is_there = linear;
+		reader->pfn = pfn;
+		if (linear && linear != pfn)
+			wrong = "its linear mapping leads to another page frame";
+		else if (!linear != !is_there)
+			wrong = "only a part of its device's linear mapping is there";
+		else if (is_there && !memmap)
+			wrong = "its device has a linear mapping, but not all of its memmap";
+		else if (stays && !is_there)
+			wrong = "the linear mapping of the device that stays is gone";
+	}
 	put_online_mems();
-
-	there = !linear.holes;
-	reader->pfn = part->pfn;
-	if (linear.holes && linear.holes != part->nr)
-		return "only a part of this device's linear mapping is there";
-	if (linear.device != (there ? part->nr : 0))
-		return "the linear mapping of this device leads to other memory";
-	if (there && memmap.holes)
-		return "this device has a linear mapping, but not all of its memmap";
-	if (!there && part == &reader->t->part[STAYS])
-		return "the linear mapping of the device that stays is gone";
-	reader->seen += there && part != &reader->t->part[STAYS];
-	return NULL;
+	reader->seen += is_there && !stays;
+	return wrong;
 }
 
 static int read_on(void *data)
@@ -379,10 +378,10 @@ static int memremap_readers_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	test->priv = t;
-	t->dev = fake_dev_get_memory(test, DIV_ROUND_UP(NR_PARTS * nr, PAGES_PER_SECTION));
+	t->dev = fake_dev_get_memory(test, DIV_ROUND_UP(NR_PARTS * nr, PAGES_PER_SECTION) + 1);
 	for (i = 0; i < NR_PARTS; i++) {
 		t->part[i].pfn = t->dev->pfn + i * nr;
-		t->part[i].nr = nr;
+		t->part[i].nr = i < NR_PARTS - 1 ? nr : nr + PAGES_PER_SECTION;
 		t->part[i].pgmap = kunit_kzalloc(test, sizeof(*t->part[i].pgmap), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, t->part[i].pgmap);
 	}

@@ -192,24 +192,25 @@ static void count_tables(struct vmemmap_census *census, const struct vmemmap_wal
 }
 
 /**
- * __vmemmap_census() - count the entries and page tables that map a range
+ * vmemmap_census() - count the entries and page tables that map a range
  * @start: first address, a multiple of PAGE_SIZE
  * @end: the address after the last, likewise
  * @dev_pfn: the device's first page frame
  * @dev_nr: how many page frames the device has
  * @census: the counts
  *
- * Context: Any. The caller holds the memory hot-plug lock.
+ * Context: Process context, may sleep. Takes the memory hot-plug lock.
  */
-void __vmemmap_census(unsigned long start, unsigned long end,
-		      unsigned long dev_pfn, unsigned long dev_nr,
-		      struct vmemmap_census *census)
+void vmemmap_census(unsigned long start, unsigned long end,
+		    unsigned long dev_pfn, unsigned long dev_nr,
+		    struct vmemmap_census *census)
 {
 	unsigned long addr, next, size, first, last;
 	void *seen[WALK_LEVELS] = { };
 	struct vmemmap_walk walk;
 
 	memset(census, 0, sizeof(*census));
+	get_online_mems();
 	for (addr = start; addr < end; addr = next) {
 		vmemmap_walk(addr, &walk);
 		count_tables(census, &walk, seen);
@@ -232,23 +233,5 @@ void __vmemmap_census(unsigned long start, unsigned long end,
 		else
 			*(size == PMD_SIZE ? &census->blocks : &census->huge) += 1;
 	}
-}
-
-/**
- * vmemmap_census() - count the entries and page tables that map a range
- * @start: first address, a multiple of PAGE_SIZE
- * @end: the address after the last, likewise
- * @dev_pfn: the device's first page frame
- * @dev_nr: how many page frames the device has
- * @census: the counts
- *
- * Context: Process context, may sleep. Takes the memory hot-plug lock.
- */
-void vmemmap_census(unsigned long start, unsigned long end,
-		    unsigned long dev_pfn, unsigned long dev_nr,
-		    struct vmemmap_census *census)
-{
-	get_online_mems();
-	__vmemmap_census(start, end, dev_pfn, dev_nr, census);
 	put_online_mems();
 }

@@ -86,9 +86,6 @@ static inline bool vmemmap_has_generic_tables(void)
 const char *walk_level_name(enum walk_level level);
 void vmemmap_walk(unsigned long addr, struct vmemmap_walk *walk);
 unsigned long vmemmap_frame(unsigned long addr);
-void __vmemmap_census(unsigned long start, unsigned long end,
-		      unsigned long dev_pfn, unsigned long dev_nr,
-		      struct vmemmap_census *census);
 void vmemmap_census(unsigned long start, unsigned long end,
 		    unsigned long dev_pfn, unsigned long dev_nr,
 		    struct vmemmap_census *census);
