@@ -3,6 +3,9 @@
  * A device that memremap_pages() adds: see memremap_dev.h.
  */
 #include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -100,6 +103,61 @@ void memremap_dev_remove(struct memremap_dev *mdev)
 		return;
 	mdev->present = false;
 	memunmap_pages(mdev->pgmap);
+}
+
+static struct {
+	struct dev_pagemap *pgmap;
+	struct completion end;
+} removal;
+
+static int remove_device(void *unused)
+{
+	memunmap_pages(removal.pgmap);
+	complete(&removal.end);
+	return 0;
+}
+
+/**
+ * memremap_start_removal() - remove a device that is in use, in another task
+ * @test: the test context
+ * @pgmap: the pgmap of the device
+ *
+ * Only one such removal at a time.
+ *
+ * Context: Process context, may sleep. Returns when nobody gets a new reference any more.
+ */
+void memremap_start_removal(struct kunit *test, struct dev_pagemap *pgmap)
+{
+	int i;
+
+	removal.pgmap = pgmap;
+	init_completion(&removal.end);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(remove_device, NULL, "remove_device"));
+	for (i = 0; i < 1000 && !percpu_ref_is_dying(&pgmap->ref); i++)
+		fsleep(1000);
+	KUNIT_EXPECT_TRUE_MSG(test, percpu_ref_is_dying(&pgmap->ref),
+			      "after a second, the removal had not begun");
+}
+
+/**
+ * memremap_removal_ends_soon() - tell whether the removal waits for nothing
+ *
+ * Context: Process context. Sleeps for 50 milliseconds if it has not ended before.
+ * Return: true if the removal has ended.
+ */
+bool memremap_removal_ends_soon(void)
+{
+	return wait_for_completion_timeout(&removal.end, msecs_to_jiffies(50));
+}
+
+/**
+ * memremap_wait_for_removal() - wait until the removal has ended
+ *
+ * Context: Process context. If a reference to the device is left, it sleeps for ever.
+ */
+void memremap_wait_for_removal(void)
+{
+	wait_for_completion(&removal.end);
 }
 
 /*

@@ -66,6 +66,9 @@ struct memremap_dev *memremap_dev_get(struct kunit *test, unsigned long nr_secti
 struct memremap_dev *memremap_dev_of(struct kunit *test, struct fake_dev *dev);
 int memremap_dev_add(struct memremap_dev *mdev, struct memremap_how how);
 void memremap_dev_remove(struct memremap_dev *mdev);
+void memremap_start_removal(struct kunit *test, struct dev_pagemap *pgmap);
+bool memremap_removal_ends_soon(void);
+void memremap_wait_for_removal(void);
 
 /**
  * MEMREMAP_ADD() - add a device

@@ -16,6 +16,7 @@
 #include <linux/mm.h>
 
 #include "fake_dev.h"
+#include "memremap_dev.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
@@ -24,7 +25,8 @@
  * @dev: the claim on it
  * @first_pfn: the first page frame of the section that it begins in
  * @early: how many of its page frames are in that section
- * @offer: pages that its altmap offers
+ * @reserve: pages at its start that its driver keeps
+ * @offer: pages after those that its altmap offers
  * @pgmap: the pgmap that it was last added with
  * @present: it has been added
  * @nr: how many pages the memmap of that section has
@@ -34,6 +36,7 @@ struct tail {
 	struct fake_dev *dev;
 	unsigned long first_pfn;
 	unsigned long early;
+	unsigned long reserve;
 	unsigned long offer;
 	struct dev_pagemap pgmap;
 	bool present;
@@ -69,7 +72,8 @@ static void tail_put(void *data)
 
 static int tail_add(struct tail *tail)
 {
-	struct vmem_altmap altmap = FAKE_ALTMAP(tail->dev, .free = tail->offer);
+	struct vmem_altmap altmap = FAKE_ALTMAP(tail->dev, .reserve = tail->reserve,
+						.free = tail->offer);
 	void *addr;
 
 	memset(&tail->pgmap, 0, sizeof(tail->pgmap));
@@ -229,7 +233,54 @@ static void failed_add_leaves_tail_free(struct kunit *test)
 	expect_early_memmap_stays(test, tail, "add");
 }
 
+static void drop_pgmap(void *pgmap)
+{
+	put_dev_pagemap(pgmap);
+}
+
+static void expect_not_online(struct kunit *test, const struct tail *tail, const char *when)
+{
+	unsigned long pfn = tail->dev->pfn, end = pfn + tail->early;
+
+	while (pfn < end && !pfn_to_online_page(pfn))
+		pfn++;
+	KUNIT_EXPECT_EQ_MSG(test, pfn, end, "%s: the device's first page frame that is online, if any",
+			    when);
+}
+
+/*
+ * H6: while a removal waits for the last reference, get_dev_pagemap() does not find the device
+ * any more, but none of its page frames becomes online.
+ */
+static void tail_that_goes_is_not_online(struct kunit *test)
+{
+	struct tail *tail = tail_get(test, 0);
+	unsigned long last = tail->dev->pfn + tail->early - 1;
+	struct dev_pagemap *pgmap, *late;
+
+	tail->reserve = 16;
+	tail->offer = 64;
+	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
+	expect_not_online(test, tail, "add");
+	pgmap = adapt_get_dev_pagemap(last, NULL);
+	KUNIT_ASSERT_PTR_EQ(test, pgmap, &tail->pgmap);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, drop_pgmap, pgmap));
+
+	tail->present = false;
+	memremap_start_removal(test, pgmap);
+	late = adapt_get_dev_pagemap(last, NULL);
+	KUNIT_EXPECT_NULL_MSG(test, late, "a new reference during the removal");
+	put_dev_pagemap(late);
+	expect_not_online(test, tail, "during the removal");
+
+	kunit_release_action(test, drop_pgmap, pgmap);
+	memremap_wait_for_removal();
+	expect_not_online(test, tail, "after the removal");
+}
+
 static struct kunit_case memremap_early_cases[] = {
+	/* First: a device leaves its mark in the struct pages when it is removed. */
+	KUNIT_CASE(tail_that_goes_is_not_online),
 	KUNIT_CASE(tail_uses_memmap_of_boot),
 	KUNIT_CASE(tail_spares_boot_memory),
 	KUNIT_CASE(section_behind_tail_takes_altmap),

@@ -9,11 +9,8 @@
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
-#include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/io.h>
-#include <linux/kthread.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -411,18 +408,6 @@ static void unused_page_returns_to_driver(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
-static struct {
-	struct memremap_dev *mdev;
-	struct completion end;
-} removal;
-
-static int remove_device(void *unused)
-{
-	memremap_dev_remove(removal.mdev);
-	complete(&removal.end);
-	return 0;
-}
-
 static void drop_pgmap(void *pgmap)
 {
 	put_dev_pagemap(pgmap);
@@ -454,7 +439,6 @@ static void removal_waits_for_references(struct kunit *test)
 	struct page *page = pfn_to_page(last);
 	kunit_action_t *drop;
 	void *reference;
-	int i;
 
 	if (param->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
 		kunit_skip(test, "no CONFIG_DEVICE_PRIVATE");
@@ -473,14 +457,9 @@ static void removal_waits_for_references(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, drop, reference));
 
-	removal.mdev = mdev;
-	init_completion(&removal.end);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(remove_device, NULL, "remove_device"));
-	for (i = 0; i < 1000 && !percpu_ref_is_dying(&pgmap->ref); i++)
-		fsleep(1000);
-	KUNIT_EXPECT_TRUE_MSG(test, percpu_ref_is_dying(&pgmap->ref),
-			      "after a second, the removal had not begun");
-	if (wait_for_completion_timeout(&removal.end, msecs_to_jiffies(50))) {
+	mdev->present = false;
+	memremap_start_removal(test, pgmap);
+	if (memremap_removal_ends_soon()) {
 		kunit_remove_action(test, drop, reference);
 		KUNIT_FAIL(test, "the removal ended in spite of %s", param->name);
 		return;
@@ -492,8 +471,7 @@ static void removal_waits_for_references(struct kunit *test)
 	memremap_expect_linear_map(mdev, param->type != MEMORY_DEVICE_PRIVATE);
 
 	kunit_release_action(test, drop, reference);
-	/* If a reference is left, this waits for ever. */
-	wait_for_completion(&removal.end);
+	memremap_wait_for_removal();
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
