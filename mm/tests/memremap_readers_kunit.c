@@ -27,6 +27,7 @@
 #include <linux/uaccess.h>
 
 #include "fake_dev.h"
+#include "memremap_dev.h"
 #include "vmemmap_adapt.h"
 
 #define NR_PARTS	3
@@ -100,7 +101,7 @@ static unsigned long last_pfn(const struct part *part)
 	return part->pfn + part->nr - 1;
 }
 
-static int add_part(struct part *part, bool has_altmap)
+static int add_part(struct part *part, enum memory_type type, bool has_altmap)
 {
 	struct vmem_altmap altmap = {
 		.base_pfn = part->pfn,
@@ -111,7 +112,9 @@ static int add_part(struct part *part, bool has_altmap)
 	void *addr;
 
 	memset(pgmap, 0, sizeof(*pgmap));
-	pgmap->type = MEMORY_DEVICE_GENERIC;
+	pgmap->type = type;
+	pgmap->ops = &memremap_no_ops;
+	pgmap->owner = part;
 	pgmap->nr_range = 1;
 	pgmap->range.start = PFN_PHYS(part->pfn);
 	pgmap->range.end = PFN_PHYS(part->pfn + part->nr) - 1;
@@ -206,7 +209,7 @@ static const char *look_at_tables(struct reader *reader)
 {
 	struct part *part = random_part(reader);
 	const struct fake_dev *dev = reader->t->dev;
-	bool stays = part == &reader->t->part[STAYS], is_there = false;
+	bool stays = part == &reader->t->part[STAYS], is_there = false, is_linear = false;
 	unsigned long pfn, linear, memmap;
 	const char *wrong = NULL;
 
@@ -214,16 +217,20 @@ static const char *look_at_tables(struct reader *reader)
 	for (pfn = part->pfn; !wrong && pfn <= last_pfn(part); pfn += PAGES_PER_SUBSECTION) {
 		linear = vmemmap_frame((unsigned long)__va(PFN_PHYS(pfn)));
 		memmap = vmemmap_frame(fake_dev_memmap(dev, pfn - dev->pfn));
-		if (pfn == part->pfn)
-			is_there = linear;
+		if (pfn == part->pfn) {
+			is_there = memmap;
+			is_linear = linear;
+		}
 		reader->pfn = pfn;
 		if (linear && linear != pfn)
 			wrong = "its linear mapping leads to another page frame";
-		else if (!linear != !is_there)
+		else if (!linear != !is_linear)
 			wrong = "only a part of its device's linear mapping is there";
-		else if (is_there && !memmap)
-			wrong = "its device has a linear mapping, but not all of its memmap";
-		else if (stays && !is_there)
+		else if (!memmap != !is_there)
+			wrong = "only a part of its device's memmap is there";
+		else if (linear && !memmap)
+			wrong = "its device has a linear mapping, but no memmap";
+		else if (stays && !linear)
 			wrong = "the linear mapping of the device that stays is gone";
 	}
 	put_online_mems();
@@ -296,7 +303,17 @@ static void start_readers(struct kunit *test, const char *(*look)(struct reader 
 	}
 }
 
-/* Let the parts beside the one that stays come and go in all orders, for each memmap. */
+/* Either both parts are alike, or they are of the other types. */
+static int add_part_in_round(struct readers_test *t, struct part *part, bool is_alike)
+{
+	if (is_alike)
+		return add_part(part, MEMORY_DEVICE_GENERIC, false);
+	if (part == t->part && IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		return add_part(part, MEMORY_DEVICE_PRIVATE, false);
+	return add_part(part, MEMORY_DEVICE_COHERENT, true);
+}
+
+/* Let the parts beside the one that stays come and go in all orders. */
 static void add_and_remove(struct kunit *test)
 {
 	static const unsigned int order[][4] = {
@@ -313,7 +330,8 @@ static void add_and_remove(struct kunit *test)
 				remove_part(part);
 			else
 				KUNIT_ASSERT_EQ(test, 0,
-						add_part(part, round >= ARRAY_SIZE(order)));
+						add_part_in_round(t, part,
+								  round < ARRAY_SIZE(order)));
 			KUNIT_ASSERT_TRUE_MSG(test, let_them_look(t),
 					      "a reader has stopped to look, or is slow");
 		}
@@ -350,8 +368,8 @@ static void devices_are_found_by_number(struct kunit *test)
 }
 
 /*
- * I17: with the memory hot-plug lock, a reader of page tables finds all of a device's linear
- * mapping and memmap, or no linear mapping. It always finds the device that stays.
+ * I17: with the memory hot-plug lock, a reader of page tables finds all of a device's memmap or
+ * nothing of it, and likewise the linear mapping. It always finds the device that stays.
  */
 static void tables_map_whole_devices(struct kunit *test)
 {
@@ -386,7 +404,7 @@ static int memremap_readers_init(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, t->part[i].pgmap);
 	}
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_parts, t));
-	KUNIT_ASSERT_EQ(test, add_part(&t->part[STAYS], true), 0);
+	KUNIT_ASSERT_EQ(test, add_part(&t->part[STAYS], MEMORY_DEVICE_GENERIC, true), 0);
 	KUNIT_ASSERT_TRUE(test, is_readable(last_pfn(&t->part[STAYS]), &t->page));
 	return 0;
 }

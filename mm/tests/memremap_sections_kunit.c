@@ -9,8 +9,11 @@
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/io.h>
+#include <linux/kthread.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -207,6 +210,77 @@ static void failed_add_undoes_each_range(struct kunit *test)
 		KUNIT_ASSERT_EQ_MSG(test, err, -ENOMEM, "%s", after);
 		memremap_expect_nothing_left(mdev, after);
 	}
+}
+
+/**
+ * struct holder - the task that holds a reference to a device while its add fails
+ * @mdev: the device
+ * @pgmap: the reference
+ * @memmap: the page frame behind its first struct page, after a while
+ * @linear: the page frame behind its first address in the linear mapping, likewise
+ * @end: the reference is dropped
+ */
+static struct holder {
+	struct memremap_dev *mdev;
+	struct dev_pagemap *pgmap;
+	unsigned long memmap;
+	unsigned long linear;
+	struct completion end;
+} holder;
+
+static int hold_for_a_while(void *unused)
+{
+	unsigned long pfn = holder.mdev->dev->pfn;
+
+	msleep(50);
+	holder.memmap = vmemmap_frame((unsigned long)pfn_to_page(pfn));
+	holder.linear = vmemmap_frame((unsigned long)__va(PFN_PHYS(pfn)));
+	complete(&holder.end);
+	put_dev_pagemap(holder.pgmap);
+	return 0;
+}
+
+/* Let each allocation fail when the first section is there, and hold the device from then. */
+static void *alloc_until_device_is_held(unsigned long size, int node)
+{
+	unsigned long pfn = holder.mdev->dev->pfn;
+	struct page *page;
+
+	if (pfn_in_present_section(pfn)) {
+		if (!holder.pgmap) {
+			holder.pgmap = adapt_get_dev_pagemap(pfn, NULL);
+			if (IS_ERR(kthread_run(hold_for_a_while, NULL, "hold_for_a_while"))) {
+				complete(&holder.end);
+				put_dev_pagemap(holder.pgmap);
+			}
+		}
+		return NULL;
+	}
+	page = alloc_pages_node(node, GFP_KERNEL, get_order(size));
+	return page ? page_address(page) : NULL;
+}
+
+/* I4, I14: an add that fails waits for the references to the ranges before, as a removal does. */
+static void failed_add_waits_for_references(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	int err = 0;
+
+	holder = (struct holder) { .mdev = mdev };
+	init_completion(&holder.end);
+	func_redirect_begin(test, vmemmap_alloc_block, alloc_until_device_is_held);
+	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(mdev, THREE_RANGES));
+	func_redirect_end(test, vmemmap_alloc_block);
+	KUNIT_ASSERT_EQ(test, err, -ENOMEM);
+	KUNIT_ASSERT_PTR_EQ(test, holder.pgmap, mdev->pgmap);
+	KUNIT_EXPECT_TRUE_MSG(test, completion_done(&holder.end),
+			      "the add returned before the reference was dropped");
+	wait_for_completion(&holder.end);
+	KUNIT_EXPECT_NE_MSG(test, holder.memmap, 0,
+			    "page frame behind the memmap of the first range while it was held");
+	KUNIT_EXPECT_EQ_MSG(test, holder.linear, mdev->dev->pfn,
+			    "page frame in the linear mapping of the first range while it was held");
+	memremap_expect_nothing_left(mdev, "failed add");
 }
 
 /* I5: an altmap for several ranges is refused. */
@@ -998,6 +1072,7 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE_PARAM(failed_add_undoes_each_section, origin_gen_params),
 	KUNIT_CASE(each_range_has_its_memmap),
 	KUNIT_CASE(failed_add_undoes_each_range),
+	KUNIT_CASE(failed_add_waits_for_references),
 	KUNIT_CASE(altmap_for_two_ranges_is_refused),
 	KUNIT_CASE_PARAM(device_of_each_type_comes_and_goes, type_gen_params),
 	KUNIT_CASE(overlapping_range_is_refused),
