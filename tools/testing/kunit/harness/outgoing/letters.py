@@ -7,12 +7,12 @@ letter has these headers:
 
     Subject: [PATCH v3] TITLE   the export adds the numbers
     Base: FLAVOUR               the tree that the series applies to, without hooks and suites
-    Alone: yes                  each patch was built, booted and judged by itself
-    Order: any                  the patches also apply in any order
+    Alone: 6.12                 each patch was built, booted and judged by itself on this kernel
+    Order: any                  the patches apply alone and in any order
     Patches: 0001 0004          the patches of this series; default: all of the directory
 
 A cover letter in a subdirectory, such as 7.2, replaces the one of the same name for Linux 7.2 and
-later.
+later. A letter is left out for a kernel that needs none of its patches.
 """
 
 import email
@@ -27,6 +27,8 @@ from harness.trees import layers, versions
 from harness.trees.versions import Version
 
 NAME = "cover-letter"
+# Placeholder in a letter's text for the kernel that the series applies to.
+BASE = "@BASE@"
 
 _SUBJECT = re.compile(r"\[(PATCH[^\]/]*?)\]\s*(\S.*)")
 
@@ -41,7 +43,8 @@ class Letter:
     prefix: str
     title: str
     base: str
-    alone: bool
+    # The kernel that each patch was judged alone on, or "".
+    alone: str
     any_order: bool
     text: str
     # The beginnings of the names of its patches. Empty: all patches of the directory.
@@ -60,8 +63,9 @@ def read_all(patches: Path, version: Version) -> list[Letter]:
         places = [*versions.places(directory, version), directory]
         names = {path.name for place in places for path in place.glob(f"{NAME}*")}
         paths = [versions.find(directory, name, version) for name in sorted(names)]
-        found += [read(path, directory) for path in paths]
-    _require_all(found, version)
+        written = [read(path, directory) for path in paths]
+        _require_all(directory, written, version)
+        found += [letter for letter in written if _is_needed(letter, version)]
     return found
 
 
@@ -82,21 +86,27 @@ def read(path: Path, directory: Path) -> Letter:
         subject[1],
         subject[2],
         check_flavour(str(message["Base"])),
-        message["Order"] == "any" or message["Alone"] == "yes",
+        str(message["Alone"] or ""),
         message["Order"] == "any",
         str(message.get_payload()).strip(),
         tuple(str(message["Patches"] or "").split()),
     )
 
 
-def _require_all(letters: Sequence[Letter], version: Version) -> None:
+def _is_needed(letter: Letter, version: Version) -> bool:
+    if not letter.patches:
+        return True
+    patches = layers.read_patches(letter.directory, version)
+    return any(patch.path.name.startswith(letter.patches) for patch in patches)
+
+
+def _require_all(directory: Path, letters: Sequence[Letter], version: Version) -> None:
     """Raise PlanError unless each patch is in exactly one of its directory's letters."""
-    for directory in {letter.directory for letter in letters if letter.patches}:
-        begins = [b for a in letters if a.directory == directory for b in a.patches]
-        for patch in layers.read_patches(directory, version):
-            count = sum(patch.path.name.startswith(begin) for begin in begins)
-            if count != 1:
-                raise PlanError(
-                    f"{patch.name} is in {count} cover letters",
-                    f"see the lines 'Patches:' of {directory}/{NAME}-*",
-                )
+    begins = [begin for letter in letters for begin in letter.patches]
+    for patch in layers.read_patches(directory, version) if begins else ():
+        count = sum(patch.path.name.startswith(begin) for begin in begins)
+        if count != 1:
+            raise PlanError(
+                f"{patch.name} is in {count} cover letters",
+                f"see the lines 'Patches:' of {directory}/{NAME}-*",
+            )

@@ -2,6 +2,7 @@
 """Export patches/ as mails that git send-email can send."""
 
 import itertools
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -150,13 +151,24 @@ class _Export:
     def _fill_in_letter(self) -> None:
         path = self._out / COVER
         text = path.read_text(encoding="utf-8")
+        blurb = self._letter.text
+        if letters.BASE in blurb:
+            blurb = blurb.replace(letters.BASE, self._name_base())
         for mark, words in (
             ("*** SUBJECT HERE ***", self._letter.title),
-            ("*** BLURB HERE ***", self._letter.text),
+            ("*** BLURB HERE ***", blurb),
         ):
             assert text.count(mark) == 1, f"git format-patch wrote no {mark}"
             text = text.replace(mark, words)
         path.write_text(text, encoding="utf-8")
+
+    def _name_base(self) -> str:
+        """The kernel's release and Debian's package, as a letter names them."""
+        makefile = self._git.run("show", f"{self._origin.commit}:Makefile").stdout
+        value = dict(re.findall(r"^([A-Z]+) =[ ]*(.*)$", makefile, re.MULTILINE))
+        release = ".".join(value[name] for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+        release = release.removesuffix(".0") + value["EXTRAVERSION"]
+        return f"Linux {release} as in Debian's linux-source-{self._wanted.base}"
 
     def _require_to_apply(self, made: Exported) -> None:
         """Apply the mails as their reader does. Raises PlanError."""
@@ -174,11 +186,11 @@ class _Export:
     def _require_alone(self) -> None:
         """Check that each patch was tested alone as it is now. Raises PlanError."""
         directory = self._letter.directory
-        missing = alone.not_seen(directory, self._wanted.base, self._letter.patches)
+        missing = alone.not_seen(directory, self._letter.alone, self._letter.patches)
         if missing:
             raise PlanError(
                 f"{self._letter.path} says that each patch was tested alone, but {missing[0]} "
-                f"was not, on {self._letter.base} of Linux {self._wanted.base}",
+                f"was not, on {self._letter.base} of Linux {self._letter.alone}",
                 f"run: altmap revision {directory} --alone --onto {self._letter.base}",
             )
 

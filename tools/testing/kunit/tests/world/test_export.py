@@ -191,7 +191,7 @@ class Mails(Exporting):
 
     def test_a_patch_that_was_not_tested_alone_is_not_exported(self) -> None:
         self.add_fixes()
-        self.letter("fixes", "stock", "Order: any\n")
+        self.letter("fixes", "stock", "Alone: 6.12\n")
         words = ("0001-a.patch", "altmap revision", "--alone")
         self.assert_error(self.program("export"), 2, *words)
         self.seen_alone()
@@ -212,6 +212,24 @@ class Mails(Exporting):
             self.assertIn(words, patches[0].read_text())
         (self.repo / "patches/fixes/cover-letter-mm").unlink()
         self.assert_error(self.program("export"), 2, "fixes/0001-a.patch is in 0 cover letters")
+
+    def test_a_letter_is_left_out_if_no_patch_of_it_is_needed(self) -> None:
+        self.add_fixes()
+        for tree, numbers in (("mm", "0001 0002"), ("newer", "0003")):
+            text = LETTER.format(base="stock", more=f"Patches: {numbers}\n")
+            self.write(f"patches/fixes/cover-letter-{tree}", text)
+        self.export()
+        self.assertEqual(3, len(self.mails("fixes-mm")))
+        self.assertFalse((self.out / "fixes-newer").exists())
+
+    def test_a_letter_names_its_base(self) -> None:
+        makefile = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\nNAME = N\n"
+        self.pack_kernel({**KERNEL, "Makefile": makefile})
+        text = LETTER.format(base="stock", more="").replace("Why", "For @BASE@. Why")
+        self.write("patches/series/cover-letter", text)
+        self.export()
+        words = "For Linux 6.12.117 as in Debian's linux-source-6.12. Why"
+        self.assertIn(words, self.mails("series")[0].read_text())
 
     def test_malformed_cover_letters(self) -> None:
         for text, words in (
