@@ -10,6 +10,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "memremap_dev.h"
@@ -112,8 +113,11 @@ static struct {
 
 static int remove_device(void *unused)
 {
+	/* A signal must not end the wait for references. */
+	allow_signal(SIGTERM);
+	send_sig(SIGTERM, current, 0);
 	memunmap_pages(removal.pgmap);
-	complete(&removal.end);
+	complete_all(&removal.end);
 	return 0;
 }
 
@@ -124,15 +128,20 @@ static int remove_device(void *unused)
  *
  * Only one such removal at a time.
  *
- * Context: Process context, may sleep. Returns when nobody gets a new reference any more.
+ * Context: Process context, may sleep. Returns once nobody can get a new reference, or fails
+ *	the test after a second.
  */
 void memremap_start_removal(struct kunit *test, struct dev_pagemap *pgmap)
 {
+	struct task_struct *task;
 	int i;
 
 	removal.pgmap = pgmap;
 	init_completion(&removal.end);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(remove_device, NULL, "remove_device"));
+	task = kthread_run(remove_device, NULL, "remove_device");
+	if (IS_ERR(task))
+		removal.pgmap = NULL;
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
 	for (i = 0; i < 1000 && !percpu_ref_is_dying(&pgmap->ref); i++)
 		fsleep(1000);
 	KUNIT_EXPECT_TRUE_MSG(test, percpu_ref_is_dying(&pgmap->ref),
@@ -140,7 +149,7 @@ void memremap_start_removal(struct kunit *test, struct dev_pagemap *pgmap)
 }
 
 /**
- * memremap_removal_ends_soon() - tell whether the removal waits for nothing
+ * memremap_removal_ends_soon() - check whether the removal ends although a reference is held
  *
  * Context: Process context. Sleeps for 50 milliseconds if it has not ended before.
  * Return: true if the removal has ended.
@@ -151,13 +160,15 @@ bool memremap_removal_ends_soon(void)
 }
 
 /**
- * memremap_wait_for_removal() - wait until the removal has ended
+ * memremap_wait_for_removal() - wait until the removal, if there is one, has ended
  *
  * Context: Process context. If a reference to the device is left, it sleeps for ever.
  */
 void memremap_wait_for_removal(void)
 {
-	wait_for_completion(&removal.end);
+	if (removal.pgmap)
+		wait_for_completion(&removal.end);
+	removal.pgmap = NULL;
 }
 
 /*
@@ -170,6 +181,7 @@ static void memremap_dev_put(void *data)
 	struct vmem_altmap *altmap = mdev->has_altmap ? &mdev->pgmap->altmap : NULL;
 	unsigned long pfn = mdev->dev->pfn;
 
+	memremap_wait_for_removal();
 	memremap_dev_remove(mdev);
 	mem_hotplug_begin();
 	for (; pfn < mdev->dev->pfn + mdev->dev->nr; pfn += PAGES_PER_SECTION)

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A device that begins where boot memory ends, in the middle of a section.
- * The whole memmap of that section exists since boot, in system RAM:
+ * The whole memmap of that section has existed since boot, in system RAM:
  *
- *	section of boot memory        next section
- *	|=== boot memory ===| device ...      |
- *	|<----- memmap since boot ---->|<- memmap of the device's ->|
+ *	section     |        boot memory's          |      next        |
+ *	memory      |=== boot memory ===|============ device ==========|
+ *	memmap      |   since boot, in system RAM   | the device's own |
  *
  * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
  * H1, H2 and so on.
  */
 #include <kunit/test.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -54,7 +57,7 @@ static void tail_remove(struct tail *tail)
 
 /*
  * If a failed add does not remove its page frames, they stay online, with struct pages
- * that are not initialised. With DEBUG_VM, they would crash later cases, so remove
+ * that are not initialized. With DEBUG_VM, they would crash later cases, so remove
  * them.
  */
 static void tail_put(void *data)
@@ -62,6 +65,7 @@ static void tail_put(void *data)
 	struct tail *tail = data;
 	unsigned long pfn = tail->dev->pfn;
 
+	memremap_wait_for_removal();
 	tail_remove(tail);
 	if (!pfn_section_valid(__pfn_to_section(pfn), pfn))
 		return;
@@ -96,6 +100,19 @@ static unsigned long memmap_addr(const struct tail *tail, unsigned long i)
 	return (unsigned long)pfn_to_page(tail->first_pfn) + i * PAGE_SIZE;
 }
 
+/*
+ * A device leaves its zone in the struct pages, and the section keeps the mark that it has had a
+ * device. Undo that, so that the order of cases does not matter.
+ */
+static void forget_earlier_devices(const struct tail *tail)
+{
+	unsigned long zone = page_zonenum(pfn_to_page(tail->dev->pfn - 1)), i;
+
+	for (i = 0; i < tail->early; i++)
+		set_page_zone(pfn_to_page(tail->dev->pfn + i), zone);
+	__pfn_to_section(tail->dev->pfn)->section_mem_map &= ~SECTION_TAINT_ZONE_DEVICE;
+}
+
 static struct tail *tail_get(struct kunit *test, unsigned long nr_sections)
 {
 	struct fake_dev *dev = fake_dev_get_tail(test, nr_sections);
@@ -109,6 +126,7 @@ static struct tail *tail_get(struct kunit *test, unsigned long nr_sections)
 	tail->dev = dev;
 	tail->first_pfn = SECTION_ALIGN_DOWN(dev->pfn);
 	tail->early = tail->first_pfn + PAGES_PER_SECTION - dev->pfn;
+	forget_earlier_devices(tail);
 	for (i = 0; i < nr; i++) {
 		tail->frame[i] = vmemmap_frame(memmap_addr(tail, i));
 		KUNIT_ASSERT_NE_MSG(test, tail->frame[i], 0,
@@ -139,9 +157,11 @@ static void tail_uses_memmap_of_boot(struct kunit *test)
 {
 	struct tail *tail = tail_get(test, 0);
 	unsigned long pfn = tail->dev->pfn;
+	int err = 0;
 
 	tail->offer = 64;
-	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
+	KUNIT_EXPECT_NO_WARN(test, err = tail_add(tail));
+	KUNIT_ASSERT_EQ(test, err, 0);
 	expect_early_memmap_stays(test, tail, "add");
 	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0,
 			    "pages allocated from the altmap for an existing memmap");
@@ -149,25 +169,38 @@ static void tail_uses_memmap_of_boot(struct kunit *test)
 		KUNIT_ASSERT_PTR_EQ_MSG(test, adapt_page_pgmap(pfn_to_page(pfn)), &tail->pgmap,
 					"device of page frame %#lx", pfn);
 
-	tail_remove(tail);
+	KUNIT_EXPECT_NO_WARN(test, tail_remove(tail));
 	expect_early_memmap_stays(test, tail, "removal");
+	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0, "pages still allocated");
 }
 
-/* H1: the struct pages of boot memory do not change. The case checks the last one. */
+static void expect_not_online(struct kunit *test, const struct tail *tail, const char *when)
+{
+	unsigned long pfn = tail->dev->pfn, end = pfn + tail->early;
+
+	while (pfn < end && !pfn_to_online_page(pfn))
+		pfn++;
+	KUNIT_EXPECT_EQ_MSG(test, pfn, end,
+			    "%s: first page frame of the device that is online, or the end of the section",
+			    when);
+}
+
+/* H1, H6: the struct pages of boot memory do not change. The case checks the last one. */
 static void tail_spares_boot_memory(struct kunit *test)
 {
 	struct tail *tail = tail_get(test, 1);
 	unsigned long last = tail->dev->pfn - 1;
 	unsigned long zone = page_zonenum(pfn_to_page(last));
+	int err = 0;
 
 	tail->offer = tail->dev->nr / 2;
-	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
+	KUNIT_EXPECT_NO_WARN(test, err = tail_add(tail));
+	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_EXPECT_EQ_MSG(test, page_zonenum(pfn_to_page(last)), zone,
 			    "zone of page frame %#lx, the last of boot memory", last);
 	KUNIT_EXPECT_PTR_EQ(test, pfn_to_online_page(last), pfn_to_page(last));
-	KUNIT_EXPECT_NULL_MSG(test, pfn_to_online_page(last + 1),
-			      "page frame %#lx belongs to a device, so it is not online", last + 1);
-	tail_remove(tail);
+	expect_not_online(test, tail, "add");
+	KUNIT_EXPECT_NO_WARN(test, tail_remove(tail));
 	KUNIT_EXPECT_EQ_MSG(test, page_zonenum(pfn_to_page(last)), zone,
 			    "zone of page frame %#lx, the last of boot memory", last);
 	KUNIT_EXPECT_PTR_EQ(test, pfn_to_online_page(last), pfn_to_page(last));
@@ -189,10 +222,12 @@ static struct vmemmap_census census_behind(const struct tail *tail)
 static void section_behind_tail_takes_altmap(struct kunit *test)
 {
 	struct tail *tail = tail_get(test, 1);
-	struct vmemmap_census before = census_behind(tail), census;
+	struct vmemmap_census census;
+	int err = 0;
 
 	tail->offer = tail->dev->nr / 2;
-	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
+	KUNIT_EXPECT_NO_WARN(test, err = tail_add(tail));
+	KUNIT_ASSERT_EQ(test, err, 0);
 	expect_early_memmap_stays(test, tail, "add");
 	census = census_behind(tail);
 	KUNIT_EXPECT_EQ_MSG(test, census.device, tail->nr,
@@ -200,13 +235,13 @@ static void section_behind_tail_takes_altmap(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, tail->nr,
 			    "pages allocated from the altmap");
 
-	tail_remove(tail);
+	KUNIT_EXPECT_NO_WARN(test, tail_remove(tail));
 	expect_early_memmap_stays(test, tail, "removal");
 	census = census_behind(tail);
 	KUNIT_EXPECT_EQ_MSG(test, census.holes, tail->nr,
 			    "unmapped pages of the next section's memmap");
-	KUNIT_EXPECT_EQ_MSG(test, census.tables, before.tables,
-			    "page-table pages of the next section's memmap");
+	KUNIT_EXPECT_EQ_MSG(test, census.empty_tables, 0,
+			    "page-table pages of the next section's memmap without an entry");
 	KUNIT_EXPECT_EQ_MSG(test, tail->pgmap.altmap.alloc, 0, "pages still allocated");
 }
 
@@ -238,26 +273,58 @@ static void drop_pgmap(void *pgmap)
 	put_dev_pagemap(pgmap);
 }
 
-static void expect_not_online(struct kunit *test, const struct tail *tail, const char *when)
-{
-	unsigned long pfn = tail->dev->pfn, end = pfn + tail->early;
+/**
+ * struct watcher - a task that looks whether a page frame is online
+ * @pfn: the page frame
+ * @is_online: it was
+ * @task: the task
+ */
+struct watcher {
+	unsigned long pfn;
+	bool is_online;
+	struct task_struct *task;
+};
 
-	while (pfn < end && !pfn_to_online_page(pfn))
-		pfn++;
-	KUNIT_EXPECT_EQ_MSG(test, pfn, end, "%s: the device's first page frame that is online, if any",
-			    when);
+static int watch(void *data)
+{
+	struct watcher *watcher = data;
+
+	while (!kthread_should_stop()) {
+		/* Without the lock, a removal may end in the middle of the look. */
+		get_online_mems();
+		if (pfn_to_online_page(watcher->pfn))
+			watcher->is_online = true;
+		put_online_mems();
+		/* With one CPU, the removal needs it. */
+		if (num_online_cpus() > 1)
+			cond_resched();
+		else
+			usleep_range(10, 50);
+	}
+	return 0;
+}
+
+static void stop_watching(void *data)
+{
+	struct watcher *watcher = data;
+
+	kthread_stop(watcher->task);
 }
 
 /*
  * H6: while a removal waits for the last reference, get_dev_pagemap() does not find the device
- * any more, but none of its page frames becomes online.
+ * any more, but none of its page frames becomes online, until it is gone.
  */
-static void tail_that_goes_is_not_online(struct kunit *test)
+static void tail_being_removed_is_not_online(struct kunit *test)
 {
 	struct tail *tail = tail_get(test, 0);
 	unsigned long last = tail->dev->pfn + tail->early - 1;
 	struct dev_pagemap *pgmap, *late;
+	struct watcher *watcher;
 
+	watcher = kunit_kzalloc(test, sizeof(*watcher), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, watcher);
+	watcher->pfn = last;
 	tail->reserve = 16;
 	tail->offer = 64;
 	KUNIT_ASSERT_EQ(test, tail_add(tail), 0);
@@ -266,25 +333,35 @@ static void tail_that_goes_is_not_online(struct kunit *test)
 	KUNIT_ASSERT_PTR_EQ(test, pgmap, &tail->pgmap);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, drop_pgmap, pgmap));
 
-	tail->present = false;
 	memremap_start_removal(test, pgmap);
+	tail->present = false;
+	if (memremap_removal_ends_soon()) {
+		kunit_remove_action(test, drop_pgmap, pgmap);
+		KUNIT_FAIL(test, "the removal ended although a reference is held");
+		return;
+	}
 	late = adapt_get_dev_pagemap(last, NULL);
 	KUNIT_EXPECT_NULL_MSG(test, late, "a new reference during the removal");
 	put_dev_pagemap(late);
 	expect_not_online(test, tail, "during the removal");
 
+	watcher->task = kthread_run(watch, watcher, "watch_page_frame");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, watcher->task);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, stop_watching, watcher));
 	kunit_release_action(test, drop_pgmap, pgmap);
 	memremap_wait_for_removal();
+	kunit_release_action(test, stop_watching, watcher);
+	KUNIT_EXPECT_FALSE_MSG(test, watcher->is_online,
+			       "page frame %#lx was online at the end of the removal", last);
 	expect_not_online(test, tail, "after the removal");
 }
 
 static struct kunit_case memremap_early_cases[] = {
-	/* First: a device leaves its mark in the struct pages when it is removed. */
-	KUNIT_CASE(tail_that_goes_is_not_online),
 	KUNIT_CASE(tail_uses_memmap_of_boot),
 	KUNIT_CASE(tail_spares_boot_memory),
 	KUNIT_CASE(section_behind_tail_takes_altmap),
 	KUNIT_CASE(failed_add_leaves_tail_free),
+	KUNIT_CASE(tail_being_removed_is_not_online),
 	{}
 };
 

@@ -19,7 +19,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
-#include <linux/random.h>
+#include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -27,13 +27,13 @@
 #include <linux/uaccess.h>
 
 #include "fake_dev.h"
+#include "func_redirect.h"
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
 
 #define NR_PARTS	3
 #define STAYS		1
 #define MAX_READERS	3
-#define ROUNDS		8
 #define READER_SECONDS	60
 
 /**
@@ -57,41 +57,57 @@ struct readers_test;
  * @t: the devices
  * @task: the task, or NULL
  * @look: looks once, and returns what is wrong, or NULL
+ * @rnd: chooses the page frames to look at
  * @wrong: the first answer of @look that was not NULL
  * @pfn: the page frame that @look asked for
+ * @round: the round in which that was
+ * @step: the step of the round
  * @looks: how often it has looked
- * @seen: how often a part that comes and goes was there and looked at
+ * @seen: how often it has seen each part
  */
 struct reader {
 	struct readers_test *t;
 	struct task_struct *task;
 	const char *(*look)(struct reader *reader);
+	struct rnd_state rnd;
 	const char *wrong;
 	unsigned long pfn;
+	unsigned int round;
+	unsigned int step;
 	unsigned long looks;
-	unsigned long seen;
+	unsigned long seen[NR_PARTS];
 };
 
 /**
  * struct readers_test - the devices and their readers
  * @dev: the claim on the memory of all parts
  * @part: the devices
+ * @round: how often the parts have come and gone
+ * @step: which of the steps of a round comes next
+ * @is_lost: a reader has died, and may hold a reference
  * @page: the last struct page of the part that stays, as it was when it came
  * @reader: the readers
  */
 struct readers_test {
 	struct fake_dev *dev;
 	struct part part[NR_PARTS];
+	unsigned int round;
+	unsigned int step;
+	bool is_lost;
 	struct page page;
 	struct reader reader[MAX_READERS];
 };
 
-/* riscv maps the memmap by PMDs only, and may unmap one that a neighbour uses. */
+/*
+ * riscv and s390 may map the memmap by PMDs only. riscv may unmap a PMD that a neighbour uses,
+ * and s390 keeps it. Let the parts fill whole sections there.
+ */
 static unsigned long pages_per_part(void)
 {
 	unsigned long nr = max(4 * PAGES_PER_SUBSECTION, PAGE_SIZE / sizeof(struct page));
 
-	if (IS_ENABLED(CONFIG_RISCV) || !IS_ALIGNED(nr * sizeof(struct page), PAGE_SIZE))
+	if (IS_ENABLED(CONFIG_RISCV) || IS_ENABLED(CONFIG_S390) ||
+	    !IS_ALIGNED(nr * sizeof(struct page), PAGE_SIZE))
 		return PAGES_PER_SECTION;
 	return nr;
 }
@@ -101,12 +117,13 @@ static unsigned long last_pfn(const struct part *part)
 	return part->pfn + part->nr - 1;
 }
 
-static int add_part(struct part *part, enum memory_type type, bool has_altmap)
+/* @offer: how many of its pages hold its memmap, or 0 for a memmap in system RAM */
+static int add_part(struct part *part, enum memory_type type, unsigned long offer)
 {
 	struct vmem_altmap altmap = {
 		.base_pfn = part->pfn,
 		.end_pfn = last_pfn(part),
-		.free = part->nr / 2,
+		.free = offer,
 	};
 	struct dev_pagemap *pgmap = part->pgmap;
 	void *addr;
@@ -118,14 +135,17 @@ static int add_part(struct part *part, enum memory_type type, bool has_altmap)
 	pgmap->nr_range = 1;
 	pgmap->range.start = PFN_PHYS(part->pfn);
 	pgmap->range.end = PFN_PHYS(part->pfn + part->nr) - 1;
-	if (has_altmap) {
+	if (offer) {
 		pgmap->flags = PGMAP_ALTMAP_VALID;
 		memcpy(&pgmap->altmap, &altmap, sizeof(altmap));
 	}
 	addr = memremap_pages(pgmap, test_nid());
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
-	/* A reader that sees it sees what memremap_pages() has written: look_by_number(). */
+	/*
+	 * Pairs with look_by_number(): a reader that finds @present set also finds the
+	 * struct pages initialized.
+	 */
 	smp_store_release(&part->present, true);
 	return 0;
 }
@@ -143,14 +163,16 @@ static bool is_readable(unsigned long pfn, struct page *copy)
 
 static struct part *random_part(struct reader *reader)
 {
-	struct part *part = &reader->t->part[get_random_u32_below(NR_PARTS)];
+	struct part *part = &reader->t->part[prandom_u32_state(&reader->rnd) % NR_PARTS];
 
-	/* The first half may hold the memmap. */
-	reader->pfn = part->pfn + part->nr / 2 + get_random_u32_below(part->nr / 2);
+	reader->pfn = part->pfn + prandom_u32_state(&reader->rnd) % part->nr;
 	return part;
 }
 
-/* The part is there, and the reader holds a reference. Say what is wrong with its page. */
+/*
+ * Describe what is wrong with the struct page, or return NULL. The device has been added, and
+ * the caller holds a reference to its dev_pagemap.
+ */
 static const char *wrong_page(struct reader *reader, struct part *part)
 {
 	struct page page;
@@ -163,12 +185,13 @@ static const char *wrong_page(struct reader *reader, struct part *part)
 		return "its struct page is not initialized, although the device is there";
 	if (page_zonenum(&page) != ZONE_DEVICE || page_to_nid(&page) != test_nid())
 		return "its struct page has a wrong zone or node";
-	if (adapt_page_pgmap(&page) != part->pgmap)
+	/* The struct pages of an altmap have no dev_pagemap. It is in the first half. */
+	if (reader->pfn >= part->pfn + part->nr / 2 && adapt_page_pgmap(&page) != part->pgmap)
 		return "its struct page has another dev_pagemap";
 	return NULL;
 }
 
-/* Ask for a page frame as the kernel does that has only its number. */
+/* Look up a page frame by its number, like code that knows nothing else about it. */
 static const char *look_by_number(struct reader *reader)
 {
 	struct part *part = random_part(reader);
@@ -176,11 +199,13 @@ static const char *look_by_number(struct reader *reader)
 	const char *wrong;
 	struct dev_pagemap *pgmap;
 	struct page page;
-	bool is_there;
+	bool is_valid, is_there;
 
+	/* The answer may change at any time, but it must be safe to ask. */
+	is_valid = pfn_valid(reader->pfn);
 	if (pfn_to_online_page(reader->pfn))
 		return "it counts as online memory";
-	if (stays && !pfn_valid(reader->pfn))
+	if (stays && !is_valid)
 		return "its section is gone, although the device stays";
 	if (stays && !is_readable(reader->pfn, &page))
 		return "its struct page is gone, although the device stays";
@@ -195,7 +220,7 @@ static const char *look_by_number(struct reader *reader)
 	else
 		wrong = is_there ? wrong_page(reader, part) : NULL;
 	if (!wrong && is_there && !stays) {
-		reader->seen++;
+		reader->seen[part - reader->t->part]++;
 		/* Hold the reference while somebody may want to remove the device. */
 		usleep_range(50, 100);
 		wrong = wrong_page(reader, part);
@@ -204,7 +229,10 @@ static const char *look_by_number(struct reader *reader)
 	return wrong;
 }
 
-/* Look at a page of each subsection, as a reader of page tables does that holds the lock. */
+/*
+ * Walk the page tables of one page of each subsection, with the memory hot-plug lock held, as
+ * ptdump does.
+ */
 static const char *look_at_tables(struct reader *reader)
 {
 	struct part *part = random_part(reader);
@@ -234,7 +262,7 @@ static const char *look_at_tables(struct reader *reader)
 			wrong = "the linear mapping of the device that stays is gone";
 	}
 	put_online_mems();
-	reader->seen += is_there && !stays;
+	reader->seen[part - reader->t->part] += is_there;
 	return wrong;
 }
 
@@ -246,29 +274,35 @@ static int read_on(void *data)
 	while (!kthread_should_stop()) {
 		if (!reader->wrong) {
 			wrong = reader->look(reader);
+			reader->round = READ_ONCE(reader->t->round);
+			reader->step = READ_ONCE(reader->t->step);
 			WRITE_ONCE(reader->wrong, wrong);
 		}
 		WRITE_ONCE(reader->looks, reader->looks + 1);
-		/* The only CPU has to add and remove the devices as well. */
+		/* With one CPU, sleep: the task of the test needs it to add and remove devices. */
 		if (num_online_cpus() > 1)
 			cond_resched();
 		else
 			usleep_range(10, 50);
 	}
-	return 0;
+	/* After an oops, kthread_stop() returns 0. */
+	return 1;
 }
 
-/* Wait until each reader has looked some times. Return false if one does not. */
-static bool let_them_look(struct readers_test *t)
+/* Wait until each reader has looked some times. Fail the test and return false if one does not. */
+static bool let_them_look(struct kunit *test)
 {
+	struct readers_test *t = test->priv;
 	unsigned long end = jiffies + READER_SECONDS * HZ;
 	unsigned long before, i;
 
 	for (i = 0; i < MAX_READERS && t->reader[i].task; i++) {
 		before = READ_ONCE(t->reader[i].looks);
 		while (READ_ONCE(t->reader[i].looks) < before + 8) {
-			if (time_after(jiffies, end) || kthread_should_stop())
+			if (time_after(jiffies, end) || kthread_should_stop()) {
+				KUNIT_FAIL(test, "reader %lu no longer looks, or is too slow", i);
 				return false;
+			}
 			fsleep(100);
 		}
 	}
@@ -281,8 +315,8 @@ static void stop_readers(void *data)
 	unsigned int i;
 
 	for (i = 0; i < MAX_READERS; i++)
-		if (t->reader[i].task)
-			kthread_stop_put(t->reader[i].task);
+		if (t->reader[i].task && kthread_stop_put(t->reader[i].task) != 1)
+			t->is_lost = true;
 }
 
 static void start_readers(struct kunit *test, const char *(*look)(struct reader *reader))
@@ -295,22 +329,35 @@ static void start_readers(struct kunit *test, const char *(*look)(struct reader 
 	/* With several CPUs, one of them adds and removes. */
 	for (i = 0; i < clamp(num_online_cpus() - 1, 1, MAX_READERS); i++) {
 		t->reader[i] = (struct reader) { .t = t, .look = look };
+		prandom_seed_state(&t->reader[i].rnd, i + 1);
 		task = kthread_create(read_on, &t->reader[i], "pgmap_reader/%u", i);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
-		/* It may oops, and would be gone then. */
+		/* After an oops, its task_struct must not be freed before stop_readers(). */
 		t->reader[i].task = get_task_struct(task);
 		wake_up_process(task);
 	}
 }
 
-/* Either both parts are alike, or they are of the other types. */
-static int add_part_in_round(struct readers_test *t, struct part *part, bool is_alike)
+static const struct kind_param {
+	const char *name;
+	bool has_other_types;
+} kind_params[] = {
+	{ "GENERIC on both sides" },
+	{ "PRIVATE below and COHERENT above", true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(kind, kind_params, name);
+
+static int add_part_of_kind(struct readers_test *t, struct part *part,
+			    const struct kind_param *kind)
 {
-	if (is_alike)
-		return add_part(part, MEMORY_DEVICE_GENERIC, false);
-	if (part == t->part && IS_ENABLED(CONFIG_DEVICE_PRIVATE))
-		return add_part(part, MEMORY_DEVICE_PRIVATE, false);
-	return add_part(part, MEMORY_DEVICE_COHERENT, true);
+	bool is_below = part == t->part;
+
+	if (!kind->has_other_types)
+		return add_part(part, MEMORY_DEVICE_GENERIC, 0);
+	if (is_below && IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		return add_part(part, MEMORY_DEVICE_PRIVATE, 0);
+	return add_part(part, MEMORY_DEVICE_COHERENT, is_below ? 0 : part->nr / 2);
 }
 
 /* Let the parts beside the one that stays come and go in all orders. */
@@ -321,19 +368,23 @@ static void add_and_remove(struct kunit *test)
 	};
 	struct readers_test *t = test->priv;
 	unsigned int round, step;
+	int err;
 
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < ARRAY_SIZE(order); round++) {
+		WRITE_ONCE(t->round, round);
 		for (step = 0; step < 4; step++) {
-			struct part *part = &t->part[order[round % ARRAY_SIZE(order)][step]];
+			struct part *part = &t->part[order[round][step]];
 
+			WRITE_ONCE(t->step, step);
+			err = 0;
 			if (part->present)
 				remove_part(part);
 			else
-				KUNIT_ASSERT_EQ(test, 0,
-						add_part_in_round(t, part,
-								  round < ARRAY_SIZE(order)));
-			KUNIT_ASSERT_TRUE_MSG(test, let_them_look(t),
-					      "a reader has stopped to look, or is slow");
+				err = add_part_of_kind(t, part, test->param_value);
+			KUNIT_EXPECT_EQ_MSG(test, err, 0, "round %u, step %u: adding part %u",
+					    round, step, order[round][step]);
+			if (err || !let_them_look(test))
+				return;
 		}
 	}
 }
@@ -341,19 +392,35 @@ static void add_and_remove(struct kunit *test)
 static void expect_nothing_wrong(struct kunit *test)
 {
 	struct readers_test *t = test->priv;
-	unsigned long seen = 0, i;
+	struct reader *reader;
 	struct page page;
 
 	kunit_release_action(test, stop_readers, t);
-	for (i = 0; i < MAX_READERS && t->reader[i].task; i++) {
-		KUNIT_EXPECT_NULL_MSG(test, t->reader[i].wrong, "page frame %#lx: %s",
-				      t->reader[i].pfn, t->reader[i].wrong);
-		seen += t->reader[i].seen;
-	}
-	KUNIT_EXPECT_GT_MSG(test, seen, 0, "no reader saw a device that comes and goes");
+	for (reader = t->reader; reader < t->reader + MAX_READERS && reader->task; reader++)
+		KUNIT_EXPECT_NULL_MSG(test, reader->wrong,
+				      "reader %td, round %u, step %u, page frame %#lx: %s",
+				      reader - t->reader, reader->round, reader->step,
+				      reader->pfn, reader->wrong);
+	KUNIT_EXPECT_FALSE_MSG(test, t->is_lost, "a reader has died");
 	KUNIT_ASSERT_TRUE(test, is_readable(last_pfn(&t->part[STAYS]), &page));
 	KUNIT_EXPECT_MEMEQ_MSG(test, &page, &t->page, sizeof(page),
 			       "the last struct page of the device that stays");
+}
+
+static void expect_each_part_was_seen(struct kunit *test)
+{
+	struct readers_test *t = test->priv;
+	unsigned long seen;
+	unsigned int part, i;
+
+	for (part = 0; part < NR_PARTS; part++) {
+		if (part == STAYS)
+			continue;
+		seen = 0;
+		for (i = 0; i < MAX_READERS; i++)
+			seen += t->reader[i].seen[part];
+		KUNIT_EXPECT_GT_MSG(test, seen, 0, "no reader saw part %u", part);
+	}
 }
 
 /*
@@ -365,6 +432,7 @@ static void devices_are_found_by_number(struct kunit *test)
 	start_readers(test, look_by_number);
 	add_and_remove(test);
 	expect_nothing_wrong(test);
+	expect_each_part_was_seen(test);
 }
 
 /*
@@ -376,6 +444,57 @@ static void tables_map_whole_devices(struct kunit *test)
 	start_readers(test, look_at_tables);
 	add_and_remove(test);
 	expect_nothing_wrong(test);
+	expect_each_part_was_seen(test);
+}
+
+static struct page *last_page_of_first_section(const struct part *part)
+{
+	return pfn_to_page(SECTION_ALIGN_UP(part->pfn + 1) - 1);
+}
+
+/* The part that cannot be added. */
+static const struct part *failing;
+
+/* Once the memmap of its first section is there, let each allocation fail. */
+static void *alloc_for_first_section(unsigned long size, int node)
+{
+	struct page *page;
+
+	if (vmemmap_frame((unsigned long)last_page_of_first_section(failing)))
+		return NULL;
+	page = alloc_pages_node(node, GFP_KERNEL, get_order(size));
+	return page ? page_address(page) : NULL;
+}
+
+/* I17: the same while adds fail. */
+static void tables_map_no_part_of_failed_add(struct kunit *test)
+{
+	struct readers_test *t = test->priv;
+	int err;
+
+	failing = &t->part[NR_PARTS - 1];
+	start_readers(test, look_at_tables);
+	func_redirect_begin(test, vmemmap_alloc_block, alloc_for_first_section);
+	for (t->round = 0; t->round < 8; t->round++) {
+		err = add_part(&t->part[NR_PARTS - 1], MEMORY_DEVICE_GENERIC, 0);
+		KUNIT_EXPECT_EQ_MSG(test, err, -ENOMEM, "add %u", t->round);
+		if (err != -ENOMEM || !let_them_look(test))
+			break;
+	}
+	func_redirect_end(test, vmemmap_alloc_block);
+	expect_nothing_wrong(test);
+}
+
+/* A kernel that does not undo a failed add leaves the first section. */
+static void remove_rest(const struct part *part)
+{
+	unsigned long nr = SECTION_ALIGN_UP(part->pfn + 1) - part->pfn;
+
+	if (!part->pgmap || part->present || !pfn_valid(part->pfn))
+		return;
+	mem_hotplug_begin();
+	adapt_remove_pages(part->pfn, min(nr, part->nr), NULL);
+	mem_hotplug_done();
 }
 
 static void remove_parts(void *data)
@@ -383,9 +502,17 @@ static void remove_parts(void *data)
 	struct readers_test *t = data;
 	unsigned int i;
 
-	for (i = 0; i < NR_PARTS; i++)
+	/* A removal would wait for the reference of a reader that has died. */
+	if (t->is_lost) {
+		fake_dev_abandon(t->dev);
+		return;
+	}
+	for (i = 0; i < NR_PARTS; i++) {
 		if (t->part[i].present)
 			remove_part(&t->part[i]);
+		remove_rest(&t->part[i]);
+		kfree(t->part[i].pgmap);
+	}
 }
 
 static int memremap_readers_init(struct kunit *test)
@@ -397,21 +524,25 @@ static int memremap_readers_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	test->priv = t;
 	t->dev = fake_dev_get_memory(test, DIV_ROUND_UP(NR_PARTS * nr, PAGES_PER_SECTION) + 1);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_parts, t));
 	for (i = 0; i < NR_PARTS; i++) {
 		t->part[i].pfn = t->dev->pfn + i * nr;
 		t->part[i].nr = i < NR_PARTS - 1 ? nr : nr + PAGES_PER_SECTION;
-		t->part[i].pgmap = kunit_kzalloc(test, sizeof(*t->part[i].pgmap), GFP_KERNEL);
+		t->part[i].pgmap = kzalloc(sizeof(*t->part[i].pgmap), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, t->part[i].pgmap);
 	}
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_parts, t));
-	KUNIT_ASSERT_EQ(test, add_part(&t->part[STAYS], MEMORY_DEVICE_GENERIC, true), 0);
+	KUNIT_ASSERT_EQ(test, 0, add_part(&t->part[STAYS], MEMORY_DEVICE_GENERIC,
+					  t->part[STAYS].nr / 2));
 	KUNIT_ASSERT_TRUE(test, is_readable(last_pfn(&t->part[STAYS]), &t->page));
 	return 0;
 }
 
 static struct kunit_case memremap_readers_cases[] = {
-	KUNIT_CASE_SLOW(devices_are_found_by_number),
-	KUNIT_CASE_SLOW(tables_map_whole_devices),
+	KUNIT_CASE_PARAM_ATTR(devices_are_found_by_number, kind_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM_ATTR(tables_map_whole_devices, kind_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_SLOW(tables_map_no_part_of_failed_add),
 	{}
 };
 

@@ -215,13 +215,17 @@ static void failed_add_undoes_each_range(struct kunit *test)
 /**
  * struct holder - the task that holds a reference to a device while its add fails
  * @mdev: the device
- * @pgmap: the reference
- * @memmap: the page frame behind its first struct page, after a while
- * @linear: the page frame behind its first address in the linear mapping, likewise
+ * @pfn: the first page frame of the last range that can be added
+ * @is_asked: the reference has been asked for
+ * @pgmap: the reference, or NULL
+ * @memmap: the page frame behind the struct page of @pfn, after a while
+ * @linear: the page frame behind its address in the linear mapping, likewise
  * @end: the reference is dropped
  */
 static struct holder {
 	struct memremap_dev *mdev;
+	unsigned long pfn;
+	bool is_asked;
 	struct dev_pagemap *pgmap;
 	unsigned long memmap;
 	unsigned long linear;
@@ -230,56 +234,80 @@ static struct holder {
 
 static int hold_for_a_while(void *unused)
 {
-	unsigned long pfn = holder.mdev->dev->pfn;
-
 	msleep(50);
-	holder.memmap = vmemmap_frame((unsigned long)pfn_to_page(pfn));
-	holder.linear = vmemmap_frame((unsigned long)__va(PFN_PHYS(pfn)));
+	get_online_mems();
+	holder.memmap = vmemmap_frame((unsigned long)pfn_to_page(holder.pfn));
+	holder.linear = vmemmap_frame((unsigned long)__va(PFN_PHYS(holder.pfn)));
+	put_online_mems();
 	complete(&holder.end);
 	put_dev_pagemap(holder.pgmap);
 	return 0;
 }
 
-/* Let each allocation fail when the first section is there, and hold the device from then. */
+static void hold_device(void)
+{
+	holder.is_asked = true;
+	holder.pgmap = adapt_get_dev_pagemap(holder.pfn, NULL);
+	if (!holder.pgmap || !IS_ERR(kthread_run(hold_for_a_while, NULL, "hold_for_a_while")))
+		return;
+	put_dev_pagemap(holder.pgmap);
+	holder.pgmap = NULL;
+}
+
+/* Once that range is present, fail each allocation, and let a task hold the device. */
 static void *alloc_until_device_is_held(unsigned long size, int node)
 {
-	unsigned long pfn = holder.mdev->dev->pfn;
 	struct page *page;
 
-	if (pfn_in_present_section(pfn)) {
-		if (!holder.pgmap) {
-			holder.pgmap = adapt_get_dev_pagemap(pfn, NULL);
-			if (IS_ERR(kthread_run(hold_for_a_while, NULL, "hold_for_a_while"))) {
-				complete(&holder.end);
-				put_dev_pagemap(holder.pgmap);
-			}
-		}
+	if (pfn_in_present_section(holder.pfn)) {
+		if (!holder.is_asked)
+			hold_device();
 		return NULL;
 	}
 	page = alloc_pages_node(node, GFP_KERNEL, get_order(size));
 	return page ? page_address(page) : NULL;
 }
 
+static const struct failing_range_param {
+	const char *name;
+	unsigned int held;	/* the first section of the range before */
+} failing_range_params[] = {
+	{ "the second range", 0 },
+	{ "the third range", 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(failing_range, failing_range_params, name);
+
 /* I4, I14: an add that fails waits for the references to the ranges before, as a removal does. */
 static void failed_add_waits_for_references(struct kunit *test)
 {
+	const struct failing_range_param *param = test->param_value;
 	struct memremap_dev *mdev = test->priv;
+	bool is_early = false;
 	int err = 0;
 
-	holder = (struct holder) { .mdev = mdev };
+	holder = (struct holder) {
+		.mdev = mdev,
+		.pfn = mdev->dev->pfn + param->held * PAGES_PER_SECTION,
+	};
 	init_completion(&holder.end);
 	func_redirect_begin(test, vmemmap_alloc_block, alloc_until_device_is_held);
 	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(mdev, THREE_RANGES));
 	func_redirect_end(test, vmemmap_alloc_block);
+	if (holder.pgmap) {
+		is_early = !completion_done(&holder.end);
+		wait_for_completion(&holder.end);
+	}
 	KUNIT_ASSERT_EQ(test, err, -ENOMEM);
-	KUNIT_ASSERT_PTR_EQ(test, holder.pgmap, mdev->pgmap);
-	KUNIT_EXPECT_TRUE_MSG(test, completion_done(&holder.end),
-			      "the add returned before the reference was dropped");
-	wait_for_completion(&holder.end);
+	KUNIT_ASSERT_PTR_EQ_MSG(test, holder.pgmap, mdev->pgmap,
+				"no reference to the range, or no task that holds it");
+	KUNIT_EXPECT_FALSE_MSG(test, is_early,
+			       "the add returned before the reference was dropped");
 	KUNIT_EXPECT_NE_MSG(test, holder.memmap, 0,
-			    "page frame behind the memmap of the first range while it was held");
-	KUNIT_EXPECT_EQ_MSG(test, holder.linear, mdev->dev->pfn,
-			    "page frame in the linear mapping of the first range while it was held");
+			    "page frame behind the memmap of %#lx while it was held", holder.pfn);
+	KUNIT_EXPECT_EQ_MSG(test, holder.linear, holder.pfn,
+			    "page frame in the linear mapping of %#lx while it was held",
+			    holder.pfn);
 	memremap_expect_nothing_left(mdev, "failed add");
 }
 
@@ -301,6 +329,7 @@ static const struct type_param {
 	const char *name;
 	enum memory_type type;
 	bool has_altmap;
+	bool has_ranges;
 } type_params[] = {
 	{ "FS_DAX, memmap in the device", MEMORY_DEVICE_FS_DAX, true },
 	{ "FS_DAX, memmap in system RAM", MEMORY_DEVICE_FS_DAX, false },
@@ -496,6 +525,7 @@ static const struct type_param reference_params[] = {
 	{ "a reference to the dev_pagemap", MEMORY_DEVICE_GENERIC, true },
 	{ "a COHERENT page in use", MEMORY_DEVICE_COHERENT, true },
 	{ "a PRIVATE page in use", MEMORY_DEVICE_PRIVATE },
+	{ "a reference to a device of three ranges", MEMORY_DEVICE_GENERIC, .has_ranges = true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(reference, reference_params, name);
@@ -513,12 +543,15 @@ static void removal_waits_for_references(struct kunit *test)
 	struct page *page = pfn_to_page(last);
 	kunit_action_t *drop;
 	void *reference;
+	int err;
 
 	if (param->type == MEMORY_DEVICE_PRIVATE && !IS_ENABLED(CONFIG_DEVICE_PRIVATE))
 		kunit_skip(test, "no CONFIG_DEVICE_PRIVATE");
 
-	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = param->type, .offer = param->has_altmap ?
-					   memremap_enough(NR_SECTIONS) : 0), 0);
+	err = param->has_ranges ? MEMREMAP_ADD(mdev, THREE_RANGES) :
+	      MEMREMAP_ADD(mdev, .type = param->type, .offer = param->has_altmap ?
+			   memremap_enough(NR_SECTIONS) : 0);
+	KUNIT_ASSERT_EQ(test, err, 0);
 	if (param->type == MEMORY_DEVICE_GENERIC) {
 		drop = drop_pgmap;
 		reference = adapt_get_dev_pagemap(last, NULL);
@@ -531,8 +564,8 @@ static void removal_waits_for_references(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, drop, reference));
 
-	mdev->present = false;
 	memremap_start_removal(test, pgmap);
+	mdev->present = false;
 	if (memremap_removal_ends_soon()) {
 		kunit_remove_action(test, drop, reference);
 		KUNIT_FAIL(test, "the removal ended in spite of %s", param->name);
@@ -1072,7 +1105,7 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE_PARAM(failed_add_undoes_each_section, origin_gen_params),
 	KUNIT_CASE(each_range_has_its_memmap),
 	KUNIT_CASE(failed_add_undoes_each_range),
-	KUNIT_CASE(failed_add_waits_for_references),
+	KUNIT_CASE_PARAM(failed_add_waits_for_references, failing_range_gen_params),
 	KUNIT_CASE(altmap_for_two_ranges_is_refused),
 	KUNIT_CASE_PARAM(device_of_each_type_comes_and_goes, type_gen_params),
 	KUNIT_CASE(overlapping_range_is_refused),
