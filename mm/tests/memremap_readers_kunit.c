@@ -286,7 +286,7 @@ static int read_on(void *data)
 		else
 			usleep_range(10, 50);
 	}
-	/* After an oops, kthread_stop() returns 0. */
+	/* After an oops, kthread_stop_put() returns 0. */
 	return 1;
 }
 
@@ -316,7 +316,7 @@ static void stop_readers(void *data)
 	unsigned int i;
 
 	for (i = 0; i < MAX_READERS; i++)
-		if (t->reader[i].task && kthread_stop_put(t->reader[i].task) != 1)
+		if (t->reader[i].task && !kthread_stop_put(t->reader[i].task))
 			t->is_lost = true;
 }
 

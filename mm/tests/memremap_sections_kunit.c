@@ -214,7 +214,6 @@ static void failed_add_undoes_each_range(struct kunit *test)
 
 /**
  * struct holder - the task that holds a reference to a device while its add fails
- * @mdev: the device
  * @pfn: the first page frame of the last range that can be added
  * @is_asked: the reference has been asked for
  * @pgmap: the reference, or NULL
@@ -223,7 +222,6 @@ static void failed_add_undoes_each_range(struct kunit *test)
  * @end: the reference is dropped
  */
 static struct holder {
-	struct memremap_dev *mdev;
 	unsigned long pfn;
 	bool is_asked;
 	struct dev_pagemap *pgmap;
@@ -286,10 +284,7 @@ static void failed_add_waits_for_references(struct kunit *test)
 	bool is_early = false;
 	int err = 0;
 
-	holder = (struct holder) {
-		.mdev = mdev,
-		.pfn = mdev->dev->pfn + param->held * PAGES_PER_SECTION,
-	};
+	holder = (struct holder) { .pfn = mdev->dev->pfn + param->held * PAGES_PER_SECTION };
 	init_completion(&holder.end);
 	func_redirect_begin(test, vmemmap_alloc_block, alloc_until_device_is_held);
 	KUNIT_EXPECT_NO_WARN(test, err = MEMREMAP_ADD(mdev, THREE_RANGES));
