@@ -79,6 +79,7 @@ static struct redirection redirections[] = {
 	REDIRECTION(vmemmap_alloc_block),
 	REDIRECTION(warn_alloc),
 	REDIRECTION(xa_store),
+	REDIRECTION(xa_store_range),
 };
 
 static struct redirection *redirection_of(const char *func)

@@ -9,7 +9,7 @@
  * one lies in several. A part fills whole pages of the memmap.
  *
  * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
- * I16 and I17.
+ * I16 to I18.
  */
 #include <kunit/test.h>
 #include <linux/cpumask.h>
@@ -25,6 +25,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/xarray.h>
 
 #include "fake_dev.h"
 #include "func_redirect.h"
@@ -487,6 +488,49 @@ static void tables_map_no_part_of_failed_add(struct kunit *test)
 	expect_nothing_wrong(test);
 }
 
+/* The test whose device is removed, and the RCU readers that may know the device. */
+static struct kunit *removing;
+static bool is_forgotten;
+static ADAPT_RCU_COOKIE readers;
+
+/*
+ * From here on, get_dev_pagemap() does not find the device, but a caller that has read the
+ * entry before may not have returned yet.
+ */
+static void *forget_device(struct xarray *xa, unsigned long first, unsigned long last,
+			   void *entry, gfp_t gfp)
+{
+	void *old;
+
+	func_redirect_end(removing, xa_store_range);
+	old = xa_store_range(xa, first, last, entry, gfp);
+	is_forgotten = !entry;
+	/* Grace periods may be expedited while the kernel boots. */
+	get_state_synchronize_rcu_full(&readers);
+	return old;
+}
+
+/*
+ * I18: the owner may free the dev_pagemap, so no get_dev_pagemap() must look at it any more.
+ * A failed add waits for a grace period anyway, when it ends the references.
+ */
+static void removal_waits_for_lookups(struct kunit *test)
+{
+	struct readers_test *t = test->priv;
+	struct part *part = &t->part[0];
+	bool have_ended;
+
+	KUNIT_ASSERT_EQ(test, 0, add_part(part, MEMORY_DEVICE_GENERIC, 0));
+	removing = test;
+	is_forgotten = false;
+	func_redirect_begin(test, xa_store_range, forget_device);
+	remove_part(part);
+	have_ended = poll_state_synchronize_rcu_full(&readers);
+	KUNIT_ASSERT_TRUE_MSG(test, is_forgotten, "get_dev_pagemap() still finds the device");
+	KUNIT_EXPECT_TRUE_MSG(test, have_ended,
+			      "memunmap_pages() has returned, but get_dev_pagemap() may not have");
+}
+
 /* A kernel that does not undo a failed add leaves the first section. */
 static void remove_rest(const struct part *part)
 {
@@ -545,6 +589,7 @@ static struct kunit_case memremap_readers_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(tables_map_whole_devices, kind_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_SLOW(tables_map_no_part_of_failed_add),
+	KUNIT_CASE(removal_waits_for_lookups),
 	{}
 };
 

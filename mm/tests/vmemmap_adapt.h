@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/node.h>
 #include <linux/page-isolation.h>
+#include <linux/rcupdate.h>
 
 typedef void *(*alloc_altmap_fn)(unsigned long size, int node,
 				 struct vmem_altmap *altmap);
@@ -266,5 +267,15 @@ static inline struct dev_pagemap *adapt_page_pgmap(const struct page *page)
 {
 	return (struct dev_pagemap *)page->lru.next;
 }
+
+/* What get_state_synchronize_rcu_full() fills. Linux 7.3 calls it struct rcu_gp_seq. */
+struct rcu_gp_oldstate;
+struct rcu_gp_seq;
+typedef bool (*poll_gp_seq_fn)(struct rcu_gp_seq *cookie);
+#define ADAPT_RCU_COOKIE						\
+	typeof(*__builtin_choose_expr(__same_type(&poll_state_synchronize_rcu_full, \
+						  poll_gp_seq_fn),	\
+				      (struct rcu_gp_seq *)NULL,	\
+				      (struct rcu_gp_oldstate *)NULL))
 
 #endif /* _MM_TESTS_VMEMMAP_ADAPT_H */
