@@ -126,6 +126,7 @@ def _become(script: Path, args: Sequence[str], env: Mapping[str, str]) -> NoRetu
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         os.environ.clear()
         os.environ.update(env)
+        tempfile.tempdir = None
         sys.modules.update(_MODULES)
         sys.argv, sys.path[0] = [str(script), *args], str(script.parent)
         sys.executable = shutil.which("python3", path=env["PATH"]) or sys.executable

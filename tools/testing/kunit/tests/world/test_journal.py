@@ -224,6 +224,7 @@ class KilledInGuests(GuestWorld):
         )
         self.tool("hang", f'[ "$(/usr/bin/wc -l <"$FAKE_MARK.qemu")" -lt 3 ] || {{ {hang}; }}')
         choice = {"FLAVOURS": "series baseline", "CONFIGS": "4k", "FAKE_APT": ""}
+        choice["TMPDIR"] = str(Path(self.mark).parent)  # what SIGKILL leaves is removed with it
         child = self.start("e2e", env={**choice, "FAKE_GUEST": "hang"})
         pids = self.wait_for_hang(child)
         os.killpg(child.pid, signal.SIGKILL)
