@@ -8,6 +8,7 @@ from harness.base.errors import UsageError
 from harness.kernel import qemu
 from harness.request.settings import (
     HOME_BASE,
+    PAGE_SIZES,
     arch_of,
     check_arch,
     check_config,
@@ -107,6 +108,7 @@ MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("fixed", "4k-page80", _PLAIN),
     ("fixed", "4k-numa", _NODES),
     ("fast", "4k", _PLAIN),
+    ("fast", "16k", _PLAIN),
     ("fast", "64k", _PLAIN),
     ("stock", "4k", _BLOCKS),
     ("stock", "16k", _PLAIN),
@@ -130,10 +132,12 @@ NEWEST_BASES = ("sid", "experimental")
 NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
     ("fixed", ("s390",), ()),
     ("stock", ("s390",), ()),
+    ("series", PAGE_SIZES, _PLAIN),
+    ("baseline", PAGE_SIZES, _PLAIN),
     ("fixed", ("4k",), _BLOCKS),
     ("fixed", ("16k", "64k"), _PLAIN),
-    ("fast", ("4k", "64k"), _PLAIN),
-    ("stock", ("4k", "16k", "64k"), _PLAIN),
+    ("fast", PAGE_SIZES, _PLAIN),
+    ("stock", PAGE_SIZES, _PLAIN),
 )
 
 # The architectures that are booted in more than one way. powerpc has two MMUs.
