@@ -15,8 +15,19 @@
 
 #include "alloc_fault.h"
 #include "func_redirect.h"
+#ifdef CONFIG_ARM64_VMEMMAP_KUNIT_TEST
+#include "../../arch/arm64/mm/tests/unmap_hotplug.h"
+#else
+/* Only arm64's linear mapping may stop the kernel if a table cannot be had. */
+static inline bool linear_mapping_can_fail(void)
+{
+	return !IS_ENABLED(CONFIG_ARM64);
+}
+#endif
 
 #define CALLERS		16
+/* A linear mapping has hundreds of similar tables. Count one of so many only. */
+#define TABLES		16
 
 /* One test runs at a time. */
 static struct {
@@ -24,6 +35,7 @@ static struct {
 	bool struck;
 	struct kmem_cache *strike_again;	/* the next object of this cache fails, too */
 	bool spare;		/* do not count allocations */
+	unsigned int nr_tables;	/* tables of the linear mapping */
 	unsigned int nr_callers;
 	unsigned long callers[CALLERS];
 } fault;
@@ -69,18 +81,13 @@ static int fault_slab(struct kmem_cache *s, gfp_t gfp)
 #endif
 
 #ifdef CONFIG_FAIL_PAGE_ALLOC
-/*
- * Linux 6.12 calls BUG() when arm64 cannot allocate a table of the linear mapping. Do not
- * let such an allocation fail.
- */
-static bool for_linear_mapping(gfp_t gfp, unsigned int order)
+/* Check whether the page is for a table of arm64's linear mapping. */
+static bool for_linear_mapping(void)
 {
 	unsigned long callers[CALLERS];
 	char name[KSYM_SYMBOL_LEN];
 	unsigned int i, nr;
 
-	if (gfp != GFP_KERNEL || order)
-		return false;
 	nr = stack_trace_save(callers, CALLERS, 0);
 	for (i = 0; i < nr; i++) {
 		sprint_symbol_no_offset(name, callers[i]);
@@ -90,10 +97,20 @@ static bool for_linear_mapping(gfp_t gfp, unsigned int order)
 	return false;
 }
 
+/*
+ * Slab allocates compound pages, and its objects are counted already. Newer kernels allocate
+ * the tables of the linear mapping as compound pages, too.
+ */
 static bool fault_page(gfp_t gfp, unsigned int order)
 {
-	/* Slab allocates compound pages, and its objects are counted already. */
-	if (gfp & (__GFP_NOFAIL | __GFP_COMP) || for_linear_mapping(gfp, order))
+	bool for_table;
+
+	if (gfp & __GFP_NOFAIL)
+		return false;
+	for_table = !order && for_linear_mapping();
+	if (for_table && (!linear_mapping_can_fail() || fault.nr_tables++ % TABLES))
+		return false;
+	if (!for_table && gfp & __GFP_COMP)
 		return false;
 	return strikes();
 }
@@ -120,6 +137,7 @@ void alloc_fault_begin(struct kunit *test, unsigned int nth)
 	fault.left = nth;
 	fault.struck = false;
 	fault.strike_again = NULL;
+	fault.nr_tables = 0;
 	fault.spare = false;
 }
 

@@ -755,8 +755,12 @@ static void failed_allocation_undoes_each_block(struct kunit *test)
 	for (nth = 0; ; nth++) {
 		KUNIT_EXPECT_NO_WARN(test, err = ALLOC_FAULT(test, nth, &failed,
 							     blocks_add(blocks, param->flags)));
-		if (!err)
+		if (!err) {
+			KUNIT_EXPECT_EQ_MSG(test, fake_dev_linear(blocks->dev).mapped,
+					    NR_BLOCKS * BLOCK_PAGES,
+					    "linear mapping in step %u: pages that are mapped", nth);
 			KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
+		}
 		if (!failed)
 			break;
 		snprintf(after, sizeof(after), "allocation %u failed", nth);

@@ -16,4 +16,10 @@
 void kunit_unmap_hotplug_range(unsigned long addr, unsigned long end,
 			       bool free_mapped, struct vmem_altmap *altmap);
 
+/*
+ * Tells whether memory hot-plug returns an error if no page can be had for a table of the
+ * linear mapping. Otherwise, it calls BUG().
+ */
+bool linear_mapping_can_fail(void);
+
 #endif /* _ARM64_MM_TESTS_UNMAP_HOTPLUG_H */
