@@ -43,12 +43,14 @@ struct model {
 /**
  * struct region_test - what each case starts with
  * @region: the region
+ * @parent: the device that a static region belongs to
  * @start: its first address
  * @unit: the size of a unit in bytes
  * @device: its devices. A model without dev_dax has none.
  */
 struct region_test {
 	struct dax_region *region;
+	struct device *parent;
 	u64 start;
 	u64 unit;
 	struct model device[NR_DEVICES];
@@ -302,6 +304,10 @@ static void ranges_can_be_chosen(struct kunit *test)
 			model->start[model->nr++] = start + unit * t->unit;
 		expect_division(test, "chosen ranges");
 	}
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ_MSG(test, device_file_read_u64(test, &t->device[i].dev_dax->dev,
+							       "resource"), t->device[i].start[0],
+				    "address of the first range of device %d", i);
 	resize(test, 0, 2, "device 0 shrinks");
 }
 
@@ -412,6 +418,32 @@ static unsigned long largest_align(void)
 {
 	return dax_align_valid(PUD_SIZE) ? PUD_SIZE :
 	       dax_align_valid(PMD_SIZE) ? PMD_SIZE : PAGE_SIZE;
+}
+
+/* Q1: a region that does not begin and end at multiples of its alignment is refused. */
+static void unaligned_region_is_refused(struct kunit *test)
+{
+	u64 align = largest_align(), section = PFN_PHYS(PAGES_PER_SECTION);
+	struct fake_dev *dev = fake_dev_get(test, DIV_ROUND_UP(align, section),
+					    max_t(u64, align / section, 1));
+	struct device *parent = kunit_device_register(test, "vmemmap_kunit");
+	u64 start = PFN_PHYS(dev->pfn);
+	struct range whole = { start, start + align - 1 };
+	struct range begins = { start + PAGE_SIZE, start + align - 1 };
+	struct range ends = { start, start + align - PAGE_SIZE - 1 };
+
+	if (align == PAGE_SIZE)
+		kunit_skip(test, "this kernel has no huge pages");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
+	KUNIT_EXPECT_NULL_MSG(test, alloc_dax_region(parent, 0, &begins,
+						     test_nid(), align, 0),
+			      "region that begins inside a huge page");
+	KUNIT_EXPECT_NULL_MSG(test, alloc_dax_region(parent, 0, &ends,
+						     test_nid(), align, 0),
+			      "region that ends inside a huge page");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, alloc_dax_region(parent, 0, &whole,
+							 test_nid(), align, 0),
+				  "region of one huge page");
 }
 
 static int set_align(struct dev_dax *dev_dax, unsigned long align)
@@ -557,6 +589,17 @@ static void expect_deletion(struct kunit *test, const char *name, int err, const
 			    when);
 }
 
+/* udev loads the driver of the device by this name. */
+static void expect_modalias(struct kunit *test, const struct device *dev)
+{
+	struct kobj_uevent_env *env = kunit_kzalloc(test, sizeof(*env), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, env);
+	KUNIT_ASSERT_NOT_NULL(test, dev->bus->uevent);
+	KUNIT_ASSERT_EQ(test, dev->bus->uevent(dev, env), 0);
+	KUNIT_EXPECT_STREQ(test, env->buf, "MODALIAS=dax:t0");
+}
+
 /*
  * Q4: user space can create a device if any memory is free, and can delete one that has no
  * memory, except for the first one. The files create and seed name devices that exist.
@@ -575,6 +618,7 @@ static void devices_are_created_and_deleted(struct kunit *test)
 	second = new_device(test);
 	KUNIT_EXPECT_STRNEQ(test, first, second);
 	expect_file(test, "dax_region/seed", first, "two devices created");
+	expect_modalias(test, find_device(t, second));
 
 	t->device[1].dev_dax = to_dev_dax(find_device(t, second));
 	resize(test, 1, NR_UNITS, "the second one gets all memory");
@@ -624,6 +668,7 @@ static bool come_and_go(struct kunit *test)
 
 	err = dax_device_add_range(dev_dax, t->start + t->unit, t->unit) ?:
 	      dax_device_set_size(dev_dax, 4 * t->unit) ?:
+	      (device_file_write(t->region->dev, "dax_region/delete", name) != -EBUSY ? -EIO : 0) ?:
 	      dax_device_set_size(dev_dax, t->unit / 2 * 3) ?:
 	      dax_device_set_size(dev_dax, 0) ?:
 	      device_file_write(t->region->dev, "dax_region/delete", name);
@@ -639,17 +684,55 @@ static void deleted_device_leaves_no_object(struct kunit *test)
 	expect_rounds_leak_nothing(test, come_and_go);
 }
 
+/* Create and remove a static region and its only device, as dax/pmem does. */
+static bool static_device_comes_and_goes(struct kunit *test)
+{
+	struct region_test *t = test->priv;
+	struct range range = { t->start, t->start + NR_UNITS * t->unit - 1 };
+	struct dev_pagemap pgmap = { .type = MEMORY_DEVICE_GENERIC, .range = range, .nr_range = 1 };
+	struct dev_dax_data data = { .size = range_len(&range), .pgmap = &pgmap };
+	struct dev_dax *dev_dax;
+
+	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(t->parent, t, GFP_KERNEL));
+	data.dax_region = alloc_dax_region(t->parent, 1, &range, test_nid(), PAGE_SIZE,
+					   IORESOURCE_DAX_STATIC);
+	KUNIT_ASSERT_NOT_NULL(test, data.dax_region);
+	dev_dax = devm_create_dev_dax(&data);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev_dax);
+	KUNIT_EXPECT_TRUE(test, device_has_file(&dev_dax->dev, "size"));
+	KUNIT_EXPECT_FALSE_MSG(test, device_has_file(&dev_dax->dev, "mapping"),
+			       "a device of a static region has a file to add a range");
+	devres_release_group(t->parent, t);
+	dev_set_drvdata(t->parent, NULL);
+	return true;
+}
+
+/* Q4: user space cannot divide a static region. Nothing is left of its device either. */
+static void static_device_leaves_no_object(struct kunit *test)
+{
+	struct region_test *t = test->priv;
+
+	create_region(test, smallest_unit());
+	/* Newer kernels refuse two regions with the same memory. */
+	kunit_device_unregister(test, t->region->dev);
+	t->parent = kunit_device_register(test, "vmemmap_kunit_static");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->parent);
+	expect_rounds_leak_nothing(test, static_device_comes_and_goes);
+}
+
 static struct kunit_case dax_region_cases[] = {
 	KUNIT_CASE(devices_grow_and_shrink),
 	KUNIT_CASE(random_sizes),
 	KUNIT_CASE(ranges_can_be_chosen),
 	KUNIT_CASE_PARAM(wrong_request_is_refused, wrong_gen_params),
 	KUNIT_CASE(each_allocation_can_fail),
+	KUNIT_CASE(unaligned_region_is_refused),
 	KUNIT_CASE(ranges_are_aligned),
 	KUNIT_CASE(unaligned_memory_is_left),
 	KUNIT_CASE(alignment_must_suit_ranges),
 	KUNIT_CASE(devices_are_created_and_deleted),
 	KUNIT_CASE(deleted_device_leaves_no_object),
+	KUNIT_CASE(static_device_leaves_no_object),
 	KUNIT_CASE(device_outlives_region),
 	{}
 };

@@ -206,6 +206,8 @@ static struct file *open_device(struct kunit *test, int flags)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_file, file));
 	/* The file drops this reference when it is closed. */
 	kobject_get(&cdev->kobj);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, cdev->kobj.parent, &t->dev_dax->dev.kobj,
+				"what an open file keeps from being freed");
 	file_inode(file)->i_mode = S_IFCHR;
 	file_inode(file)->i_cdev = cdev;
 	KUNIT_ASSERT_EQ(test, cdev->ops->open(file_inode(file), file), 0);
@@ -239,6 +241,23 @@ static void expect_findable(struct kunit *test, const struct file *file, unsigne
 	KUNIT_EXPECT_PTR_EQ_MSG(test, folio->mapping, file->f_mapping,
 				"mapping of page frame %#lx", pfn);
 	KUNIT_EXPECT_EQ_MSG(test, folio->index, index, "offset of page frame %#lx, in pages", pfn);
+	if (folio->mapping)
+		KUNIT_EXPECT_NOT_NULL_MSG(test, folio->mapping->a_ops->dirty_folio,
+					  "function that marks page frame %#lx dirty", pfn);
+}
+
+/* Return the size of the page-table entries that map an address, as smaps tells it. */
+static unsigned long mapping_size(unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	unsigned long size = 0;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	if (vma)
+		size = vma->vm_ops->pagesize ? vma->vm_ops->pagesize(vma) : PAGE_SIZE;
+	mmap_read_unlock(current->mm);
+	return size;
 }
 
 /*
@@ -252,7 +271,7 @@ static void unbinding_ends_mappings(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
 	u64 align = param_align(test);
-	unsigned long user, readonly, i;
+	unsigned long user, readonly, sync, i;
 	struct file *file;
 
 	if (!IS_ENABLED(CONFIG_FS_DAX))
@@ -265,10 +284,18 @@ static void unbinding_ends_mappings(struct kunit *test)
 	user = kunit_vm_mmap(test, file, 0, 2 * align, PROT_READ | PROT_WRITE, MAP_SHARED,
 			     align);
 	KUNIT_ASSERT_TRUE(test, user && !IS_ERR_VALUE(user));
-	if (align > PAGE_SIZE)
+	KUNIT_EXPECT_EQ_MSG(test, mapping_size(user), align, "size of the entries that map it");
+	if (align > PAGE_SIZE) {
 		KUNIT_EXPECT_EQ_MSG(test, vm_mmap(file, 0, 2 * align - PAGE_SIZE, PROT_READ,
 						  MAP_SHARED, 0), (unsigned long)-EINVAL,
 				    "mapping a part of a huge page");
+		KUNIT_EXPECT_EQ_MSG(test, vm_munmap(user + PAGE_SIZE, PAGE_SIZE), -EINVAL,
+				    "unmapping a part of a huge page");
+	}
+	sync = vm_mmap(file, 0, align, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, 0);
+	KUNIT_EXPECT_FALSE_MSG(test, IS_ERR_VALUE(sync), "mapping with MAP_SYNC: %ld", (long)sync);
+	if (!IS_ERR_VALUE(sync))
+		KUNIT_EXPECT_EQ(test, vm_munmap(sync, align), 0);
 	KUNIT_EXPECT_EQ_MSG(test, vm_mmap(file, 0, align, PROT_READ, MAP_PRIVATE, 0),
 			    (unsigned long)-EINVAL, "mapping that is private");
 	readonly = vm_mmap(open_device(test, O_RDONLY), 0, align, PROT_READ, MAP_SHARED, 0);
@@ -325,12 +352,21 @@ static void bound_device_keeps_its_memory(struct kunit *test)
 	struct dax_test *t = test->priv;
 	u64 section = PFN_PHYS(PAGES_PER_SECTION), start = PFN_PHYS(t->dev->pfn);
 	u64 align = dax_align_valid(PMD_SIZE) ? PMD_SIZE : PAGE_SIZE;
+	struct dev_dax *other;
 	struct device *dev;
 	char value[24];
 
 	create_device(test, PAGE_SIZE);
+	other = t->dev_dax;
 	create_seed(test);
 	dev = &t->dev_dax->dev;
+	KUNIT_ASSERT_EQ(test, dax_device_set_size(other, section), 0);
+	KUNIT_ASSERT_EQ(test, dax_device_bind(test, other, "device_dax"), 0);
+	KUNIT_EXPECT_STREQ_MSG(test, device_file_read(test, dev->parent, "dax_region/seed"),
+			       dev_name(dev), "seed when another device is bound");
+	device_release_driver(&other->dev);
+	KUNIT_ASSERT_EQ(test, dax_device_set_size(other, 0), 0);
+
 	set_size(test, 2 * section);
 	KUNIT_ASSERT_EQ(test, bind(test), 0);
 	KUNIT_EXPECT_STREQ(test, device_file_read(test, dev->parent, "dax_region/seed"), "");

@@ -11,6 +11,7 @@
 #include <linux/gfp.h>
 #include <linux/ioport.h>
 #include <linux/list.h>
+#include <linux/memblock.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -18,6 +19,7 @@
 #include <linux/swap.h>
 
 #include "alloc_fault.h"
+#include "device_file.h"
 #include "hotplug_blocks.h"
 #include "slab_objects.h"
 #include "vmemmap_adapt.h"
@@ -758,7 +760,7 @@ static void failed_allocation_undoes_each_block(struct kunit *test)
 		if (!err) {
 			KUNIT_EXPECT_EQ_MSG(test, fake_dev_linear(blocks->dev).mapped,
 					    NR_BLOCKS * BLOCK_PAGES,
-					    "linear mapping in step %u: pages that are mapped", nth);
+					    "pages that the linear mapping maps, step %u", nth);
 			KUNIT_ASSERT_EQ(test, blocks_remove(blocks), 0);
 		}
 		if (!failed)
@@ -806,7 +808,54 @@ static void missing_pages_are_reported(struct kunit *test)
 	blocks_expect_nothing_left(blocks, "removal");
 }
 
+static int count_block(struct memory_block *mem, void *nr)
+{
+	++*(unsigned int *)nr;
+	return 0;
+}
+
+/* G22: each section that was there at boot lies in a memory block. */
+static void boot_memory_has_blocks(struct kunit *test)
+{
+	unsigned int nr, nr_sections = 0;
+	unsigned long pfn;
+
+	for (pfn = 0; pfn < max_pfn; pfn += PAGES_PER_SECTION) {
+		if (!pfn_in_present_section(pfn) || !early_section(__pfn_to_section(pfn)))
+			continue;
+		nr = 0;
+		walk_memory_blocks(PFN_PHYS(pfn), PFN_PHYS(PAGES_PER_SECTION), &nr, count_block);
+		KUNIT_EXPECT_EQ_MSG(test, nr, 1, "memory blocks of the section at page frame %#lx",
+				    pfn);
+		nr_sections++;
+	}
+	KUNIT_EXPECT_GT(test, nr_sections, 0);
+}
+
+static int get_root(struct memory_block *mem, void *root)
+{
+	*(struct device **)root = bus_get_dev_root(mem->dev.bus);
+	return 1;
+}
+
+/* G22: user space reads the size of a block in hexadecimal. */
+static void block_size_is_hexadecimal(struct kunit *test)
+{
+	u64 start = ALIGN_DOWN(virt_to_phys(test->priv), BLOCK_BYTES), size = 0;
+	struct device *root = NULL;
+	const char *contents;
+
+	KUNIT_ASSERT_EQ(test, walk_memory_blocks(start, BLOCK_BYTES, &root, get_root), 1);
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	contents = device_file_read(test, root, "block_size_bytes");
+	put_device(root);
+	KUNIT_ASSERT_EQ_MSG(test, kstrtoull(contents, 16, &size), 0, "\"%s\"", contents);
+	KUNIT_EXPECT_EQ_MSG(test, size, BLOCK_BYTES, "\"%s\"", contents);
+}
+
 static struct kunit_case memory_blocks_cases[] = {
+	KUNIT_CASE(boot_memory_has_blocks),
+	KUNIT_CASE(block_size_is_hexadecimal),
 	KUNIT_CASE_PARAM(each_block_has_its_memmap, flags_gen_params),
 	KUNIT_CASE(each_block_spares_its_memmap),
 	KUNIT_CASE(online_blocks_are_counted),

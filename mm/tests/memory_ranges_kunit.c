@@ -45,6 +45,17 @@ static const struct range_param {
 
 KUNIT_ARRAY_PARAM_DESC(range, range_params, name);
 
+/* G14: a range that wraps around the end of the address space is refused. */
+static void wrapping_range_is_refused(struct kunit *test)
+{
+	u64 start = -BLOCK_BYTES, size = 2 * BLOCK_BYTES;
+
+	KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(start, size, false),
+			       "range [%#llx, +%#llx)", start, size);
+	KUNIT_EXPECT_FALSE_MSG(test, mhp_range_allowed(start, size, true),
+			       "range [%#llx, +%#llx) with a linear mapping", start, size);
+}
+
 static int expect_offline(struct memory_block *mem, void *data)
 {
 	return mem->state == MEM_OFFLINE ? 0 : -EINVAL;
@@ -360,16 +371,21 @@ static void claims_of_neighbours_are_merged(struct kunit *test)
 static void driver_managed_memory_is_marked(struct kunit *test)
 {
 	static const char name[] = "System RAM (kunit)";
+	static const char *const wrong[] = {
+		"kunit", "System RAM", "System RAM (kunit", "System RAM kunit)",
+	};
 	struct blocks *blocks = test->priv;
 	u64 start = block_start(blocks, 0);
 	struct resource *res;
+	unsigned int i;
 	int err;
 
 	release_resource(&blocks->dev->res);
 	blocks->is_claimed = false;
-	KUNIT_EXPECT_EQ_MSG(test, add_memory_driver_managed(0, start, BLOCK_BYTES, "kunit",
-							    MHP_NONE),
-			    -EINVAL, "a name that does not begin like the one of system RAM");
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		KUNIT_EXPECT_EQ_MSG(test, add_memory_driver_managed(0, start, BLOCK_BYTES,
+								    wrong[i], MHP_NONE),
+				    -EINVAL, "name \"%s\"", wrong[i]);
 	err = add_memory_driver_managed(0, start, BLOCK_BYTES, name, MHP_NONE);
 	if (!err)
 		blocks->present = BIT(0);
@@ -482,6 +498,7 @@ static void failed_allocation_leaves_no_device(struct kunit *test)
 
 static struct kunit_case memory_ranges_cases[] = {
 	KUNIT_CASE_PARAM(part_of_block_is_refused, range_gen_params),
+	KUNIT_CASE(wrapping_range_is_refused),
 	KUNIT_CASE_PARAM(part_of_section_is_refused, pages_gen_params),
 	KUNIT_CASE(mixed_blocks_cannot_be_removed_at_once),
 	KUNIT_CASE(impossible_node_is_refused),

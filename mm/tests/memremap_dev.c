@@ -32,6 +32,7 @@ static void page_free(void *page_or_folio)
 	struct memremap_dev *mdev = adapt_page_pgmap(page)->owner;
 
 	mdev->freed = page;
+	mdev->freed_mapping = page->mapping;
 	mdev->nr_freed++;
 }
 

@@ -24,6 +24,7 @@
  * @pgmap: the pgmap that it was last added with, with room for all ranges
  * @nr_freed: how many of its pages the kernel has returned to the driver
  * @freed: the last one of them
+ * @freed_mapping: its mapping when it was returned
  */
 struct memremap_dev {
 	struct kunit *test;
@@ -33,6 +34,7 @@ struct memremap_dev {
 	struct dev_pagemap *pgmap;
 	unsigned int nr_freed;
 	struct page *freed;
+	void *freed_mapping;
 };
 
 /**

@@ -457,6 +457,32 @@ static void each_page_leads_to_its_device(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
+static void remove_neighbour(void *pgmap)
+{
+	memunmap_pages(pgmap);
+}
+
+/* Add a device of one section, the last one of the claim. It ends with the test. */
+static struct dev_pagemap *add_neighbour(struct kunit *test, enum memory_type type)
+{
+	struct memremap_dev *mdev = test->priv;
+	struct dev_pagemap *pgmap = kunit_kzalloc(test, sizeof(*pgmap), GFP_KERNEL);
+	u64 end = PFN_PHYS(mdev->dev->pfn + mdev->dev->nr);
+	void *addr;
+
+	KUNIT_ASSERT_NOT_NULL(test, pgmap);
+	pgmap->type = type;
+	pgmap->ops = &memremap_no_ops;
+	pgmap->owner = pgmap;
+	pgmap->nr_range = 1;
+	pgmap->range.start = end - PFN_PHYS(PAGES_PER_SECTION);
+	pgmap->range.end = end - 1;
+	addr = memremap_pages(pgmap, test_nid());
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, addr);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_neighbour, pgmap));
+	return pgmap;
+}
+
 static const struct type_param free_params[] = {
 	{ "PCI_P2PDMA", MEMORY_DEVICE_PCI_P2PDMA },
 	{ "COHERENT", MEMORY_DEVICE_COHERENT },
@@ -465,13 +491,17 @@ static const struct type_param free_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(free, free_params, name);
 
-/* I9: an unused page returns to its driver, once. */
+/*
+ * I9: an unused page returns to its driver, once, and nothing is left of its last use. A
+ * device of another type, whose pages do not return, changes nothing.
+ */
 static void unused_page_returns_to_driver(struct kunit *test)
 {
 	const struct type_param *param = test->param_value;
 	bool is_private = param->type == MEMORY_DEVICE_PRIVATE ||
 			  param->type == MEMORY_DEVICE_COHERENT;
 	struct memremap_dev *mdev = test->priv;
+	struct dev_pagemap *neighbour;
 	struct page *page;
 	int unused;
 
@@ -480,6 +510,7 @@ static void unused_page_returns_to_driver(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = param->type, .nr_range = 1,
 					   .range = { { 0, 1 } }), 0);
+	neighbour = add_neighbour(test, MEMORY_DEVICE_FS_DAX);
 	page = pfn_to_page(mdev->dev->pfn + PAGES_PER_SECTION / 2);
 	/* Until Linux 6.15, an unused MEMORY_DEVICE_PCI_P2PDMA page had a reference. */
 	unused = page_ref_count(page);
@@ -496,12 +527,23 @@ static void unused_page_returns_to_driver(struct kunit *test)
 	} else {
 		set_page_count(page, 1);
 	}
-	page->mapping = (void *)0x100;
+	page->mapping = (void *)(0x100UL | (is_private ? FOLIO_MAPPING_ANON : 0));
+	if (is_private)
+		SetPageAnonExclusive(page);
 	KUNIT_EXPECT_NO_WARN(test, put_page(page));
 	KUNIT_EXPECT_EQ_MSG(test, mdev->nr_freed, 1, "pages that returned");
 	KUNIT_EXPECT_PTR_EQ(test, mdev->freed, page);
+	/* If it did not return, it still has its reference to the device. */
+	if (is_private && !mdev->nr_freed)
+		put_dev_pagemap(mdev->pgmap);
+	KUNIT_EXPECT_NULL_MSG(test, mdev->freed_mapping, "mapping that the driver sees");
 	KUNIT_EXPECT_NULL(test, page->mapping);
+	/* Only a page that looks anonymous may be asked. */
+	page->mapping = (void *)FOLIO_MAPPING_ANON;
+	KUNIT_EXPECT_FALSE_MSG(test, PageAnonExclusive(page), "the page still counts as exclusive");
+	page->mapping = NULL;
 	KUNIT_EXPECT_EQ_MSG(test, page_ref_count(page), unused, "references to the page");
+	kunit_release_action(test, remove_neighbour, neighbour);
 	KUNIT_EXPECT_NO_WARN(test, memremap_dev_remove(mdev));
 	memremap_expect_nothing_left(mdev, "removal");
 }
@@ -621,7 +663,7 @@ static void stop_waiting(struct page_waiter *waiter)
 
 /*
  * I9: unpin_user_page() drops all references that a pin has taken, and wakes the file
- * system, which waits until the page is unused.
+ * system, which waits until the page is unused. Another such device has come and gone.
  */
 static void unpinned_page_is_unused_again(struct kunit *test)
 {
@@ -632,6 +674,7 @@ static void unpinned_page_is_unused_again(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .type = MEMORY_DEVICE_FS_DAX, .nr_range = 1,
 					   .range = { { 0, 1 } }), 0);
+	kunit_release_action(test, remove_neighbour, add_neighbour(test, MEMORY_DEVICE_FS_DAX));
 	unused = page_ref_count(page);
 	page_ref_add(page, GUP_PIN_COUNTING_BIAS);
 	wait_for_page(&waiter);

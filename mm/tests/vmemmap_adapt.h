@@ -256,6 +256,11 @@ typedef void warn_alloc_fn(gfp_t gfp, nodemask_t *nodes, const char *fmt, ...);
 	typeof(__builtin_choose_expr(__same_type(warn_alloc, warn_alloc_fn),	\
 				     (nodemask_t *)NULL, (const nodemask_t *)NULL))
 
+/* Linux 6.17 renamed this. */
+#ifndef FOLIO_MAPPING_ANON
+#define FOLIO_MAPPING_ANON	PAGE_MAPPING_ANON
+#endif
+
 /* Newer kernels declare this in a header in mm/. */
 void drain_all_pages(struct zone *zone);
 
