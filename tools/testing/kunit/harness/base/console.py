@@ -77,8 +77,9 @@ def _print(line: str) -> None:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things: "1 case", "2 cases"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """A number of things: "1 case", "2 cases", "2 patches"."""
+    ending = "" if number == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}{ending}"
 
 
 def tail(text: str, lines: int = 20) -> str:

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-from harness.base.console import say
+from harness.base.console import counted, say
 from harness.base.errors import ExitStatus
 from harness.outgoing import mails
 from harness.request import settings
@@ -23,6 +23,6 @@ def main(environ: Mapping[str, str]) -> int:
     """Export all series."""
     wanted = debian.resolve(settings.read(environ))
     for series in mails.export(wanted):
-        say(f"{len(series.mails)} patches and a cover letter in {series.directory}")
+        say(f"{counted(len(series.mails), 'patch')} and a cover letter in {series.directory}")
     say(f"to send one: git send-email {wanted.build / 'outgoing/NAME'}/*.patch")
     return int(ExitStatus.OK)

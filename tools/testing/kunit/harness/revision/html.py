@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from harness.base.console import counted
 from harness.base.table import printable
 from harness.kernel.finding import Status
 from harness.revision import noticed, style, tables
@@ -21,9 +22,7 @@ def page(report: Report, figure: str = "") -> str:
     columns = _columns(report)
     new = report.new
     head = revision_text.headline(report)
-    said = (
-        f"{new.series.title}: {len(new.series.members)} patches on Linux {new.version}, {new.onto}"
-    )
+    said = f"{new.series.title}: {counted(len(new.series.members), 'patch')} on Linux {new.version}, {new.onto}"
     parts = [
         style.head(f"{head}: {new.series.title}", _REFRESH if report.word is Word.RUNNING else 0),
         f'<h1 class="{report.word.value}">{escape(head)}</h1>',

@@ -30,7 +30,7 @@ def _verdict(report: Report) -> str:
     total = len(new.series.members)
     if report.is_good:
         good = "" if report.unfinished else "good: "
-        return f"{good}{total} patches, nothing against them"
+        return f"{good}{counted(total, 'patch')}, nothing against {'it' if total == 1 else 'them'}"
     if not new.faults:
         return f"none: {len(new.flaky)} results differ between two boots; run it again"
     return "; ".join(
@@ -114,7 +114,7 @@ def full(report: Report) -> str:
     new = report.new
     lines = [
         headline(report),
-        f"Revision: {new.series.title} ({len(new.series.members)} patches)",
+        f"Revision: {new.series.title} ({counted(len(new.series.members), 'patch')})",
         f"On Linux {new.version}, {new.onto}; each patch with {_names(report.patch_configs)}, "
         + ("alone" if new.series.alone else f"the tip with {_names(report.tip_configs)}"),
         "",
