@@ -163,7 +163,12 @@ def codespell(_: Context) -> list[str]:
     tests = "tools/testing/kunit/tests/"
     files = [f for f in _tracked() if not f.startswith(tests) and f != "COPYING"]
     # mm/damon, and libnvdimm's devices.
-    argv = ["codespell", "--quiet-level=3", "--ignore-words-list=damon,extraversion,nd", *files]
+    argv = [
+        "codespell",
+        "--quiet-level=3",
+        "--ignore-words-list=damon,extraversion,filp,nd",
+        *files,
+    ]
     done = process.run(argv, cwd=str(REPO), expect=range(256))
     return _lines(done.stdout, r"==>")
 
