@@ -424,12 +424,12 @@ static unsigned long largest_align(void)
 static void unaligned_region_is_refused(struct kunit *test)
 {
 	u64 align = largest_align(), section = PFN_PHYS(PAGES_PER_SECTION);
-	struct fake_dev *dev = fake_dev_get(test, DIV_ROUND_UP(align, section),
+	struct fake_dev *dev = fake_dev_get(test, DIV_ROUND_UP(2 * align, section),
 					    max_t(u64, align / section, 1));
 	struct device *parent = kunit_device_register(test, "vmemmap_kunit");
 	u64 start = PFN_PHYS(dev->pfn);
 	struct range whole = { start, start + align - 1 };
-	struct range begins = { start + PAGE_SIZE, start + align - 1 };
+	struct range begins = { start + PAGE_SIZE, start + PAGE_SIZE + align - 1 };
 	struct range ends = { start, start + align - PAGE_SIZE - 1 };
 
 	if (align == PAGE_SIZE)
@@ -437,7 +437,7 @@ static void unaligned_region_is_refused(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
 	KUNIT_EXPECT_NULL_MSG(test, alloc_dax_region(parent, 0, &begins,
 						     test_nid(), align, 0),
-			      "region that begins inside a huge page");
+			      "region of a huge page's size that begins inside one");
 	KUNIT_EXPECT_NULL_MSG(test, alloc_dax_region(parent, 0, &ends,
 						     test_nid(), align, 0),
 			      "region that ends inside a huge page");
