@@ -16,6 +16,7 @@ from harness.base.errors import CommandError, ExitStatus
 from harness.base.packages import Requirement
 from harness.kernel import machine
 from harness.kernel.kernel import Kernel
+from harness.mutation import mutant as mutation_mutant
 from harness.outgoing import mails
 from harness.outgoing.mails import Exported
 from harness.request import settings
@@ -158,6 +159,18 @@ def kernel_doc(context: Context) -> list[str]:
     return _lines(done.stderr + done.stdout, r"^\S+:\d+: (?:warning|error): ")
 
 
+def mutants(context: Context) -> list[str]:
+    """Try to apply each handwritten mutant of the tree's flavour."""
+    found: list[str] = []
+    tree = git.of_tree(context.tree)
+    for mutant in mutation_mutant.written(context.wanted.flavour):
+        argv = ["apply", "--check", "--whitespace=nowarn"]
+        done = tree.run(*argv, data=mutant.diff, expect=(0, 1, 128))
+        if done.status:
+            found.append(f"{mutant.name}: {done.stderr.strip().splitlines()[-1]}")
+    return found
+
+
 def codespell(_: Context) -> list[str]:
     """Look for misspelled words. Host tests misspell some on purpose."""
     tests = "tools/testing/kunit/tests/"
@@ -271,6 +284,7 @@ def coccinelle(context: Context) -> list[str]:
 CHECKS: tuple[Check, ...] = (
     Check("checkpatch", checkpatch, (packages.PERL,)),
     Check("kernel-doc", kernel_doc, (packages.PERL,)),
+    Check("mutants", mutants),
     Check("codespell", codespell, (Requirement("codespell", "codespell"),), of_code=False),
     Check("shellcheck", shellcheck, (Requirement("shellcheck", "shellcheck"),), of_code=False),
     Check("mypy", mypy, (packages.MYPY,), of_code=False),

@@ -3,7 +3,7 @@
 
 import unittest
 
-from tests.world.fake import KERNEL, World
+from tests.world.fake import KERNEL, World, diff
 
 PERL = """\
 case "$1" in
@@ -103,6 +103,15 @@ class Lint(World):
         done = self.program("lint", FAKE_C="C=", FAKE_AT=at)
         self.assertEqual(f"gcc: {at}: warning: C=\n", done.stdout)
         self.assertIn("gcc on fast ...", done.stderr)
+
+    def test_a_mutant_that_does_not_apply(self) -> None:
+        for name, line in (("good", "int vmemmap_1;"), ("old", "int vmemmap;")):
+            change = diff("mm/sparse-vmemmap.c", line, "int x;", "int vmemmap_0;", "int vmemmap_2;")
+            text = f"Subject: {name}\n\nText.\n\nBreaks: A1\n---\n{change}"
+            self.write(f"tools/testing/kunit/data/mutants/{name}.patch", text)
+        self.assertEqual(
+            "mutants: old: error: mm/sparse-vmemmap.c: patch does not apply\n", self.findings()
+        )
 
     def test_warnings_of_unchanged_lines_are_no_finding(self) -> None:
         self.assertEqual("", self.findings(FAKE_C="C=2", FAKE_AT="mm/sparse-vmemmap.c:3:1"))
