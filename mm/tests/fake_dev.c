@@ -13,6 +13,9 @@
 #include <linux/vmstat.h>
 
 #include <asm/tlbflush.h>
+#ifdef CONFIG_ARM64
+#include <asm/fixmap.h>
+#endif
 
 #include "fake_dev.h"
 #include "vmemmap_adapt.h"
@@ -560,13 +563,29 @@ void fake_dev_abandon(struct fake_dev *dev)
 	nr_abandoned++;
 }
 
+#ifdef CONFIG_ARM64
+void fixmap_expect_no_table(struct kunit *test, const char *after)
+{
+	static const enum fixed_addresses slots[] = { FIX_PTE, FIX_PMD, FIX_PUD, FIX_P4D };
+	struct vmemmap_walk walk;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(slots); i++) {
+		vmemmap_walk(__fix_to_virt(slots[i]), &walk);
+		KUNIT_EXPECT_FALSE_MSG(test, walk.leaf,
+				       "%s: slot %d of the fixmap leads to page frame %#lx",
+				       after, slots[i], walk.pfn);
+	}
+}
+#endif
+
 /**
  * fake_dev_expect_unmapped() - check that neither memmap nor linear mapping is left
  * @test: the test context
  * @dev: the device
  * @after: the operation before, for messages
  *
- * No page table without an entry may be left, either.
+ * No page table without an entry may be left, and none in the fixmap.
  */
 void fake_dev_expect_unmapped(struct kunit *test, struct fake_dev *dev, const char *after)
 {
@@ -582,4 +601,5 @@ void fake_dev_expect_unmapped(struct kunit *test, struct fake_dev *dev, const ch
 	KUNIT_EXPECT_EQ_MSG(test, linear.empty_tables, 0,
 			    "%s: page-table pages of the linear mapping without an entry",
 			    after);
+	fixmap_expect_no_table(test, after);
 }

@@ -71,6 +71,15 @@ struct fake_dev_linear fake_dev_linear(const struct fake_dev *dev);
 void fake_dev_expect_unmapped(struct kunit *test, struct fake_dev *dev, const char *after);
 unsigned long free_ram_pages(void);
 
+#ifdef CONFIG_ARM64
+/* Check that no slot of the fixmap maps a page table. Only arm64 maps tables there. */
+void fixmap_expect_no_table(struct kunit *test, const char *after);
+#else
+static inline void fixmap_expect_no_table(struct kunit *test, const char *after)
+{
+}
+#endif
+
 /**
  * test_nid() - the node that the tests add memory to
  *

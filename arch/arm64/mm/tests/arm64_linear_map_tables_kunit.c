@@ -12,8 +12,6 @@
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 
-#include <asm/fixmap.h>
-
 #include "memremap_dev.h"
 #include "unmap_hotplug.h"
 #include "vmemmap_adapt.h"
@@ -89,17 +87,8 @@ static void tables_forbid_execution(struct kunit *test)
 /* J8: after an add, no slot of the fixmap maps a page table. */
 static void add_leaves_no_table_in_fixmap(struct kunit *test)
 {
-	static const enum fixed_addresses slots[] = { FIX_PTE, FIX_PMD, FIX_PUD, FIX_P4D };
-	struct vmemmap_walk walk;
-	int i;
-
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(test->priv), 0);
-	for (i = 0; i < ARRAY_SIZE(slots); i++) {
-		vmemmap_walk(__fix_to_virt(slots[i]), &walk);
-		KUNIT_EXPECT_FALSE_MSG(test, walk.leaf,
-				       "slot %d of the fixmap leads to page frame %#lx",
-				       slots[i], walk.pfn);
-	}
+	fixmap_expect_no_table(test, "add");
 }
 
 /* Return the first page frame that is not mapped to itself, or the end of the device. */
