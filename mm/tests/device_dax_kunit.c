@@ -17,12 +17,14 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/pgtable.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "dax_device.h"
 #include "device_file.h"
 #include "fake_dev.h"
 #include "memremap_dev.h"
+#include "slab_objects.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
@@ -528,11 +530,72 @@ static void device_beside_boot_memory_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bind(test), 0);
 }
 
+/* Write to a sysfs file that each driver of the bus has. Return 0 or an error. */
+static int driver_file_write(struct device_driver *drv, const char *name, const char *value)
+{
+	const struct attribute_group **group;
+	struct driver_attribute *file;
+	struct attribute **attr;
+	ssize_t nr;
+
+	for (group = drv->bus->drv_groups; *group; group++) {
+		for (attr = (*group)->attrs; *attr; attr++) {
+			if (strcmp((*attr)->name, name))
+				continue;
+			file = container_of(*attr, struct driver_attribute, attr);
+			nr = file->store(drv, value, strlen(value));
+			return min_t(ssize_t, nr, 0);
+		}
+	}
+	return -ENOENT;
+}
+
+/* No device has this name, so the driver binds none. */
+static bool name_comes_and_goes(struct kunit *test)
+{
+	struct dax_test *t = test->priv;
+	struct device_driver *drv = t->dev_dax->dev.driver;
+
+	return !driver_file_write(drv, "new_id", "dax123.4") &&
+	       !driver_file_write(drv, "new_id", "dax123.4") &&
+	       !driver_file_write(drv, "remove_id", "dax123.4");
+}
+
+/*
+ * Q5: a device whose name user space writes to new_id of a driver is bound to that driver.
+ * The driver forgets a name that is written to remove_id.
+ */
+static void named_device_is_bound(struct kunit *test)
+{
+	static const char *const wrong[] = { "", "dax", "dax1", "dax1.2.3", "mem1.2" };
+	struct dax_test *t = test->priv;
+	struct device_driver *drv;
+	struct device *dev;
+	int i;
+
+	create_device(test, PAGE_SIZE);
+	dev = &t->dev_dax->dev;
+	set_size(test, PFN_PHYS(PAGES_PER_SECTION));
+	KUNIT_ASSERT_NULL(test, dev->driver);
+	drv = driver_find("device_dax", dev->bus);
+	KUNIT_ASSERT_NOT_NULL(test, drv);
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		KUNIT_EXPECT_EQ_MSG(test, driver_file_write(drv, "new_id", wrong[i]), -EINVAL,
+				    "\"%s\"", wrong[i]);
+	KUNIT_EXPECT_NULL(test, dev->driver);
+	KUNIT_ASSERT_EQ(test, driver_file_write(drv, "new_id", dev_name(dev)), 0);
+	KUNIT_ASSERT_PTR_EQ(test, dev->driver, drv);
+	KUNIT_ASSERT_EQ(test, driver_file_write(drv, "remove_id", dev_name(dev)), 0);
+	KUNIT_ASSERT_PTR_EQ_MSG(test, dev->driver, drv, "the name is removed");
+	expect_rounds_leak_nothing(test, name_comes_and_goes);
+}
+
 static struct kunit_case device_dax_cases[] = {
 	KUNIT_CASE_PARAM(device_has_memmap_in_ram, align_gen_params),
 	KUNIT_CASE(failed_probe_can_be_repeated),
 	KUNIT_CASE_PARAM(unbinding_ends_mappings, align_gen_params),
 	KUNIT_CASE(bound_device_keeps_its_memory),
+	KUNIT_CASE(named_device_is_bound),
 	KUNIT_CASE_PARAM(device_holds_its_memmap, align_gen_params),
 	KUNIT_CASE_PARAM(device_without_room_is_refused, no_room_gen_params),
 	KUNIT_CASE(device_beside_boot_memory_is_refused),

@@ -72,6 +72,7 @@ static struct redirection redirections[] = {
 	REDIRECTION(__warn_printk),
 	REDIRECTION(device_add),
 	REDIRECTION(memmap_pages_add),
+	REDIRECTION(migrate_pages),
 	REDIRECTION(report_bug),
 	REDIRECTION(report_bug_entry),
 	REDIRECTION(should_fail_alloc_page),

@@ -19,6 +19,7 @@
 #include "alloc_fault.h"
 #include "device_file.h"
 #include "hotplug_blocks.h"
+#include "slab_objects.h"
 #include "vmemmap_adapt.h"
 #include "warn_log.h"
 
@@ -163,6 +164,33 @@ static void failed_add_leaves_group_empty(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "when no allocation fails");
 	KUNIT_EXPECT_GT(test, nth, 0);
+}
+
+/* Return true if the group was registered when no allocation failed. */
+static bool register_with_failures(struct kunit *test)
+{
+	unsigned int nth = 0;
+	bool failed;
+	int mgid;
+
+	do {
+		mgid = ALLOC_FAULT(test, nth++, &failed,
+				   memory_group_register_dynamic(test_nid(), BLOCK_PAGES));
+		if (mgid >= 0 && memory_group_unregister(mgid))
+			return false;
+	} while (failed);
+	return mgid >= 0;
+}
+
+/*
+ * G13: if a group cannot be registered, it leaves no object. Allocations from slab fail only
+ * with CONFIG_FAILSLAB.
+ */
+static void failed_group_leaves_no_object(struct kunit *test)
+{
+	/* With a group that is there already, the next one needs a node of an xarray. */
+	group_get(test, true);
+	expect_rounds_leak_nothing(test, register_with_failures);
 }
 
 /*
@@ -459,6 +487,7 @@ static void valid_zones_depend_on_group(struct kunit *test)
 static struct kunit_case memory_groups_cases[] = {
 	KUNIT_CASE_PARAM(group_counts_its_blocks, group_gen_params),
 	KUNIT_CASE(failed_add_leaves_group_empty),
+	KUNIT_CASE(failed_group_leaves_no_object),
 	KUNIT_CASE(kernel_pages_are_counted_separately),
 	KUNIT_CASE(auto_movable_memory_keeps_ratio),
 	KUNIT_CASE(auto_movable_groups_have_shares),

@@ -14,6 +14,7 @@
 #include <linux/device.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mmzone.h>
@@ -21,7 +22,9 @@
 #include <linux/uaccess.h>
 #include <linux/writeback.h>
 
+#include "../internal.h"
 #include "device_file.h"
+#include "func_redirect.h"
 #include "hotplug_blocks.h"
 #include "memremap_dev.h"
 #include "vmemmap_adapt.h"
@@ -407,11 +410,11 @@ static unsigned int nr_in_block(struct kunit *test, unsigned long addr, unsigned
 	return nr;
 }
 
-/* G16: memory that is in use moves to other memory when its block goes offline. */
-static void used_memory_moves(struct kunit *test)
+/* Let the test use memory of the first block, which goes online. Return its address. */
+static unsigned long use_first_block(struct kunit *test)
 {
 	struct zones_test *t = test->priv;
-	unsigned long addr, i, value;
+	unsigned long addr, i;
 
 	/* A process gets memory of its CPU's node as long as there is any. */
 	if (numa_mem_id() != test_nid())
@@ -429,6 +432,14 @@ static void used_memory_moves(struct kunit *test)
 	addr += PAGE_SIZE;
 	KUNIT_ASSERT_GT_MSG(test, nr_in_block(test, addr, 0), 0,
 			    "pages of the memory that is in use, in the block");
+	return addr;
+}
+
+/* Take the first block offline. The memory at the address moves and keeps its contents. */
+static void expect_moves(struct kunit *test, unsigned long addr)
+{
+	struct zones_test *t = test->priv;
+	unsigned long i, value;
 
 	KUNIT_ASSERT_EQ(test, blocks_offline_one(t->blocks, 0), 0);
 	KUNIT_EXPECT_EQ_MSG(test, nr_in_block(test, addr, 0), 0,
@@ -439,6 +450,74 @@ static void used_memory_moves(struct kunit *test)
 					       (addr + i * PAGE_SIZE)), 0);
 		KUNIT_EXPECT_EQ_MSG(test, value, i + 1, "contents of page %lu", i);
 	}
+}
+
+/* G16: memory that is in use moves to other memory when its block goes offline. */
+static void used_memory_moves(struct kunit *test)
+{
+	expect_moves(test, use_first_block(test));
+}
+
+/*
+ * Redirected migrate_pages(): the first page cannot move, and a signal arrives. The kernel dumps
+ * each page that cannot move, so put the others back.
+ */
+static int migrate_nothing(struct list_head *from, new_folio_t get_new, free_folio_t put_new,
+			   unsigned long private, enum migrate_mode mode, int reason,
+			   unsigned int *nr_succeeded)
+{
+	struct folio *first = list_first_entry(from, struct folio, lru);
+
+	list_del(&first->lru);
+	putback_movable_pages(from);
+	list_add(&first->lru, from);
+	set_thread_flag(TIF_SIGPENDING);
+	return 1;
+}
+
+/* Count the pages that are on no LRU list, and put them back, so that they can be freed. */
+static unsigned int put_back_isolated(struct kunit *test, unsigned long addr)
+{
+	unsigned int i, nr = 0;
+	struct folio *folio;
+	struct page *page;
+
+	lru_add_drain_all();
+	for (i = 0; i < NR_USED; i++, addr += PAGE_SIZE) {
+		KUNIT_ASSERT_EQ(test, get_user_pages_fast(addr, 1, 0, &page), 1);
+		folio = page_folio(page);
+		if (!folio_test_lru(folio)) {
+			nr++;
+			folio_putback_lru(folio);
+		}
+		folio_put(folio);
+	}
+	return nr;
+}
+
+/*
+ * G16: memory that is in use and cannot move stays where it is, on its LRU list. It moves when
+ * the block goes offline later. Here, a signal ends the first attempt.
+ */
+static void memory_that_cannot_move_stays(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	unsigned long addr = use_first_block(test);
+	unsigned int nr = nr_in_block(test, addr, 0);
+	unsigned long nr_isolated = node_page_state(t->node, NR_ISOLATED_ANON);
+	int err;
+
+	func_redirect_begin(test, migrate_pages, migrate_nothing);
+	err = blocks_offline_one(t->blocks, 0);
+	clear_thread_flag(TIF_SIGPENDING);
+	func_redirect_end(test, migrate_pages);
+	KUNIT_EXPECT_EQ(test, err, -EINTR);
+	KUNIT_EXPECT_EQ_MSG(test, nr_in_block(test, addr, 0), nr,
+			    "pages of the memory that is in use, in the block");
+	KUNIT_EXPECT_EQ_MSG(test, node_page_state(t->node, NR_ISOLATED_ANON), nr_isolated,
+			    "pages of the node that count as isolated");
+	KUNIT_EXPECT_EQ_MSG(test, put_back_isolated(test, addr), 0, "pages on no LRU list");
+	expect_moves(test, addr);
 }
 
 static int get_root(struct memory_block *mem, void *root)
@@ -601,6 +680,27 @@ static void zone_is_the_one_asked_for(struct kunit *test)
 }
 
 /*
+ * G19: memory goes online at once, too, if it is added with MHP_MERGE_RESOURCE. Its claim is
+ * then freed. KASAN reports if the kernel uses it.
+ */
+static void merged_memory_goes_online(struct kunit *test)
+{
+	struct zones_test *t = test->priv;
+	struct device *root = memory_root(test);
+	const char *policy = device_file_read(test, root, "auto_online_blocks");
+	int err, i;
+
+	KUNIT_ASSERT_EQ(test, device_file_write(root, "auto_online_blocks", "online_movable"), 0);
+	err = blocks_add_some(t->blocks, 0, 1, test_nid(), MHP_MERGE_RESOURCE) ?:
+	      blocks_add_some(t->blocks, 2, 1, test_nid(), MHP_MERGE_RESOURCE) ?:
+	      blocks_add_some(t->blocks, 1, 1, test_nid(), MHP_MERGE_RESOURCE);
+	KUNIT_EXPECT_EQ(test, device_file_write(root, "auto_online_blocks", policy), 0);
+	KUNIT_ASSERT_EQ(test, err, 0);
+	for (i = 0; i < NR_BLOCKS; i++)
+		KUNIT_EXPECT_PTR_EQ_MSG(test, block_zone(t->blocks, i), t->zone, "block %d", i);
+}
+
+/*
  * G19: memory for the kernel goes online in the zone of boot memory if they overlap, and in
  * ZONE_NORMAL otherwise. No memory goes online here.
  *
@@ -726,9 +826,11 @@ static struct kunit_case memory_zones_cases[] = {
 	KUNIT_CASE(node_has_memory_all_the_time),
 	KUNIT_CASE(state_is_written_once),
 	KUNIT_CASE(zone_is_the_one_asked_for),
+	KUNIT_CASE(merged_memory_goes_online),
 	KUNIT_CASE(kernel_memory_joins_zone_that_spans_it),
 	KUNIT_CASE(online_callback_gets_each_page),
 	KUNIT_CASE(used_memory_moves),
+	KUNIT_CASE(memory_that_cannot_move_stays),
 	KUNIT_CASE(hot_added_memory_is_not_early),
 	KUNIT_CASE(block_between_others_comes_back),
 	{}

@@ -8,14 +8,18 @@
  * K1, K2 and so on.
  */
 #include <kunit/test.h>
+#include <linux/bitmap.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
 #include <linux/vmstat.h>
 
 #include "func_redirect.h"
 #include "memremap_dev.h"
 #include "slab_objects.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 #define NR_SECTIONS	2
@@ -82,6 +86,68 @@ static void memmap_of_device_is_counted(struct kunit *test)
 			    "the section after the last one that was removed");
 	KUNIT_EXPECT_EQ_MSG(test, nr_valid, 0,
 			    "sections that were valid when their memmap was freed");
+}
+
+/**
+ * struct usage - the usage map of the second section, which is removed last
+ * @map: the map
+ * @flags: its flags of pageblocks, as they were
+ * @nr_checked: how often it was there after its removal
+ * @nr_wrong: how often it had changed then
+ * @readers: the RCU readers that may have found it
+ */
+static struct usage {
+	struct mem_section_usage *map;
+	void *flags;
+	unsigned int nr_checked;
+	unsigned int nr_wrong;
+	ADAPT_RCU_COOKIE readers;
+} usage;
+
+static size_t flags_size(void)
+{
+	return mem_section_usage_size() - offsetof(struct mem_section_usage, pageblock_flags);
+}
+
+/* The kernel frees the memmap of a section. A grace period rarely ends between two sections. */
+static void check_usage_map(long delta)
+{
+	if (delta >= 0)
+		return;
+	if (valid_section_nr(next_removed)) {
+		memcpy(usage.flags, usage.map->pageblock_flags, flags_size());
+		get_state_synchronize_rcu_full(&usage.readers);
+		return;
+	}
+	if (poll_state_synchronize_rcu_full(&usage.readers))
+		return;
+	usage.nr_checked++;
+	usage.nr_wrong += !bitmap_empty(usage.map->subsection_map, SUBSECTIONS_PER_SECTION) ||
+			  memcmp(usage.flags, usage.map->pageblock_flags, flags_size());
+}
+
+/*
+ * I13: a reader of a section may have found its usage map. After a removal, the map is empty,
+ * but it is not freed before a grace period has ended.
+ */
+static void usage_map_outlives_its_readers(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	unsigned int i;
+
+	usage = (struct usage) { .flags = kunit_kzalloc(test, flags_size(), GFP_KERNEL) };
+	KUNIT_ASSERT_NOT_NULL(test, usage.flags);
+	next_removed = pfn_to_section_nr(mdev->dev->pfn) + 1;
+	func_redirect_begin(test, memmap_pages_add, check_usage_map);
+	for (i = 0; i < 16 && !usage.nr_checked; i++) {
+		KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev), 0);
+		usage.map = __nr_to_section(next_removed)->usage;
+		KUNIT_ASSERT_NOT_NULL(test, usage.map);
+		memremap_dev_remove(mdev);
+	}
+	KUNIT_ASSERT_GT_MSG(test, usage.nr_checked, 0, "removals without a grace period");
+	KUNIT_EXPECT_EQ_MSG(test, usage.nr_wrong, 0,
+			    "usage maps that were not empty, or were written to");
 }
 
 static void expect_spanned(struct kunit *test, unsigned long first, unsigned long last,
@@ -173,6 +239,7 @@ static void failed_add_leaves_no_object(struct kunit *test)
 
 static struct kunit_case memremap_counts_cases[] = {
 	KUNIT_CASE_PARAM(memmap_of_device_is_counted, origin_gen_params),
+	KUNIT_CASE(usage_map_outlives_its_readers),
 	KUNIT_CASE(device_is_spanned_but_not_present),
 	KUNIT_CASE(removed_device_leaves_no_object),
 	KUNIT_CASE(failed_add_leaves_no_object),
