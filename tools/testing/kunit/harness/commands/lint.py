@@ -20,10 +20,11 @@ from harness.mutation import mutant as mutation_mutant
 from harness.outgoing import mails
 from harness.outgoing.mails import Exported
 from harness.request import settings
-from harness.request.settings import REPO, TOOLS, Settings
+from harness.request.settings import Settings
 from harness.request.variables import OWN_TREES, Command
 from harness.trees import debian, diff, git, worktree
-from harness.verdict import host_tests, remarks
+from harness.verdict import own_files, remarks
+from harness.verdict.remarks import lines
 
 # A config that compiles all touched code: fault injection, kmemleak and so on.
 CONFIG = "4k-debug-kmemleak"
@@ -69,7 +70,7 @@ class Context:
         """Whether a compiler message is about a touched file."""
         return line.partition(":")[0] in self.touched(".c", ".h")
 
-    def about_our_lines(self, said: Sequence[str]) -> list[str]:
+    def about_ourlines(self, said: Sequence[str]) -> list[str]:
         """The messages about lines that the series add."""
         places = [(line, line.split(":")) for line in said]
         return [line for line, place in places if int(place[1]) in self._added.get(place[0], {})]
@@ -156,7 +157,7 @@ def kernel_doc(context: Context) -> list[str]:
     """Run kernel-doc on the comments in touched files."""
     argv = ["perl", "scripts/kernel-doc", "-none", *context.touched(".c", ".h")]
     done = process.run(argv, cwd=str(context.tree), expect=range(256))
-    return _lines(done.stderr + done.stdout, r"^\S+:\d+: (?:warning|error): ")
+    return lines(done.stderr + done.stdout, r"^\S+:\d+: (?:warning|error): ")
 
 
 def mutants(context: Context) -> list[str]:
@@ -171,63 +172,6 @@ def mutants(context: Context) -> list[str]:
     return found
 
 
-def codespell(_: Context) -> list[str]:
-    """Look for misspelled words. Host tests misspell some on purpose."""
-    tests = "tools/testing/kunit/tests/"
-    files = [f for f in _tracked() if not f.startswith(tests) and f != "COPYING"]
-    # mm/damon, and libnvdimm's devices.
-    argv = [
-        "codespell",
-        "--quiet-level=3",
-        "--ignore-words-list=damon,extraversion,filp,nd",
-        *files,
-    ]
-    done = process.run(argv, cwd=str(REPO), expect=range(256))
-    return _lines(done.stdout, r"==>")
-
-
-def shellcheck(_: Context) -> list[str]:
-    """Check shell scripts."""
-    scripts = [f for f in _tracked() if f.endswith(".sh") or _is_shell(REPO / f)]
-    # SC3043: dash and busybox support "local".
-    argv = ["shellcheck", "--format=gcc", "--severity=warning", "--exclude=SC3043", *scripts]
-    return _lines(process.run(argv, cwd=str(REPO), expect=(0, 1)).stdout, ".")
-
-
-def mypy(_: Context) -> list[str]:
-    """Check types, as make check does."""
-    return [line for finding in host_tests.type_check().findings for line in finding.log]
-
-
-def python(_: Context) -> list[str]:
-    """Check the format of the Python code, and run pyflakes on it."""
-    sources = ["altmap", "kunit.py", "harness", "tests"]
-    found: list[str] = []
-    for argv in (["black", "--check", "-q"], ["isort", "--check", "-q"], ["pyflakes3"]):
-        done = process.run([*argv, *sources], cwd=str(TOOLS), expect=range(256))
-        said = (done.stdout + done.stderr).splitlines()
-        found += said or ([f"{argv[0]} would change files"] if done.status else [])
-    return found
-
-
-def _tracked() -> list[str]:
-    """The files of this repository, new ones included."""
-    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
-    names = process.run(argv, cwd=str(REPO), env=git.environment()).stdout.split("\0")
-    return [name for name in names if name and (REPO / name).is_file()]
-
-
-def _is_shell(path: Path) -> bool:
-    with open(path, "rb") as file:
-        first = file.readline(80)
-    return re.match(rb"#!\s*/(?:usr/)?bin/(?:env )?(?:ba|da)?sh\b", first) is not None
-
-
-def _lines(text: str, pattern: str) -> list[str]:
-    """The lines that match a pattern."""
-    return [line for line in text.splitlines() if re.search(pattern, line)]
-
-
 def gcc(context: Context) -> list[str]:
     """Compile touched files with W=1."""
     return _compile(context, "gcc", "W=1")
@@ -235,7 +179,7 @@ def gcc(context: Context) -> list[str]:
 
 def sparse(context: Context) -> list[str]:
     """Run sparse. The kernel's own code has findings, so report only added lines."""
-    return context.about_our_lines(_compile(context, "gcc", "C=2"))
+    return context.about_ourlines(_compile(context, "gcc", "C=2"))
 
 
 def clang(context: Context) -> list[str]:
@@ -275,7 +219,7 @@ def coccinelle(context: Context) -> list[str]:
         argv = ["spatch", "-D", "report", "--no-show-diff", "--very-quiet"]
         argv += [*(given[1].split() if given else ()), "--cocci-file", str(rule), *files]
         done = process.run(argv, cwd=str(context.tree), expect=range(256))
-        for line in context.about_our_lines(_lines(done.stdout, r"^[^\s:]+:\d+:")):
+        for line in context.about_ourlines(lines(done.stdout, r"^[^\s:]+:\d+:")):
             if (rule.name, line.partition(":")[0]) not in _NOT_KNOWN_TO_COCCINELLE:
                 found.append(f"{rule.name}: {line}")
     return found
@@ -285,12 +229,22 @@ CHECKS: tuple[Check, ...] = (
     Check("checkpatch", checkpatch, (packages.PERL,)),
     Check("kernel-doc", kernel_doc, (packages.PERL,)),
     Check("mutants", mutants),
-    Check("codespell", codespell, (Requirement("codespell", "codespell"),), of_code=False),
-    Check("shellcheck", shellcheck, (Requirement("shellcheck", "shellcheck"),), of_code=False),
-    Check("mypy", mypy, (packages.MYPY,), of_code=False),
+    Check(
+        "codespell",
+        lambda _: own_files.codespell(),
+        (Requirement("codespell", "codespell"),),
+        of_code=False,
+    ),
+    Check(
+        "shellcheck",
+        lambda _: own_files.shellcheck(),
+        (Requirement("shellcheck", "shellcheck"),),
+        of_code=False,
+    ),
+    Check("mypy", lambda _: own_files.mypy(), (packages.MYPY,), of_code=False),
     Check(
         "python",
-        python,
+        lambda _: own_files.python(),
         (
             Requirement("black", "black"),
             Requirement("isort", "isort"),

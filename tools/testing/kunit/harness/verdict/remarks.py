@@ -147,3 +147,8 @@ def _without_line(line: str) -> str:
 
 def _same(one: Path, other: Path) -> bool:
     return other.exists() and one.read_bytes() == other.read_bytes()
+
+
+def lines(text: str, pattern: str) -> list[str]:
+    """The lines of a text that match a pattern."""
+    return [line for line in text.splitlines() if re.search(pattern, line)]
