@@ -107,6 +107,7 @@ MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (
     ("fixed", "64k", _PLAIN),
     ("fixed", "4k-page80", _PLAIN),
     ("fixed", "4k-numa", _NODES),
+    ("fixed", "4k-kcsan", (Boot(MAX, cpus=4),)),
     ("fast", "4k", _PLAIN),
     ("fast", "16k", _PLAIN),
     ("fast", "64k", _PLAIN),
@@ -140,8 +141,12 @@ NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
     ("stock", PAGE_SIZES, _PLAIN),
 )
 
-# The architectures that are booted in more than one way. powerpc has two MMUs.
-_OTHER_BOOTS: dict[str, tuple[Boot, ...]] = {"powerpc": (Boot(""), Boot("", "disable_radix"))}
+# The architectures that are booted in more than one way. powerpc has two MMUs, and riscv page
+# tables with five, four or three levels.
+_OTHER_BOOTS: dict[str, tuple[Boot, ...]] = {
+    "powerpc": (Boot(""), Boot("", "disable_radix")),
+    "riscv": (Boot(""), Boot("", "no5lvl"), Boot("", "no4lvl")),
+}
 
 
 def choose(environ: Mapping[str, str], base: str = HOME_BASE) -> list[Row]:
