@@ -176,3 +176,16 @@ void alloc_fault_report(struct kunit *test)
 	for (i = 0; i < fault.nr_callers; i++)
 		kunit_info(test, "failed for %pS", (void *)fault.callers[i]);
 }
+
+/**
+ * alloc_fault_overlooks_tables() - check that tables of arm64's linear mapping can fail
+ *
+ * They are told by the name of the function that allocates them, which may change.
+ *
+ * Return: true if the last call added memory on arm64, but no such table was seen.
+ */
+bool alloc_fault_overlooks_tables(void)
+{
+	return IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC) && IS_ENABLED(CONFIG_ARM64) &&
+	       linear_mapping_can_fail() && !fault.nr_tables;
+}

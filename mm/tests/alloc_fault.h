@@ -7,6 +7,7 @@
 void alloc_fault_begin(struct kunit *test, unsigned int nth);
 bool alloc_fault_end(struct kunit *test);
 void alloc_fault_report(struct kunit *test);
+bool alloc_fault_overlooks_tables(void);
 
 /**
  * ALLOC_FAULT() - fail one allocation of a call

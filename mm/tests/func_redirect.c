@@ -69,8 +69,10 @@ static void __kprobes after_probe(struct kprobe *probe, struct pt_regs *regs,
 
 static struct redirection redirections[] = {
 	REDIRECTION(__devm_add_action),
+	REDIRECTION(__free_pages),
 	REDIRECTION(__warn_printk),
 	REDIRECTION(device_add),
+	REDIRECTION(free_pages),
 	REDIRECTION(memmap_pages_add),
 	REDIRECTION(migrate_pages),
 	REDIRECTION(report_bug),

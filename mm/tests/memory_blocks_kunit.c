@@ -7,19 +7,23 @@
  * G7, G8 and so on.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/gfp.h>
 #include <linux/ioport.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/memblock.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/notifier.h>
 #include <linux/page-flags.h>
 #include <linux/swap.h>
 
 #include "alloc_fault.h"
 #include "device_file.h"
+#include "func_redirect.h"
 #include "hotplug_blocks.h"
 #include "slab_objects.h"
 #include "vmemmap_adapt.h"
@@ -776,10 +780,89 @@ static void failed_allocation_undoes_each_block(struct kunit *test)
 		}
 	}
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "when no allocation fails");
+	KUNIT_EXPECT_FALSE_MSG(test, alloc_fault_overlooks_tables(),
+			       "no table of the linear mapping was made to fail");
 	/* With the memmap on the block, all allocations are from slab. */
 	if (IS_ENABLED(CONFIG_FAILSLAB) || !memmap_fits_on_block(param->flags))
 		KUNIT_EXPECT_GT(test, nth, 0);
 	kunit_info(test, "%u allocations, each of which failed once", nth);
+}
+
+/* How often the reader has held the lock, and steps in which it could take it. */
+static unsigned long nr_locked;
+static unsigned int nr_unlocked, nr_checked;
+
+/* A reader of page tables holds the memory hot-plug lock. */
+static int take_lock(void *data)
+{
+	while (!kthread_should_stop()) {
+		get_online_mems();
+		WRITE_ONCE(nr_locked, nr_locked + 1);
+		put_online_mems();
+		usleep_range(10, 50);
+	}
+	return 0;
+}
+
+static void check_lock(void)
+{
+	unsigned long before = READ_ONCE(nr_locked);
+
+	fsleep(4000);
+	nr_checked++;
+	nr_unlocked += READ_ONCE(nr_locked) != before;
+}
+
+static int check_lock_in_step(struct notifier_block *nb, unsigned long action, void *arg)
+{
+	check_lock();
+	return NOTIFY_OK;
+}
+
+static void check_lock_in_section(long delta)
+{
+	check_lock();
+}
+
+static void stop_reader(void *task)
+{
+	kthread_stop(task);
+}
+
+/*
+ * G23: from the addition of a block to its removal, each step holds the memory hot-plug lock
+ * for writing.
+ */
+static void each_step_is_locked(struct kunit *test)
+{
+	const struct blocks_flags_param *param = test->param_value;
+	struct blocks *blocks = test->priv;
+	struct notifier_block nb = { .notifier_call = check_lock_in_step };
+	struct task_struct *task;
+	unsigned int nr_sections = 2 * BLOCK_PAGES / PAGES_PER_SECTION;
+	int err;
+
+	nr_checked = 0;
+	nr_unlocked = 0;
+	task = kthread_run(take_lock, NULL, "mem_hotplug_reader");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, stop_reader, task));
+	check_lock();
+	KUNIT_ASSERT_EQ_MSG(test, nr_unlocked, 1, "the reader takes the lock when nobody holds it");
+
+	nr_checked = 0;
+	nr_unlocked = 0;
+	KUNIT_ASSERT_EQ(test, register_memory_notifier(&nb), 0);
+	func_redirect_begin(test, memmap_pages_add, check_lock_in_section);
+	err = blocks_add_some(blocks, 0, 1, test_nid(), param->flags) ?:
+	      blocks_online_one(blocks, 0) ?: blocks_offline_one(blocks, 0) ?:
+	      blocks_remove_some(blocks, 0, 1);
+	func_redirect_end(test, memmap_pages_add);
+	unregister_memory_notifier(&nb);
+	KUNIT_ASSERT_EQ(test, err, 0);
+	/* A block is announced at least four times. */
+	KUNIT_EXPECT_GE_MSG(test, nr_checked, 4 + nr_sections, "steps and sections");
+	KUNIT_EXPECT_EQ_MSG(test, nr_unlocked, 0, "steps in which the lock was free");
 }
 
 static int keep_page(struct memory_block *mem, void *data)
@@ -862,6 +945,7 @@ static struct kunit_case memory_blocks_cases[] = {
 	KUNIT_CASE(each_step_is_announced),
 	KUNIT_CASE_PARAM(refused_block_stays_offline, veto_gen_params),
 	KUNIT_CASE(refused_block_stays_online),
+	KUNIT_CASE_PARAM(each_step_is_locked, flags_gen_params),
 	KUNIT_CASE_PARAM(refused_block_leaves_others_alone, refused_gen_params),
 	KUNIT_CASE(refused_block_leaves_isolation_of_others),
 	KUNIT_CASE_PARAM(used_block_stays_online, use_gen_params),

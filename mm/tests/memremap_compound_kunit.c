@@ -310,6 +310,30 @@ static void memremap_pages_initialises_compound_pages(struct kunit *test)
 }
 
 /*
+ * E2: compound pages beside boot memory have all their struct pages initialized. The memmap
+ * exists since boot, so no page of it is shared.
+ */
+static void compound_pages_beside_boot_memory(struct kunit *test)
+{
+	struct compound_test *compound = test->priv;
+	struct fake_dev *dev = fake_dev_get_tail(test, 0);
+	struct piece *piece = &compound->piece;
+	int err = 0, order = LARGEST(min(__ffs(dev->pfn), __ffs(dev->nr)));
+
+	piece->pfn = dev->pfn;
+	piece->nr = dev->nr;
+	/* End with single pages, so that nobody finds parts of compound pages later. */
+	for (; order >= 0; order--) {
+		piece->order = order;
+		KUNIT_EXPECT_NO_WARN(test, err = piece_add(piece));
+		KUNIT_ASSERT_EQ_MSG(test, err, 0, "adding compound pages of order %d", order);
+		if (!piece_check(test, piece, "added"))
+			return;
+		KUNIT_EXPECT_NO_WARN(test, piece_remove(piece));
+	}
+}
+
+/*
  * In sections, from a multiple of two on. A compound page has two sections.
  *
  *	|   compound page   |   compound page   |
@@ -839,6 +863,7 @@ static void random_sequence_of_orders(struct kunit *test)
 
 static struct kunit_case memremap_compound_cases[] = {
 	KUNIT_CASE_PARAM(memremap_pages_initialises_compound_pages, memory_gen_params),
+	KUNIT_CASE(compound_pages_beside_boot_memory),
 	KUNIT_CASE_PARAM(memremap_pages_refuses_part_of_compound_page, part_gen_params),
 	KUNIT_CASE(memremap_pages_refuses_second_range),
 	KUNIT_CASE(memremap_pages_accepts_whole_compound_page_behind_memmap),

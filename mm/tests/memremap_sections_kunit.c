@@ -869,6 +869,38 @@ static void offered_pages_are_initialized(struct kunit *test)
 	}
 }
 
+/*
+ * E11: a memory error in a page that the altmap reserves or offers cannot be recovered from. The
+ * kernel does nothing about it, and the device can be removed.
+ *
+ *	page		| reserve | offer             | data
+ *	error		|x        |x                 x|
+ */
+static void error_in_memmap_is_not_recovered(struct kunit *test)
+{
+	struct memremap_dev *mdev = test->priv;
+	unsigned long reserve = 5, offer = memremap_enough(1);
+	const unsigned long bad[] = { 0, reserve, reserve + offer - 1 };
+	struct page before, *page;
+	int i, err = 0;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "no CONFIG_MEMORY_FAILURE");
+	fill_with_ones(mdev, reserve + offer);
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, .reserve = reserve, .offer = offer,
+					   .nr_range = 1, .range = { { 0, 1 } }), 0);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		page = pfn_to_page(mdev->dev->pfn + bad[i]);
+		before = *page;
+		KUNIT_EXPECT_NO_WARN(test, err = memory_failure(page_to_pfn(page),
+								MF_SW_SIMULATED));
+		KUNIT_EXPECT_EQ_MSG(test, err, -ENXIO, "page %lu", bad[i]);
+		KUNIT_EXPECT_MEMEQ_MSG(test, page, &before, sizeof(before),
+				       "struct page of page %lu", bad[i]);
+	}
+	memremap_dev_remove(mdev);
+}
+
 static const struct altmap_param {
 	const char *name;
 	unsigned long skip;
@@ -1154,6 +1186,7 @@ static struct kunit_case memremap_sections_cases[] = {
 	KUNIT_CASE(unrecorded_device_is_removed),
 	KUNIT_CASE_PARAM(each_section_knows_its_device, part_gen_params),
 	KUNIT_CASE(offered_pages_are_initialized),
+	KUNIT_CASE(error_in_memmap_is_not_recovered),
 	KUNIT_CASE_PARAM(wrong_altmap_is_refused, altmap_gen_params),
 	KUNIT_CASE_PARAM(incomplete_pgmap_is_refused, pgmap_gen_params),
 	KUNIT_CASE(system_ram_is_refused),

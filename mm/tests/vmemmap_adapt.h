@@ -274,6 +274,19 @@ static inline struct dev_pagemap *adapt_page_pgmap(const struct page *page)
 }
 
 /* What get_state_synchronize_rcu_full() fills. Linux 7.3 calls it struct rcu_gp_seq. */
+/*
+ * Whether arm64 refuses to take memory offline if that splits a block. Kernels that do have
+ * no MHP_OFFLINE_INACCESSIBLE any more.
+ */
+static inline bool adapt_refuses_splits(void)
+{
+#ifdef MHP_OFFLINE_INACCESSIBLE
+	return false;
+#else
+	return true;
+#endif
+}
+
 struct rcu_gp_oldstate;
 struct rcu_gp_seq;
 typedef bool (*poll_gp_seq_fn)(struct rcu_gp_seq *cookie);

@@ -7,19 +7,25 @@
  * M1, M2 and so on.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/memblock.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/notifier.h>
+#include <linux/ptdump.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 
 #include "fake_dev.h"
 #include "memremap_dev.h"
+#include "vmemmap_adapt.h"
 #include "warn_log.h"
 
 static void free_region(void *data)
@@ -235,12 +241,89 @@ static void added_memory_is_known_as_mapped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, max_low_pfn, max_pfn);
 }
 
+/* Ask the notifiers whether these page frames may go offline. Nothing goes offline. */
+static int ask(unsigned long pfn, unsigned long nr)
+{
+	struct memory_notify arg;
+	int err;
+
+	/* Older kernels also pass the nodes that lose all memory. Here, there are none. */
+	memset(&arg, NUMA_NO_NODE, sizeof(arg));
+	arg.start_pfn = pfn;
+	arg.nr_pages = nr;
+	err = notifier_to_errno(memory_notify(MEM_GOING_OFFLINE, &arg));
+	memory_notify(MEM_CANCEL_OFFLINE, &arg);
+	return err;
+}
+
+/*
+ * M7: memory may not go offline if its removal would split a block that maps it or its memmap.
+ *
+ *	block		|=== memmap of a section ===|
+ *	refused		|=============|
+ *	not refused	|===========================|
+ */
+static void removal_that_splits_is_refused(struct kunit *test)
+{
+	struct memremap_dev *mdev = memremap_dev_get(test, 1);
+	unsigned long pfn = mdev->dev->pfn;
+	struct vmemmap_walk walk;
+
+	if (!adapt_refuses_splits())
+		kunit_skip(test, "this kernel does not check that");
+	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev), 0);
+	vmemmap_walk((unsigned long)pfn_to_page(pfn), &walk);
+	if (walk.size == PAGE_SIZE)
+		kunit_skip(test, "pages map the memmap");
+	KUNIT_EXPECT_EQ_MSG(test, ask(pfn, PAGES_PER_SECTION), 0, "the section");
+	KUNIT_EXPECT_NE_MSG(test, ask(pfn, PAGES_PER_SECTION / 2), 0, "its first half");
+	KUNIT_EXPECT_EQ_MSG(test, ask(pfn + PAGES_PER_SECTION, PAGES_PER_SECTION), 0,
+			    "the section after it");
+}
+
+/* One test runs at a time. */
+static bool has_dumped;
+
+static int dump_tables(void *data)
+{
+	ptdump_check_wx();
+	WRITE_ONCE(has_dumped, true);
+	while (!kthread_should_stop())
+		fsleep(1000);
+	return 0;
+}
+
+/* M8: whoever dumps the kernel's page tables waits until memory hot-plug has ended. */
+static void dump_waits_for_hotplug(struct kunit *test)
+{
+	unsigned long end = jiffies + 60 * HZ;
+	struct task_struct *task;
+	bool was_early;
+
+	if (!IS_ENABLED(CONFIG_DEBUG_WX))
+		kunit_skip(test, "no CONFIG_DEBUG_WX");
+	has_dumped = false;
+	mem_hotplug_begin();
+	task = kthread_run(dump_tables, NULL, "ptdump");
+	fsleep(50000);
+	was_early = READ_ONCE(has_dumped);
+	mem_hotplug_done();
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	while (!READ_ONCE(has_dumped) && time_before(jiffies, end))
+		fsleep(1000);
+	kthread_stop(task);
+	KUNIT_EXPECT_FALSE_MSG(test, was_early, "the dump did not wait");
+	KUNIT_EXPECT_TRUE_MSG(test, has_dumped, "the dump did not end");
+}
+
 static struct kunit_case arm64_hotplug_cases[] = {
 	KUNIT_CASE(pluggable_range_is_addressable),
 	KUNIT_CASE(private_memory_has_memmap),
 	KUNIT_CASE(inaccessible_memory_is_not_written),
 	KUNIT_CASE(only_linear_memory_is_allowed),
 	KUNIT_CASE(added_memory_is_known_as_mapped),
+	KUNIT_CASE(removal_that_splits_is_refused),
+	KUNIT_CASE(dump_waits_for_hotplug),
 	/* This runs last: memory that cannot be removed stays. */
 	KUNIT_CASE(gigabyte_can_be_removed),
 	{}

@@ -198,11 +198,14 @@ static bool is_contiguous(const struct linear_test *linear, const struct slot *s
 	return block_fits(linear, slot, pfn, leaf == PAGE_SIZE ? CONT_PTE_SIZE : CONT_PMD_SIZE);
 }
 
-/* J10: the memory of a PCI device is not cached, and system RAM may have tags. */
+/*
+ * J10: the memory of a PCI device is not cached, and system RAM may have tags. Do not ask
+ * pgprot_mhp() about these: it decides how the kernel maps hot-added memory.
+ */
 static pgprot_t slot_prot(const struct slot *slot)
 {
 	if (slot->is_ram)
-		return pgprot_mhp(PAGE_KERNEL);
+		return pgprot_tagged(PAGE_KERNEL);
 	if (slot->type == MEMORY_DEVICE_PCI_P2PDMA)
 		return pgprot_noncached(PAGE_KERNEL);
 	return PAGE_KERNEL;

@@ -11,13 +11,16 @@
  */
 #include <kunit/test.h>
 #include <linux/cpumask.h>
+#include <linux/gfp.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "fake_dev.h"
+#include "func_redirect.h"
 #include "memremap_dev.h"
 #include "unmap_hotplug.h"
 
@@ -129,6 +132,100 @@ static void free_flushes_each_section(struct kunit *test)
 	expect_readable(test, start, 3 * SECTION_MEMMAP, PAGE_SIZE, 2 * nr, "freed in part");
 }
 
+/* As many as the memmap of a section has with 16K pages. */
+#define MAX_FREED	32
+
+/* The pages that are being freed. One test runs at a time. */
+static struct {
+	unsigned long start;
+	unsigned int nr;
+	unsigned long pfn[MAX_FREED];	/* of each page that is mapped from @start on */
+	unsigned int nr_looks;		/* pages that were freed and looked for */
+	unsigned int nr_readable;	/* of these, those that a CPU could still read */
+	unsigned int nr_kept;
+	struct page *kept[2 * MAX_FREED];
+	unsigned int order[2 * MAX_FREED];
+} freed;
+
+/* Redirected __free_pages(): look whether any CPU can read the page at its old address. */
+static void keep_page(struct page *page, unsigned int order)
+{
+	struct look look = { .size = PAGE_SIZE, .step = PAGE_SIZE };
+	unsigned int i;
+	int cpu;
+
+	for (i = 0; i < freed.nr; i++) {
+		if (freed.pfn[i] != page_to_pfn(page))
+			continue;
+		freed.nr_looks++;
+		look.start = freed.start + i * PAGE_SIZE;
+		for_each_online_cpu(cpu) {
+			smp_call_function_single(cpu, look_up, &look, true);
+			freed.nr_readable += look.readable;
+		}
+	}
+	/* Nothing else is freed in such numbers. What does not fit is lost. */
+	if (freed.nr_kept < ARRAY_SIZE(freed.kept)) {
+		freed.kept[freed.nr_kept] = page;
+		freed.order[freed.nr_kept++] = order;
+	}
+}
+
+/* Redirected free_pages() */
+static void keep_pages(unsigned long addr, unsigned int order)
+{
+	if (addr)
+		keep_page(virt_to_page(addr), order);
+}
+
+static const struct freed_param {
+	const char *name;
+	unsigned long size;
+} freed_params[] = {
+	{ "base pages", NR * PAGE_SIZE },
+	{ "a section", SECTION_MEMMAP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(freed, freed_params, name);
+
+/*
+ * C14: when a page is given to the page allocator, no CPU can read it at its old address any
+ * more. A neighbour keeps the page tables.
+ */
+static void page_is_flushed_before_it_is_free(struct kunit *test)
+{
+	const struct freed_param *param = test->param_value;
+	struct fake_dev *dev = fake_dev_get(test, 2, 2);
+	unsigned long start = fake_dev_memmap(dev, 0);
+	struct vmemmap_walk walk;
+	unsigned int i;
+
+	populate(test, start, param->size);
+	populate(test, start + SECTION_MEMMAP, SECTION_MEMMAP);
+	memset(&freed, 0, sizeof(freed));
+	freed.start = start;
+	/* A block is freed as one page of a higher order. */
+	vmemmap_walk(start, &walk);
+	freed.nr = param->size / walk.size;
+	KUNIT_ASSERT_LE(test, freed.nr, MAX_FREED);
+	for (i = 0; i < freed.nr; i++) {
+		vmemmap_walk(start + i * PAGE_SIZE, &walk);
+		freed.pfn[i] = walk.pfn;
+	}
+	expect_readable(test, start, freed.nr * PAGE_SIZE, PAGE_SIZE, freed.nr, "mapped");
+
+	func_redirect_begin(test, free_pages, keep_pages);
+	func_redirect_begin(test, __free_pages, keep_page);
+	depopulate(start, param->size);
+	func_redirect_end(test, __free_pages);
+	func_redirect_end(test, free_pages);
+	for (i = 0; i < freed.nr_kept; i++)
+		__free_pages(freed.kept[i], freed.order[i]);
+	KUNIT_EXPECT_EQ_MSG(test, freed.nr_looks, freed.nr, "pages that were freed");
+	KUNIT_EXPECT_EQ_MSG(test, freed.nr_readable, 0,
+			    "pages that a CPU could read when they were freed");
+}
+
 /* C14: unmapping without freeing, as for the linear map, flushes the whole range. */
 static void unmap_flushes_whole_range(struct kunit *test)
 {
@@ -167,6 +264,7 @@ static void removed_device_cannot_be_read(struct kunit *test)
 static struct kunit_case arm64_vmemmap_flush_cases[] = {
 	KUNIT_CASE_PARAM(free_flushes_each_page, page_gen_params),
 	KUNIT_CASE(free_flushes_each_section),
+	KUNIT_CASE_PARAM(page_is_flushed_before_it_is_free, freed_gen_params),
 	KUNIT_CASE(unmap_flushes_whole_range),
 	KUNIT_CASE(removed_device_cannot_be_read),
 	{}
