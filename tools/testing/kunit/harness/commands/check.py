@@ -31,6 +31,7 @@ RUNS = (
     ("stock", "64k"),
     ("fixed", "4k"),
     ("fixed", "64k"),
+    ("fast", "4k"),
 )
 # Compiling the suites for another architecture finds a missing #include. It needs no boot.
 OTHER = next(arch for arch in arches.ARCHES if arch.arch == "riscv")
