@@ -180,7 +180,7 @@ void alloc_fault_report(struct kunit *test)
 /**
  * alloc_fault_overlooks_tables() - check that tables of arm64's linear mapping can fail
  *
- * They are told by the name of the function that allocates them, which may change.
+ * They are recognized by the name of the function that allocates them, which may change.
  *
  * Return: true if the last call added memory on arm64, but no such table was seen.
  */

@@ -14,7 +14,7 @@ bool alloc_fault_overlooks_tables(void);
  * @test: the test context
  * @nth: the number of the allocation, counted from 0
  * @failed: set to true if there were enough allocations for one to fail
- * @call: the call, which returns 0 or an error
+ * @call: the call, which returns 0 or more, or an error
  *
  * Context: Process context, may sleep. Does not nest.
  * Return: what @call returns.

@@ -533,60 +533,97 @@ static void device_beside_boot_memory_is_refused(struct kunit *test)
 /* Write to a sysfs file that each driver of the bus has. Return 0 or an error. */
 static int driver_file_write(struct device_driver *drv, const char *name, const char *value)
 {
+	ssize_t len = strlen(value), nr;
 	const struct attribute_group **group;
 	struct driver_attribute *file;
 	struct attribute **attr;
-	ssize_t nr;
 
 	for (group = drv->bus->drv_groups; *group; group++) {
 		for (attr = (*group)->attrs; *attr; attr++) {
 			if (strcmp((*attr)->name, name))
 				continue;
 			file = container_of(*attr, struct driver_attribute, attr);
-			nr = file->store(drv, value, strlen(value));
-			return min_t(ssize_t, nr, 0);
+			nr = file->store(drv, value, len);
+			return nr < 0 ? nr : nr == len ? 0 : -EIO;
 		}
 	}
 	return -ENOENT;
 }
 
-/* No device has this name, so the driver binds none. */
-static bool name_comes_and_goes(struct kunit *test)
+static struct device_driver *find_driver(struct kunit *test)
 {
 	struct dax_test *t = test->priv;
-	struct device_driver *drv = t->dev_dax->dev.driver;
+	struct device_driver *drv = driver_find("device_dax", t->dev_dax->dev.bus);
 
-	return !driver_file_write(drv, "new_id", "dax123.4") &&
-	       !driver_file_write(drv, "new_id", "dax123.4") &&
-	       !driver_file_write(drv, "remove_id", "dax123.4");
+	KUNIT_ASSERT_NOT_NULL(test, drv);
+	return drv;
+}
+
+/* No device has this name. */
+#define NO_NAME	"dax123.4\n"
+
+static void forget_names(void *data)
+{
+	struct kunit *test = data;
+	struct dax_test *t = test->priv;
+	struct device_driver *drv = driver_find("device_dax", t->dev_dax->dev.bus);
+
+	driver_file_write(drv, "remove_id", NO_NAME);
+	driver_file_write(drv, "remove_id", dev_name(&t->dev_dax->dev));
 }
 
 /*
- * Q5: a device whose name user space writes to new_id of a driver is bound to that driver.
- * The driver forgets a name that is written to remove_id.
+ * Q5: a driver binds a device that another driver would get if user space writes its name to
+ * new_id. The driver forgets a name that is written to remove_id.
  */
 static void named_device_is_bound(struct kunit *test)
 {
 	static const char *const wrong[] = { "", "dax", "dax1", "dax1.2.3", "mem1.2" };
 	struct dax_test *t = test->priv;
+	struct dax_region *region;
 	struct device_driver *drv;
 	struct device *dev;
 	int i;
 
-	create_device(test, PAGE_SIZE);
+	if (!IS_ENABLED(CONFIG_DEV_DAX_KMEM))
+		kunit_skip(test, "device_dax binds all devices");
+	region = dax_region_get(test, t->dev, PAGE_SIZE);
+	/* The driver kmem gets the devices of such a region. */
+	region->res.flags |= IORESOURCE_DAX_KMEM;
+	t->dev_dax = dax_device_get(test, region);
 	dev = &t->dev_dax->dev;
+	drv = find_driver(test);
 	set_size(test, PFN_PHYS(PAGES_PER_SECTION));
-	KUNIT_ASSERT_NULL(test, dev->driver);
-	drv = driver_find("device_dax", dev->bus);
-	KUNIT_ASSERT_NOT_NULL(test, drv);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_names, test));
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
 		KUNIT_EXPECT_EQ_MSG(test, driver_file_write(drv, "new_id", wrong[i]), -EINVAL,
 				    "\"%s\"", wrong[i]);
-	KUNIT_EXPECT_NULL(test, dev->driver);
+	KUNIT_ASSERT_EQ(test, driver_file_write(drv, "new_id", NO_NAME), 0);
+	KUNIT_EXPECT_NULL_MSG(test, dev->driver, "another name is added");
+
 	KUNIT_ASSERT_EQ(test, driver_file_write(drv, "new_id", dev_name(dev)), 0);
-	KUNIT_ASSERT_PTR_EQ(test, dev->driver, drv);
+	KUNIT_ASSERT_PTR_EQ_MSG(test, dev->driver, drv, "its name is added");
 	KUNIT_ASSERT_EQ(test, driver_file_write(drv, "remove_id", dev_name(dev)), 0);
-	KUNIT_ASSERT_PTR_EQ_MSG(test, dev->driver, drv, "the name is removed");
+	KUNIT_EXPECT_PTR_EQ_MSG(test, dev->driver, drv, "its name is removed");
+	device_release_driver(dev);
+	KUNIT_ASSERT_EQ(test, driver_file_write(drv, "remove_id", NO_NAME), 0);
+	KUNIT_ASSERT_EQ(test, driver_file_write(drv, "new_id", NO_NAME), 0);
+	KUNIT_EXPECT_NULL_MSG(test, dev->driver, "its name was removed");
+}
+
+static bool name_comes_and_goes(struct kunit *test)
+{
+	struct device_driver *drv = find_driver(test);
+
+	return !driver_file_write(drv, "new_id", NO_NAME) &&
+	       !driver_file_write(drv, "new_id", NO_NAME) &&
+	       !driver_file_write(drv, "remove_id", NO_NAME);
+}
+
+/* Q5: nothing is left of a name that is removed. */
+static void removed_name_leaves_no_object(struct kunit *test)
+{
+	create_device(test, PAGE_SIZE);
 	expect_rounds_leak_nothing(test, name_comes_and_goes);
 }
 
@@ -596,6 +633,7 @@ static struct kunit_case device_dax_cases[] = {
 	KUNIT_CASE_PARAM(unbinding_ends_mappings, align_gen_params),
 	KUNIT_CASE(bound_device_keeps_its_memory),
 	KUNIT_CASE(named_device_is_bound),
+	KUNIT_CASE(removed_name_leaves_no_object),
 	KUNIT_CASE_PARAM(device_holds_its_memmap, align_gen_params),
 	KUNIT_CASE_PARAM(device_without_room_is_refused, no_room_gen_params),
 	KUNIT_CASE(device_beside_boot_memory_is_refused),

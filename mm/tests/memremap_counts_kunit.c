@@ -8,12 +8,11 @@
  * K1, K2 and so on.
  */
 #include <kunit/test.h>
-#include <linux/bitmap.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/rcupdate.h>
-#include <linux/string.h>
+#include <linux/slab.h>
 #include <linux/vmstat.h>
 
 #include "func_redirect.h"
@@ -91,22 +90,33 @@ static void memmap_of_device_is_counted(struct kunit *test)
 /**
  * struct usage - the usage map of the second section, which is removed last
  * @map: the map
- * @flags: its flags of pageblocks, as they were
- * @nr_checked: how often it was there after its removal
- * @nr_wrong: how often it had changed then
+ * @size: of its memory, in bytes
+ * @nr_checked: how often its section was removed and no grace period ended
+ * @nr_free: how often it was free then
  * @readers: the RCU readers that may have found it
  */
 static struct usage {
 	struct mem_section_usage *map;
-	void *flags;
+	size_t size;
 	unsigned int nr_checked;
-	unsigned int nr_wrong;
+	unsigned int nr_free;
 	ADAPT_RCU_COOKIE readers;
 } usage;
 
-static size_t flags_size(void)
+/* Whether the map is free. The allocator returns first what was freed last. */
+static bool is_free(const void *map, size_t size)
 {
-	return mem_section_usage_size() - offsetof(struct mem_section_usage, pageblock_flags);
+	void *objects[8];
+	bool found = false;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(objects); i++) {
+		objects[i] = kmalloc(size, GFP_NOWAIT);
+		found |= objects[i] == map;
+	}
+	while (i--)
+		kfree(objects[i]);
+	return found;
 }
 
 /* The kernel frees the memmap of a section. A grace period rarely ends between two sections. */
@@ -115,39 +125,36 @@ static void check_usage_map(long delta)
 	if (delta >= 0)
 		return;
 	if (valid_section_nr(next_removed)) {
-		memcpy(usage.flags, usage.map->pageblock_flags, flags_size());
 		get_state_synchronize_rcu_full(&usage.readers);
 		return;
 	}
 	if (poll_state_synchronize_rcu_full(&usage.readers))
 		return;
 	usage.nr_checked++;
-	usage.nr_wrong += !bitmap_empty(usage.map->subsection_map, SUBSECTIONS_PER_SECTION) ||
-			  memcmp(usage.flags, usage.map->pageblock_flags, flags_size());
+	usage.nr_free += is_free(usage.map, usage.size);
 }
 
 /*
- * I13: a reader of a section may have found its usage map. After a removal, the map is empty,
- * but it is not freed before a grace period has ended.
+ * I13: a reader of a section may have found its usage map. The map is not freed before a grace
+ * period has ended.
  */
 static void usage_map_outlives_its_readers(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
 	unsigned int i;
 
-	usage = (struct usage) { .flags = kunit_kzalloc(test, flags_size(), GFP_KERNEL) };
-	KUNIT_ASSERT_NOT_NULL(test, usage.flags);
+	usage = (struct usage) {};
 	next_removed = pfn_to_section_nr(mdev->dev->pfn) + 1;
 	func_redirect_begin(test, memmap_pages_add, check_usage_map);
 	for (i = 0; i < 16 && !usage.nr_checked; i++) {
 		KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev), 0);
 		usage.map = __nr_to_section(next_removed)->usage;
 		KUNIT_ASSERT_NOT_NULL(test, usage.map);
+		usage.size = ksize(usage.map);
 		memremap_dev_remove(mdev);
 	}
 	KUNIT_ASSERT_GT_MSG(test, usage.nr_checked, 0, "removals without a grace period");
-	KUNIT_EXPECT_EQ_MSG(test, usage.nr_wrong, 0,
-			    "usage maps that were not empty, or were written to");
+	KUNIT_EXPECT_EQ_MSG(test, usage.nr_free, 0, "usage maps that were free too early");
 }
 
 static void expect_spanned(struct kunit *test, unsigned long first, unsigned long last,

@@ -164,7 +164,10 @@ static bool is_readable(unsigned long pfn, struct page *copy)
 	return !copy_from_kernel_nofault(copy, pfn_to_page(pfn), sizeof(*copy));
 }
 
-/* Choose the last page frame of a part half of the time. Its section has no other part. */
+/*
+ * Half of the time, choose the last page frame. That of the last part is in a section without
+ * other parts, which comes and goes.
+ */
 static struct part *random_part(struct reader *reader)
 {
 	struct part *part = &reader->t->part[prandom_u32_state(&reader->rnd) % NR_PARTS];

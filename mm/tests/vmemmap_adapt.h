@@ -15,6 +15,7 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/node.h>
 #include <linux/page-isolation.h>
@@ -273,7 +274,6 @@ static inline struct dev_pagemap *adapt_page_pgmap(const struct page *page)
 	return (struct dev_pagemap *)page->lru.next;
 }
 
-/* What get_state_synchronize_rcu_full() fills. Linux 7.3 calls it struct rcu_gp_seq. */
 /*
  * Whether arm64 refuses to take memory offline if that splits a block. Kernels that do have
  * no MHP_OFFLINE_INACCESSIBLE any more.
@@ -287,6 +287,15 @@ static inline bool adapt_refuses_splits(void)
 #endif
 }
 
+/* Why migrate_pages() is called. In Linux 7.3, this has a type of its own. */
+typedef int migrate_pages_fn(struct list_head *from, new_folio_t get_new, free_folio_t put_new,
+			     unsigned long private, enum migrate_mode mode, int reason,
+			     unsigned int *nr_succeeded);
+#define ADAPT_MIGRATE_REASON						\
+	typeof(__builtin_choose_expr(__same_type(migrate_pages, migrate_pages_fn),	\
+				     0, (enum migrate_reason)0))
+
+/* What get_state_synchronize_rcu_full() fills. Linux 7.3 calls it struct rcu_gp_seq. */
 struct rcu_gp_oldstate;
 struct rcu_gp_seq;
 typedef bool (*poll_gp_seq_fn)(struct rcu_gp_seq *cookie);

@@ -13,6 +13,7 @@
 #include <linux/ioport.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/memblock.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
@@ -251,8 +252,10 @@ static int ask(unsigned long pfn, unsigned long nr)
 	memset(&arg, NUMA_NO_NODE, sizeof(arg));
 	arg.start_pfn = pfn;
 	arg.nr_pages = nr;
+	mem_hotplug_begin();
 	err = notifier_to_errno(memory_notify(MEM_GOING_OFFLINE, &arg));
 	memory_notify(MEM_CANCEL_OFFLINE, &arg);
+	mem_hotplug_done();
 	return err;
 }
 
@@ -293,27 +296,31 @@ static int dump_tables(void *data)
 	return 0;
 }
 
-/* M8: whoever dumps the kernel's page tables waits until memory hot-plug has ended. */
+/* M8: a dump of the kernel's page tables waits until memory hot-plug has ended. */
 static void dump_waits_for_hotplug(struct kunit *test)
 {
 	unsigned long end = jiffies + 60 * HZ;
+	ktime_t start = ktime_get();
 	struct task_struct *task;
-	bool was_early;
+	bool was_early, has_ended;
 
 	if (!IS_ENABLED(CONFIG_DEBUG_WX))
 		kunit_skip(test, "no CONFIG_DEBUG_WX");
+	ptdump_check_wx();
 	has_dumped = false;
 	mem_hotplug_begin();
 	task = kthread_run(dump_tables, NULL, "ptdump");
-	fsleep(50000);
+	/* A dump that does not wait ends meanwhile. */
+	fsleep(20000 + 4 * ktime_us_delta(ktime_get(), start));
 	was_early = READ_ONCE(has_dumped);
 	mem_hotplug_done();
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
 	while (!READ_ONCE(has_dumped) && time_before(jiffies, end))
 		fsleep(1000);
-	kthread_stop(task);
+	has_ended = READ_ONCE(has_dumped);
 	KUNIT_EXPECT_FALSE_MSG(test, was_early, "the dump did not wait");
-	KUNIT_EXPECT_TRUE_MSG(test, has_dumped, "the dump did not end");
+	KUNIT_EXPECT_TRUE_MSG(test, has_ended, "the dump did not end");
+	kthread_stop(task);
 }
 
 static struct kunit_case arm64_hotplug_cases[] = {

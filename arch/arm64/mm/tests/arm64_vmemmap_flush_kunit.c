@@ -16,7 +16,6 @@
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/smp.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "fake_dev.h"
@@ -132,19 +131,34 @@ static void free_flushes_each_section(struct kunit *test)
 	expect_readable(test, start, 3 * SECTION_MEMMAP, PAGE_SIZE, 2 * nr, "freed in part");
 }
 
-/* As many as the memmap of a section has with 16K pages. */
-#define MAX_FREED	32
+struct leaf {
+	unsigned long addr;
+	unsigned long pfn;
+};
 
-/* The pages that are being freed. One test runs at a time. */
-static struct {
-	unsigned long start;
+struct kept {
+	struct page *page;
+	unsigned int order;
+};
+
+/**
+ * struct freed - a range that is freed. One test runs at a time.
+ * @leaf: what maps it
+ * @nr: how many leaves there are
+ * @nr_freed: how many of them were freed
+ * @nr_readable: how often a CPU could read one of them when it was freed
+ * @kept: what the page allocator gets later
+ * @nr_kept: how much that is
+ * @room: how much can be kept
+ */
+static struct freed {
+	struct leaf *leaf;
 	unsigned int nr;
-	unsigned long pfn[MAX_FREED];	/* of each page that is mapped from @start on */
-	unsigned int nr_looks;		/* pages that were freed and looked for */
-	unsigned int nr_readable;	/* of these, those that a CPU could still read */
+	unsigned int nr_freed;
+	unsigned int nr_readable;
+	struct kept *kept;
 	unsigned int nr_kept;
-	struct page *kept[2 * MAX_FREED];
-	unsigned int order[2 * MAX_FREED];
+	unsigned int room;
 } freed;
 
 /* Redirected __free_pages(): look whether any CPU can read the page at its old address. */
@@ -155,20 +169,19 @@ static void keep_page(struct page *page, unsigned int order)
 	int cpu;
 
 	for (i = 0; i < freed.nr; i++) {
-		if (freed.pfn[i] != page_to_pfn(page))
+		if (freed.leaf[i].pfn != page_to_pfn(page))
 			continue;
-		freed.nr_looks++;
-		look.start = freed.start + i * PAGE_SIZE;
+		freed.nr_freed++;
+		look.start = freed.leaf[i].addr;
 		for_each_online_cpu(cpu) {
 			smp_call_function_single(cpu, look_up, &look, true);
 			freed.nr_readable += look.readable;
 		}
 	}
-	/* Nothing else is freed in such numbers. What does not fit is lost. */
-	if (freed.nr_kept < ARRAY_SIZE(freed.kept)) {
-		freed.kept[freed.nr_kept] = page;
-		freed.order[freed.nr_kept++] = order;
-	}
+	/* What does not fit is lost. The test then fails. */
+	if (freed.nr_kept < freed.room)
+		freed.kept[freed.nr_kept] = (struct kept) { page, order };
+	freed.nr_kept++;
 }
 
 /* Redirected free_pages() */
@@ -189,39 +202,42 @@ static const struct freed_param {
 KUNIT_ARRAY_PARAM_DESC(freed, freed_params, name);
 
 /*
- * C14: when a page is given to the page allocator, no CPU can read it at its old address any
- * more. A neighbour keeps the page tables.
+ * C14: when the kernel frees a page, no CPU can still read it at its old address. A neighbour
+ * keeps the page tables.
  */
 static void page_is_flushed_before_it_is_free(struct kunit *test)
 {
 	const struct freed_param *param = test->param_value;
 	struct fake_dev *dev = fake_dev_get(test, 2, 2);
-	unsigned long start = fake_dev_memmap(dev, 0);
+	unsigned long start = fake_dev_memmap(dev, 0), addr;
+	unsigned int i, most = SECTION_MEMMAP / PAGE_SIZE;
 	struct vmemmap_walk walk;
-	unsigned int i;
 
+	freed = (struct freed) { .room = 2 * most };
+	freed.leaf = kunit_kcalloc(test, most, sizeof(*freed.leaf), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, freed.leaf);
+	freed.kept = kunit_kcalloc(test, freed.room, sizeof(*freed.kept), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, freed.kept);
 	populate(test, start, param->size);
 	populate(test, start + SECTION_MEMMAP, SECTION_MEMMAP);
-	memset(&freed, 0, sizeof(freed));
-	freed.start = start;
-	/* A block is freed as one page of a higher order. */
-	vmemmap_walk(start, &walk);
-	freed.nr = param->size / walk.size;
-	KUNIT_ASSERT_LE(test, freed.nr, MAX_FREED);
-	for (i = 0; i < freed.nr; i++) {
-		vmemmap_walk(start + i * PAGE_SIZE, &walk);
-		freed.pfn[i] = walk.pfn;
+	for (addr = start; addr < start + param->size; addr += walk.size) {
+		vmemmap_walk(addr, &walk);
+		KUNIT_ASSERT_TRUE(test, walk.leaf);
+		freed.leaf[freed.nr++] = (struct leaf) { addr, walk.pfn };
 	}
-	expect_readable(test, start, freed.nr * PAGE_SIZE, PAGE_SIZE, freed.nr, "mapped");
 
 	func_redirect_begin(test, free_pages, keep_pages);
 	func_redirect_begin(test, __free_pages, keep_page);
+	/* Setting a kprobe may flush the TLB, so read now. */
+	for (i = 0; i < freed.nr; i++)
+		expect_readable(test, freed.leaf[i].addr, PAGE_SIZE, PAGE_SIZE, 1, "mapped");
 	depopulate(start, param->size);
 	func_redirect_end(test, __free_pages);
 	func_redirect_end(test, free_pages);
-	for (i = 0; i < freed.nr_kept; i++)
-		__free_pages(freed.kept[i], freed.order[i]);
-	KUNIT_EXPECT_EQ_MSG(test, freed.nr_looks, freed.nr, "pages that were freed");
+	for (i = 0; i < min(freed.nr_kept, freed.room); i++)
+		__free_pages(freed.kept[i].page, freed.kept[i].order);
+	KUNIT_EXPECT_LE_MSG(test, freed.nr_kept, freed.room, "pages that were freed");
+	KUNIT_EXPECT_EQ_MSG(test, freed.nr_freed, freed.nr, "pages of the memmap that were freed");
 	KUNIT_EXPECT_EQ_MSG(test, freed.nr_readable, 0,
 			    "pages that a CPU could read when they were freed");
 }

@@ -70,7 +70,7 @@ class Context:
         """Whether a compiler message is about a touched file."""
         return line.partition(":")[0] in self.touched(".c", ".h")
 
-    def about_ourlines(self, said: Sequence[str]) -> list[str]:
+    def about_our_lines(self, said: Sequence[str]) -> list[str]:
         """The messages about lines that the series add."""
         places = [(line, line.split(":")) for line in said]
         return [line for line, place in places if int(place[1]) in self._added.get(place[0], {})]
@@ -179,7 +179,7 @@ def gcc(context: Context) -> list[str]:
 
 def sparse(context: Context) -> list[str]:
     """Run sparse. The kernel's own code has findings, so report only added lines."""
-    return context.about_ourlines(_compile(context, "gcc", "C=2"))
+    return context.about_our_lines(_compile(context, "gcc", "C=2"))
 
 
 def clang(context: Context) -> list[str]:
@@ -219,7 +219,7 @@ def coccinelle(context: Context) -> list[str]:
         argv = ["spatch", "-D", "report", "--no-show-diff", "--very-quiet"]
         argv += [*(given[1].split() if given else ()), "--cocci-file", str(rule), *files]
         done = process.run(argv, cwd=str(context.tree), expect=range(256))
-        for line in context.about_ourlines(lines(done.stdout, r"^[^\s:]+:\d+:")):
+        for line in context.about_our_lines(lines(done.stdout, r"^[^\s:]+:\d+:")):
             if (rule.name, line.partition(":")[0]) not in _NOT_KNOWN_TO_COCCINELLE:
                 found.append(f"{rule.name}: {line}")
     return found
