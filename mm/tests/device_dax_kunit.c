@@ -23,6 +23,7 @@
 #include "dax_device.h"
 #include "device_file.h"
 #include "fake_dev.h"
+#include "func_redirect.h"
 #include "memremap_dev.h"
 #include "slab_objects.h"
 #include "vmemmap_adapt.h"
@@ -262,6 +263,25 @@ static unsigned long mapping_size(unsigned long addr)
 	return size;
 }
 
+/* The device that is being unbound, and whether it was alive when its mappings were removed. */
+static struct {
+	struct kunit *test;
+	struct dax_device *dax_dev;
+	bool was_alive;
+} unbinding;
+
+/* Redirected unmap_mapping_range(): as long as a device is alive, a process can map it again. */
+static void unmap_mappings(struct address_space *mapping, loff_t const start, loff_t const len,
+			   int even_cows)
+{
+	int id = dax_read_lock();
+
+	unbinding.was_alive = dax_alive(unbinding.dax_dev);
+	dax_read_unlock(id);
+	func_redirect_end(unbinding.test, unmap_mapping_range);
+	unmap_mapping_range(mapping, start, len, even_cows);
+}
+
 /*
  * O3: a process that maps the device reads and writes the memory that it asked for, and
  * loses it when the driver is unbound.
@@ -322,7 +342,13 @@ static void unbinding_ends_mappings(struct kunit *test)
 				(i + 1) * PHYS_PFN(align));
 	}
 
+	unbinding.test = test;
+	unbinding.dax_dev = t->dev_dax->dax_dev;
+	unbinding.was_alive = false;
+	func_redirect_begin(test, unmap_mapping_range, unmap_mappings);
 	KUNIT_EXPECT_NO_WARN(test, device_release_driver(&t->dev_dax->dev));
+	KUNIT_EXPECT_FALSE_MSG(test, unbinding.was_alive,
+			       "the device was alive when its mappings were removed");
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ_MSG(test, put_user(i, (unsigned long __user *)(user + i * align)),
 				    -EFAULT, "writing to mapping %lu after unbinding", i);

@@ -79,6 +79,7 @@ static struct redirection redirections[] = {
 	REDIRECTION(report_bug_entry),
 	REDIRECTION(should_fail_alloc_page),
 	REDIRECTION(should_failslab),
+	REDIRECTION(unmap_mapping_range),
 	REDIRECTION(vmemmap_alloc_block),
 	REDIRECTION(warn_alloc),
 	REDIRECTION(xa_store),

@@ -1087,12 +1087,15 @@ static void missing_pages_are_reported(struct kunit *test)
 	memremap_expect_nothing_left(mdev, "removal");
 }
 
-/* I8: pgmap_pfn_valid() accepts the pages of each range, except for those of the altmap. */
+/*
+ * I8: pgmap_pfn_valid() accepts the pages of each range, except for those of the altmap. A
+ * reference to the pgmap does not make get_dev_pagemap() find it between the ranges.
+ */
 static void pgmap_knows_its_pages(struct kunit *test)
 {
 	struct memremap_dev *mdev = test->priv;
 	unsigned long pfn = mdev->dev->pfn, enough = memremap_enough(1);
-	struct dev_pagemap *pgmap = mdev->pgmap;
+	struct dev_pagemap *pgmap = mdev->pgmap, *found;
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, MEMREMAP_ADD(mdev, THREE_RANGES), 0);
@@ -1103,6 +1106,10 @@ static void pgmap_knows_its_pages(struct kunit *test)
 				    "first page of section %u", i);
 		KUNIT_EXPECT_EQ_MSG(test, pgmap_pfn_valid(pgmap, first + PAGES_PER_SECTION - 1),
 				    i != 1, "last page of section %u", i);
+		found = adapt_get_dev_pagemap(first, adapt_get_dev_pagemap(pfn, NULL));
+		KUNIT_EXPECT_PTR_EQ_MSG(test, found, i != 1 ? pgmap : NULL,
+					"pgmap of section %u, with a reference", i);
+		put_dev_pagemap(found);
 	}
 	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn - 1), "the page before");
 	KUNIT_EXPECT_FALSE_MSG(test, pgmap_pfn_valid(pgmap, pfn + mdev->dev->nr),
