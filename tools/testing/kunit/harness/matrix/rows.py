@@ -142,10 +142,10 @@ NEWEST: tuple[tuple[str, tuple[str, ...], tuple[Boot, ...]], ...] = (
 )
 
 # The architectures that are booted in more than one way. powerpc has two MMUs, and riscv page
-# tables with five, four or three levels.
+# tables with five or four levels.
 _OTHER_BOOTS: dict[str, tuple[Boot, ...]] = {
     "powerpc": (Boot(""), Boot("", "disable_radix")),
-    "riscv": (Boot(""), Boot("", "no5lvl"), Boot("", "no4lvl")),
+    "riscv": (Boot(""), Boot("", "no5lvl")),
 }
 
 
