@@ -67,7 +67,9 @@ def main(environ: Mapping[str, str]) -> int:
     runs = choose_runs(environ, wanted.base)
     compiles = ("series", "4k") in runs and not _is_quick(environ)
     compiler = [OTHER.compiler] if compiles else []
-    machine.ensure_tools(wanted, *packages.HOST_TESTS, *packages.GUEST, *compiler)
+    # A host test links a selftest of the kernel.
+    guest = packages.for_guest(firmware=False, selftests=True)
+    machine.ensure_tools(wanted, *packages.HOST_TESTS, *guest, *compiler)
     out = builddir.results(wanted.build)
     phases = [Phase(host_tests.NAME, lambda: host_tests.run(out))]
     phases.append(Phase("mypy --strict", host_tests.type_check))
