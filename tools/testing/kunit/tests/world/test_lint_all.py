@@ -109,9 +109,7 @@ class Lint(World):
             change = diff("mm/sparse-vmemmap.c", line, "int x;", "int vmemmap_0;", "int vmemmap_2;")
             text = f"Subject: {name}\n\nText.\n\nBreaks: A1\n---\n{change}"
             self.write(f"tools/testing/kunit/data/mutants/{name}.patch", text)
-        self.assertEqual(
-            "mutants: old: error: mm/sparse-vmemmap.c: patch does not apply\n", self.findings()
-        )
+        self.assertRegex(self.findings(), r"\Amutants: old: .*mm/sparse-vmemmap\.c.*\n\Z")
 
     def test_warnings_of_unchanged_lines_are_no_finding(self) -> None:
         self.assertEqual("", self.findings(FAKE_C="C=2", FAKE_AT="mm/sparse-vmemmap.c:3:1"))
