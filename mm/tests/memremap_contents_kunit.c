@@ -340,23 +340,37 @@ static void neighbours_removed_in_reverse(struct kunit *test)
 }
 
 /*
- * L1, L3: two devices share a block of the memmap. powerpc maps the block when the first
- * device is added.
+ * Two devices share a block of the memmap. Each offers some pages.
  *
  *	memmap		|<------------ 2 MiB ------------>|
  *	devices		|  first  | second |
  */
-static void neighbours_share_block(struct kunit *test)
+static void add_and_remove_in_block(struct kunit *test, unsigned long offer)
 {
 	struct contents *contents = contents_get(test, MIB(48), BLOCK_PAGES);
 	struct part *first = &contents->part[0], *second = &contents->part[1];
 
 	place(contents, first, 0, MIB(32), false);
 	place(contents, second, MIB(32), MIB(16), false);
+	first->offer = offer;
+	second->offer = offer;
 	if (!add(contents, first) || !add(contents, second) || !remove(contents, first))
 		return;
 	if (add(contents, first) && remove(contents, second))
 		remove(contents, first);
+}
+
+/* L1, L3: powerpc maps the block when the first device is added. */
+static void neighbours_share_block(struct kunit *test)
+{
+	add_and_remove_in_block(test, 0);
+}
+
+/* L1, L2, L3: either altmap could hold the whole block, but is not its only user. */
+static void shared_block_lies_in_no_altmap(struct kunit *test)
+{
+	/* A block, and what it takes to align it. */
+	add_and_remove_in_block(test, 2 * PHYS_PFN(SZ_2M));
 }
 
 /* L2: the memmap of this device fills a block, or a little more if struct page has 80 bytes. */
@@ -408,6 +422,7 @@ static void random_sequence_keeps_contents(struct kunit *test)
 static struct kunit_case memremap_contents_cases[] = {
 	KUNIT_CASE(block_lies_in_device),
 	KUNIT_CASE(neighbours_share_block),
+	KUNIT_CASE(shared_block_lies_in_no_altmap),
 	KUNIT_CASE_PARAM(neighbours_removed_in_order, geometry_gen_params),
 	KUNIT_CASE_PARAM(neighbours_removed_in_reverse, geometry_gen_params),
 	KUNIT_CASE(random_sequence_keeps_contents),
