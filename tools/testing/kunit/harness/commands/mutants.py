@@ -103,7 +103,7 @@ def main(environ: Mapping[str, str]) -> int:
     if not report.mutants:
         raise UsageError(
             f"none of these mutants is for {' '.join(configs) or 'this shard'}",
-            "see altmap mutants --list",
+            "see altmap mutants --list; make e2e tries those that only scenarios must catch",
         )
     if report.count(MutantVerdict.ABSENT) == len(report.mutants):
         raise UsageError(
@@ -151,7 +151,7 @@ def _try_written(
     if globs is None or rows.read_shard(environ).number > 1:
         return
     chosen = mutation_mutant.choose(mutation_mutant.written(flavour), globs)
-    chosen = [m for m in chosen if not configs or set(configs) & set(m.configs)]
+    chosen = [m for m in chosen if set(configs or m.configs) & set(m.configs)]
     tree = MutatedTree(wanted, flavour=flavour)
     with tree.opened():
         try_mutants(tree, chosen, configs or ALL_CONFIGS, report)

@@ -24,7 +24,7 @@ CALL = "E2E-HOST "
 # The limit for a boot, as a multiple of the limit for silence.
 _IN_ALL = 10
 
-_MACHINE = "virt,memory-backend=ram"
+_MACHINE = "virt"
 # The number of memory slots, and the size of an NVDIMM's label area.
 _SLOTS = 16
 _LABELS = 256 << 10
@@ -147,14 +147,28 @@ class Guest:
         backend = f"memory-backend-ram,id=ram,size={size}"
         if memory.looks:
             backend = f"memory-backend-file,id=ram,size={size},mem-path={memory.path},share=on"
-        machine, ram = _MACHINE, f"{size >> 20}M"
+        machine, ram = f"{_MACHINE},memory-backend=ram", f"{size >> 20}M"
+        if self._scenario.nodes > 1:
+            # -numa names the memory.
+            machine = _MACHINE
         if self._scenario.has_firmware:
             machine += ",nvdimm=on"
             slots = sum(self._scenario.nvdimms) + sum(self._scenario.dimms)
             ram += f",slots={_SLOTS},maxmem={_SLOTS + (slots >> 30)}G"
         argv = [packages.QEMU.proof, "-machine", machine, *_cpu(), "-m", ram]
-        argv += ["-smp", str(self._scenario.cpus), "-object", backend]
+        argv += ["-smp", str(self._scenario.cpus), "-object", backend, *self._nodes()]
         return [*argv, *"-nodefaults -nic none -display none -serial stdio -no-reboot".split()]
+
+    def _nodes(self) -> list[str]:
+        """QEMU's options for NUMA nodes of which only the first one has CPUs and RAM."""
+        others = range(1, self._scenario.nodes)
+        if not others:
+            return []
+        argv = ["-numa", f"node,nodeid=0,memdev=ram,cpus=0-{self._scenario.cpus - 1}"]
+        for node in others:
+            # The kernel learns of the node from the distance.
+            argv += ["-numa", f"node,nodeid={node}", "-numa", f"dist,src=0,dst={node},val=20"]
+        return argv
 
     def _slots(self, memory: Memory) -> list[str]:
         """QEMU's options for firmware, for NVDIMMs, and for plugging DIMMs later."""
@@ -174,7 +188,7 @@ class Guest:
     def _make_tree(self, argv: list[str], path: Path) -> None:
         """Write QEMU's device tree for the machine, plus the devices."""
         dump = path.with_suffix(".dump")
-        text = _checked([f"{_MACHINE},dumpdtb={dump}" if a == _MACHINE else a for a in argv])
+        text = _checked([f"{a},dumpdtb={dump}" if a.startswith(_MACHINE) else a for a in argv])
         if not dump.exists():
             raise CommandError("QEMU wrote no device tree", "see its message above", text)
         source = path.with_suffix(".dts")
@@ -190,7 +204,7 @@ def _node(device: Device) -> str:
     reg = " ".join(f"{cell & 0xFFFFFFFF:#x}" for cell in cells)
     return (
         f'\tpmem@{device.address:x} {{\n\t\tcompatible = "pmem-region";\n'
-        f"\t\treg = <{reg}>;\n\t\tnuma-node-id = <0>;\n\t}};\n"
+        f"\t\treg = <{reg}>;\n\t\tnuma-node-id = <{device.node}>;\n\t}};\n"
     )
 
 

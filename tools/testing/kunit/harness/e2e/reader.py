@@ -92,11 +92,14 @@ class _Word:
 
     def device(self) -> Device:
         """The device that the line describes."""
-        size, at, address = self.text.partition(" at ")
+        size, at, rest = self.text.partition(" at ")
         if not at:
             cause = f"'{self.keyword}' needs a size and an address"
             raise self.error(cause, f"write: {self.keyword} 2G at 4G")
-        return Device(self.size(size), self.size(address), self.keyword == "device")
+        address, on, node = rest.partition(" on node ")
+        if on and not node.isdigit():
+            raise self.error(f"'{node}' is not a node", f"write: {self.keyword} 2G at 4G on node 1")
+        return Device(self.size(size), self.size(address), self.keyword == "device", int(node or 0))
 
     def slot(self) -> int:
         """The size of a DIMM or an NVDIMM."""

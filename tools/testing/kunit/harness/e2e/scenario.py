@@ -32,7 +32,7 @@ class ScenarioError(UsageError):
 
 @dataclass(frozen=True)
 class Device:
-    """Persistent memory: size bytes at a physical address.
+    """Persistent memory: size bytes at a physical address, on a NUMA node.
 
     is_described: the device tree describes it. Otherwise the guest's kernel does not know it.
     """
@@ -40,6 +40,7 @@ class Device:
     size: int
     address: int
     is_described: bool = True
+    node: int = 0
 
     @property
     def end(self) -> int:
@@ -103,6 +104,11 @@ class Scenario:
     def has_firmware(self) -> bool:
         """Whether the machine has UEFI and ACPI, which memory slots require."""
         return bool(self.nvdimms or self.dimms)
+
+    @property
+    def nodes(self) -> int:
+        """The number of NUMA nodes. The first one has all CPUs and all RAM."""
+        return 1 + max((device.node for device in self.devices), default=0)
 
     @property
     def variant(self) -> str:

@@ -34,8 +34,8 @@ class Mutant:
     """A change, and what must notice it.
 
     breaks: the rules of the contract that it breaks. equivalent: why no test can distinguish it
-    from the original, or "". everywhere: each of its configs must catch it, not just one.
-    scenarios: those of make e2e that must notice it, too. flavour: the kernel that has the code.
+    from the original, or "". configs: the suites must catch it with these. everywhere: with each
+    of them, not just one. scenarios: those of make e2e that must catch it. flavour: the kernel that has the code.
     cpus: the CPUs that the guest has.
     """
 
@@ -80,7 +80,8 @@ def _read_patch(path: Path) -> Mutant:
     text = head.decode("utf-8")
     subject = re.match(r"Subject: (.+)\n", text)
     fields: dict[str, str] = dict(_FIELD.findall(text))
-    configs = tuple(fields.get("Configs", "").split()) or CONFIGS
+    scenarios = tuple(fields.get("Scenarios", "").split())
+    configs = tuple(fields.get("Configs", "").split()) or (() if scenarios else CONFIGS)
     if not subject or not diff.startswith(b"diff --git ") or "Breaks" not in fields:
         raise UsageError(
             f"{path} is not a mutant",
@@ -105,7 +106,7 @@ def _read_patch(path: Path) -> Mutant:
         configs,
         "Fast" in fields,
         fields.get("Equivalent", ""),
-        scenarios=tuple(fields.get("Scenarios", "").split()),
+        scenarios=scenarios,
         flavour=fields.get("Flavour", FLAVOUR),
         cpus=int(cpus),
     )

@@ -74,6 +74,11 @@ class Reading(unittest.TestCase):
         self.assertEqual([True, False], [device.is_described for device in found])
         self.assertEqual([4 << 30, (4 << 30) + (64 << 20)], [device.address for device in found])
 
+    def test_a_node_without_ram(self) -> None:
+        text = "title one\ndevice 2M at 4G on node 1\ndevice 2M at 5G\ncase first\n$ true\n"
+        scenario = self.read(text)[0]
+        self.assertEqual(([1, 0], 2), ([d.node for d in scenario.devices], scenario.nodes))
+
     def test_a_slot_that_is_larger_than_the_host(self) -> None:
         text = "title one\nmemory 2G\nnvdimm 1T\ncase first\n$ ndctl list\n"
         scenario = self.read(text)[0]
@@ -119,6 +124,7 @@ class Reading(unittest.TestCase):
             ("at 4G+64M", "at 4G", 5, ("overlaps the one at 0x100000000",)),
             ("at 4G+64M", "at 64G", 5, ("does not fit", "64G")),
             ("at 4G+64M", "", 5, ("needs a size and an address",)),
+            ("at 4G+64M", "at 4G+64M on node one", 5, ("'one' is not a node", "on node 1")),
             ("device  2M at 4G+64M", "hidden 2M", 5, ("needs a size", "hidden 2G at 4G")),
             ("device  2M at 4G+64M", "hidden 2M at 4G", 5, ("overlaps the one at",)),
             ("pages   4k", "dimm 1M\npages   4k", 7, ("multiple of 2 MiB",)),
