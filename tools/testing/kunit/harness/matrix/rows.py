@@ -79,7 +79,9 @@ _ALL_BOOTS = (
 # With 4K pages, one entry can then map a gigabyte of it.
 _BLOCKS = (Boot(MAX), Boot(MAX, "rodata=off"))
 _DEBUG = (Boot(MAX), Boot(MAX, cpus=4), Boot(OLD, "rodata=on", 4))
-_NODES = (Boot(MAX, "numa=fake=2"),)
+# The kernel divides its memory between the nodes.
+TWO_NODES = "numa=fake=2"
+_NODES = (Boot(MAX, TWO_NODES),)
 
 # The matrix: flavour, config, boots. Each line is one build.
 MATRIX: tuple[tuple[str, str, tuple[Boot, ...]], ...] = (

@@ -8,7 +8,7 @@ ends a guest, so a mutant that is caught takes little longer than the boot.
 import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.base import archive, tasks
@@ -30,7 +30,7 @@ _FACTOR, _EXTRA = 4, 15
 # In seconds: the limits without a mutant, and for a console that prints nothing.
 _FIRST_TIME, _SILENCE = 300, 20
 # An older CPU has one level of page tables fewer. With rodata=on, the linear mapping has blocks.
-BOOTS = (Boot(rows.MAX), Boot(rows.OLD, "rodata=on", 2))
+_BOOTS = (Boot(rows.MAX), Boot(rows.OLD, "rodata=on", 2))
 # The number of suites that boot alone. After them, all suites share a boot if that is faster.
 _ONE_BY_ONE = 2
 _ALL = "*"
@@ -49,6 +49,12 @@ class SuiteBoot:
     seen: frozenset[int]
 
 
+def boots_of(config: str) -> tuple[Boot, ...]:
+    """The boots of a kernel. One with NUMA gets two nodes."""
+    nodes = rows.TWO_NODES if "numa" in config.split("-") else ""
+    return tuple(replace(boot, arguments=f"{boot.arguments} {nodes}".strip()) for boot in _BOOTS)
+
+
 class MutantBoots:
     """Boots the mutants of one kernel."""
 
@@ -60,6 +66,7 @@ class MutantBoots:
         self._expected = Expectation(frozenset())
         self._kept = out
         self._basis = kernel.basis()
+        self._boots = boots_of(kernel.wanted.config)
         self._of_rules = generated.read_suites()
         self._suites: dict[tuple[Boot, str], SuiteBoot] = {}
         self._order: list[str] = []
@@ -99,9 +106,9 @@ class MutantBoots:
         """Find out which suites reach which mutants. Raises CommandError."""
         self._expected = self._expectation()
         names = sorted({name.partition(".")[0] for name in self._expected.cases})
-        for boot in BOOTS:
+        for boot in self._boots:
             self._trace_boot(boot, names)
-        every = [suite for (boot, _), suite in self._suites.items() if boot == BOOTS[0]]
+        every = [suite for (boot, _), suite in self._suites.items() if boot == self._boots[0]]
         self._order = [f"{suite.name}.{case}" for suite in every for case in suite.cases]
 
     def _trace_boot(self, boot: Boot, names: Sequence[str]) -> None:
@@ -124,7 +131,7 @@ class MutantBoots:
     def _expectation(self) -> Expectation:
         if self._is_ours:
             return kernelrun.expectation(self._kernel.wanted)
-        ran = self._boot(schemata.TRACE, BOOTS[0], _ALL, _FIRST_TIME)
+        ran = self._boot(schemata.TRACE, self._boots[0], _ALL, _FIRST_TIME)
         expected = expectation_from(ran.console)
         verdict = judge.judge(ran.console, expected)
         if verdict.findings or ran.is_late:
@@ -159,12 +166,12 @@ class MutantBoots:
     def _suites_for(self, one: Generated, number: int) -> list[SuiteBoot]:
         """The suites to boot a mutant with, those that probably catch it first."""
         rules = {name for rule in one.mutant.breaks for name in self._of_rules.get(rule[0], ())}
-        if not any(number in self._suites[boot, _ALL].seen for boot in BOOTS):
+        if not any(number in self._suites[boot, _ALL].seen for boot in self._boots):
             if number not in self._at_boot:
                 return []
             # Only boot code reaches it. Cases can notice only what that code leaves behind.
-            named = [self._suites.get((BOOTS[0], name)) for name in sorted(rules)]
-            return [*filter(None, named), self._suites[BOOTS[0], _ALL]]
+            named = [self._suites.get((self._boots[0], name)) for name in sorted(rules)]
+            return [*filter(None, named), self._suites[self._boots[0], _ALL]]
         # Suites that caught mutants of the same function probably catch this one, too. So do the
         # suites that check its rules.
         catches = Counter(self._catches.get(one.path, Counter()))
@@ -173,7 +180,7 @@ class MutantBoots:
         for name in rules:
             catches[name] += 100
         found: list[SuiteBoot] = []
-        for boot in BOOTS:
+        for boot in self._boots:
             there = [s for (at, _), s in self._suites.items() if at == boot and number in s.seen]
             there = [suite for suite in there if suite.name != _ALL]
             there.sort(key=lambda s: (catches[s.name] + 1) / max(s.seconds, 0.1), reverse=True)
@@ -207,7 +214,7 @@ class MutantBoots:
             is_enough = FirstFailure(self._expected.failing)
             # If boot code runs the change, too, most mutants would kill the kernel before any
             # suite starts. Turn it on after the boot then.
-            is_reached = any(number in self._suites[at, _ALL].seen for at in BOOTS)
+            is_reached = any(number in self._suites[at, _ALL].seen for at in self._boots)
             parameter = schemata.PARAMETER if is_reached else schemata.AT_BOOT
         call = self._kernel.call(self._built, number, suites, parameter, boot)
         return guest.boot(call, timeout, _SILENCE, is_enough)

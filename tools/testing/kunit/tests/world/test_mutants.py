@@ -15,7 +15,16 @@ from harness.base import archive
 from harness.base.console import Stopwatch
 from harness.base.errors import UsageError
 from harness.kernel import qemu
-from harness.mutation import generated, guest, mutant, outcomes, schemata, syntax, written_run
+from harness.mutation import (
+    boots,
+    generated,
+    guest,
+    mutant,
+    outcomes,
+    schemata,
+    syntax,
+    written_run,
+)
 from harness.mutation.kernels import Fate, Outcome
 from harness.mutation.mutant import Mutant
 from harness.mutation.notice import never
@@ -663,6 +672,11 @@ class Boots(unittest.TestCase):
                 ran = guest.boot((), 30, 10, never)
             self.assertEqual((is_late, 20 * boots), (ran.is_late, ran.seconds))
             self.assertEqual([(30, 10), (150, 50)][:boots], limits)
+
+    def test_two_nodes_with_numa(self) -> None:
+        arguments = [boot.arguments for boot in boots.boots_of("4k-numa")]
+        self.assertEqual(["numa=fake=2", "rodata=on numa=fake=2"], arguments)
+        self.assertEqual([1, 2], [boot.cpus for boot in boots.boots_of("64k")])
 
 
 class Written(unittest.TestCase):
