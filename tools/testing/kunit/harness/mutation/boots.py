@@ -130,7 +130,7 @@ class MutantBoots:
 
     def _expectation(self) -> Expectation:
         if self._is_ours:
-            return kernelrun.expectation(self._kernel.wanted)
+            return kernelrun.expectation(self._kernel.wanted, self._boots[0].arguments)
         ran = self._boot(schemata.TRACE, self._boots[0], _ALL, _FIRST_TIME)
         expected = expectation_from(ran.console)
         verdict = judge.judge(ran.console, expected)
