@@ -9,7 +9,7 @@
  * one lies in several. A part fills whole pages of the memmap.
  *
  * Documentation/mm/vmemmap_altmap.rst states the rules. The cases cite them as
- * I16 to I18.
+ * I16 to I19.
  */
 #include <kunit/test.h>
 #include <linux/cpumask.h>
@@ -541,6 +541,58 @@ static void removal_waits_for_lookups(struct kunit *test)
 			      "memunmap_pages() has returned, but get_dev_pagemap() may not have");
 }
 
+/* Add a part, check its struct pages and remove it. Return what is wrong, or NULL. */
+static const char *come_and_go(struct reader *reader, struct part *part)
+{
+	const char *wrong = NULL;
+	unsigned long pfn;
+
+	reader->pfn = part->pfn;
+	if (add_part(part, MEMORY_DEVICE_GENERIC, 0))
+		return "its device cannot be added";
+	for (pfn = part->pfn; !wrong && pfn <= last_pfn(part); pfn++) {
+		reader->pfn = pfn;
+		wrong = wrong_page(reader, part);
+	}
+	remove_part(part);
+	return wrong;
+}
+
+/* Once in each round, let the last part come and go. One reader is enough. */
+static const char *come_in_each_round(struct reader *reader)
+{
+	unsigned long *rounds = &reader->seen[NR_PARTS - 1];
+	const char *wrong;
+
+	if (reader != reader->t->reader || *rounds == READ_ONCE(reader->t->round))
+		return NULL;
+	wrong = come_and_go(reader, &reader->t->part[NR_PARTS - 1]);
+	WRITE_ONCE(*rounds, *rounds + 1);
+	return wrong;
+}
+
+/* I19: two tasks add and remove a device each. They begin at the same time. */
+static void devices_come_at_once(struct kunit *test)
+{
+	struct readers_test *t = test->priv;
+	/* With one CPU, they only meet where they sleep. */
+	unsigned int nr_rounds = num_online_cpus() > 1 ? 48 : 4, round;
+	struct reader own = { .t = t };
+	const char *wrong = NULL;
+
+	start_readers(test, come_in_each_round);
+	for (round = 1; !wrong && round <= nr_rounds; round++) {
+		WRITE_ONCE(t->round, round);
+		wrong = come_and_go(&own, &t->part[0]);
+		KUNIT_EXPECT_NULL_MSG(test, wrong, "round %u, page frame %#lx: %s", round,
+				      own.pfn, wrong);
+		while (READ_ONCE(t->reader[0].seen[NR_PARTS - 1]) < round)
+			if (!let_them_look(test))
+				return;
+	}
+	expect_nothing_wrong(test);
+}
+
 /* A kernel that does not undo a failed add leaves the first section. */
 static void remove_rest(const struct part *part)
 {
@@ -600,6 +652,7 @@ static struct kunit_case memremap_readers_cases[] = {
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_SLOW(tables_map_no_part_of_failed_add),
 	KUNIT_CASE(removal_waits_for_lookups),
+	KUNIT_CASE_SLOW(devices_come_at_once),
 	{}
 };
 
