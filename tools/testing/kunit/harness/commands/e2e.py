@@ -26,7 +26,7 @@ COMMAND = Command(
     helps={
         "FLAVOURS": "the flavours to boot (default: series if only --configs is given; series, "
         "stock, baseline and fast if neither is)",
-        "CONFIGS": "the page sizes: 4k, 16k, 64k (default: 4k 64k if only --flavours is given; one "
+        "CONFIGS": "page sizes: 4k, 16k, 64k; add fragments as in 4k-kasan (default: 4k 64k if only --flavours is given; one "
         "or two for each flavour if neither is)",
         "MUTANTS": "run only these mutants, each with the scenarios that must notice it",
     },

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from harness.base.errors import UsageError
 from harness.e2e import scenario as e2e_scenario
-from harness.e2e.run import Selection
+from harness.e2e.run import FRAGMENT, SELFTESTS, SLOTS, Selection
 from harness.e2e.scenario import Scenario
-from harness.request.settings import check_flavour
+from harness.request.settings import check_config, check_flavour
 from harness.request.settings import choose as names_in
 
 ALL = ("*",)
@@ -45,11 +45,11 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Se
     flavours = [
         check_flavour(name, variable="FLAVOURS") for name in environ.get("FLAVOURS", "").split()
     ]
-    pages = names_in("CONFIGS", environ.get("CONFIGS", ""), e2e_scenario.PAGES)
-    asked = [(f, p, ALL) for f in flavours or FLAVOURS for p in pages or PAGES]
+    configs = environ.get("CONFIGS", "").split()
+    asked = [(f, c, ALL) for f in flavours or FLAVOURS for c in configs or PAGES]
     selections = (
-        Selection(f, p, tuple(s for s in matching(chosen, globs) if p in s.pages))
-        for f, p, globs in (asked if flavours or pages else RUNS)
+        _selection(f, c, matching(chosen, globs))
+        for f, c, globs in (asked if flavours or configs else RUNS)
     )
     found = [selection for selection in selections if selection.scenarios]
     if not found:
@@ -58,6 +58,19 @@ def choose(scenarios: Sequence[Scenario], environ: Mapping[str, str]) -> list[Se
             "see the 'pages' lines in tools/testing/kunit/data/scenarios",
         )
     return found
+
+
+def _selection(flavour: str, config: str, scenarios: Sequence[Scenario]) -> Selection:
+    """The scenarios that support a config: a page size, and fragments such as kasan."""
+    page, *added = config.split("-")
+    names_in("CONFIGS", page, e2e_scenario.PAGES)
+    for name in {FRAGMENT, SLOTS, SELFTESTS} & {*added}:
+        raise UsageError(
+            f"CONFIGS={config} has '{name}', which make e2e adds if it is needed", "leave it out"
+        )
+    check_config(config, "CONFIGS")
+    supported = tuple(scenario for scenario in scenarios if page in scenario.pages)
+    return Selection(flavour, page, supported, added=tuple(added))
 
 
 def matching(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> list[Scenario]:

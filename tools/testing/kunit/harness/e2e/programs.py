@@ -13,8 +13,8 @@ from harness.e2e.scenario import Scenario
 from harness.kernel import defaults
 
 SELFTESTS = Path("tools/testing/selftests")
-# Accesses a device through a mapping.
-_MAPPED = GUEST / "mapped.c"
+# These access a device through a mapping.
+_OURS = (GUEST / "mapped.c", GUEST / "dax_user.c")
 _BARE = ("-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-Wall", "-Werror")
 
 
@@ -26,13 +26,13 @@ def needed(scenarios: Iterable[Scenario]) -> tuple[Requirement, ...]:
 
 
 def build(out: Path, tree: Path, selftests: Iterable[str]) -> list[Path]:
-    """Put our program and the selftests of a kernel tree into the directory out.
+    """Put our programs and the selftests of a kernel tree into the directory out.
 
     A selftest is the path of a script below tools/testing/selftests, or that of a C file without
     its ending. Returns the programs. Raises CommandError.
     """
     out.mkdir(parents=True, exist_ok=True)
-    found = [_compiled(_MAPPED, out, *_BARE)]
+    found = [_compiled(code, out, *_BARE) for code in _OURS]
     for name in selftests:
         script, code = tree / SELFTESTS / name, tree / SELFTESTS / f"{name}.c"
         if script.is_file():

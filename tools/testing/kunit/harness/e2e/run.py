@@ -46,8 +46,9 @@ class Selection:
     flavour: str
     page: str
     scenarios: tuple[Scenario, ...]
-    # The fragments of its config besides the page size, and further variables for make.
+    # Fragments of its config besides the page size, those that the user adds, variables for make.
     fragments: tuple[str, ...] = (FRAGMENT,)
+    added: tuple[str, ...] = ()
     make_options: tuple[str, ...] = ()
     # The kernel tree. The default is the flavour's prepared tree.
     source: Path | None = None
@@ -55,19 +56,20 @@ class Selection:
     @property
     def name(self) -> str:
         """Its unique name."""
-        return f"{self.flavour} {self.page}"
+        return f"{self.flavour} {'-'.join((self.page, *self.added))}"
 
     @property
     def directory(self) -> str:
         """The directory of its logs, below the results."""
-        return f"{self.flavour}-{self.page}"
+        return "-".join((self.flavour, self.page, *self.added))
 
     @property
     def config(self) -> str:
         """Its CONFIG."""
         slots = (SLOTS,) if any(s.has_firmware for s in self.scenarios) else ()
         selftests = (SELFTESTS,) if any(s.selftests for s in self.scenarios) else ()
-        return "-".join(dict.fromkeys((self.page, *self.fragments, *slots, *selftests)))
+        more = (*self.added, *slots, *selftests)
+        return "-".join(dict.fromkeys((self.page, *self.fragments, *more)))
 
 
 @dataclass(frozen=True)

@@ -407,6 +407,11 @@ class Choosing(unittest.TestCase):
         self.assertEqual("64k-e2e-selftests", selections["series 64k"])
         self.assertEqual("4k-e2e", selections["baseline 4k"])
 
+    def test_further_fragments(self) -> None:
+        [one] = choice.choose(e2e_reader.load(), {"SCENARIOS": "tera", "CONFIGS": "4k-kasan"})
+        self.assertEqual(("series 4k-kasan", "series-4k-kasan"), (one.name, one.directory))
+        self.assertEqual("4k-e2e-kasan-slots", one.config)
+
     def test_mistakes(self) -> None:
         for environ, words in (
             ({"SCENARIOS": "nothing"}, "there is no scenario 'nothing'"),
@@ -414,7 +419,9 @@ class Choosing(unittest.TestCase):
             ({"SCENARIOS": "dimm !dimm"}, "selects none"),
             ({"SCENARIOS": "dimm", "CONFIGS": "64k"}, "none of these scenarios"),
             ({"FLAVOURS": "vanilla"}, "no such flavour"),
-            ({"CONFIGS": "4k-e2e"}, "there is no '4k-e2e'"),
+            ({"CONFIGS": "4k-e2e"}, "has 'e2e', which make e2e adds"),
+            ({"CONFIGS": "8k"}, "there is no '8k'"),
+            ({"CONFIGS": "4k-nothing"}, "no kunitconfig fragment 'nothing'"),
         ):
             with self.assertRaisesRegex(UsageError, words):
                 self.selections(**environ)
@@ -550,7 +557,7 @@ class Running(GuestWorld):
         ran = self.e2e(FLAVOURS="baseline")
         self.assertEqual(0, ran.status, ran.stdout + ran.stderr)
         programs = self.build / "results/e2e/baseline-4k/programs"
-        self.assertEqual({"mapped", "hmm-tests"}, {path.name for path in programs.iterdir()})
+        self.assertEqual({"mapped", "dax_user", "hmm-tests"}, {path.name for path in programs.iterdir()})
         self.assertTrue((self.build / "linux-6.12/baseline/.kunit-4k-e2e-selftests").is_dir())
 
     def test_a_case_that_must_fail(self) -> None:
