@@ -31,7 +31,7 @@ from harness.verdict.results import CaseResult, RunResult
 FRAGMENT = "e2e"
 # The fragments that machines with firmware and the kernel's selftests need in addition.
 SLOTS, SELFTESTS = "slots", "selftests"
-STATUSES = (Status.PASSED, Status.FAILED, Status.SPLAT, Status.DIED)
+STATUSES = (Status.PASSED, Status.FLAKY, Status.FAILED, Status.SPLAT, Status.DIED)
 
 # The part that make check runs.
 SMOKE = "e2e, the smoke test"
