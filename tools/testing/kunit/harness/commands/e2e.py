@@ -26,8 +26,8 @@ COMMAND = Command(
     helps={
         "FLAVOURS": "the flavours to boot (default: series if only --configs is given; series, "
         "stock, baseline and fast if neither is)",
-        "CONFIGS": "page sizes: 4k, 16k, 64k; add fragments as in 4k-kasan (default: 4k 64k if only --flavours is given; one "
-        "or two for each flavour if neither is)",
+        "CONFIGS": "page sizes: 4k, 16k, 64k; add fragments as in 4k-kasan (default: 4k 64k if "
+        "only --flavours is given; one or two for each flavour if neither is)",
         "MUTANTS": "run only these mutants, each with the scenarios that must notice it",
     },
     lists="the scenarios",

@@ -35,8 +35,8 @@ class Mutant:
 
     breaks: the rules of the contract that it breaks. equivalent: why no test can distinguish it
     from the original, or "". configs: the suites must catch it with these. everywhere: with each
-    of them, not just one. scenarios: those of make e2e that must catch it. flavour: the kernel that has the code.
-    cpus: the CPUs that the guest has.
+    of them, not just one. scenarios: those of make e2e that must catch it. flavour: the kernel
+    that has the code. cpus: the CPUs that the guest has.
     """
 
     name: str
