@@ -340,7 +340,8 @@ static void neighbours_removed_in_reverse(struct kunit *test)
 }
 
 /*
- * Two devices share a block of the memmap. Each offers some pages.
+ * Two devices share a block of the memmap. Each has an altmap of @offer pages, or none if
+ * that is 0.
  *
  *	memmap		|<------------ 2 MiB ------------>|
  *	devices		|  first  | second |
